@@ -1,0 +1,109 @@
+# The whole house in a few words. `make demo` and `make test` are all a newcomer needs.
+#
+#   make demo      set up .venv (first time only) and play the demo and a pilot into build/demo-run
+#   make test      style, types and every test, with the floor for branch coverage
+#   make serve     the sandbox with its web wallet on this machine
+#   make lint      style and types only            make format   rewrite the style
+#   make errors    regenerate docs/errors.md       make lock     pin the dependencies anew
+#   make mutants   do the tests notice changed rules? (slow)
+#   make clean     remove what make made
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV  := .venv
+BIN   := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PY    := $(BIN)/python
+TENGE := $(BIN)/tenge
+PACKAGES := cbdc offline wallets
+
+# Set PYTHON to choose an interpreter; without it the first one of version 3.11 or newer is taken.
+PYTHON ?=
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+WORKERS ?= 2
+PYTEST_ARGS ?=
+DEMO_RUN := build/demo-run
+
+# Everything comes from the locks: every file is checked against a hash, and nothing is built from source.
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r
+
+.PHONY: help demo test serve lint format errors lock mutants clean
+
+help:
+	@sed -n '3,10s/^# \{0,1\}//p' Makefile
+
+# --- environments: a stamp for each lock, made again when its lock changes ---
+
+$(PY):
+	@set -eu; found=; \
+	for candidate in $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python); do \
+	  if command -v "$$candidate" >/dev/null 2>&1 && "$$candidate" -c '$(NEW_ENOUGH)' 2>/dev/null; then \
+	    found="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "No Python 3.11 or newer was found. Install one, or name it: make demo PYTHON=/path/to/python3" >&2; \
+	  exit 1; fi; \
+	echo "Making $(VENV) with $$($$found --version)"; \
+	"$$found" -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "That Python cannot make environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(PY)
+	$(INSTALL) requirements/run.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/test.stamp: requirements/test.txt $(VENV)/run.stamp
+	$(INSTALL) requirements/test.txt
+	@touch $@
+
+$(VENV)/mutants.stamp: requirements/mutants.txt $(VENV)/test.stamp
+	$(INSTALL) requirements/mutants.txt
+	@touch $@
+
+# --- what people do ---
+
+demo: $(VENV)/run.stamp
+	rm -rf $(DEMO_RUN) && mkdir -p $(DEMO_RUN)
+	$(TENGE) demo
+	$(TENGE) pilot run school-meals --out $(DEMO_RUN)
+
+serve: $(VENV)/run.stamp
+	$(TENGE) serve
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+test: lint
+	@mkdir -p build
+	$(PY) -m pytest -n $(WORKERS) --cov=cbdc --cov=offline --cov-branch \
+	  --cov-report=term --cov-report=json:build/coverage.json $(PYTEST_ARGS)
+	$(PY) -m tests.house.coverage_floor build/coverage.json
+
+errors: $(VENV)/test.stamp
+	$(PY) -m tests.house.errors_page --write
+
+mutants: $(VENV)/mutants.stamp
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
+# --- pins ---
+
+UPGRADE ?=
+LOCKER := build/locker
+COMPILE := $(LOCKER)/bin/uv pip compile --no-config --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate $(UPGRADE) pyproject.toml --group build
+
+lock: $(PY)
+	test -x $(LOCKER)/bin/uv || { $(PY) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install --quiet uv; }
+	$(COMPILE) -o requirements/run.txt >/dev/null
+	$(COMPILE) -c requirements/run.txt --extra test -o requirements/test.txt >/dev/null
+	$(COMPILE) -c requirements/test.txt --extra test --extra mutants -o requirements/mutants.txt >/dev/null
+
+clean:
+	rm -rf $(VENV) build mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

@@ -1,0 +1,53 @@
+"""What every test of the house shares: the root, a browser where there is one, and one temper for property tests."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
+
+# No deadlines: the machine may be busy. In CI the examples are the same on every run, so a failure is a fact.
+settings.register_profile(
+    "house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("ci", parent=settings.get_profile("house"), derandomize=True, database=None)
+settings.load_profile("ci" if IN_CI else "house")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A browser test without a browser is skipped at home and fails in CI."""
+    if item.get_closest_marker("browser") is None or CHROMIUM.exists():
+        return
+    missing = f"no Chromium at {CHROMIUM}; install it or set CHROMIUM"
+    if IN_CI:
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The top of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The system's own Chromium, quiet and without a sandbox of its own, with a pretended camera."""
+    arguments = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+    ]
+    return {**browser_type_launch_args, "executable_path": str(CHROMIUM), "args": arguments}

@@ -1,0 +1,52 @@
+"""Fails where a package's branches are covered less than its floor: `python -m tests.house.coverage_floor FILE`.
+
+The file is coverage's own JSON report. Branches are counted for each package by themselves, so that many easy lines
+cannot hide a rule whose other side was never tried.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+FLOORS = {"cbdc": 95.0, "offline": 95.0}
+
+
+def covered(report: Mapping[str, Any], package: str) -> tuple[int, int]:
+    """(branches taken, branches there are) over the files of a package."""
+    sums = [
+        file["summary"]
+        for name, file in report["files"].items()
+        if name.replace("\\", "/").startswith(f"{package}/")
+    ]
+    return sum(s["covered_branches"] for s in sums), sum(s["num_branches"] for s in sums)
+
+
+def shortfalls(report: Mapping[str, Any], floors: Mapping[str, float] = FLOORS) -> list[str]:
+    """A sentence for each package below its floor, or with nothing measured."""
+    problems = []
+    for package, floor in floors.items():
+        taken, there_are = covered(report, package)
+        if not there_are:
+            problems.append(f"{package}: no branch was measured")
+        elif 100 * taken < floor * there_are:
+            problems.append(
+                f"{package}: {100 * taken / there_are:.2f} % of {there_are} branches, floor {floor:g} %"
+            )
+    return problems
+
+
+def main(arguments: list[str]) -> int:
+    report = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
+    problems = shortfalls(report)
+    for package in FLOORS:
+        taken, there_are = covered(report, package)
+        sys.stdout.write(f"branches of {package}: {taken} of {there_are} covered\n")
+    for problem in problems:
+        sys.stderr.write(f"below the floor: {problem}\n")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
