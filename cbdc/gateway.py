@@ -1,0 +1,60 @@
+"""What a wallet may ask of the institutions, whether they are in this process or behind HTTP.
+
+`Gateway` is the ledger's side; `cbdc.ledger.ledger.Ledger` fits it as it is. `BankGateway` is the bank's side. One
+contract suite runs on the local and on the HTTP form of each.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from cbdc.errors import TengeError
+from cbdc.ledger.entry import LogHead, Receipt
+from cbdc.ledger.ledger import Inclusion, Supply
+from cbdc.ledger.state import RegisteredKey
+from cbdc.record import Signed
+from cbdc.token import Token, TokenId
+
+
+class Gateway(Protocol):
+    """The ledger as its users see it."""
+
+    @property
+    def network(self) -> bytes:
+        """The network id, 8 bytes."""
+        ...
+
+    def submit(self, transaction: bytes) -> Receipt:
+        """The receipt of a transaction; its refusal raised; the same answer for the same bytes, for ever."""
+        ...
+
+    def submit_many(self, transactions: Sequence[bytes]) -> list[Receipt | TengeError]:
+        """For each transaction its receipt or its refusal."""
+        ...
+
+    def find(self, transaction_id: bytes) -> Receipt | None:
+        """The receipt of an accepted transaction, or None."""
+        ...
+
+    def token(self, identity: TokenId) -> Token | None:
+        """An unspent token, or None."""
+        ...
+
+    def owned(self, kid: bytes) -> list[tuple[TokenId, Token]]:
+        """The unspent tokens a key id holds."""
+        ...
+
+    def registered(self, kid: bytes) -> RegisteredKey | None:
+        """What the ledger knows of a key, or None."""
+        ...
+
+    def supply(self) -> Supply:
+        """The supply table."""
+        ...
+
+    def head(self) -> Signed[LogHead]:
+        """The newest signed head."""
+        ...
+
+    def inclusion(self, receipt: Receipt) -> Inclusion:
+        """The proof that a receipt is in the log."""
+        ...

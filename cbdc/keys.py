@@ -1,0 +1,217 @@
+"""Keys and signatures: one acceptance rule, whatever library does the arithmetic.
+
+Two algorithms exist: 1 is Ed25519 (32-byte key), 2 is ES256, that is ECDSA on P-256 with SHA-256 (33-byte compressed
+point). A signature is always 64 bytes. The algorithm is taken from the signer's key record, never from the message.
+
+Libraries disagree about the corners, so the rule is fixed here and each corner has a vector:
+
+- Ed25519: the key and the point R are canonical and none of the eight points of small order (a small-order key
+  verifies one signature for every message); S is below the group order; the equation is checked without cofactor.
+- ES256: the key is a compressed point on the curve; r and s are in 1..n-1 and **s is in the lower half**, so nobody
+  can turn one signature into a second.
+
+`verify` raises; there is no boolean to forget. Signing verifies its own result before handing it out.
+
+Source: DTO/1, sections 5.2 and 5.3; RFC 8032; FIPS 186-5; RFC 6979.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Protocol
+
+import nacl.bindings
+import nacl.exceptions
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from cbdc.errors import Malformed, Refused
+
+ED25519 = 1
+ES256 = 2
+KEY_BYTES = {ED25519: 32, ES256: 33}
+SIGNATURE_BYTES = 64
+KEY_ID_DOMAIN = b"kzt-dt/offline/v1\0key\0"
+
+_FIELD_PRIME = 2**255 - 19
+_CURVE_D = -121665 * pow(121666, -1, _FIELD_PRIME) % _FIELD_PRIME
+_ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_P256_HALF = _P256_ORDER // 2
+# The y coordinates of the points whose order divides eight; with either sign bit they give every such encoding.
+_SMALL_ORDER_Y = frozenset(
+    {
+        0,
+        1,
+        _FIELD_PRIME - 1,
+        2707385501144840649318225287225658788936804267575313519463743609750303021466,
+        55188659117513257062467267217118295137698188065244968500265048394206261417927,
+    }
+)
+
+
+def _small_order_or_noncanonical(point: bytes) -> bool:
+    y = int.from_bytes(point, "little") & (2**255 - 1)
+    return y >= _FIELD_PRIME or y in _SMALL_ORDER_Y
+
+
+def _off_curve(point: bytes) -> bool:
+    # x**2 = (y**2 - 1) / (d*y**2 + 1) must have a root; Euler's criterion, on public data only.
+    y = int.from_bytes(point, "little") & (2**255 - 1)
+    square = (y * y - 1) * pow(_CURVE_D * y * y + 1, -1, _FIELD_PRIME) % _FIELD_PRIME
+    return pow(square, (_FIELD_PRIME - 1) // 2, _FIELD_PRIME) not in (0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A verified-to-be-usable public key: `algorithm` (1 or 2) and its raw bytes. Build it with `public_key`."""
+
+    algorithm: int
+    raw: bytes
+
+    @property
+    def kid(self) -> bytes:
+        """The 32-byte key id: SHA-256 over a domain, the algorithm and the key."""
+        return key_id(self.algorithm, self.raw)
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        """Return if `signature` is this key's over `message`; raise E_SIG otherwise."""
+        if len(signature) != SIGNATURE_BYTES:
+            raise Refused("E_SIG", kid=self.kid)
+        if self.algorithm == ED25519:
+            _verify_ed25519(self, signature, message)
+        else:
+            _verify_es256(self, signature, message)
+
+
+@lru_cache(maxsize=65_536)
+def key_id(algorithm: int, raw: bytes) -> bytes:
+    """SHA-256(DST || "key\\0" || algorithm || key): 32 bytes, the same for a person's online and offline keys."""
+    return hashlib.sha256(KEY_ID_DOMAIN + bytes([algorithm]) + raw).digest()
+
+
+@lru_cache(maxsize=65_536)
+def public_key(algorithm: int, raw: bytes) -> PublicKey:
+    """The public key in `raw`.
+
+    Raises E_KEY for an unknown algorithm, a wrong length, a point of small order, a non-canonical encoding, or a
+    point that is not on the curve.
+    """
+    if KEY_BYTES.get(algorithm) != len(raw):
+        raise Malformed("E_KEY", algorithm=algorithm, length=len(raw))
+    if algorithm == ED25519:
+        if _small_order_or_noncanonical(raw) or _off_curve(raw):
+            raise Malformed("E_KEY", algorithm=algorithm, length=len(raw))
+    else:
+        _p256(raw)
+    return PublicKey(algorithm, raw)
+
+
+@lru_cache(maxsize=65_536)
+def _p256(raw: bytes) -> ec.EllipticCurvePublicKey:
+    if raw[0] not in (2, 3):
+        raise Malformed("E_KEY", algorithm=ES256, length=len(raw))
+    try:
+        return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+    except ValueError:
+        raise Malformed("E_KEY", algorithm=ES256, length=len(raw)) from None
+
+
+def _verify_ed25519(key: PublicKey, signature: bytes, message: bytes) -> None:
+    scalar = int.from_bytes(signature[32:], "little")
+    if scalar >= _ED25519_ORDER or _small_order_or_noncanonical(signature[:32]):
+        raise Refused("E_SIG", kid=key.kid)
+    try:
+        nacl.bindings.crypto_sign_open(signature + message, key.raw)
+    except nacl.exceptions.BadSignatureError:
+        raise Refused("E_SIG", kid=key.kid) from None
+
+
+def _verify_es256(key: PublicKey, signature: bytes, message: bytes) -> None:
+    r = int.from_bytes(signature[:32], "big")
+    s = int.from_bytes(signature[32:], "big")
+    if not (0 < r < _P256_ORDER and 0 < s <= _P256_HALF):
+        raise Refused("E_SIG", kid=key.kid)
+    try:
+        _p256(key.raw).verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        raise Refused("E_SIG", kid=key.kid) from None
+
+
+class Signer(Protocol):
+    """Something that signs with one key: software here, a hardware module elsewhere."""
+
+    @property
+    def public(self) -> PublicKey:
+        """The key its signatures verify under."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """A 64-byte signature over `message`."""
+        ...
+
+
+class SoftwareKey:
+    """A private key in memory, made from 32 secret bytes; the same secret gives the same key and signatures.
+
+    ES256 signatures are deterministic (RFC 6979) with s in the lower half.
+    """
+
+    def __init__(self, algorithm: int, secret: bytes) -> None:
+        """Raises E_KEY for an unknown algorithm or a secret that is not 32 bytes long."""
+        if algorithm not in KEY_BYTES or len(secret) != 32:
+            raise Malformed("E_KEY", algorithm=algorithm, length=len(secret))
+        self._secret = secret
+        self._ed25519: Ed25519PrivateKey | None = None
+        self._es256: ec.EllipticCurvePrivateKey | None = None
+        if algorithm == ED25519:
+            self._ed25519 = Ed25519PrivateKey.from_private_bytes(secret)
+            raw = self._ed25519.public_key().public_bytes_raw()
+        else:
+            wide = hashlib.sha512(b"tenge-es256\0" + secret).digest()
+            scalar = int.from_bytes(wide, "big") % (_P256_ORDER - 1) + 1
+            self._es256 = ec.derive_private_key(scalar, ec.SECP256R1())
+            raw = self._es256.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+        self._public = PublicKey(algorithm, raw)
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half."""
+        return self._public
+
+    @property
+    def secret(self) -> bytes:
+        """The 32 secret bytes, for a keystore to seal; never logged, never shown."""
+        return self._secret
+
+    def sign(self, message: bytes) -> bytes:
+        """A deterministic 64-byte signature, verified before it is handed out."""
+        if self._ed25519 is not None:
+            signature = self._ed25519.sign(message)
+        else:
+            assert self._es256 is not None
+            der = self._es256.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+            r, s = decode_dss_signature(der)
+            low = s if s <= _P256_HALF else _P256_ORDER - s
+            signature = r.to_bytes(32, "big") + low.to_bytes(32, "big")
+        self._public.verify(signature, message)
+        return signature
+
+    def __repr__(self) -> str:
+        return f"SoftwareKey({self._public.kid.hex()[:16]})"
+
+
+def check_quorum(threshold: int, allowed: frozenset[bytes], signed_by: list[bytes]) -> None:
+    """Return if at least `threshold` different keys of `allowed` stand in `signed_by` (key ids, already verified).
+
+    Raises E_QUORUM when too few do, and E_QUORUM_DUPLICATE when one key id is named twice.
+    """
+    if len(set(signed_by)) != len(signed_by):
+        raise Refused("E_QUORUM_DUPLICATE", signatures=len(signed_by))
+    present = sum(1 for kid in signed_by if kid in allowed)
+    if present < threshold:
+        raise Refused("E_QUORUM", present=present, needed=threshold)

@@ -1,0 +1,265 @@
+"""The audit: replay everything from entry 0, believe nothing.
+
+It needs a store to read and nothing from whoever wrote it. Each entry must decode, follow the one before it, carry
+the id under which it is found, and be allowed by the rules; the log must have the roots that the signed heads say; a
+head kept elsewhere must still be part of it; every row of derived state must be what the replay gives; and the supply
+is counted again token by token, apart from the counters.
+
+Every problem is named by what it concerns: an entry, a head, a row of state, or the journal's tail.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from cbdc import authority
+from cbdc.errors import Refused, TengeError
+from cbdc.ledger.entry import Genesis, LogHead, MerkleLog, leaf_hash, open_entry, open_genesis
+from cbdc.ledger.ledger import genesis_row
+from cbdc.ledger.rules import decide
+from cbdc.ledger.state import (
+    ISSUED,
+    KIND_NAMES,
+    REDEEMED,
+    TOKEN,
+    RegisteredKey,
+    StateKey,
+    StateValue,
+    class_counter,
+    encode_value,
+)
+from cbdc.ledger.state import KEY as KEY_KIND
+from cbdc.ledger.store import EntryRow, Store
+from cbdc.record import Signed, open_envelope
+from cbdc.token import HOLDER_CLASSES, Token, holder_class
+from cbdc.transaction import open_transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong and where: the subject ("entry 12", "token 3f…", "head 40"), the code and the sentence."""
+
+    subject: str
+    code: str
+    sentence: str
+    entry: int | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """For a report."""
+        row: dict[str, Any] = {"subject": self.subject, "code": self.code, "sentence": self.sentence}
+        if self.entry is not None:
+            row["entry"] = self.entry
+        return row
+
+
+@dataclass(slots=True)
+class Audit:
+    """What an audit found. `ok` only if there is no problem at all."""
+
+    entries: int = 0
+    issued_tiyn: int = 0
+    redeemed_tiyn: int = 0
+    log_root: bytes = b""
+    genesis: Genesis | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    @property
+    def outstanding_tiyn(self) -> int:
+        """Issued minus redeemed, as the replay counts it."""
+        return self.issued_tiyn - self.redeemed_tiyn
+
+    def note(self, subject: str, error: TengeError, entry: int | None = None) -> None:
+        """Add a problem."""
+        self.problems.append(Problem(subject, error.code, error.sentence(), entry))
+
+
+class _Replayed(dict[StateKey, StateValue | None]):
+    """The replayed state: a key that is not there is None, for every rule."""
+
+    def __missing__(self, key: StateKey) -> None:
+        return None
+
+
+def audit(store: Store, kept_head: Signed[LogHead] | None = None, root: bytes | None = None) -> Audit:
+    """Audit a store; `kept_head` is a head that somebody kept elsewhere, `root` the ROOT envelope one trusts.
+
+    Never raises for what it finds: every problem stands in the result.
+    """
+    result = Audit()
+    state = _Replayed()
+    log = MerkleLog()
+    roots: dict[int, bytes] = {}
+    try:
+        sizes = _head_sizes(store, result)
+        whole = _replay(store, result, state, log, roots, sizes, kept_head)
+        if result.genesis is not None:
+            _check_root(result, root)
+            _check_heads(store, result, roots)
+            _check_kept(result, log, kept_head)
+            if whole:
+                _check_state(store, result, state)
+                _check_supply(result, state)
+    except TengeError as error:
+        result.note("store", error)
+    result.entries = log.size
+    result.log_root = log.root()
+    issued, redeemed = state[ISSUED], state[REDEEMED]
+    result.issued_tiyn = issued if isinstance(issued, int) else 0
+    result.redeemed_tiyn = redeemed if isinstance(redeemed, int) else 0
+    return result
+
+
+def _head_sizes(store: Store, result: Audit) -> set[int]:
+    sizes = set()
+    for place, envelope in enumerate(store.heads()):
+        try:
+            sizes.add(open_envelope(envelope, LogHead, bytes(8)).record.size)
+        except TengeError as error:
+            result.note(f"head number {place}", error)
+    return sizes
+
+
+def _replay(
+    store: Store,
+    result: Audit,
+    state: _Replayed,
+    log: MerkleLog,
+    roots: dict[int, bytes],
+    sizes: set[int],
+    kept_head: Signed[LogHead] | None,
+) -> bool:
+    """Fold the journal; False when an entry was bad and what follows cannot be judged."""
+    whole = True
+    last_time = 0
+    wanted = sizes | ({kept_head.record.size} if kept_head else set())
+    for place, row in enumerate(store.entries()):
+        log.append(leaf_hash(row.data))
+        if log.size in wanted:
+            roots[log.size] = log.root()
+        try:
+            if leaf_hash(row.data) != row.leaf:
+                raise Refused("E_AUDIT_LEAF", index=place)
+            if whole:
+                last_time = _replay_entry(result, state, row, place, last_time)
+        except TengeError as error:
+            result.note(f"entry {place}", error, place)
+            whole = False
+        except AssertionError as broken:
+            result.note(f"entry {place}", Refused("E_AUDIT_CONSERVATION", detail=str(broken)), place)
+            whole = False
+    if not log.size:
+        result.note("journal", Refused("E_LEDGER_EMPTY"))
+    return whole and log.size > 0
+
+
+def _replay_entry(result: Audit, state: _Replayed, row: EntryRow, place: int, last_time: int) -> int:
+    entry = open_entry(row.data)
+    if (row.index, entry.index) != (place, place):
+        raise Refused("E_AUDIT_ORDER", index=place, found=entry.index)
+    if entry.time < last_time:
+        raise Refused("E_AUDIT_TIME", index=place, time=entry.time, before=last_time)
+    if place == 0:
+        result.genesis = open_genesis(entry.payload)
+        identity = genesis_row(entry.payload, result.genesis.network, entry.time).transaction_id
+        effects: dict[StateKey, StateValue | None] = {}
+    else:
+        assert result.genesis is not None
+        transaction = open_transaction(entry.payload, result.genesis.network)
+        identity = transaction.id
+        effects = decide(result.genesis, state, transaction, entry.time)
+    if identity != row.transaction_id:
+        raise Refused("E_AUDIT_ID", index=place)
+    for key, value in effects.items():
+        if value is None:
+            state.pop(key, None)
+        else:
+            state[key] = value
+    return entry.time
+
+
+def _check_root(result: Audit, root: bytes | None) -> None:
+    assert result.genesis is not None
+    if root is not None and result.genesis.authority.root.encode() != root:
+        result.note("genesis", Refused("E_AUDIT_ROOT"), 0)
+
+
+def _check_heads(store: Store, result: Audit, roots: dict[int, bytes]) -> None:
+    assert result.genesis is not None
+    size = 0
+    for place, envelope in enumerate(store.heads()):
+        try:
+            head = open_envelope(envelope, LogHead, result.genesis.network)
+            _verify_head(result.genesis, head)
+            size = head.record.size
+            if roots.get(size) != head.record.root:
+                raise Refused("E_AUDIT_HEAD", size=size)
+        except TengeError as error:
+            result.note(f"head number {place}", error)
+    entries = store.size()
+    if size != entries:
+        result.note("journal", Refused("E_AUDIT_UNCOVERED", size=size, entries=entries))
+
+
+def _verify_head(genesis: Genesis, head: Signed[LogHead]) -> None:
+    for auth in genesis.authority.with_role(authority.LEDGER):
+        try:
+            head.verify(auth.key)
+        except Refused:
+            continue
+        return
+    raise Refused("E_SIG", kid=b"")
+
+
+def _check_kept(result: Audit, log: MerkleLog, kept_head: Signed[LogHead] | None) -> None:
+    if kept_head is None:
+        return
+    assert result.genesis is not None
+    try:
+        _verify_head(result.genesis, kept_head)
+        size = kept_head.record.size
+        if size > log.size:
+            raise Refused("E_AUDIT_TAIL", size=size, entries=log.size)
+        if log.root(size) != kept_head.record.root:
+            raise Refused("E_AUDIT_FORK", size=size)
+    except TengeError as error:
+        result.note("kept head", error)
+
+
+def _check_state(store: Store, result: Audit, state: _Replayed) -> None:
+    """Each row of the store's state, and of its owner index, must be what the replay gives, and none may be missing."""
+    expected = {
+        key.pack(): encode_value(key.kind, value) for key, value in state.items() if value is not None
+    }
+    owners = {key.pack(): value.lock.holder for key, value in state.items() if isinstance(value, Token)}
+    for rows, found, code in (
+        (expected, dict(store.state()), "E_AUDIT_STATE"),
+        (owners, dict(store.owner_rows()), "E_AUDIT_OWNER"),
+    ):
+        for packed in sorted(rows.keys() | found.keys()):
+            if rows.get(packed) != found.get(packed):
+                kind = KIND_NAMES.get(packed[0], "unknown") if packed else "unknown"
+                subject = f"{kind} {packed[1:].hex()}"
+                result.note(subject, Refused(code, kind=kind, row=packed[1:]))
+
+
+def _check_supply(result: Audit, state: _Replayed) -> None:
+    counted: Counter[str] = Counter()
+    for key, token in state.items():
+        if key.kind == TOKEN and isinstance(token, Token):
+            holder = state[StateKey(KEY_KIND, token.lock.holder)]
+            assert isinstance(holder, RegisteredKey)
+            counted[holder_class(holder.category)] += token.amount_tiyn
+    issued, redeemed = state[ISSUED] or 0, state[REDEEMED] or 0
+    assert isinstance(issued, int)
+    assert isinstance(redeemed, int)
+    if issued - redeemed != sum(counted.values()):
+        detail = f"{issued} - {redeemed} is not {sum(counted.values())}"
+        result.note("supply", Refused("E_AUDIT_CONSERVATION", detail=detail))
+    for name in HOLDER_CLASSES:
+        if (state[class_counter(name)] or 0) != counted[name]:
+            result.note("supply", Refused("E_AUDIT_CONSERVATION", detail=f"the line {name} does not add up"))

@@ -1,0 +1,310 @@
+"""The journal's entries and the Merkle log over them.
+
+An entry is `[index, time, transaction bytes]`; its leaf is SHA-256(0x00 || entry). Inner nodes are
+SHA-256(0x01 || left || right), split as in RFC 6962, so how commits are grouped never changes a leaf or the tree. A
+**head** is `[size, root, time]` signed by the ledger's key; a **receipt** is the place of one transaction and the
+head that covers it. Anyone with the ledger's public key can check that a receipt is in the log (inclusion) and that a
+later head continues an earlier one (consistency).
+
+Entry 0 is the **genesis**: ROOT, its certificates, and the policy (limits per tier) signed by ROOT. Its leaf is like
+any other, so every head commits to who is trusted and to which limits hold.
+
+Source: RFC 6962, section 2.1.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from cbdc import canonical
+from cbdc.authority import Auth, Authority, Root, open_root
+from cbdc.errors import Malformed, Refused
+from cbdc.record import (
+    HASH,
+    MOMENT,
+    ONLINE_DOMAIN,
+    Group,
+    Items,
+    Kind,
+    Record,
+    Signed,
+    Text,
+    Unsigned,
+    open_envelope,
+)
+
+GENESIS_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TierLimits:
+    """What the holders of one tier may hold, pay at once, and pay in a day; tiyn, 0 for no limit."""
+
+    tier: int
+    holding_limit_tiyn: int
+    payment_limit_tiyn: int
+    day_limit_tiyn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy(Record):
+    """The limits of this ledger: [[tier, holding, payment, day]...], and where a day begins (seconds after UTC)."""
+
+    label: str
+    tiers: tuple[tuple[int, int, int, int], ...]
+    day_offset_seconds: int
+
+    TYPE: ClassVar[int] = 80
+    DOMAIN: ClassVar[bytes] = ONLINE_DOMAIN
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (
+        Text(),
+        Items(Group((Unsigned(0, 255), Unsigned(), Unsigned(), Unsigned())), most=64),
+        Unsigned(0, 86_399),
+    )
+
+    def limits(self, tier: int) -> TierLimits:
+        """The limits of a tier; E_TIER when the policy has none."""
+        for row in self.tiers:
+            if row[0] == tier:
+                return TierLimits(*row)
+        raise Refused("E_TIER", tier=tier)
+
+    def day(self, now: int) -> int:
+        """The number of the day that `now` falls in."""
+        return (now + self.day_offset_seconds) // 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Genesis:
+    """Entry 0, opened and verified: the authority and the policy everything after it is judged by."""
+
+    authority: Authority
+    policy: Policy
+
+    @property
+    def network(self) -> bytes:
+        """The network id, 8 bytes."""
+        return self.authority.network
+
+
+def make_genesis(root: Signed[Root], auths: list[Signed[Auth]], policy: Signed[Policy]) -> bytes:
+    """The bytes of entry 0's payload."""
+    return canonical.encode(
+        [GENESIS_VERSION, root.envelope(), [auth.envelope() for auth in auths], policy.envelope()]
+    )
+
+
+def open_genesis(payload: bytes) -> Genesis:
+    """The genesis in `payload`, every signature verified from ROOT; decoding errors, E_VERSION, E_KEY or E_SIG."""
+    values: list[Any] = canonical.decode_array(payload)
+    if len(values) != 4:
+        raise Malformed("E_FIELD", field="genesis", problem=f"{len(values)} items, not 4")
+    if values[0] != GENESIS_VERSION or type(values[0]) is not int:
+        raise Malformed("E_VERSION", version=str(values[0])[:20], expected=GENESIS_VERSION)
+    root = open_root(values[1])
+    if not isinstance(values[2], list):
+        raise Malformed("E_TYPE", type=f"auths: {type(values[2]).__name__}")
+    authority = Authority(root, values[2])
+    policy = open_envelope(values[3], Policy, authority.network)
+    policy.verify(root.record.key)
+    return Genesis(authority, policy.record)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the journal: its index, the virtual time it was accepted, and the transaction's bytes."""
+
+    index: int
+    time: int
+    payload: bytes
+
+    def encode(self) -> bytes:
+        """The canonical bytes that the leaf hashes."""
+        return canonical.encode([self.index, self.time, self.payload])
+
+
+def open_entry(data: bytes) -> Entry:
+    """The entry in `data`; decoding errors, E_FIELD or E_TYPE otherwise."""
+    values = canonical.decode_array(data)
+    index, time, payload = Group((Unsigned(), MOMENT, _Payload())).load(values, "entry")
+    return Entry(index, time, payload)
+
+
+@dataclass(frozen=True, slots=True)
+class _Payload:
+    def load(self, value: object, name: str) -> bytes:
+        if type(value) is not bytes:
+            raise Malformed("E_TYPE", type=f"{name}: {type(value).__name__}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class LogHead(Record):
+    """The log's signed size and root at a moment."""
+
+    size: int
+    root: bytes
+    time: int
+
+    TYPE: ClassVar[int] = 81
+    DOMAIN: ClassVar[bytes] = ONLINE_DOMAIN
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(1), HASH, MOMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An accepted transaction: its id, its place in the journal, when, and a signed head that covers it."""
+
+    transaction_id: bytes
+    index: int
+    time: int
+    head: Signed[LogHead]
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """SHA-256(0x00 || entry)."""
+    return hashlib.sha256(b"\0" + entry).digest()
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+
+class MerkleLog:
+    """An append-only Merkle tree over leaf hashes, kept as levels of complete nodes; about 64 bytes a leaf."""
+
+    def __init__(self) -> None:
+        self._levels: list[list[bytes]] = [[]]
+
+    @property
+    def size(self) -> int:
+        """How many leaves."""
+        return len(self._levels[0])
+
+    def append(self, leaf: bytes) -> None:
+        """Add a leaf hash at the end."""
+        node = leaf
+        for level in range(len(self._levels) + 1):
+            if level == len(self._levels):
+                self._levels.append([])
+            row = self._levels[level]
+            row.append(node)
+            if len(row) % 2:
+                return
+            node = _node(row[-2], row[-1])
+
+    def truncate(self, size: int) -> None:
+        """Forget every leaf from `size` on: what a failed commit added."""
+        assert 0 <= size <= self.size
+        for level, row in enumerate(self._levels):
+            del row[size >> level :]
+
+    def leaf(self, index: int) -> bytes:
+        """The leaf hash at `index`."""
+        return self._levels[0][index]
+
+    def _range(self, start: int, stop: int) -> bytes:
+        """The root of the leaves start..stop-1, where start is a multiple of the largest power of two in the range."""
+        count = stop - start
+        if count & (count - 1) == 0:
+            level = count.bit_length() - 1
+            return self._levels[level][start >> level]
+        half = 1 << ((count - 1).bit_length() - 1)
+        return _node(self._range(start, start + half), self._range(start + half, stop))
+
+    def root(self, size: int | None = None) -> bytes:
+        """The root over the first `size` leaves (all by default)."""
+        size = self.size if size is None else size
+        assert 0 <= size <= self.size
+        return self._range(0, size) if size else EMPTY_ROOT
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """The proof that leaf `index` is in the tree of `size` leaves, lowest node first."""
+        assert 0 <= index < size <= self.size
+        return self._path(index, 0, size)
+
+    def _path(self, index: int, start: int, stop: int) -> list[bytes]:
+        count = stop - start
+        if count == 1:
+            return []
+        half = 1 << ((count - 1).bit_length() - 1)
+        if index < half:
+            return [*self._path(index, start, start + half), self._range(start + half, stop)]
+        return [*self._path(index - half, start + half, stop), self._range(start, start + half)]
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """The proof that the tree of `new` leaves continues the tree of `old` leaves (RFC 6962, 2.1.2)."""
+        assert 0 < old <= new <= self.size
+        return self._subproof(old, 0, new, True)
+
+    def _subproof(self, old: int, start: int, stop: int, whole: bool) -> list[bytes]:
+        count = stop - start
+        if old == count:
+            return [] if whole else [self._range(start, stop)]
+        half = 1 << ((count - 1).bit_length() - 1)
+        if old <= half:
+            return [*self._subproof(old, start, start + half, whole), self._range(start + half, stop)]
+        return [*self._subproof(old - half, start + half, stop, False), self._range(start, start + half)]
+
+
+def check_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], root: bytes) -> None:
+    """Return if `proof` shows that `leaf` stands at `index` in the log of `size` leaves with this root.
+
+    Raises E_LOG_PROOF otherwise. Source: RFC 9162, section 2.1.3.2.
+    """
+    if not 0 <= index < size:
+        raise Refused("E_LOG_PROOF", index=index, size=size)
+    place, last, node = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            raise Refused("E_LOG_PROOF", index=index, size=size)
+        if place % 2 or place == last:
+            node = _node(sibling, node)
+            while place % 2 == 0 and place:
+                place >>= 1
+                last >>= 1
+        else:
+            node = _node(node, sibling)
+        place >>= 1
+        last >>= 1
+    if last != 0 or node != root:
+        raise Refused("E_LOG_PROOF", index=index, size=size)
+
+
+def check_consistency(old: int, old_root: bytes, new: int, new_root: bytes, proof: list[bytes]) -> None:
+    """Return if `proof` shows that the log of size `new` continues the log of size `old`.
+
+    Raises E_LOG_PROOF otherwise. Source: RFC 9162, section 2.1.4.2.
+    """
+    refusal = Refused("E_LOG_PROOF", index=old, size=new)
+    if not 0 < old <= new:
+        raise refusal
+    if old == new:
+        if proof or old_root != new_root:
+            raise refusal
+        return
+    path = list(proof) if old & (old - 1) else [old_root, *proof]
+    if not path:
+        raise refusal
+    place, last = old - 1, new - 1
+    while place % 2:
+        place >>= 1
+        last >>= 1
+    first = second = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            raise refusal
+        if place % 2 or place == last:
+            first, second = _node(sibling, first), _node(sibling, second)
+            while place % 2 == 0 and place:
+                place >>= 1
+                last >>= 1
+        else:
+            second = _node(second, sibling)
+        place >>= 1
+        last >>= 1
+    if last != 0 or first != old_root or second != new_root:
+        raise refusal

@@ -1,0 +1,336 @@
+"""The ledger: the only writer. Reads what the rules need, asks them, and commits a whole group at once.
+
+    submit(bytes) -> Receipt                 one transaction
+    submit_many([bytes...]) -> [Receipt | refusal...]   a group: one durable commit, one signed head
+
+Rules kept here:
+
+- the same transaction again gives the same receipt, for ever; a refusal leaves no trace and is judged again;
+- a group is decided in order, each transaction seeing what the ones before it did;
+- virtual time never falls from entry to entry, whatever the clock says;
+- if the store cannot commit, nothing has happened: the log in memory is cut back before the error goes up.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from cbdc import authority
+from cbdc.errors import Refused, TengeError
+from cbdc.keys import Signer
+from cbdc.ledger.entry import (
+    Entry,
+    Genesis,
+    LogHead,
+    MerkleLog,
+    Receipt,
+    leaf_hash,
+    open_entry,
+    open_genesis,
+)
+from cbdc.ledger.rules import decide, needs
+from cbdc.ledger.state import (
+    ISSUED,
+    KEY,
+    REDEEMED,
+    RegisteredKey,
+    StateKey,
+    StateValue,
+    class_counter,
+    counter,
+    decode_value,
+    encode_value,
+    token_id,
+    token_key,
+    unpack_key,
+)
+from cbdc.ledger.store import Commit, EntryRow, Store
+from cbdc.ports import Clock
+from cbdc.record import Signed, object_id, open_envelope, sign
+from cbdc.token import HOLDER_CLASSES, Token, TokenId
+from cbdc.transaction import SignedTransaction, open_transaction
+
+GENESIS_TYPE = 80
+MAX_GROUP = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """The supply table, in tiyn: what was issued and redeemed, and who holds the difference."""
+
+    issued_tiyn: int
+    redeemed_tiyn: int
+    bank_inventory_tiyn: int
+    treasury_tiyn: int
+    wallets_tiyn: int
+    escrow_tiyn: int
+    loss_reserve_tiyn: int
+
+    @property
+    def outstanding_tiyn(self) -> int:
+        """Issued minus redeemed."""
+        return self.issued_tiyn - self.redeemed_tiyn
+
+    @property
+    def held_tiyn(self) -> int:
+        """What all holders hold together; equals `outstanding_tiyn` in every state there ever is."""
+        return (
+            self.bank_inventory_tiyn
+            + self.treasury_tiyn
+            + self.wallets_tiyn
+            + self.escrow_tiyn
+            + self.loss_reserve_tiyn
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """A proof that a receipt's entry is in the log of a head: check it with `entry.check_inclusion`."""
+
+    leaf: bytes
+    index: int
+    head: Signed[LogHead]
+    proof: list[bytes]
+
+
+def genesis_row(payload: bytes, network: bytes, time: int) -> EntryRow:
+    """Entry 0 as a row: its id is the hash of its payload under its own type."""
+    data = Entry(0, time, payload).encode()
+    return EntryRow(0, object_id(LogHead.DOMAIN, GENESIS_TYPE, network, payload), data, leaf_hash(data))
+
+
+class Ledger:
+    """The one writer of a store. Open an existing journal, or `create` a new one from a genesis."""
+
+    def __init__(self, store: Store, signer: Signer, clock: Clock) -> None:
+        """Raises E_LEDGER_EMPTY without entry 0, E_LEDGER_DAMAGED when the log does not match its last head."""
+        self._store = store
+        self._signer = signer
+        self._clock = clock
+        first = next(iter(store.entries(0, 1)), None)
+        if first is None:
+            raise Refused("E_LEDGER_EMPTY")
+        opened = open_entry(first.data)
+        self.genesis: Genesis = open_genesis(opened.payload)
+        self._log = MerkleLog()
+        for leaf in store.leaves():
+            self._log.append(leaf)
+        last = next(iter(store.entries(self._log.size - 1)))
+        self._last_time = open_entry(last.data).time
+        head = store.head_covering(self._log.size - 1)
+        if head is None:
+            raise Refused("E_LEDGER_DAMAGED", entries=self._log.size)
+        self._head = open_envelope(head, LogHead, self.network)
+        if (self._head.record.size, self._head.record.root) != (self._log.size, self._log.root()):
+            raise Refused("E_LEDGER_DAMAGED", entries=self._log.size)
+        self.genesis.authority.require(signer.public.kid, authority.LEDGER, self._last_time)
+
+    @classmethod
+    def create(cls, store: Store, genesis_payload: bytes, signer: Signer, clock: Clock) -> "Ledger":
+        """A new ledger in an empty store; E_STORE_CONFLICT when the store is not empty."""
+        genesis = open_genesis(genesis_payload)
+        now = clock.now()
+        row = genesis_row(genesis_payload, genesis.network, now)
+        log = MerkleLog()
+        log.append(row.leaf)
+        head = sign(LogHead(1, log.root(), now), genesis.network, signer)
+        store.commit(Commit(0, (row,), {}, {}, head.encode()))
+        return cls(store, signer, clock)
+
+    @property
+    def network(self) -> bytes:
+        """The network id, 8 bytes."""
+        return self.genesis.network
+
+    @property
+    def size(self) -> int:
+        """How many entries, genesis included."""
+        return self._log.size
+
+    def submit(self, transaction: bytes) -> Receipt:
+        """The receipt of one transaction, or its refusal raised."""
+        result = self.submit_many([transaction])[0]
+        if isinstance(result, TengeError):
+            raise result
+        return result
+
+    def submit_many(self, transactions: Sequence[bytes]) -> list[Receipt | TengeError]:
+        """For each transaction in order its receipt or its refusal; accepted ones are durable when this returns.
+
+        Raises E_STORE_UNAVAILABLE or E_STORE_CONFLICT when nothing could be committed at all.
+        """
+        results: list[Receipt | TengeError] = []
+        for start in range(0, len(transactions), MAX_GROUP):
+            results.extend(self._group(transactions[start : start + MAX_GROUP]))
+        return results
+
+    def _group(self, transactions: Sequence[bytes]) -> list[Receipt | TengeError]:
+        opened = [self._open(data) for data in transactions]
+        known = self._store.find([item.id for item in opened if isinstance(item, SignedTransaction)])
+        fresh = [item for item in opened if isinstance(item, SignedTransaction) and item.id not in known]
+        group = _Group(self, max(self._last_time, self._clock.now()), fresh)
+        outcome: dict[bytes, TengeError] = {}
+        for item in fresh:
+            if item.id in group.places or item.id in outcome:
+                continue
+            try:
+                group.add(item)
+            except TengeError as error:
+                outcome[item.id] = error
+        if group.rows:
+            self._commit(group)
+        results: list[Receipt | TengeError] = []
+        for answer in opened:
+            if isinstance(answer, TengeError):
+                results.append(answer)
+            elif answer.id in outcome:
+                results.append(outcome[answer.id])
+            elif answer.id in group.places:
+                results.append(Receipt(answer.id, group.places[answer.id], group.now, self._head))
+            else:
+                results.append(self._receipt(answer.id, known[answer.id]))
+        return results
+
+    def _open(self, data: bytes) -> SignedTransaction | TengeError:
+        try:
+            return open_transaction(data, self.network)
+        except TengeError as error:
+            return error
+
+    def _commit(self, group: "_Group") -> None:
+        before = self._log.size
+        for row in group.rows:
+            self._log.append(row.leaf)
+        try:
+            head = sign(LogHead(self._log.size, self._log.root(), group.now), self.network, self._signer)
+            self._store.commit(
+                Commit(before, tuple(group.rows), group.encoded(), group.owners, head.encode())
+            )
+        except BaseException:
+            self._log.truncate(before)
+            raise
+        self._head = head
+        self._last_time = group.now
+
+    def load(self, keys: Iterable[StateKey]) -> dict[StateKey, StateValue | None]:
+        """The values of state keys, None where there is none."""
+        wanted = {key.pack(): key for key in keys}
+        found = self._store.get_many(wanted)
+        return {
+            key: decode_value(key.kind, found[packed]) if packed in found else None
+            for packed, key in wanted.items()
+        }
+
+    def find(self, transaction_id: bytes) -> Receipt | None:
+        """The receipt of an accepted transaction, or None."""
+        place = self._store.find([transaction_id]).get(transaction_id)
+        return None if place is None else self._receipt(transaction_id, place)
+
+    def _receipt(self, transaction_id: bytes, place: int) -> Receipt:
+        entry = self.entry(place)
+        envelope = self._store.head_covering(place)
+        assert envelope is not None, "every entry is covered by a head"
+        return Receipt(transaction_id, place, entry.time, open_envelope(envelope, LogHead, self.network))
+
+    def entry(self, index: int) -> Entry:
+        """The journal entry at `index`; E_ENTRY_UNKNOWN beyond the end."""
+        row = next(iter(self._store.entries(index, index + 1)), None)
+        if row is None:
+            raise Refused("E_ENTRY_UNKNOWN", index=index, size=self.size)
+        return open_entry(row.data)
+
+    def transaction(self, index: int) -> SignedTransaction:
+        """The transaction at `index`, 1 or later."""
+        return open_transaction(self.entry(index).payload, self.network)
+
+    def head(self) -> Signed[LogHead]:
+        """The newest signed head."""
+        return self._head
+
+    def inclusion(self, receipt: Receipt) -> Inclusion:
+        """The proof that a receipt's entry is in the log of its own head."""
+        size = receipt.head.record.size
+        proof = self._log.inclusion(receipt.index, size)
+        return Inclusion(self._log.leaf(receipt.index), receipt.index, receipt.head, proof)
+
+    def consistency(self, old_size: int) -> list[bytes]:
+        """The proof that the present log continues the log of `old_size` entries; E_ENTRY_UNKNOWN out of range."""
+        if not 0 < old_size <= self.size:
+            raise Refused("E_ENTRY_UNKNOWN", index=old_size, size=self.size)
+        return self._log.consistency(old_size, self.size)
+
+    def token(self, identity: TokenId) -> Token | None:
+        """An unspent token, or None."""
+        key = token_key(identity)
+        return cast(Token | None, self.load([key])[key])
+
+    def registered(self, kid: bytes) -> RegisteredKey | None:
+        """What the ledger knows of a key, or None."""
+        key = StateKey(KEY, kid)
+        return cast(RegisteredKey | None, self.load([key])[key])
+
+    def owned(self, kid: bytes) -> list[tuple[TokenId, Token]]:
+        """The unspent tokens a key id holds, in ascending order of their ids."""
+        keys = [unpack_key(packed) for packed in self._store.owned(kid)]
+        values = self.load(keys)
+        return [(token_id(key), cast(Token, values[key])) for key in keys]
+
+    def supply(self) -> Supply:
+        """The supply table as it stands."""
+        keys = [ISSUED, REDEEMED, *(class_counter(name) for name in HOLDER_CLASSES)]
+        values = self.load(keys)
+        return Supply(*(cast(int, values[key] or 0) for key in keys))
+
+    def marked_tiyn(self, mark: bytes) -> int:
+        """How much money carries a mark, wherever it is."""
+        key = counter("mark", mark)
+        return cast(int, self.load([key])[key] or 0)
+
+
+class _Group:
+    """A group in the making: the view it has loaded, and what it will commit."""
+
+    def __init__(self, ledger: Ledger, now: int, transactions: list[SignedTransaction]) -> None:
+        self._ledger = ledger
+        self.now = now
+        self.view: dict[StateKey, StateValue | None] = {}
+        self.changed: set[StateKey] = set()
+        self.owners: dict[bytes, bytes] = {}
+        self.rows: list[EntryRow] = []
+        self.places: dict[bytes, int] = {}
+        self._prefetch(transactions)
+
+    def _prefetch(self, transactions: list[SignedTransaction]) -> None:
+        # Three rounds for the whole group at once; what a transaction needs beyond them is read when it is decided.
+        for _ in range(3):
+            missing: set[StateKey] = set()
+            for item in transactions:
+                try:
+                    missing |= needs(self._ledger.genesis, self.view, item, self.now)
+                except TengeError:
+                    continue
+            if not missing:
+                return
+            self.view.update(self._ledger.load(missing))
+
+    def add(self, item: SignedTransaction) -> None:
+        """Decide one transaction and keep its effects; raises its refusal and keeps nothing."""
+        while missing := needs(self._ledger.genesis, self.view, item, self.now):
+            self.view.update(self._ledger.load(missing))
+        effects = decide(self._ledger.genesis, self.view, item, self.now)
+        self.view.update(effects)
+        self.changed.update(effects)
+        for place, token in enumerate(item.record.creates):
+            self.owners[token_key(TokenId(item.id, place)).pack()] = token.lock.holder
+        index = self._ledger.size + len(self.rows)
+        data = Entry(index, self.now, item.encode()).encode()
+        self.rows.append(EntryRow(index, item.id, data, leaf_hash(data)))
+        self.places[item.id] = index
+
+    def encoded(self) -> dict[bytes, bytes | None]:
+        """The changes as a store's bytes, in ascending order."""
+        changes: dict[bytes, bytes | None] = {}
+        for key in sorted(self.changed):
+            value = self.view[key]
+            changes[key.pack()] = None if value is None else encode_value(key.kind, value)
+        return changes

@@ -1,0 +1,83 @@
+"""A store in memory: for tests, exercises and the audit's own replay. Gone when the process ends."""
+
+from collections.abc import Iterable, Iterator
+
+from cbdc.errors import Unavailable
+from cbdc.ledger.store import Commit, EntryRow
+
+
+class MemoryStore:
+    """A `Store` in dictionaries; `commit` checks before it changes anything, so it cannot be half done."""
+
+    def __init__(self) -> None:
+        self._state: dict[bytes, bytes] = {}
+        self._owner_of: dict[bytes, bytes] = {}
+        self._owned: dict[bytes, set[bytes]] = {}
+        self._entries: list[EntryRow] = []
+        self._index: dict[bytes, int] = {}
+        self._heads: list[tuple[int, bytes]] = []
+
+    def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The values of those keys that exist."""
+        return {key: self._state[key] for key in keys if key in self._state}
+
+    def commit(self, commit: Commit) -> None:
+        """All of it, or E_STORE_CONFLICT."""
+        if commit.expected_size != len(self._entries):
+            raise Unavailable("E_STORE_CONFLICT", expected=commit.expected_size, found=len(self._entries))
+        for key, value in commit.changes.items():
+            holder = self._owner_of.pop(key, None)
+            if holder is not None:
+                self._owned[holder].discard(key)
+            if value is None:
+                self._state.pop(key, None)
+                continue
+            self._state[key] = value
+            if key in commit.owners:
+                self._owner_of[key] = commit.owners[key]
+                self._owned.setdefault(commit.owners[key], set()).add(key)
+        for row in commit.entries:
+            self._index[row.transaction_id] = row.index
+            self._entries.append(row)
+        self._heads.append((len(self._entries), commit.head))
+
+    def size(self) -> int:
+        """How many entries."""
+        return len(self._entries)
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[EntryRow]:
+        """The entries in order."""
+        yield from self._entries[start:stop]
+
+    def leaves(self) -> Iterator[bytes]:
+        """The leaf hashes in order."""
+        for row in self._entries:
+            yield row.leaf
+
+    def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
+        """The places of accepted transactions."""
+        return {identity: self._index[identity] for identity in transaction_ids if identity in self._index}
+
+    def head_covering(self, index: int) -> bytes | None:
+        """The first head that covers the entry."""
+        return next((head for size, head in self._heads if size > index), None)
+
+    def heads(self) -> Iterator[bytes]:
+        """Every head, oldest first."""
+        for _, head in self._heads:
+            yield head
+
+    def owned(self, holder: bytes) -> list[bytes]:
+        """A holder's tokens."""
+        return sorted(self._owned.get(holder, ()))
+
+    def state(self) -> Iterator[tuple[bytes, bytes]]:
+        """The whole state in order of the key."""
+        yield from sorted(self._state.items())
+
+    def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """The owner index in order of the token key."""
+        yield from sorted(self._owner_of.items())
+
+    def close(self) -> None:
+        """Nothing to release."""

@@ -1,0 +1,154 @@
+"""The ledger's state, typed: six kinds of keys, each with one kind of value.
+
+    token       transaction id || output     an unspent Token; a spent one is simply not there
+    key         key id                       a registered key: bank, tier, category, pseudonym
+    mark        mark id                      the signed definition (its envelope)
+    counter     a name                       a whole number: supply, holdings, what was paid in a day
+    freeze      pseudonym                    the legal reference of a freeze
+    register    32-byte id                   used once: a request, a settled fact, a statement
+
+A store keeps bytes under bytes; this module is the only place that turns one into the other.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from cbdc import canonical
+from cbdc.errors import Malformed
+from cbdc.keys import PublicKey, public_key
+from cbdc.record import ALGORITHM, AMOUNT, HASH, HASH_OR_NONE, RAW_KEY, Bytes, Group, Text, Unsigned
+from cbdc.token import LockKind, Token, TokenId
+
+TOKEN = 1
+KEY = 2
+MARK = 3
+COUNTER = 4
+FREEZE = 5
+REGISTER = 6
+
+KIND_NAMES = {
+    TOKEN: "token",
+    KEY: "key",
+    MARK: "mark",
+    COUNTER: "counter",
+    FREEZE: "freeze",
+    REGISTER: "register",
+}
+
+
+class StateKey(NamedTuple):
+    """Where a value stands: its kind and its id within the kind."""
+
+    kind: int
+    id: bytes
+
+    def pack(self) -> bytes:
+        """One byte string for a store: the kind, then the id."""
+        return bytes([self.kind]) + self.id
+
+
+def unpack_key(data: bytes) -> StateKey:
+    """The state key in a store's byte string; E_FIELD for an unknown kind."""
+    if not data or data[0] not in KIND_NAMES:
+        raise Malformed("E_FIELD", field="state key", problem="an unknown kind")
+    return StateKey(data[0], data[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredKey:
+    """What the ledger knows of a key: no name, only the bank, the tier, the category and a pseudonym.
+
+    `successor` is the key id that replaced it, empty while it is the holder's current key.
+    """
+
+    algorithm: int
+    public_key: bytes
+    bank_id: int
+    tier: int
+    category: int
+    pseudonym: bytes
+    successor: bytes = b""
+
+    @property
+    def key(self) -> PublicKey:
+        """The public key, ready to verify."""
+        return public_key(self.algorithm, self.public_key)
+
+
+StateValue = Token | RegisteredKey | bytes | int | str
+
+_TOKEN = Group((AMOUNT, LockKind(), HASH_OR_NONE))
+_KEY = Group((ALGORITHM, RAW_KEY, Unsigned(), Unsigned(0, 255), Unsigned(1, 255), HASH, HASH_OR_NONE))
+
+
+def token_key(identity: TokenId) -> StateKey:
+    """Where a token stands."""
+    return StateKey(TOKEN, identity.transaction_id + identity.output.to_bytes(2, "big"))
+
+
+def token_id(key: StateKey) -> TokenId:
+    """The token id in a token's state key."""
+    return TokenId(key.id[:32], int.from_bytes(key.id[32:], "big"))
+
+
+def counter(*parts: str | bytes) -> StateKey:
+    """Where a counter stands: its name, parts joined by a colon."""
+    return StateKey(COUNTER, b":".join(part.encode() if isinstance(part, str) else part for part in parts))
+
+
+ISSUED = counter("issued")
+REDEEMED = counter("redeemed")
+
+
+def class_counter(holder_class: str) -> StateKey:
+    """The counter of one line of the supply table."""
+    return counter("class", holder_class)
+
+
+def encode_value(kind: int, value: StateValue) -> bytes:
+    """The store's bytes of a value of this kind."""
+    if kind == TOKEN:
+        assert isinstance(value, Token)
+        return value.encode()
+    if kind == KEY:
+        assert isinstance(value, RegisteredKey)
+        return _encode_registered(value)
+    return canonical.encode(value)
+
+
+@lru_cache(maxsize=65_536)
+def _encode_registered(value: RegisteredKey) -> bytes:
+    return canonical.encode(
+        [
+            value.algorithm,
+            value.public_key,
+            value.bank_id,
+            value.tier,
+            value.category,
+            value.pseudonym,
+            value.successor,
+        ]
+    )
+
+
+def decode_value(kind: int, data: bytes) -> StateValue:
+    """The value of this kind in a store's bytes; a decoding error when they are not its canonical form."""
+    if kind == TOKEN:
+        amount, lock, mark = _TOKEN.load(canonical.decode(data), "token")
+        return Token(amount, lock, mark)
+    if kind == KEY:
+        return _decode_registered(data)
+    value = canonical.decode(data)
+    if kind == COUNTER:
+        return Unsigned().load(value, "counter")
+    if kind == FREEZE:
+        return Text(128).load(value, "freeze")
+    if kind == MARK:
+        return Bytes().load(value, "mark")
+    return HASH.load(value, "register")
+
+
+@lru_cache(maxsize=65_536)
+def _decode_registered(data: bytes) -> RegisteredKey:
+    return RegisteredKey(*_KEY.load(canonical.decode(data), "registered key"))

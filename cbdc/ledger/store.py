@@ -1,0 +1,92 @@
+"""What a ledger asks of an engine: read many keys, commit all or nothing.
+
+A store knows bytes, not money. `commit` writes entries, state changes and the head that covers them in one atomic
+step, and only if the journal still has the size the writer saw: two writers can never both win. An engine that
+cannot answer raises E_STORE_UNAVAILABLE and has changed nothing.
+
+One contract suite (`tests/contracts/test_store.py`) runs on every engine.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """A journal entry as a store keeps it: its canonical bytes, the id by which it is found, and its leaf hash."""
+
+    index: int
+    transaction_id: bytes
+    data: bytes
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One atomic step: new entries after `expected_size`, changed state (None deletes), and the head over all.
+
+    `owners` gives the holder key id of each token that is created, so that a store can list a holder's tokens.
+    """
+
+    expected_size: int
+    entries: tuple[EntryRow, ...]
+    changes: dict[bytes, bytes | None]
+    owners: dict[bytes, bytes]
+    head: bytes
+
+
+class Store(Protocol):
+    """An engine that keeps one ledger."""
+
+    def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The values of those `keys` (packed state keys) that exist."""
+        ...
+
+    def commit(self, commit: Commit) -> None:
+        """Write all of it durably, or nothing.
+
+        Raises E_STORE_CONFLICT when the journal has another size than expected, E_STORE_UNAVAILABLE when the engine
+        fails.
+        """
+        ...
+
+    def size(self) -> int:
+        """How many entries the journal has."""
+        ...
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[EntryRow]:
+        """The entries from `start` up to (not including) `stop`, in order."""
+        ...
+
+    def leaves(self) -> Iterator[bytes]:
+        """The leaf hash of every entry, in order."""
+        ...
+
+    def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
+        """The journal index of each of these transactions that was accepted."""
+        ...
+
+    def head_covering(self, index: int) -> bytes | None:
+        """The envelope of the first signed head whose size is greater than `index`."""
+        ...
+
+    def heads(self) -> Iterator[bytes]:
+        """Every signed head, oldest first."""
+        ...
+
+    def owned(self, holder: bytes) -> list[bytes]:
+        """The packed state keys of the unspent tokens that a key id holds, in ascending order."""
+        ...
+
+    def state(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every key and value of the state, in ascending order of the key: for audits."""
+        ...
+
+    def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
+        """Every (packed token key, holder key id) of the owner index, in ascending order: for audits."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections."""
+        ...

@@ -1,0 +1,122 @@
+"""The only doors to time, chance and sudden death.
+
+Everything below the two composition roots takes a `Clock`, an `Entropy` and a `Checkpoint` as arguments, so that a
+pilot with a seed gives the same bytes on every machine and a test can stop the world at any named point.
+
+- **Time** is whole virtual Unix seconds. Money rules read only the clock they were given.
+- **Chance** is keyed, never a stream: `entropy.bytes(label, id)` gives the same bytes for the same question whatever
+  was asked before. A run that resumes in the middle therefore asks nothing twice and gets nothing new.
+- **Death**: `checkpoint(name)` is called at every write point. The real one does nothing; the crash tests pass one
+  that kills the process. `WRITE_POINTS` is the whole list, and a test shows that each is reached.
+"""
+
+import hashlib
+import hmac
+import os
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+Checkpoint = Callable[[str], None]
+
+WRITE_POINTS = (
+    "ledger.commit.before",
+    "ledger.commit.inside",
+    "ledger.commit.after",
+    "books.post.before",
+    "books.post.after",
+    "wallet.intent.after",
+    "wallet.done.before",
+    "wallet.done.after",
+    "element.journal.before",
+    "element.journal.torn",
+    "element.journal.after",
+    "reconciler.ingest.before",
+    "reconciler.ingest.after",
+    "reconciler.post.before",
+    "reconciler.post.after",
+    "runner.step.before",
+    "runner.step.after",
+)
+
+
+def no_checkpoint(name: str) -> None:
+    """The real checkpoint: nothing happens."""
+
+
+class Clock(Protocol):
+    """Virtual Unix seconds, never falling."""
+
+    def now(self) -> int:
+        """The present moment in whole seconds."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock, held so that it never falls."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def now(self) -> int:
+        """The machine's time in whole seconds, or the last answer if the machine's clock was put back."""
+        self._last = max(self._last, int(time.time()))
+        return self._last
+
+
+class ManualClock:
+    """A clock that stands still until it is moved: pilots and tests."""
+
+    def __init__(self, start: int) -> None:
+        self._now = start
+
+    def now(self) -> int:
+        """The moment it was last moved to."""
+        return self._now
+
+    def move_to(self, moment: int) -> None:
+        """Move forward to `moment`; moving back is a bug in the caller."""
+        assert moment >= self._now, "a clock never falls"
+        self._now = moment
+
+    def advance(self, seconds: int) -> None:
+        """Move forward by `seconds`."""
+        self.move_to(self._now + seconds)
+
+
+class Entropy(Protocol):
+    """Chance by question."""
+
+    def bytes(self, label: str, id: bytes, size: int = 32) -> bytes:
+        """`size` bytes for the question (`label`, `id`); the seeded kind answers the same question the same way."""
+        ...
+
+
+class SeededEntropy:
+    """Chance that follows from a seed: HMAC-SHA-512 in counter mode over the question. For pilots and tests only."""
+
+    def __init__(self, seed: int) -> None:
+        self._key = hashlib.sha256(b"tenge-seed\0" + str(seed).encode()).digest()
+
+    def bytes(self, label: str, id: bytes, size: int = 32) -> bytes:
+        """The bytes that follow from the seed, the label and the id."""
+        question = len(label.encode()).to_bytes(2, "big") + label.encode() + id
+        out = b""
+        block = 0
+        while len(out) < size:
+            out += hmac.digest(self._key, block.to_bytes(4, "big") + question, "sha512")
+            block += 1
+        return out[:size]
+
+
+class SystemEntropy:
+    """The operating system's randomness; the question only documents what it is for."""
+
+    def bytes(self, label: str, id: bytes, size: int = 32) -> bytes:
+        """Fresh bytes, different at every call."""
+        return os.urandom(size)
+
+
+def stopwatch() -> float:
+    """Real elapsed seconds from an arbitrary start, for progress and benchmarks only; money never depends on it."""
+    return time.perf_counter()

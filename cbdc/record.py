@@ -1,0 +1,234 @@
+"""Records: typed bodies with a fixed field order, and the envelope in which one signature travels.
+
+A record class lists its fields once, as a schema; the same list encodes it, decodes it strictly and is shown in the
+documents. An envelope is `[type, body, signature]`, and
+
+    object id  = SHA-256(DST || type || network || body)          never over the signature
+    message    = DST || "sig\\0" || type || object id              what is signed
+
+The type and the network are inside the hash, so a signature made for one purpose or one sandbox can never be shown
+for another. Offline objects and online objects have different domains (DST) and different type numbers.
+
+Source: DTO/1, section 5.3.
+"""
+
+import hashlib
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+from cbdc import canonical
+from cbdc.errors import Malformed
+from cbdc.keys import PublicKey, Signer
+
+OFFLINE_DOMAIN = b"kzt-dt/offline/v1\0"
+ONLINE_DOMAIN = b"kzt-dt/online/v1\0"
+NETWORK_BYTES = 8
+
+
+class Kind(Protocol):
+    """One kind of field: checks a decoded value and gives its immutable form."""
+
+    def load(self, value: object, name: str) -> Any:
+        """The value, checked; raises E_FIELD (wrong length or shape) or E_TYPE (wrong type), naming the field."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A whole number from `least` to `most`."""
+
+    least: int = 0
+    most: int = canonical.MAX_INTEGER
+
+    def load(self, value: object, name: str) -> int:
+        """The number; E_TYPE for anything else, E_FIELD outside the bounds."""
+        if type(value) is not int:
+            raise Malformed("E_TYPE", type=f"{name}: {type(value).__name__}")
+        if not self.least <= value <= self.most:
+            raise Malformed("E_FIELD", field=name, problem=f"{value} is not in {self.least}..{self.most}")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """A byte string whose length is one of `sizes`, or at most `most` when no sizes are listed."""
+
+    sizes: tuple[int, ...] = ()
+    most: int = canonical.MAX_LENGTH
+
+    def load(self, value: object, name: str) -> bytes:
+        """The bytes; E_TYPE for anything else, E_FIELD for a wrong length."""
+        if type(value) is not bytes:
+            raise Malformed("E_TYPE", type=f"{name}: {type(value).__name__}")
+        if (self.sizes and len(value) not in self.sizes) or len(value) > self.most:
+            raise Malformed("E_FIELD", field=name, problem=f"{len(value)} bytes long")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text of at most `most_bytes` bytes of UTF-8 in normal form C."""
+
+    most_bytes: int = 64
+
+    def load(self, value: object, name: str) -> str:
+        """The text; E_TYPE for anything else, E_FIELD when it is too long."""
+        if type(value) is not str:
+            raise Malformed("E_TYPE", type=f"{name}: {type(value).__name__}")
+        if len(value.encode()) > self.most_bytes:
+            raise Malformed("E_FIELD", field=name, problem=f"longer than {self.most_bytes} bytes")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An array of exactly these kinds, in this order: a small tuple."""
+
+    kinds: tuple[Kind, ...]
+
+    def load(self, value: object, name: str) -> tuple[Any, ...]:
+        """The tuple; E_TYPE unless an array, E_FIELD for a wrong number of items."""
+        if not isinstance(value, list | tuple):
+            raise Malformed("E_TYPE", type=f"{name}: {type(value).__name__}")
+        if len(value) != len(self.kinds):
+            raise Malformed("E_FIELD", field=name, problem=f"{len(value)} items, not {len(self.kinds)}")
+        return tuple(
+            kind.load(item, f"{name}[{place}]")
+            for place, (kind, item) in enumerate(zip(self.kinds, value, strict=True))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """An array of `least` to `most` items of one kind."""
+
+    kind: Kind
+    most: int
+    least: int = 0
+    code: str = "E_COUNT"
+
+    def load(self, value: object, name: str) -> tuple[Any, ...]:
+        """The tuple of items; E_TYPE unless an array, E_COUNT for too few or too many."""
+        if not isinstance(value, list | tuple):
+            raise Malformed("E_TYPE", type=f"{name}: {type(value).__name__}")
+        if not self.least <= len(value) <= self.most:
+            raise Malformed(self.code, field=name, count=len(value), least=self.least, most=self.most)
+        return tuple(self.kind.load(item, f"{name}[{place}]") for place, item in enumerate(value))
+
+
+HASH = Bytes((32,))
+HASH_OR_NONE = Bytes((0, 32))
+NONCE = Bytes((16,))
+REFERENCE = Bytes((8,))
+SIGNATURE = Bytes((64,))
+AMOUNT = Unsigned(1)
+MOMENT = Unsigned()
+ALGORITHM = Unsigned(1, 255)
+RAW_KEY = Bytes((32, 33))
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Base of every signed body. A subclass is a frozen dataclass whose fields stand in wire order, with a SCHEMA."""
+
+    TYPE: ClassVar[int]
+    DOMAIN: ClassVar[bytes]
+    SCHEMA: ClassVar[tuple[Kind, ...]]
+
+    def values(self) -> tuple[Any, ...]:
+        """The fields in wire order."""
+        return tuple(getattr(self, field.name) for field in fields(self))
+
+    def body(self) -> bytes:
+        """The canonical bytes of the body, after checking each field against the schema."""
+        return canonical.encode(self.checked(self.values()))
+
+    @classmethod
+    def checked(cls, values: tuple[Any, ...] | list[Any]) -> tuple[Any, ...]:
+        """`values` checked field by field; E_FIELD for a missing or extra field."""
+        if len(values) != len(cls.SCHEMA):
+            raise Malformed(
+                "E_FIELD", field=cls.__name__, problem=f"{len(values)} fields, not {len(cls.SCHEMA)}"
+            )
+        names = [field.name for field in fields(cls)]
+        return tuple(
+            kind.load(value, name) for kind, value, name in zip(cls.SCHEMA, values, names, strict=True)
+        )
+
+    @classmethod
+    def from_body(cls, body: bytes, limit_bytes: int = canonical.MAX_LENGTH) -> Self:
+        """The record in `body`; raises the errors of `canonical.decode`, and E_FIELD, E_TYPE or E_COUNT."""
+        return cls(*cls.checked(canonical.decode_array(body, limit_bytes)))
+
+    @classmethod
+    def from_values(cls, values: tuple[Any, ...]) -> Self:
+        """The record with these fields in wire order, checked."""
+        return cls(*cls.checked(values))
+
+    def oid(self, network: bytes) -> bytes:
+        """The 32-byte object id in `network`."""
+        return object_id(self.DOMAIN, self.TYPE, network, self.body())
+
+
+def object_id(domain: bytes, type: int, network: bytes, body: bytes) -> bytes:
+    """SHA-256(domain || type || network || body), 32 bytes."""
+    return hashlib.sha256(domain + bytes([type]) + network + body).digest()
+
+
+def signing_message(domain: bytes, type: int, oid: bytes) -> bytes:
+    """domain || "sig\\0" || type || object id: the bytes a key signs (55 for an offline object)."""
+    return domain + b"sig\0" + bytes([type]) + oid
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Signed(Generic[R]):
+    """A record with one signature: well-formed, and **not yet verified** until `verify` returns."""
+
+    record: R
+    body: bytes
+    signature: bytes
+    oid: bytes
+
+    def verify(self, key: PublicKey) -> None:
+        """Return if the signature is `key`'s over this object; raise E_SIG otherwise."""
+        key.verify(self.signature, signing_message(self.record.DOMAIN, self.record.TYPE, self.oid))
+
+    def envelope(self) -> list[int | bytes]:
+        """`[type, body, signature]`, to be put into a container."""
+        return [self.record.TYPE, self.body, self.signature]
+
+    def encode(self) -> bytes:
+        """The canonical bytes of the envelope."""
+        return canonical.encode(self.envelope())
+
+
+def sign(record: R, network: bytes, signer: Signer) -> Signed[R]:
+    """`record` signed for `network`."""
+    body = record.body()
+    oid = object_id(record.DOMAIN, record.TYPE, network, body)
+    return Signed(record, body, signer.sign(signing_message(record.DOMAIN, record.TYPE, oid)), oid)
+
+
+def open_envelope(envelope: object, cls: type[R], network: bytes) -> Signed[R]:
+    """The signed record in a decoded `[type, body, signature]` (or its canonical bytes), structure checked only.
+
+    Raises E_OBJTYPE when the type is not `cls`'s, E_FIELD for a wrong shape, and the errors of `Record.from_body`.
+    """
+    if type(envelope) is bytes:
+        envelope = canonical.decode(envelope)
+    if not isinstance(envelope, list | tuple):
+        raise Malformed("E_TYPE", type=type(envelope).__name__)
+    if len(envelope) != 3:
+        raise Malformed("E_FIELD", field="envelope", problem=f"{len(envelope)} items, not 3")
+    type_number, body, signature = envelope
+    if type(type_number) is not int:
+        raise Malformed("E_TYPE", type=f"type: {type(type_number).__name__}")
+    if type_number != cls.TYPE:
+        raise Malformed("E_OBJTYPE", type=type_number, expected=cls.TYPE)
+    Bytes().load(body, "body")
+    SIGNATURE.load(signature, "signature")
+    record = cls.from_body(body)
+    return Signed(record, body, signature, object_id(cls.DOMAIN, cls.TYPE, network, body))
