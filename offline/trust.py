@@ -20,6 +20,7 @@ from cbdc.authority import BANK_CA, ISSUER, ROLE_NAMES, STATUS, Auth, Authority
 from cbdc.errors import Refused
 from cbdc.record import Signed
 from cbdc.token import PERSON, PUPIL
+from offline.admission import find_auth
 from offline.parameters import Parameter, stricter, value_of
 from offline.records import DeviceCertificate, Limits, Trust
 
@@ -143,32 +144,24 @@ class TrustView:
 
         Raises E_CA when no or more than one key fits, when the key is revoked, or at another time.
         """
-        found = self._by_reference(reference, BANK_CA)
-        if not found:
-            raise Refused("E_CA", reference=reference, problem="no bank certificate has this reference")
-        if self._is_revoked_key(found[0].kid):
+        found = find_auth(self.authority, reference, BANK_CA, at)
+        if isinstance(found, str):
+            raise Refused("E_CA", reference=reference, problem=found)
+        if self._is_revoked_key(found.kid):
             raise Refused("E_CA", reference=reference, problem="the bank's key is revoked")
-        for auth in found:
-            if auth.not_before <= at <= auth.expires:
-                return auth
-        raise Refused("E_CA", reference=reference, problem=f"the bank's certificate is not valid at {at}")
+        return found
 
-    def issuer(self, reference: bytes, at: int | None = None) -> Auth:
-        """The issuer certificate whose key id starts with `reference`; E_ISSUER when none fits or it is revoked.
+    def issuer(self, reference: bytes, at: int) -> Auth:
+        """The issuer certificate whose key id starts with `reference`, valid at `at` (when the note was issued).
 
-        With `at`, the certificate must also be valid at that moment, or E_ISSUER.
+        Raises E_ISSUER when no or more than one key fits, when the epoch is revoked, or at another time.
         """
-        found = self._by_reference(reference, ISSUER)
-        if not found:
-            raise Refused("E_ISSUER", reference=reference, problem="no issuer has this reference")
-        if self._is_revoked_key(found[0].kid):
+        found = find_auth(self.authority, reference, ISSUER, at)
+        if isinstance(found, str):
+            raise Refused("E_ISSUER", reference=reference, problem=found)
+        if self._is_revoked_key(found.kid):
             raise Refused("E_ISSUER", reference=reference, problem="this issuer's epoch is revoked")
-        for auth in found:
-            if at is None or auth.not_before <= at <= auth.expires:
-                return auth
-        raise Refused(
-            "E_ISSUER", reference=reference, problem=f"the issuer's certificate is not valid at {at}"
-        )
+        return found
 
     def is_revoked(self, kid: bytes) -> bool:
         """Whether the key with this id (32 bytes, or its first 16) is revoked."""
@@ -241,10 +234,6 @@ class TrustView:
                 continue
             return
         trust.verify(keys[-1])
-
-    def _by_reference(self, reference: bytes, role: int) -> list[Auth]:
-        found = [auth for auth in self.authority.with_role(role) if auth.kid[:_REFERENCE_BYTES] == reference]
-        return found if len({auth.kid for auth in found}) == 1 else []
 
     def _is_revoked_key(self, kid: bytes) -> bool:
         return self.is_revoked(kid) or kid[:_REFERENCE_BYTES] in self._lists.references

@@ -1,0 +1,189 @@
+"""The rules that a signed object keeps for ever, whoever looks and whenever: certificate, note, one step of a line.
+
+Nothing here asks for the time, a revocation, a limit or a policy. That is what lets the reconciler take objects in
+any order and still reach the same graph, and lets a court judge evidence from ROOT alone: a transfer either follows
+from its parent or it does not, today and in ten years.
+
+- `check_certificate_issue`   V3: a certified bank key signed it, within that bank's tier and time
+- `check_note_issue`          V4: an issuer's epoch key signed it, within its time and its largest note
+- `check_transfer`            V5a: one step from parent to transfer
+- `check_statement`           the part of V5a that needs only transfer and parent: what evidence E4 rests on
+
+What a payee asks beyond this (limits, revocation, expiry, purposes) is in `offline.verify`.
+
+Source: DTO/1, sections 5.4, 5.6 (V3 to V5) and 5.19 (1, 3).
+"""
+
+from cbdc.authority import BANK_CA, ISSUER, Auth, Authority
+from cbdc.errors import Refused
+from cbdc.record import Signed
+from offline.records import PAY, REDEEM, DeviceCertificate, Note, Output, Transfer
+
+Parent = Signed[Note] | Signed[Transfer]
+
+
+def output_of(parent: Parent, index: int) -> Output:
+    """Output number `index` of a note (it has only output 0) or of a transfer; E_INDEX when there is none."""
+    record = parent.record
+    outputs = (Output(record.amount_tiyn, record.owner),) if isinstance(record, Note) else record.outputs
+    if not 0 <= index < len(outputs):
+        raise Refused("E_INDEX", index=index, outputs=len(outputs))
+    return outputs[index]
+
+
+def hop_of(parent: Parent, index: int) -> int:
+    """How many payees stand between the note and output `index`: change keeps the hop of what was spent."""
+    record = parent.record
+    if isinstance(record, Note):
+        return 0
+    return record.hop - 1 if record.kind == PAY and index == 1 else record.hop
+
+
+def length_of(parent: Parent) -> int:
+    """How many transfers lead from the note to this object, itself included."""
+    return 0 if isinstance(parent.record, Note) else parent.record.length
+
+
+def find_auth(authority: Authority, reference: bytes, role: int, at: int) -> Auth | str:
+    """The certificate of `role` whose key id starts with `reference`, valid at `at`; else what is wrong, in words.
+
+    A reference must name exactly one key; that key may have several certificates, one period after the other.
+    """
+    found = [auth for auth in authority.with_role(role) if auth.kid[: len(reference)] == reference]
+    if len({auth.kid for auth in found}) != 1:
+        return "no certificate, or more than one key, has this reference"
+    for auth in found:
+        if auth.not_before <= at <= auth.expires:
+            return auth
+    return f"its certificate is not valid at {at}"
+
+
+def check_certificate_issue(signed: Signed[DeviceCertificate], authority: Authority) -> None:
+    """Return if a bank whose certificate was valid at `not_before` certified this device key (V3, without policy).
+
+    Raises E_CA (unknown bank, out of its time, or above its highest tier), E_KEY, E_SIG.
+    """
+    record = signed.record
+    bank = find_auth(authority, record.ca_reference, BANK_CA, record.not_before)
+    if isinstance(bank, str):
+        raise Refused("E_CA", reference=record.ca_reference, problem=bank)
+    check_certificate_by(signed, bank)
+
+
+def check_certificate_by(signed: Signed[DeviceCertificate], bank: Auth) -> None:
+    """Return if `bank` may and did certify this device key; E_CA for a tier above its own, E_KEY, E_SIG."""
+    record = signed.record
+    highest = bank.scope[1] if len(bank.scope) > 1 else 0
+    if record.tier > highest:
+        raise Refused("E_CA", reference=record.ca_reference, problem=f"it may certify tiers up to {highest}")
+    _ = record.key
+    signed.verify(bank.key)
+
+
+def check_note_issue(signed: Signed[Note], authority: Authority) -> None:
+    """Return if an issuer whose certificate was valid at `issued` signed this note (V4, without policy).
+
+    Raises E_ISSUER, E_AMOUNT, E_NOTE_TIME, E_SIG.
+    """
+    record = signed.record
+    issuer = find_auth(authority, record.issuer_reference, ISSUER, record.issued)
+    if isinstance(issuer, str):
+        raise Refused("E_ISSUER", reference=record.issuer_reference, problem=issuer)
+    check_note_by(signed, issuer)
+
+
+def check_note_by(signed: Signed[Note], issuer: Auth) -> None:
+    """Return if `issuer` may and did sign this note; E_AMOUNT, E_NOTE_TIME or E_SIG otherwise."""
+    record = signed.record
+    most_tiyn = issuer.scope[1] if len(issuer.scope) > 1 else 0
+    if not 1 <= record.amount_tiyn <= most_tiyn:
+        raise Refused("E_AMOUNT", amount_tiyn=record.amount_tiyn, most_tiyn=most_tiyn)
+    if not record.issued < record.spend_by < record.redeem_by:
+        raise Refused(
+            "E_NOTE_TIME", issued=record.issued, spend_by=record.spend_by, redeem_by=record.redeem_by
+        )
+    signed.verify(issuer.key)
+
+
+def check_transfer(
+    transfer: Signed[Transfer],
+    parent: Parent,
+    note: Signed[Note],
+    certificate: DeviceCertificate | None,
+    pay_only: bool = False,
+) -> None:
+    """Return if `transfer` rightly spends an output of `parent`, on the line of `note` (V5a); no time, no policy.
+
+    `certificate` is the payer's, already verified; None stands for one that is missing. `parent` is `note` itself or
+    the transfer before, which the caller has checked. `pay_only` refuses a redemption, as a receiving device does.
+    A redemption is bound by neither the note's hops nor its length, so an honest one is always admitted; its change
+    may be spent on at the centre, its first output never.
+
+    Raises, in this order, E_LINK, E_INDEX, E_KIND (a redeemed output is spent), E_OWNER, E_CERT_MISSING, E_SIG, and
+    then those of `check_statement` and E_HOPS for the note's caps.
+    """
+    check_spend(transfer, parent)
+    record = transfer.record
+    if certificate is None or certificate.kid != record.payer:
+        raise Refused("E_CERT_MISSING", kid=record.payer)
+    transfer.verify(certificate.key)
+    if pay_only and record.kind != PAY:
+        raise Refused("E_KIND", kind=record.kind)
+    check_statement(transfer, parent)
+    if record.kind == PAY:
+        check_caps(record, note.record)
+
+
+def check_link(transfer: Signed[Transfer], parent: Parent) -> None:
+    """Return if `transfer` names `parent` as the object before it; E_LINK otherwise."""
+    if transfer.record.previous != parent.oid:
+        raise Refused("E_LINK", transfer=transfer.oid, parent=parent.oid)
+
+
+def check_spend(transfer: Signed[Transfer], parent: Parent) -> None:
+    """Return if the payer owns the output of `parent` that it spends; E_LINK, E_INDEX, E_KIND or E_OWNER."""
+    check_link(transfer, parent)
+    record = transfer.record
+    spent = output_of(parent, record.index)
+    if isinstance(parent.record, Transfer) and parent.record.kind == REDEEM and record.index == 0:
+        raise Refused("E_KIND", kind=record.kind)
+    if spent.owner != record.payer:
+        raise Refused("E_OWNER", payer=record.payer, owner=spent.owner)
+
+
+def check_statement(transfer: Signed[Transfer], parent: Parent) -> None:
+    """Return if what `transfer` states follows from the output of `parent` that it spends.
+
+    Raises E_KIND, E_SUM, E_SELF, E_CHANGE, E_HOPS (hop or length is not the parent's plus one), E_PURPOSE,
+    E_INHERIT.
+    """
+    record = transfer.record
+    if record.kind not in (PAY, REDEEM):
+        raise Refused("E_KIND", kind=record.kind)
+    _check_outputs(record, output_of(parent, record.index).amount_tiyn)
+    hop = hop_of(parent, record.index) + (1 if record.kind == PAY else 0)
+    length = length_of(parent) + 1
+    if (record.hop, record.length) != (hop, length):
+        problem = f"by the object before it they are {hop} and {length}"
+        raise Refused("E_HOPS", hop=record.hop, length=record.length, problem=problem)
+    if record.purpose != parent.record.purpose:
+        raise Refused("E_PURPOSE", stated=record.purpose, inherited=parent.record.purpose)
+    if record.spend_by != parent.record.spend_by:
+        raise Refused("E_INHERIT", field="spend_by", stated=record.spend_by, inherited=parent.record.spend_by)
+
+
+def check_caps(record: Transfer, note: Note) -> None:
+    """Return if a payment stays within its note's hops and length; E_HOPS otherwise."""
+    if record.hop > note.max_hops or record.length > note.max_length:
+        problem = f"its note allows {note.max_hops} and {note.max_length}"
+        raise Refused("E_HOPS", hop=record.hop, length=record.length, problem=problem)
+
+
+def _check_outputs(record: Transfer, input_tiyn: int) -> None:
+    outputs_tiyn = sum(output.amount_tiyn for output in record.outputs)
+    if outputs_tiyn != input_tiyn or any(output.amount_tiyn < 1 for output in record.outputs):
+        raise Refused("E_SUM", outputs_tiyn=outputs_tiyn, input_tiyn=input_tiyn)
+    if record.kind == PAY and record.outputs[0].owner == record.payer:
+        raise Refused("E_SELF", payer=record.payer)
+    if len(record.outputs) == 2 and record.outputs[1].owner != record.payer:
+        raise Refused("E_CHANGE", owner=record.outputs[1].owner, payer=record.payer)
