@@ -6,7 +6,7 @@ from its parent or it does not, today and in ten years.
 
 - `check_certificate_issue`   V3: a certified bank key signed it, within that bank's tier and time
 - `check_note_issue`          V4: an issuer's epoch key signed it, within its time and its largest note
-- `check_transfer`            V5a: one step from parent to transfer
+- `check_transfer`            V5a: one step from parent to transfer (`check_follows` without the signature)
 - `check_statement`           the part of V5a that needs only transfer and parent: what evidence E4 rests on
 
 What a payee asks beyond this (limits, revocation, expiry, purposes) is in `offline.verify`.
@@ -132,6 +132,17 @@ def check_transfer(
     check_statement(transfer, parent)
     if record.kind == PAY:
         check_caps(record, note.record)
+
+
+def check_follows(transfer: Signed[Transfer], parent: Parent, note: Signed[Note]) -> None:
+    """V5a without the signature: for objects whose signatures were verified when they came in.
+
+    Raises what `check_transfer` raises, except E_CERT_MISSING and E_SIG.
+    """
+    check_spend(transfer, parent)
+    check_statement(transfer, parent)
+    if transfer.record.kind == PAY:
+        check_caps(transfer.record, note.record)
 
 
 def check_link(transfer: Signed[Transfer], parent: Parent) -> None:

@@ -274,7 +274,7 @@ def _judge_bad_statement(authority: Authority, items: list[Any]) -> Verdict:
     parent = _open_parent(authority, items[2])
     if transfer.record.previous != parent.oid:
         raise _nothing("the transfer does not follow on the given object")
-    broken = _broken_rule(transfer, parent)
+    broken = broken_rule(transfer, parent)
     if broken is None:
         raise _nothing("the transfer follows rightly from its parent")
     kid = certificate.record.kid
@@ -284,7 +284,11 @@ def _judge_bad_statement(authority: Authority, items: list[Any]) -> Verdict:
     )
 
 
-def _broken_rule(transfer: Signed[Transfer], parent: Parent) -> str | None:
+def broken_rule(transfer: Signed[Transfer], parent: Parent) -> str | None:
+    """The rule (its code) that `transfer` breaks against the parent it names, if that proves its signer's guilt (E4).
+
+    None when it follows rightly, and where an honest element could have been deceived. Signatures are not asked.
+    """
     if isinstance(parent.record, Transfer) and parent.record.kind != PAY and transfer.record.index == 0:
         # A hostile payer could dress a redemption as a payment; who believes it and spends on is not the cheat. The
         # spend is not admitted, and that is all.
