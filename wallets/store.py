@@ -1,0 +1,428 @@
+"""What a wallet must not forget: its tokens, its intents and its history, for many wallets in one place.
+
+A payment is an **intent** first. Its body (the signed transaction) is saved together with the choice of its tokens,
+in one commit, before anything is sent; so a wallet that dies finds every open intent again and sends the same bytes,
+and the ledger answers the same id the same way. When the answer is there, one more commit closes the intent: spends
+its tokens, adds the new ones, writes the history.
+
+    token    unspent -> pending (chosen by an intent) -> spent        pending -> unspent when the intent is refused
+    intent   saved -> done | refused                                  a closed intent stays as it is
+
+Rules kept here, whatever keeps the rows (`wallets.store_memory`, `wallets.store_sqlite`):
+
+- a call with a list is one commit: all of it or nothing, and its answers stand in the order of the list;
+- two intents never hold one token; a token moves only by an intent, by `record`, or not at all;
+- one id has one content: the same again gets the stored answer, another content is E_ID_REUSED;
+- the checkpoints `wallet.intent.after`, `wallet.done.before` (nothing written yet) and `wallet.done.after` stand at
+  every commit, so that a test can kill the wallet there.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+from cbdc import canonical
+from cbdc.errors import Malformed, Refused
+from cbdc.ports import Checkpoint, no_checkpoint
+from cbdc.record import AMOUNT, HASH, HASH_OR_NONE, MOMENT, Bytes, Group, Items, Kind, Unsigned
+from cbdc.token import TokenId
+
+TokenState = Literal["unspent", "pending", "spent"]
+IntentState = Literal["saved", "done", "refused"]
+Direction = Literal["in", "out", "own"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """Text of `least` to `most` bytes in normal form C, or one of `choices`."""
+
+    least: int = 0
+    most: int = canonical.MAX_TEXT_BYTES
+    choices: tuple[str, ...] = ()
+
+    def load(self, value: object, name: str) -> str:
+        if type(value) is not str:
+            raise Malformed("E_TYPE", type=f"{name}: {type(value).__name__}")
+        canonical.encode(value)
+        if not self.least <= len(value.encode()) <= self.most or (self.choices and value not in self.choices):
+            raise Malformed("E_FIELD", field=name, problem=f"“{value[:40]}” cannot stand there")
+        return value
+
+
+_NAME = _Word(1, 64)
+_LINE = _Word()
+_ID = Bytes(tuple(range(16, 33)))
+_TOKEN_ID = Group((HASH, Unsigned(0, 255)))
+_CONTENT = Bytes(most=1 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """Base of the values: each is checked against its KINDS when it is built; raises E_FIELD, E_TYPE and the like."""
+
+    wallet: str
+
+    KINDS: ClassVar[Mapping[str, Kind]] = {}
+
+    def __post_init__(self) -> None:
+        _NAME.load(self.wallet, "wallet")
+        for name, kind in self.KINDS.items():
+            kind.load(getattr(self, name), name)
+
+
+@dataclass(frozen=True, slots=True)
+class WalletToken(_Checked):
+    """A token that a wallet owns or owned; `intent` is the id of the intent that chose or spent it, or empty.
+
+    `lock` is the lock's canonical bytes, `mark` the 32-byte mark or empty.
+    """
+
+    id: TokenId
+    amount_tiyn: int
+    lock: bytes
+    mark: bytes = b""
+    state: TokenState = "unspent"
+    intent: bytes = b""
+
+    KINDS: ClassVar[Mapping[str, Kind]] = {
+        "id": _TOKEN_ID,
+        "amount_tiyn": AMOUNT,
+        "lock": Bytes(most=1_024),
+        "mark": HASH_OR_NONE,
+        "state": _Word(choices=("unspent", "pending", "spent")),
+        "intent": Bytes((0, *range(16, 33))),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Intent(_Checked):
+    """Something a wallet is about to do: `kind` and `body` are the wallet's own, `time` is when it was made.
+
+    `inputs` are the tokens it chose. `result` is empty until it is closed: the receipt, or the refusal.
+    """
+
+    id: bytes
+    kind: str
+    body: bytes
+    time: int
+    inputs: tuple[TokenId, ...] = ()
+    state: IntentState = "saved"
+    result: bytes = b""
+
+    KINDS: ClassVar[Mapping[str, Kind]] = {
+        "id": _ID,
+        "kind": _NAME,
+        "body": _CONTENT,
+        "time": MOMENT,
+        "inputs": Items(_TOKEN_ID, most=256),
+        "state": _Word(choices=("saved", "done", "refused")),
+        "result": _CONTENT,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRow(_Checked):
+    """One line a person reads: money in, out, or between places of one's own; `id` makes the line once for ever."""
+
+    id: bytes
+    time: int
+    kind: str
+    direction: Direction
+    amount_tiyn: int
+    other: str = ""
+    memo: str = ""
+
+    KINDS: ClassVar[Mapping[str, Kind]] = {
+        "id": _ID,
+        "time": MOMENT,
+        "kind": _NAME,
+        "direction": _Word(choices=("in", "out", "own")),
+        "amount_tiyn": Unsigned(),
+        "other": _LINE,
+        "memo": _LINE,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How an intent ended well: its result, the tokens it brought (to any wallet of the store), and the history."""
+
+    wallet: str
+    id: bytes
+    result: bytes = b""
+    added: tuple[WalletToken, ...] = ()
+    history: tuple[HistoryRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """How an intent ended without effect: its result, such as the code of the refusal."""
+
+    wallet: str
+    id: bytes
+    result: bytes = b""
+
+
+class Balance(NamedTuple):
+    """What is free, and what open intents hold."""
+
+    unspent_tiyn: int
+    pending_tiyn: int
+
+
+IntentKey = tuple[str, bytes]
+TokenKey = tuple[str, TokenId]
+HistoryKey = tuple[str, bytes]
+
+
+class Rows(Protocol):
+    """Where the rows are kept. Lists come back in a fixed order, the same for every kind of store."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Alone with the rows until the block ends; what the block wrote is durable then, or, if it raises, gone."""
+        ...
+
+    def find_intent(self, key: IntentKey) -> Intent | None:
+        """One intent."""
+        ...
+
+    def find_token(self, key: TokenKey) -> WalletToken | None:
+        """One token."""
+        ...
+
+    def find_history(self, key: HistoryKey) -> HistoryRow | None:
+        """One line of history."""
+        ...
+
+    def write(self, draft: "Draft") -> None:
+        """Put every row of the draft, over the one with the same key."""
+        ...
+
+    def intents(self, wallet: str | None) -> list[Intent]:
+        """Intents in the state `saved`, of one wallet or of all, oldest first."""
+        ...
+
+    def tokens(self, wallet: str, state: TokenState) -> list[WalletToken]:
+        """Tokens of a wallet in one state, by id."""
+        ...
+
+    def balance(self, wallet: str) -> dict[bytes, Balance]:
+        """Sums by mark of what is not spent, by mark in order."""
+        ...
+
+    def history(self, wallet: str, limit: int, skip: int) -> list[HistoryRow]:
+        """Lines of history, the last written first."""
+        ...
+
+    def wallets(self) -> list[str]:
+        """The names of all wallets with a token, an intent or a history, in order."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the rows hold open."""
+        ...
+
+
+class Draft:
+    """One commit in the making: it reads what the rows say unless it has already changed it, and writes at the end."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.intents: dict[IntentKey, Intent] = {}
+        self.tokens: dict[TokenKey, WalletToken] = {}
+        self.history: dict[HistoryKey, HistoryRow] = {}
+
+    def save(self, intent: Intent) -> Intent:
+        """Store a new intent and hold its inputs; E_ID_REUSED, E_WALLET_TOKEN_UNKNOWN or E_WALLET_TOKEN_TAKEN."""
+        assert intent.state == "saved", "only finish and refuse close an intent"
+        key = (intent.wallet, intent.id)
+        stored = self._intent(key)
+        if stored is not None:
+            if (stored.kind, stored.body, stored.inputs) != (intent.kind, intent.body, intent.inputs):
+                raise Refused("E_ID_REUSED", id=intent.id)
+            return stored
+        for chosen in intent.inputs:
+            token = self._token((intent.wallet, chosen))
+            if token is None:
+                raise Refused("E_WALLET_TOKEN_UNKNOWN", wallet=intent.wallet, token=_text(chosen))
+            if token.state != "unspent":
+                raise Refused("E_WALLET_TOKEN_TAKEN", token=_text(chosen), state=token.state)
+            self._put(replace(token, state="pending", intent=intent.id))
+        self.intents[key] = intent
+        return intent
+
+    def finish(self, done: Done) -> Intent:
+        """Close an accepted intent; the first result stands. E_WALLET_INTENT_UNKNOWN or E_WALLET_INTENT_CLOSED."""
+        intent = self._open_intent(done.wallet, done.id, "done")
+        if intent.state == "done":
+            return intent
+        self._move(intent, state="spent")
+        closed = replace(intent, state="done", result=done.result)
+        self.intents[intent.wallet, intent.id] = closed
+        self.add(done.added, done.history)
+        return closed
+
+    def refuse(self, refusal: Refusal) -> Intent:
+        """Close an intent that had no effect and free its tokens; the errors of `finish`."""
+        intent = self._open_intent(refusal.wallet, refusal.id, "refused")
+        if intent.state == "refused":
+            return intent
+        self._move(intent, state="unspent")
+        closed = replace(intent, state="refused", result=refusal.result)
+        self.intents[intent.wallet, intent.id] = closed
+        return closed
+
+    def add(self, tokens: Iterable[WalletToken], history: Iterable[HistoryRow]) -> None:
+        """New tokens and lines; those known already stay as they are. E_WALLET_TOKEN_CHANGED, E_ID_REUSED."""
+        for token in tokens:
+            assert token.state == "unspent", "a token comes in unspent"
+            known = self._token((token.wallet, token.id))
+            if known is None:
+                self._put(token)
+            elif (known.amount_tiyn, known.lock, known.mark) != (token.amount_tiyn, token.lock, token.mark):
+                raise Refused("E_WALLET_TOKEN_CHANGED", wallet=token.wallet, token=_text(token.id))
+        for row in history:
+            key = (row.wallet, row.id)
+            written = self.history.get(key) or self._rows.find_history(key)
+            if written is not None and written != row:
+                raise Refused("E_ID_REUSED", id=row.id)
+            if written is None:
+                self.history[key] = row
+
+    def drop(self, wallet: str, id: TokenId) -> None:
+        """A token is gone without an intent; one that is not there, or spent already, changes nothing."""
+        token = self._token((wallet, id))
+        if token is not None and token.state != "spent":
+            self._put(replace(token, state="spent"))
+
+    def _open_intent(self, wallet: str, id: bytes, target: IntentState) -> Intent:
+        intent = self._intent((wallet, id))
+        if intent is None:
+            raise Refused("E_WALLET_INTENT_UNKNOWN", wallet=wallet, id=id)
+        if intent.state not in {"saved", target}:
+            raise Refused("E_WALLET_INTENT_CLOSED", id=id, state=intent.state, wanted=target)
+        return intent
+
+    def _move(self, intent: Intent, state: TokenState) -> None:
+        for chosen in intent.inputs:
+            token = self._token((intent.wallet, chosen))
+            assert token is not None, "an input was there when it was chosen, and rows are never deleted"
+            if token.state == "pending":  # not one that was dropped meanwhile
+                kept = intent.id if state == "spent" else b""
+                self._put(replace(token, state=state, intent=kept))
+
+    def _intent(self, key: IntentKey) -> Intent | None:
+        return self.intents.get(key) or self._rows.find_intent(key)
+
+    def _token(self, key: TokenKey) -> WalletToken | None:
+        return self.tokens.get(key) or self._rows.find_token(key)
+
+    def _put(self, token: WalletToken) -> None:
+        self.tokens[token.wallet, token.id] = token
+
+
+def _text(id: TokenId) -> str:
+    return f"{id.transaction_id.hex()}:{id.output}"
+
+
+class WalletStore:
+    """The store of one or many wallets: every rule stands here once, above whatever keeps the rows."""
+
+    def __init__(self, rows: Rows, checkpoint: Checkpoint = no_checkpoint) -> None:
+        self._rows = rows
+        self._checkpoint = checkpoint
+
+    def save_intents(self, intents: Sequence[Intent]) -> list[Intent]:
+        """Save intents and hold the tokens they chose, in one commit, before anything is sent.
+
+        An intent saved before comes back as it is stored, whatever became of it. Raises E_ID_REUSED for a known id
+        with another kind, body or inputs, E_WALLET_TOKEN_UNKNOWN, and E_WALLET_TOKEN_TAKEN when another intent holds
+        a token or it is spent: choose again. Nothing of the list is saved then.
+        """
+        draft = Draft(self._rows)
+        with self._rows.transaction():
+            answers = [draft.save(intent) for intent in intents]
+            self._rows.write(draft)
+        self._checkpoint("wallet.intent.after")
+        return answers
+
+    def finish(self, outcomes: Sequence[Done]) -> list[Intent]:
+        """Close accepted intents in one commit: inputs spent, new tokens and history added.
+
+        Finishing again changes nothing. Raises E_WALLET_INTENT_UNKNOWN, E_WALLET_INTENT_CLOSED for one that was
+        refused, E_WALLET_TOKEN_CHANGED and E_ID_REUSED (a line of history) when something known comes with another
+        content. Nothing of the list is done then.
+        """
+        draft = Draft(self._rows)
+        with self._rows.transaction():
+            answers = [draft.finish(done) for done in outcomes]
+            self._write_done(draft)
+        self._checkpoint("wallet.done.after")
+        return answers
+
+    def refuse(self, refusals: Sequence[Refusal]) -> list[Intent]:
+        """Close intents that had no effect in one commit and free their tokens; again changes nothing.
+
+        Raises E_WALLET_INTENT_UNKNOWN, and E_WALLET_INTENT_CLOSED for one that is done.
+        """
+        draft = Draft(self._rows)
+        with self._rows.transaction():
+            answers = [draft.refuse(refusal) for refusal in refusals]
+            self._write_done(draft)
+        self._checkpoint("wallet.done.after")
+        return answers
+
+    def record(
+        self,
+        added: Sequence[WalletToken] = (),
+        dropped: Sequence[tuple[str, TokenId]] = (),
+        history: Sequence[HistoryRow] = (),
+    ) -> None:
+        """What happened without an intent of one's own, in one commit: money received, or taken (`dropped`).
+
+        Recording again changes nothing. Raises E_WALLET_TOKEN_CHANGED and E_ID_REUSED as `finish` does.
+        """
+        draft = Draft(self._rows)
+        with self._rows.transaction():
+            draft.add(added, history)
+            for wallet, token_id in dropped:
+                draft.drop(wallet, token_id)
+            self._write_done(draft)
+        self._checkpoint("wallet.done.after")
+
+    def _write_done(self, draft: Draft) -> None:
+        self._checkpoint("wallet.done.before")
+        self._rows.write(draft)
+
+    def intent(self, wallet: str, id: bytes) -> Intent | None:
+        """One intent, open or closed."""
+        return self._rows.find_intent((wallet, id))
+
+    def open_intents(self, wallet: str | None = None) -> list[Intent]:
+        """Intents saved and not closed, oldest first: what to send (again) when the wallet starts."""
+        return self._rows.intents(wallet)
+
+    def token(self, wallet: str, id: TokenId) -> WalletToken | None:
+        """One token in whatever state."""
+        return self._rows.find_token((wallet, id))
+
+    def tokens(self, wallet: str, state: TokenState = "unspent") -> list[WalletToken]:
+        """Tokens of a wallet in one state, by id."""
+        return self._rows.tokens(wallet, state)
+
+    def balance(self, wallet: str) -> dict[bytes, Balance]:
+        """Sums of what is not spent, by mark; free money stands under the empty mark, and only if there is any."""
+        return self._rows.balance(wallet)
+
+    def history(self, wallet: str, limit: int = 50, skip: int = 0) -> list[HistoryRow]:
+        """Lines of history, the last written first."""
+        return self._rows.history(wallet, limit, skip)
+
+    def wallets(self) -> list[str]:
+        """The names of all wallets in the store."""
+        return self._rows.wallets()
+
+    def close(self) -> None:
+        """Give back what the store holds open; it is not used afterwards."""
+        self._rows.close()
