@@ -11,7 +11,7 @@ Rules kept here:
 - if the store cannot commit, nothing has happened: the log in memory is cut back before the error goes up.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -238,6 +238,10 @@ class Ledger:
         if row is None:
             raise Refused("E_ENTRY_UNKNOWN", index=index, size=self.size)
         return open_entry(row.data)
+
+    def entries(self, start: int = 0) -> Iterator[Entry]:
+        """The journal entries from `start` on, in order: for whoever follows the journal."""
+        return (open_entry(row.data) for row in self._store.entries(start))
 
     def transaction(self, index: int) -> SignedTransaction:
         """The transaction at `index`, 1 or later."""
