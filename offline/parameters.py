@@ -69,6 +69,7 @@ REDEEM_BY_SECONDS = Parameter(21, "redeem_by", 30 * DAY_SECONDS, "seconds after 
 GRACE_SECONDS = Parameter(22, "grace", 15 * DAY_SECONDS, "seconds after redeem_by")
 RECOURSE_CAP_PERMILLE = Parameter(23, "recourse_cap", 2_000, "thousandths of max_out")
 BANK_CAP_PERMILLE = Parameter(24, "bank_cap", 2_000, "thousandths of max_out")
+MAX_SLOTS_MERCHANT = Parameter(26, "max_slots_merchant", 1_024, "outpoints in a business's purse")
 REJECT_REVOKED_ANCESTOR = Parameter(25, "reject_revoked_ancestor", 1, "0 or 1")
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -97,6 +98,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     RECOURSE_CAP_PERMILLE,
     BANK_CAP_PERMILLE,
     REJECT_REVOKED_ANCESTOR,
+    MAX_SLOTS_MERCHANT,
 )
 
 Policy = Mapping[int, int]

@@ -54,6 +54,7 @@ TIER_SE = 3
 MAX_CERTIFICATES = 24
 MAX_TOKENS = 8
 MAX_TRANSFERS = 12
+MAX_SLOTS = 1_024
 CONTAINER_VERSION = 1
 
 # An output or a note of nothing decodes, so that the rule it breaks (E_SUM, E_AMOUNT) can be named and proven.
@@ -253,7 +254,7 @@ class SyncRequest(Record):
     TYPE: ClassVar[int] = 8
     DOMAIN: ClassVar[bytes] = OFFLINE_DOMAIN
     SCHEMA: ClassVar[tuple[Kind, ...]] = (
-        HASH, Unsigned(), Unsigned(), HASH, Unsigned(), Items(_SLOT, most=64), Unsigned(), Unsigned(),
+        HASH, Unsigned(), Unsigned(), HASH, Unsigned(), Items(_SLOT, most=MAX_SLOTS), Unsigned(), Unsigned(),
         Unsigned(), Unsigned(), Unsigned(), NONCE,
     )  # fmt: skip
 
@@ -283,7 +284,7 @@ class SyncAck(Record):
     DOMAIN: ClassVar[bytes] = OFFLINE_DOMAIN
     SCHEMA: ClassVar[tuple[Kind, ...]] = (
         HASH, Unsigned(), HASH, Unsigned(), Unsigned(), Unsigned(), Unsigned(), Unsigned(), MOMENT,
-        Unsigned(), _SMALL, Items(_OUTPOINT, most=64), HASH_OR_NONE,
+        Unsigned(), _SMALL, Items(_OUTPOINT, most=MAX_SLOTS), HASH_OR_NONE,
     )  # fmt: skip
 
 

@@ -1,0 +1,170 @@
+"""The arithmetic a pilot script may do: whole numbers, its own parameters, and a few named functions.
+
+Amounts and expected results in a script are expressions such as `pupils * days * price`, so that a script's figures
+are closed forms of its parameters and hold for other parameters too. There is no float, no attribute, no call but
+the ones listed, and the value of every name and result is bounded. Division is `//`; its remainder is the script's
+business, as everywhere: `vat(amount, percent)` gives the broken tiyn to the budget.
+
+    + - * // %   comparisons   and or not   `a if condition else b`
+    min max tenge(whole) vat(amount, percent) ceil_div(a, b) total(expression, name, count)
+
+`total(f, i, n)` is the sum of the expression f for i = 0 .. n-1.
+"""
+
+import ast
+import operator
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+
+from cbdc.errors import Malformed
+from cbdc.money import TIYN_PER_TENGE, share
+
+MAX_LENGTH = 400
+MAX_NODES = 200
+MAX_VALUE = 2**63
+MAX_COUNT = 100_000
+
+_BINARY: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+_COMPARE: dict[type[ast.cmpop], Callable[[int, int], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+
+def _vat(amount_tiyn: int, percent: int) -> int:
+    """The tax contained in a price that includes it; a broken tiyn goes to the budget."""
+    return share(amount_tiyn, percent, 100 + percent, remainder_to="share")[0]
+
+
+def _ceil_div(dividend: int, divisor: int) -> int:
+    return -(-dividend // divisor)
+
+
+_FUNCTIONS: dict[str, tuple[int | None, Callable[..., int]]] = {
+    "min": (None, min),
+    "max": (None, max),
+    "tenge": (1, lambda whole: whole * TIYN_PER_TENGE),
+    "vat": (2, _vat),
+    "ceil_div": (2, _ceil_div),
+}
+
+
+def evaluate(expression: str | int | bool, names: Mapping[str, int]) -> int:
+    """The value of an expression over `names`; a bare number is itself.
+
+    Raises E_EXPRESSION with what is wrong: unknown names, forbidden syntax, division by zero, values out of bounds.
+    """
+    if isinstance(expression, bool):
+        return int(expression)
+    if isinstance(expression, int):
+        return _bounded(expression, str(expression))
+    try:
+        return _Evaluator(expression, names).value(_parse(expression))
+    except ZeroDivisionError:
+        raise Malformed("E_EXPRESSION", expression=expression[:80], problem="division by zero") from None
+
+
+@lru_cache(maxsize=4_096)
+def _parse(expression: str) -> ast.expr:
+    if len(expression) > MAX_LENGTH:
+        raise Malformed(
+            "E_EXPRESSION", expression=expression[:80], problem=f"longer than {MAX_LENGTH} characters"
+        )
+    try:
+        tree = ast.parse(expression.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise Malformed("E_EXPRESSION", expression=expression[:80], problem="it cannot be read") from None
+    if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
+        raise Malformed("E_EXPRESSION", expression=expression[:80], problem=f"more than {MAX_NODES} parts")
+    return tree
+
+
+def _bounded(value: int, expression: str) -> int:
+    if abs(value) > MAX_VALUE:
+        raise Malformed("E_EXPRESSION", expression=expression[:80], problem="the value is too large")
+    return value
+
+
+class _Evaluator:
+    def __init__(self, expression: str, names: Mapping[str, int]) -> None:
+        self._expression = expression
+        self._names = names
+
+    def _wrong(self, problem: str) -> Malformed:
+        return Malformed("E_EXPRESSION", expression=self._expression[:80], problem=problem)
+
+    def value(self, node: ast.expr) -> int:
+        match node:
+            case ast.Constant(value=bool() | int() as constant):
+                result = int(constant)
+            case ast.Name(id=name):
+                result = self._name(name)
+            case ast.BinOp(op=op) if type(op) in _BINARY:
+                result = _BINARY[type(op)](self.value(node.left), self.value(node.right))
+            case ast.UnaryOp(op=ast.USub()):
+                result = -self.value(node.operand)
+            case ast.UnaryOp(op=ast.Not()):
+                result = int(not self.value(node.operand))
+            case ast.BoolOp(op=op, values=values):
+                result = self._logic(isinstance(op, ast.And), values)
+            case ast.Compare():
+                result = self._compare(node)
+            case ast.IfExp():
+                result = self.value(node.body if self.value(node.test) else node.orelse)
+            case ast.Call(func=ast.Name(id="total"), args=[term, ast.Name(id=name), count], keywords=[]):
+                result = self._total(term, name, self.value(count))
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
+                result = self._call(name, [self.value(argument) for argument in arguments])
+            case _:
+                raise self._wrong(f"{type(node).__name__} is not allowed")
+        return _bounded(result, self._expression)
+
+    def _name(self, name: str) -> int:
+        if name not in self._names:
+            known = ", ".join(sorted(self._names)) or "none"
+            raise self._wrong(f"{name} is not known here (known: {known})")
+        return self._names[name]
+
+    def _logic(self, every: bool, values: list[ast.expr]) -> int:
+        for value in values:
+            if bool(self.value(value)) is not every:
+                return int(not every)
+        return int(every)
+
+    def _compare(self, node: ast.Compare) -> int:
+        left = self.value(node.left)
+        for op, right_node in zip(node.ops, node.comparators, strict=True):
+            compare = _COMPARE.get(type(op))
+            if compare is None:
+                raise self._wrong(f"{type(op).__name__} is not allowed")
+            right = self.value(right_node)
+            if not compare(left, right):
+                return 0
+            left = right
+        return 1
+
+    def _total(self, term: ast.expr, name: str, count: int) -> int:
+        if not 0 <= count <= MAX_COUNT:
+            raise self._wrong(f"total over {count} terms")
+        total = 0
+        for number in range(count):
+            total += _Evaluator(self._expression, {**self._names, name: number}).value(term)
+        return total
+
+    def _call(self, name: str, arguments: list[int]) -> int:
+        if name not in _FUNCTIONS:
+            raise self._wrong(f"there is no function {name}")
+        arity, function = _FUNCTIONS[name]
+        if len(arguments) != arity if arity is not None else not arguments:
+            raise self._wrong(f"{name} got {len(arguments)} values")
+        return function(*arguments)

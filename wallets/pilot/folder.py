@@ -1,0 +1,140 @@
+"""A run's folder: what was asked, how far it came, and a manifest of every file.
+
+    run.json        the script's hash, the seed, the settings, the store: enough to go on after a kill
+    script.toml     the script as it was read
+    run.sqlite      finished steps, one row each, written when the step is done
+    ledger.sqlite, books.sqlite, wallets.sqlite, offline/...     the institutions' and wallets' own stores
+    report.json, report.html, evidence/*                          written at the end
+    manifest.json   the SHA-256 of every file that no longer changes
+
+A step is finished when its row is written. On resume the finished steps are read, not played; the one that was under
+way is played again, and everything it touches answers a repetition the same way.
+"""
+
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cbdc.errors import Malformed, Refused, Unavailable
+from cbdc.ports import Checkpoint
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and a fixed layout: the same value gives the same bytes on every machine."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1) + "\n"
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: a temporary file, flushed to the disk, then renamed."""
+    temporary = path.with_name(path.name + ".new")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+class RunFolder:
+    """One run on the disk."""
+
+    def __init__(self, path: Path, checkpoint: Checkpoint) -> None:
+        self.path = path
+        self._checkpoint = checkpoint
+        self._database = sqlite3.connect(path / "run.sqlite", isolation_level=None)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute("CREATE TABLE IF NOT EXISTS step (number INTEGER PRIMARY KEY, event TEXT NOT NULL)")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS served (step INTEGER, holder TEXT, amount_tiyn INTEGER NOT NULL,"
+            " PRIMARY KEY (step, holder)) WITHOUT ROWID"
+        )
+
+    @classmethod
+    def create(cls, path: Path, run: Mapping[str, Any], script: bytes, checkpoint: Checkpoint) -> "RunFolder":
+        """A new run; E_RUN_EXISTS when the folder is there and not empty, E_STORE_UNAVAILABLE when it cannot be made."""
+        try:
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                raise Refused("E_RUN_EXISTS", folder=path.name)
+            path.mkdir(parents=True, exist_ok=True)
+            write_atomic(path / "script.toml", script)
+            write_atomic(path / "run.json", canonical_json({"format": FORMAT, **run}).encode())
+        except OSError as error:
+            raise Unavailable("E_STORE_UNAVAILABLE", detail=error.strerror or "the folder cannot be made") from None
+        folder = cls(path, checkpoint)
+        folder.write_manifest(complete=False)
+        return folder
+
+    @classmethod
+    def open(cls, path: Path, checkpoint: Checkpoint) -> tuple["RunFolder", dict[str, Any], bytes]:
+        """An existing run with what `run.json` and `script.toml` say; E_RUN_UNKNOWN or E_RUN_DAMAGED."""
+        run, script = read_run(path)
+        return cls(path, checkpoint), run, script
+
+    def finished(self) -> list[dict[str, Any]]:
+        """The events of the finished steps, in order."""
+        rows = self._database.execute("SELECT event FROM step ORDER BY number")
+        return [json.loads(event) for (event,) in rows]
+
+    def finish_step(self, number: int, event: Mapping[str, Any]) -> None:
+        """Write that a step is done."""
+        self._checkpoint("runner.step.before")
+        text = json.dumps(event, sort_keys=True, ensure_ascii=False)
+        self._database.execute("INSERT INTO step VALUES (?, ?)", (number, text))
+        self._checkpoint("runner.step.after")
+
+    def serve(self, step: int, holder: str, amount_tiyn: int) -> None:
+        """What the stand-in register saw in a step: marked money a holder earned; the same step again counts once."""
+        self._database.execute("INSERT OR REPLACE INTO served VALUES (?, ?, ?)", (step, holder, amount_tiyn))
+
+    def served_tiyn(self, holder: str) -> int:
+        """What the stand-in register has seen of a holder."""
+        row = self._database.execute("SELECT coalesce(sum(amount_tiyn), 0) FROM served WHERE holder = ?", (holder,))
+        return int(row.fetchone()[0])
+
+    def close(self) -> None:
+        """Release the files."""
+        self._database.close()
+
+    def write_manifest(self, complete: bool) -> None:
+        """List the SHA-256 of the files that no longer change: all of them once the run is complete."""
+        files = {name: file_hash(self.path / name) for name in list_files(self.path) if complete or is_fixed(name)}
+        manifest = {"format": FORMAT, "complete": complete, "files": files}
+        write_atomic(self.path / MANIFEST, canonical_json(manifest).encode())
+
+
+def read_run(path: Path) -> tuple[dict[str, Any], bytes]:
+    """What `run.json` and `script.toml` of a run say; E_RUN_UNKNOWN or E_RUN_DAMAGED."""
+    try:
+        run = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        script = (path / "script.toml").read_bytes()
+    except FileNotFoundError:
+        raise Refused("E_RUN_UNKNOWN", folder=path.name) from None
+    except (OSError, ValueError):
+        raise Malformed("E_RUN_DAMAGED", folder=path.name, file="run.json") from None
+    if not isinstance(run, dict) or run.get("script_sha256") != hashlib.sha256(script).hexdigest():
+        raise Malformed("E_RUN_DAMAGED", folder=path.name, file="script.toml")
+    return run, script
+
+
+def is_fixed(name: str) -> bool:
+    """Whether a file of this name is written once and never changed while a run goes on."""
+    return name in ("run.json", "script.toml")
+
+
+def list_files(path: Path) -> list[str]:
+    """Every file of a run by its name inside the folder, sorted; without the manifest and SQLite's side files."""
+    names = (item.relative_to(path).as_posix() for item in path.rglob("*") if item.is_file())
+    return sorted(name for name in names if name != MANIFEST and not name.endswith(("-wal", "-shm", ".new")))
+
+
+def file_hash(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

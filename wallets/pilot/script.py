@@ -1,0 +1,424 @@
+"""A pilot as data: cast, calendar, flows, expected figures and expected refusals, in one TOML file.
+
+    [pilot]        name, title, summary, source, start (the first day), place
+    [[parameter]]  name, default, unit, grade (where the number comes from) and note; set with --set NAME=VALUE
+    [derived]      name = "expression" over what stands above it
+    [[require]]    that = "expression", else = "sentence": refuses parameters the pilot was not made for
+    [[bank]]       name, title, reserve: the banks and their accounts at the National Bank
+    [[mark]]       a purpose of marked money (see `cbdc.marks`)
+    [[cast]]       a group of people or shops: name, count, category, bank, tier, device...
+    [[step]]       what happens: day (or first_day and last_day), at, do, and the arguments of the verb; `refused` names the code
+                   that each try of this step must be refused with
+    [[expect]]     name, fact, equals: what must be true at the end, as a closed form of the parameters
+
+Numbers are expressions (`wallets.pilot.expression`); money is in tiyn, so write `tenge(800)`. Days count working days
+from 1 (Monday to Friday); day 0 is the day before the first, for preparations, and days after the last are allowed.
+
+Rules kept here: a script is refused whole, before anything runs, with the place of its first mistake (E_SCRIPT); a
+file never runs code.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from cbdc import token
+from cbdc.errors import Malformed, Refused, TengeError
+from wallets.pilot.expression import evaluate
+
+Number = str | int
+
+GRADES = {"P": "official", "I": "IMF or law firm", "V": "vendor", "S": "press", "D": "derived", "A": "assumption"}
+CATEGORIES = {name.replace(" ", "_"): number for number, name in token.CATEGORY_NAMES.items()}
+MAX_CAST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number an analyst may change: its value in this run, unit, grade and note."""
+
+    name: str
+    value: int
+    unit: str
+    grade: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A commercial bank and its opening reserve account, in tiyn."""
+
+    name: str
+    title: str
+    reserve_tiyn: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A purpose of marked money, before it is signed. Days count as in steps."""
+
+    name: str
+    label: str
+    purpose: int
+    edges: tuple[tuple[int, tuple[int, ...]], ...]
+    max_hops: int
+    payment_cap_tiyn: int
+    first_day: int
+    last_day: int
+    release_categories: tuple[int, ...]
+    evidence: bool
+    converts_on_redeem: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A group of like members, numbered from 0. `consent` and `device` say for which of them (expressions over i)."""
+
+    name: str
+    count: int
+    category: int
+    bank: str
+    tier: int
+    deposit: Number
+    device: Number
+    device_tier: str
+    consent: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One happening on one day: `verb` with its `arguments`; `refused` is the code every try must be refused with."""
+
+    number: int
+    day: int
+    time: str
+    verb: str
+    arguments: Mapping[str, Any]
+    refused: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A fact of the finished run and the value it must have."""
+
+    name: str
+    fact: str
+    expected: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A whole pilot with its parameters settled: everything a runner needs."""
+
+    name: str
+    title: str
+    summary: str
+    source: str
+    start: date
+    sha256: str
+    parameters: tuple[Parameter, ...]
+    names: Mapping[str, int]
+    banks: tuple[Bank, ...]
+    budget_bank: str
+    budget_tiyn: int
+    loss_reserve_tiyn: int
+    marks: tuple[Mark, ...]
+    cast: tuple[Cast, ...]
+    steps: tuple[Step, ...]
+    expectations: tuple[Expectation, ...]
+    simulated: tuple[str, ...] = field(default=())
+
+    def date_of(self, day: int) -> date:
+        """The calendar date of a working day; day 0 is the calendar day before day 1, and later days skip weekends."""
+        if day < 1:
+            return self.start + timedelta(days=day - 1)
+        weeks, rest = divmod(day - 1, 5)
+        return self.start + timedelta(days=7 * weeks + rest)
+
+    def moment_of(self, day: int, time: str) -> int:
+        """The Unix second of a day and a time of day (HH:MM, in UTC+5)."""
+        hours, minutes = (int(part) for part in time.split(":"))
+        midnight = datetime.combine(self.date_of(day), datetime.min.time(), tzinfo=UTC)
+        return int(midnight.timestamp()) + hours * 3_600 + minutes * 60 - 5 * 3_600
+
+
+class _Reader:
+    """A table being read: every key must be known and used, every value of the right type."""
+
+    def __init__(self, file: str, place: str, table: Any) -> None:
+        self.file = file
+        self.place = place
+        if not isinstance(table, dict):
+            raise self.wrong("it must be a table")
+        self._table = dict(table)
+
+    def wrong(self, problem: str) -> Malformed:
+        return Malformed("E_SCRIPT", file=self.file, place=self.place, problem=problem)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._table.pop(key, default)
+        if not isinstance(value, str):
+            raise self.wrong(f"{key} must be a text" if value is not None else f"{key} is missing")
+        return value
+
+    def number(self, key: str, default: Number | None = None) -> Number:
+        value = self._table.pop(key, default)
+        if isinstance(value, bool):
+            return int(value)
+        if not isinstance(value, str | int):
+            raise self.wrong(f"{key} must be a number or an expression")
+        return value
+
+    def value(self, key: str, names: Mapping[str, int], default: Number | None = None) -> int:
+        expression = self.number(key, default)
+        try:
+            return evaluate(expression, names)
+        except TengeError as error:
+            raise self.wrong(f"{key}: {error.facts.get('problem', error.code)}") from None
+
+    def list(self, key: str) -> list[Any]:
+        value = self._table.pop(key, [])
+        if not isinstance(value, list):
+            raise self.wrong(f"{key} must be a list")
+        return value
+
+    def rest(self) -> dict[str, Any]:
+        rest, self._table = self._table, {}
+        return rest
+
+    def done(self) -> None:
+        if self._table:
+            raise self.wrong(f"unknown: {', '.join(sorted(self._table))}")
+
+
+def built_in() -> list[str]:
+    """The names of the pilots that come with the sandbox, in order."""
+    folder = resources.files("wallets.pilot").joinpath("scripts")
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def read_source(name_or_path: str) -> tuple[str, bytes]:
+    """The file name and the bytes of a script: one that comes with the sandbox, or a path; E_SCRIPT_UNKNOWN."""
+    if name_or_path in built_in():
+        file = resources.files("wallets.pilot").joinpath("scripts", f"{name_or_path}.toml")
+        return f"{name_or_path}.toml", file.read_bytes()
+    path = Path(name_or_path)
+    try:
+        return path.name, path.read_bytes()
+    except OSError:
+        raise Refused("E_SCRIPT_UNKNOWN", name=name_or_path, known=", ".join(built_in())) from None
+
+
+def load(name_or_path: str, settings: Mapping[str, str] | None = None) -> Script:
+    """The script with these settings of its parameters.
+
+    Raises E_SCRIPT_UNKNOWN, E_SCRIPT (with file and place), E_SETTING for a parameter that does not exist or a value
+    that is not a number, and E_SCRIPT_REQUIRES when the parameters are outside what the script was made for.
+    """
+    file, data = read_source(name_or_path)
+    return parse(file, data, settings or {})
+
+
+def parse(file: str, data: bytes, settings: Mapping[str, str]) -> Script:
+    """The script in the bytes of a TOML file; the errors of `load`."""
+    try:
+        table = tomllib.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise Malformed("E_SCRIPT", file=file, place="the file", problem=str(error)) from None
+    top = _Reader(file, "the file", table)
+    head = _Reader(file, "[pilot]", table.get("pilot"))
+    parameters = _parameters(file, table, settings)
+    names = {parameter.name: parameter.value for parameter in parameters}
+    _derive(file, table, names)
+    _require(file, table, names)
+    marks = tuple(_mark(file, number, row, names) for number, row in _rows(file, table, "mark"))
+    cast = tuple(_cast(file, number, row, names) for number, row in _rows(file, table, "cast"))
+    banks = tuple(_bank(file, number, row, names) for number, row in _rows(file, table, "bank"))
+    budget = _Reader(file, "[budget]", table.get("budget", {}))
+    unknown = set(table) - _SECTIONS
+    if unknown:
+        raise top.wrong(f"unknown: {', '.join(sorted(unknown))}")
+    script = Script(
+        name=head.text("name"),
+        title=head.text("title"),
+        summary=head.text("summary", ""),
+        source=head.text("source", ""),
+        start=_date(head),
+        sha256=hashlib.sha256(data).hexdigest(),
+        parameters=parameters,
+        names=names,
+        banks=banks,
+        budget_bank=budget.text("bank", banks[0].name if banks else ""),
+        budget_tiyn=budget.value("deposit", names, 0),
+        loss_reserve_tiyn=head.value("loss_reserve", names, 0),
+        marks=marks,
+        cast=cast,
+        steps=_steps(file, table, names),
+        expectations=tuple(_expectation(file, number, row, names) for number, row in _rows(file, table, "expect")),
+        simulated=tuple(str(item) for item in head.list("simulated")),
+    )
+    head.done()
+    budget.done()
+    return script
+
+
+_SECTIONS = {"pilot", "parameter", "derived", "require", "bank", "budget", "mark", "cast", "step", "expect"}
+
+
+def _rows(file: str, table: Mapping[str, Any], section: str) -> list[tuple[int, Any]]:
+    rows = table.get(section, [])
+    if not isinstance(rows, list):
+        raise Malformed("E_SCRIPT", file=file, place=f"[[{section}]]", problem="write it with double brackets")
+    return list(enumerate(rows, start=1))
+
+
+def _date(head: _Reader) -> date:
+    text = head.text("start")
+    try:
+        start = date.fromisoformat(text)
+    except ValueError:
+        raise head.wrong("start must be a date such as 2023-11-06") from None
+    if start.weekday() != 0:
+        raise head.wrong("start must be a Monday: days are counted in working weeks")
+    return start
+
+
+def _parameters(file: str, table: Mapping[str, Any], settings: Mapping[str, str]) -> tuple[Parameter, ...]:
+    left = dict(settings)
+    found: list[Parameter] = []
+    for number, row in _rows(file, table, "parameter"):
+        reader = _Reader(file, f"[[parameter]] number {number}", row)
+        name = reader.text("name")
+        default = reader.value("default", {})
+        value = _setting(name, left.pop(name)) if name in left else default
+        least, most = reader.value("least", {}, 0), reader.value("most", {}, 10**12)
+        if not least <= value <= most:
+            raise Refused("E_SETTING", name=name, value=value, problem=f"it must be from {least} to {most}")
+        grade = reader.text("grade", "A")
+        if grade not in GRADES:
+            raise reader.wrong(f"grade must be one of {', '.join(GRADES)}")
+        found.append(Parameter(name, value, reader.text("unit", ""), grade, reader.text("note", "")))
+        reader.done()
+    if left:
+        known = ", ".join(parameter.name for parameter in found)
+        raise Refused("E_SETTING", name=min(left), value=left[min(left)], problem=f"the parameters are {known}")
+    return tuple(found)
+
+
+def _setting(name: str, text: str) -> int:
+    try:
+        return int(text.replace("_", ""))
+    except ValueError:
+        raise Refused("E_SETTING", name=name, value=text[:40], problem="it must be a whole number") from None
+
+
+def _derive(file: str, table: Mapping[str, Any], names: dict[str, int]) -> None:
+    reader = _Reader(file, "[derived]", table.get("derived", {}))
+    for name in list(table.get("derived", {})):
+        names[name] = reader.value(name, names)
+
+
+def _require(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> None:
+    for number, row in _rows(file, table, "require"):
+        reader = _Reader(file, f"[[require]] number {number}", row)
+        sentence = reader.text("else")
+        if not reader.value("that", names):
+            raise Refused("E_SCRIPT_REQUIRES", sentence=sentence)
+        reader.done()
+
+
+def _bank(file: str, number: int, row: Any, names: Mapping[str, int]) -> Bank:
+    reader = _Reader(file, f"[[bank]] number {number}", row)
+    name = reader.text("name")
+    bank = Bank(name, reader.text("title", name), reader.value("reserve", names))
+    reader.done()
+    return bank
+
+
+def _category(reader: _Reader, name: object) -> int:
+    if not isinstance(name, str) or name not in CATEGORIES:
+        raise reader.wrong(f"category {name!r} must be one of {', '.join(CATEGORIES)}")
+    return CATEGORIES[name]
+
+
+def _mark(file: str, number: int, row: Any, names: Mapping[str, int]) -> Mark:
+    reader = _Reader(file, f"[[mark]] number {number}", row)
+    edges = []
+    for edge in reader.list("edges"):
+        if not (isinstance(edge, list) and len(edge) == 2 and isinstance(edge[1], list)):
+            raise reader.wrong('edges are written as [["payer", ["payee", ...]], ...]')
+        edges.append((_category(reader, edge[0]), tuple(_category(reader, name) for name in edge[1])))
+    name = reader.text("name")
+    mark = Mark(
+        name=name,
+        label=reader.text("label", name),
+        purpose=reader.value("purpose", names),
+        edges=tuple(edges),
+        max_hops=reader.value("max_hops", names, 0),
+        payment_cap_tiyn=reader.value("payment_cap", names, 0),
+        first_day=reader.value("first_day", names, 0),
+        last_day=reader.value("last_day", names),
+        release_categories=tuple(_category(reader, item) for item in reader.list("release")),
+        evidence=bool(reader.value("evidence", names, 0)),
+        converts_on_redeem=bool(reader.value("converts_on_redeem", names, 0)),
+    )
+    reader.done()
+    return mark
+
+
+def _cast(file: str, number: int, row: Any, names: Mapping[str, int]) -> Cast:
+    reader = _Reader(file, f"[[cast]] number {number}", row)
+    cast = Cast(
+        name=reader.text("name"),
+        count=reader.value("count", names),
+        category=_category(reader, reader.text("category")),
+        bank=reader.text("bank"),
+        tier=reader.value("tier", names, 2),
+        deposit=reader.number("deposit", 0),
+        device=reader.number("device", 0),
+        device_tier=reader.text("device_tier", "SW"),
+        consent=reader.number("consent", 1),
+    )
+    if not 1 <= cast.count <= MAX_CAST:
+        raise reader.wrong(f"count is {cast.count}; 1 to {MAX_CAST} are allowed")
+    reader.done()
+    return cast
+
+
+def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tuple[Step, ...]:
+    found: list[tuple[int, str, int, dict[str, Any], str, str, str]] = []
+    for number, row in _rows(file, table, "step"):
+        reader = _Reader(file, f"[[step]] number {number}", row)
+        first = reader.value("day", names, -1)
+        last = first
+        if first < 0:
+            first, last = reader.value("first_day", names), reader.value("last_day", names)
+        every = reader.value("every", names, 1)
+        time = reader.text("at", "09:00")
+        if len(time) != 5 or time[2] != ":" or not (time[:2] + time[3:]).isdigit():
+            raise reader.wrong("at must be a time such as 09:30")
+        verb, refused, text = reader.text("do"), reader.text("refused", ""), reader.text("text", "")
+        arguments = reader.rest()
+        for day in range(first, last + 1, max(1, every)):
+            found.append((day, time, number, arguments, verb, refused, text))
+    found.sort(key=lambda item: item[:3])
+    return tuple(
+        Step(place, day, time, verb, {**arguments}, refused, text)
+        for place, (day, time, _, arguments, verb, refused, text) in enumerate(found)
+    )
+
+
+def _expectation(file: str, number: int, row: Any, names: Mapping[str, int]) -> Expectation:
+    reader = _Reader(file, f"[[expect]] number {number}", row)
+    expectation = Expectation(
+        reader.text("name"), reader.text("fact"), reader.value("equals", names), reader.text("unit", "")
+    )
+    reader.done()
+    return expectation

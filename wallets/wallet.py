@@ -1,0 +1,289 @@
+"""A person's online money: tokens of one's own, and payments that survive any interruption.
+
+    prepare      choose tokens, build and sign the transaction, save the intent with its tokens held
+    send         hand the saved bytes to the ledger and close the intent with the answer
+
+Both take many payments at once, of many wallets, so that a whole canteen's lunch is two commits of the store and one
+of the ledger. A wallet that dies between the two finds its open intents with `resume` and sends the same bytes; the
+ledger answers the same id the same way, so money is neither lost nor paid twice.
+
+The id of an intent is the caller's; the transaction's nonce follows from it. The same intent id therefore always
+gives the same transaction.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cbdc import canonical, selection
+from cbdc.errors import Refused, TengeError
+from cbdc.gateway import Gateway
+from cbdc.keys import Signer
+from cbdc.ledger.entry import Receipt
+from cbdc.ports import Clock, Entropy
+from cbdc.token import KeyLock, Token, TokenId
+from cbdc.transaction import (
+    LoadOffline,
+    ReleaseMark,
+    SignedTransaction,
+    Transaction,
+    Transfer,
+    open_transaction,
+    sign_transaction,
+)
+from wallets.store import Direction, Done, HistoryRow, Intent, Refusal, WalletStore, WalletToken
+
+MAX_TOKENS_A_PAYMENT = 250
+
+Directory = Mapping[bytes, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Payee:
+    """Where money goes: a key id and an amount in tiyn."""
+
+    kid: bytes
+    amount_tiyn: int
+
+
+class Wallet:
+    """One holder's online wallet: a key, a name in a shared store, and the ledger behind a gateway."""
+
+    def __init__(
+        self, name: str, signer: Signer, store: WalletStore, gateway: Gateway, entropy: Entropy, clock: Clock
+    ) -> None:
+        self.name = name
+        self.signer = signer
+        self.kid = signer.public.kid
+        self._store = store
+        self._gateway = gateway
+        self._entropy = entropy
+        self._clock = clock
+
+    def balance_tiyn(self, mark: bytes = b"") -> int:
+        """What it can spend of one mark (free money by default); what open intents hold is not counted."""
+        balance = self._store.balance(self.name).get(mark)
+        return balance.unspent_tiyn if balance else 0
+
+    def total_tiyn(self) -> int:
+        """All it holds, marked or free, held by open intents or not."""
+        return sum(row.unspent_tiyn + row.pending_tiyn for row in self._store.balance(self.name).values())
+
+    def tokens(self, mark: bytes | None = None) -> list[WalletToken]:
+        """Its unspent tokens, of one mark or of all, by id."""
+        return [token for token in self._store.tokens(self.name) if mark is None or token.mark == mark]
+
+    def prepare_payment(
+        self,
+        intent_id: bytes,
+        payees: Sequence[Payee],
+        mark: bytes = b"",
+        output_mark: bytes | None = None,
+        definition: bytes = b"",
+        taken: set[TokenId] | None = None,
+    ) -> Intent:
+        """An intent (not saved yet) that pays `payees` in money of `mark`, change to itself.
+
+        `output_mark` puts another mark on what the payees get (only a mark's issuer may); `taken` are tokens that other
+        intents of the same batch chose, and is added to. Raises E_FUNDS or E_FUNDS_SCATTERED.
+        """
+
+        def build(inputs: tuple[TokenId, ...], change_tiyn: int) -> Transaction:
+            paid = mark if output_mark is None else output_mark
+            outputs = [Token(payee.amount_tiyn, KeyLock(payee.kid), paid) for payee in payees]
+            return Transfer(
+                self._nonce(intent_id), inputs, self._with_change(outputs, change_tiyn, mark), definition
+            )
+
+        amount = sum(payee.amount_tiyn for payee in payees)
+        return self._prepare(intent_id, "pay", amount, mark, build, taken)
+
+    def prepare_load(
+        self,
+        intent_id: bytes,
+        amounts_tiyn: Sequence[int],
+        escrow_kid: bytes,
+        device_kid: bytes,
+        load_number: int,
+        mark: bytes = b"",
+    ) -> Intent:
+        """An intent that takes money offline: one escrow token (and so one note) for each of `amounts_tiyn`."""
+
+        def build(inputs: tuple[TokenId, ...], change_tiyn: int) -> Transaction:
+            outputs = [Token(amount, KeyLock(escrow_kid), mark) for amount in amounts_tiyn]
+            return LoadOffline(
+                self._nonce(intent_id),
+                inputs,
+                self._with_change(outputs, change_tiyn, mark),
+                device_kid,
+                load_number,
+            )
+
+        return self._prepare(intent_id, "load", sum(amounts_tiyn), mark, build, None)
+
+    def prepare_release(
+        self, intent_id: bytes, tokens: Sequence[WalletToken], statements: Sequence[bytes]
+    ) -> Intent:
+        """An intent that turns these marked tokens (all of one mark) into one token of free money, on statements."""
+        inputs = tuple(token.id for token in tokens)
+        total = sum(token.amount_tiyn for token in tokens)
+        record = ReleaseMark(
+            self._nonce(intent_id), inputs, (Token(total, KeyLock(self.kid)),), tuple(statements)
+        )
+        return self._intent(intent_id, "release", record)
+
+    def _prepare(
+        self,
+        intent_id: bytes,
+        kind: str,
+        amount_tiyn: int,
+        mark: bytes,
+        build: Callable[[tuple[TokenId, ...], int], Transaction],
+        taken: set[TokenId] | None,
+    ) -> Intent:
+        known = self._store.intent(self.name, intent_id)
+        if known is not None:
+            return known
+        free = [
+            (row.id, row.amount_tiyn) for row in self.tokens(mark) if taken is None or row.id not in taken
+        ]
+        choice = selection.choose(free, amount_tiyn, MAX_TOKENS_A_PAYMENT)
+        if taken is not None:
+            taken.update(choice.chosen)
+        return self._intent(intent_id, kind, build(choice.chosen, choice.change_tiyn))
+
+    def _intent(self, intent_id: bytes, kind: str, record: Transaction) -> Intent:
+        signed = sign_transaction(record, self._gateway.network, [self.signer])
+        return Intent(self.name, intent_id, kind, signed.encode(), self._clock.now(), record.spends)
+
+    def _nonce(self, intent_id: bytes) -> bytes:
+        return self._entropy.bytes("wallet nonce", self.kid + intent_id, 16)
+
+    def _with_change(self, outputs: list[Token], change_tiyn: int, mark: bytes) -> tuple[Token, ...]:
+        return (*outputs, Token(change_tiyn, KeyLock(self.kid), mark)) if change_tiyn else tuple(outputs)
+
+
+def send(
+    store: WalletStore, gateway: Gateway, intents: Sequence[Intent], directory: Directory, clock: Clock
+) -> list[Receipt | TengeError]:
+    """Save the intents, submit them as one group, and close each with its answer, in the order given.
+
+    `directory` maps key ids to the wallets of this store, so that payees of the same store have their tokens at once;
+    other payees find theirs at the ledger. Raises E_STORE_UNAVAILABLE with all intents still open: `resume` later.
+    """
+    saved = store.save_intents(intents)
+    answers = gateway.submit_many([intent.body for intent in saved])
+    close(store, gateway.network, saved, answers, directory, clock)
+    return answers
+
+
+def send_one(
+    store: WalletStore, gateway: Gateway, intent: Intent, directory: Directory, clock: Clock
+) -> Receipt:
+    """Like `send`, for one intent; its refusal is raised."""
+    answer = send(store, gateway, [intent], directory, clock)[0]
+    if isinstance(answer, TengeError):
+        raise answer
+    return answer
+
+
+def resume(store: WalletStore, gateway: Gateway, directory: Directory, clock: Clock) -> int:
+    """Send every open intent of the store again and close it; the number of intents closed."""
+    pending = store.open_intents()
+    if pending:
+        send(store, gateway, pending, directory, clock)
+    return len(pending)
+
+
+def close(
+    store: WalletStore,
+    network: bytes,
+    intents: Sequence[Intent],
+    answers: Sequence[Receipt | TengeError],
+    directory: Directory,
+    clock: Clock,
+) -> None:
+    """Close intents with the ledger's answers: tokens to payees of this store, history for both sides."""
+    done, refused = [], []
+    for intent, answer in zip(intents, answers, strict=True):
+        if isinstance(answer, TengeError):
+            refused.append(Refusal(intent.wallet, intent.id, answer.code.encode()))
+        elif intent.state == "saved":
+            done.append(_done(intent, answer, open_transaction(intent.body, network), directory))
+    if done:
+        store.finish(done)
+    if refused:
+        store.refuse([row for row, intent in _still_open(store, refused)])
+
+
+def _still_open(store: WalletStore, refused: Sequence[Refusal]) -> list[tuple[Refusal, Intent]]:
+    found = []
+    for row in refused:
+        intent = store.intent(row.wallet, row.id)
+        if intent is not None and intent.state == "saved":
+            found.append((row, intent))
+    return found
+
+
+def _done(intent: Intent, receipt: Receipt, transaction: SignedTransaction, directory: Directory) -> Done:
+    added, history = [], []
+    for place, token in enumerate(transaction.record.creates):
+        payee = directory.get(token.lock.holder)
+        if payee is None:
+            continue
+        identity = TokenId(transaction.id, place)
+        added.append(WalletToken(payee, identity, token.amount_tiyn, _lock_bytes(token), token.mark))
+        if payee != intent.wallet:
+            history.append(_line(payee, transaction.id, place, receipt, intent, "in", token.amount_tiyn))
+    paid = sum(
+        t.amount_tiyn for t in transaction.record.creates if directory.get(t.lock.holder) != intent.wallet
+    )
+    direction: Direction = "out" if paid else "own"
+    other = next((directory.get(t.lock.holder, "") for t in transaction.record.creates), "")
+    history.append(_line(intent.wallet, transaction.id, 255, receipt, intent, direction, paid, other))
+    return Done(intent.wallet, intent.id, transaction.id, tuple(added), tuple(history))
+
+
+def _line(
+    wallet: str,
+    transaction_id: bytes,
+    place: int,
+    receipt: Receipt,
+    intent: Intent,
+    direction: Direction,
+    amount_tiyn: int,
+    other: str = "",
+) -> HistoryRow:
+    # One line a wallet and output: the id is the transaction's with its last byte's place mixed in.
+    identity = transaction_id[:31] + bytes([transaction_id[31] ^ place])
+    name = other if direction == "out" else intent.wallet
+    return HistoryRow(wallet, identity, receipt.time, intent.kind, direction, amount_tiyn, name)
+
+
+def _lock_bytes(token: Token) -> bytes:
+    return canonical.encode(token.lock.wire())
+
+
+def find_tokens(store: WalletStore, gateway: Gateway, wallet: Wallet) -> int:
+    """Ask the ledger which tokens the wallet's key holds and take in those it did not know; how many were new.
+
+    This is how a restored wallet, or one paid by a stranger, learns what it has.
+    """
+    known = {row.id for row in store.tokens(wallet.name)} | {
+        row.id for row in store.tokens(wallet.name, "pending")
+    }
+    rows = [
+        WalletToken(wallet.name, identity, token.amount_tiyn, _lock_bytes(token), token.mark)
+        for identity, token in gateway.owned(wallet.kid)
+        if identity not in known
+    ]
+    if rows:
+        store.record(added=rows)
+    return len(rows)
+
+
+def require_mark(wallet: Wallet, mark: bytes) -> list[WalletToken]:
+    """The wallet's unspent tokens of a mark; E_FUNDS when it has none."""
+    tokens = wallet.tokens(mark)
+    if not tokens:
+        raise Refused("E_FUNDS", available_tiyn=0, amount_tiyn=1)
+    return tokens
