@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tests.wallets.test_store import MARK, intent, intent_id, row, token
+from tests.wallets.store_values import MARK, intent, intent_id, row, token
 from wallets.store import Done, WalletToken
 from wallets.store_sqlite import sqlite_store
 
