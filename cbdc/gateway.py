@@ -11,6 +11,7 @@ from cbdc.errors import TengeError
 from cbdc.ledger.entry import LogHead, Receipt
 from cbdc.ledger.ledger import Inclusion, Supply
 from cbdc.ledger.state import RegisteredKey
+from cbdc.orders import FundOrder
 from cbdc.record import Signed
 from cbdc.token import Token, TokenId
 
@@ -57,4 +58,33 @@ class Gateway(Protocol):
 
     def inclusion(self, receipt: Receipt) -> Inclusion:
         """The proof that a receipt is in the log."""
+        ...
+
+
+class BankGateway(Protocol):
+    """A bank as its customers see it."""
+
+    @property
+    def bank_id(self) -> int:
+        """The bank's number."""
+        ...
+
+    @property
+    def inventory_kid(self) -> bytes:
+        """The key id that a customer pays to turn digital tenge into a deposit."""
+        ...
+
+    def fund(self, order: Signed[FundOrder]) -> Receipt:
+        """Carry out a customer's signed order: its deposit is debited, digital tenge goes to its key.
+
+        The same order again gives the same receipt. Raises E_SIG, E_CUSTOMER_KEY, E_BANK_SCOPE, E_FUNDS_ACCOUNT,
+        E_TILL, or the ledger's refusal.
+        """
+        ...
+
+    def defund(self, transaction: bytes) -> Receipt:
+        """Submit a customer's transfer to `inventory_kid` and credit its deposit; the same transfer is credited once.
+
+        Raises E_BUYBACK, E_CUSTOMER_KEY, E_MARK_BLOCKS, or the ledger's refusal.
+        """
         ...

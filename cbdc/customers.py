@@ -1,0 +1,157 @@
+"""A bank's customers: identity stays here, the ledger sees keys, a tier, a category and a pseudonym.
+
+The pseudonym is one for each customer of a bank and stands for the person in limits and freezes; only the bank can
+lead it back to a name. What a tier allows is data of the ledger's policy, in entry 0.
+
+Every limit below is an **assumption of this sandbox**: none has been published for the digital tenge. Tier 1 takes the
+nearest binding rule, the one for electronic money of unidentified users (3 monthly calculation indices of 2026, that
+is 12 975 tenge, per operation, per balance and per day).
+
+Source: `docs/domain.md`, privacy and identification.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cbdc import canonical
+from cbdc.cabinet import Cabinet, Row
+from cbdc.errors import Refused
+from cbdc.gateway import Gateway
+from cbdc.ledger.entry import Policy
+from cbdc.money import tenge
+from cbdc.ports import Entropy
+from cbdc.record import HASH, Group, Text, Unsigned
+
+UTC_PLUS_5_SECONDS = 5 * 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """What the holders of one tier may hold, pay at once and pay in a day (tiyn; 0 is no limit), and why."""
+
+    number: int
+    name: str
+    holding_limit_tiyn: int
+    payment_limit_tiyn: int
+    day_limit_tiyn: int
+    note: str
+
+
+TIERS = (
+    Tier(
+        1,
+        "unidentified",
+        tenge(12_975),
+        tenge(12_975),
+        tenge(12_975),
+        "assumption: 3 monthly calculation indices, the rule for electronic money of unidentified users",
+    ),
+    Tier(
+        2,
+        "identified at a distance",
+        tenge(1_000_000),
+        tenge(500_000),
+        tenge(1_000_000),
+        "assumption: one payment up to the sum from which a card top-up asks for the sender's number",
+    ),
+    Tier(3, "identified in person", tenge(10_000_000), tenge(5_000_000), tenge(10_000_000), "assumption"),
+    Tier(4, "business or public body", 0, 0, 0, "assumption: no limit, marks and books bound it"),
+)
+PERSON_TIER = 2
+BUSINESS_TIER = 4
+
+
+def sandbox_policy(
+    label: str = "sandbox defaults",
+    tiers: tuple[Tier, ...] = TIERS,
+    day_offset_seconds: int = UTC_PLUS_5_SECONDS,
+) -> Policy:
+    """The policy for entry 0 of a ledger: these tiers, and days that begin at midnight in Kazakhstan."""
+    rows = tuple(
+        (tier.number, tier.holding_limit_tiyn, tier.payment_limit_tiyn, tier.day_limit_tiyn) for tier in tiers
+    )
+    return Policy(label, rows, day_offset_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Whom a bank knows: `id` (32 bytes) names the account, `reference` is the person's or firm's number."""
+
+    id: bytes
+    name: str
+    reference: str
+    tier: int
+    category: int
+    pseudonym: bytes
+
+
+_CUSTOMER = Group((Text(128), Text(64), Unsigned(0, 255), Unsigned(1, 255), HASH))
+
+
+class CustomerFile:
+    """One bank's customers and their keys, over a cabinet."""
+
+    def __init__(self, cabinet: Cabinet, gateway: Gateway, bank_id: int, entropy: Entropy) -> None:
+        self._cabinet = cabinet
+        self._gateway = gateway
+        self._bank_id = bank_id
+        self._entropy = entropy
+        self._people = f"bank {bank_id}/customer"
+        self._keys = f"bank {bank_id}/key"
+        self._by_pseudonym = {customer.pseudonym: customer for customer in self.all()}
+
+    def open(self, id: bytes, name: str, reference: str, tier: int, category: int) -> Customer:
+        """A new customer, or the one known under this id; E_ID_REUSED when that is somebody else."""
+        known = self._cabinet.get(self._people, id)
+        if known is not None:
+            customer = self._load(id, known)
+            if (customer.name, customer.reference, customer.tier, customer.category) != (
+                name,
+                reference,
+                tier,
+                category,
+            ):
+                raise Refused("E_ID_REUSED", id=id)
+            return customer
+        HASH.load(id, "customer id")
+        pseudonym = self._entropy.bytes("pseudonym", self._bank_id.to_bytes(8, "big") + id)
+        values = _CUSTOMER.load((name, reference, tier, category, pseudonym), "customer")
+        self._cabinet.put_many([Row(self._people, id, canonical.encode(values))])
+        customer = Customer(id, *values)
+        self._by_pseudonym[pseudonym] = customer
+        return customer
+
+    def _load(self, id: bytes, data: bytes) -> Customer:
+        values: tuple[Any, ...] = _CUSTOMER.load(canonical.decode(data), "customer")
+        return Customer(id, *values)
+
+    def get(self, id: bytes) -> Customer:
+        """The customer with this id; E_CUSTOMER_UNKNOWN when the bank has none."""
+        data = self._cabinet.get(self._people, id)
+        if data is None:
+            raise Refused("E_CUSTOMER_UNKNOWN", bank_id=self._bank_id, id=id)
+        return self._load(id, data)
+
+    def all(self) -> list[Customer]:
+        """Every customer, oldest first."""
+        return [self._load(*row) for row in self._cabinet.all(self._people)]
+
+    def attach(self, keys: list[tuple[bytes, bytes]]) -> None:
+        """Note which key ids belong to which customers: pairs (key id, customer id)."""
+        self._cabinet.put_many([Row(self._keys, kid, customer) for kid, customer in keys])
+
+    def keys_of(self, id: bytes) -> list[bytes]:
+        """The key ids of a customer, oldest first."""
+        return [kid for kid, customer in self._cabinet.all(self._keys) if customer == id]
+
+    def owner_of(self, kid: bytes) -> Customer:
+        """The customer whose key this is; E_CUSTOMER_KEY when it is nobody's here."""
+        attached = self._cabinet.get(self._keys, kid)
+        if attached is not None:
+            return self.get(attached)
+        # A crash between the ledger's answer and our note leaves the pseudonym, which is as good.
+        record = self._gateway.registered(kid)
+        customer = self._by_pseudonym.get(record.pseudonym) if record else None
+        if customer is None:
+            raise Refused("E_CUSTOMER_KEY", bank_id=self._bank_id, kid=kid)
+        return customer

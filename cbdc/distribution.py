@@ -1,0 +1,342 @@
+"""A commercial bank: orders digital tenge, sells it against deposits, buys it back, and knows its customers.
+
+What is on the bank's balance sheet: its reserves, the inventory of digital tenge it holds itself, its customers'
+deposits. What is not: the digital tenge of its customers, which is the National Bank's debt to them and lies in their
+wallets. So a bank's failure takes nobody's digital tenge along.
+
+    order    reserves -> inventory      a signed request to the operator, then the National Bank issues
+    sell     deposit -> customer's key  `cbdc.sales`: many customers in one group
+    buy back customer's key -> deposit  the customer's transfer to the inventory, credited once, by the transaction's id
+    surplus  inventory -> reserves      redemption at the National Bank
+
+Identity stays in the bank (`cbdc.customers`).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cbdc.accounts import (
+    GOVERNMENT_AND_OTHER,
+    BalanceSheet,
+    Books,
+    Posting,
+    credit,
+    debit,
+    deposit,
+    institution_of,
+    inventory,
+    reserve,
+    reserves,
+)
+from cbdc.cabinet import Cabinet, Row, follow, follow_nonce
+from cbdc.customers import Customer, CustomerFile
+from cbdc.errors import Malformed, Refused, TengeError
+from cbdc.gateway import Gateway
+from cbdc.issuance import NationalBank
+from cbdc.keys import PublicKey, Signer
+from cbdc.ledger.entry import Receipt
+from cbdc.orders import FundOrder
+from cbdc.ports import Clock, Entropy
+from cbdc.record import Signed
+from cbdc.register import ISSUE, REDEEM, REGISTERED, Request
+from cbdc.sales import Answer, SaleDesk, SaleOrder
+from cbdc.till import Till
+from cbdc.token import KeyLock, Token
+from cbdc.transaction import (
+    Redeem,
+    RegisterKey,
+    SignedTransaction,
+    Transfer,
+    open_transaction,
+    sign_transaction,
+)
+
+
+class BankKeys(NamedTuple):
+    """A bank's own keys: the one that ROOT certified, and the one that holds the inventory."""
+
+    bank: Signer
+    inventory: Signer
+
+
+class CommercialBank:
+    """One bank; fits `cbdc.gateway.BankGateway`."""
+
+    def __init__(
+        self,
+        bank_id: int,
+        name: str,
+        gateway: Gateway,
+        books: Books,
+        cabinet: Cabinet,
+        national_bank: NationalBank,
+        keys: BankKeys,
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._bank_id = bank_id
+        self.name = name
+        self._gateway = gateway
+        self._books = books
+        self._cabinet = cabinet
+        self._national_bank = national_bank
+        self._keys = keys
+        self._clock = clock
+        self.customers = CustomerFile(cabinet, gateway, bank_id, entropy)
+        self.till = Till(gateway, keys.inventory, f"inventory of bank {bank_id}")
+        self._desk = SaleDesk(gateway, books, cabinet, self.till, bank_id, clock)
+        self._buying = f"bank {bank_id}/buying"
+
+    @property
+    def bank_id(self) -> int:
+        """The bank's number."""
+        return self._bank_id
+
+    @property
+    def inventory_kid(self) -> bytes:
+        """The key id that holds the inventory: what a customer pays to get a deposit."""
+        return self.till.kid
+
+    # --- customers and deposits ---
+
+    def open_account(
+        self, id: bytes, name: str, reference: str, tier: int, category: int, deposit_tiyn: int = 0
+    ) -> Customer:
+        """A new customer (or the one known under this id), with a first deposit brought from elsewhere.
+
+        `id` is 32 bytes, `reference` the person's or firm's number. Raises E_ID_REUSED, E_MONEY_RANGE.
+        """
+        customer = self.customers.open(id, name, reference, tier, category)
+        if deposit_tiyn:
+            self.receive_deposit(follow("first deposit", id), id, deposit_tiyn)
+        return customer
+
+    def receive_deposit(
+        self, id: bytes, customer: bytes, amount_tiyn: int, text: str = "deposit received"
+    ) -> None:
+        """Money arrives from outside (salary, cash, another bank): reserves and deposit grow. Once per `id`."""
+        self.customers.get(customer)
+        lines = (
+            debit(GOVERNMENT_AND_OTHER, amount_tiyn),
+            credit(reserve(self._bank_id), amount_tiyn),
+            debit(reserves(self._bank_id), amount_tiyn),
+            credit(deposit(self._bank_id, customer), amount_tiyn),
+        )
+        self._books.post(Posting(id, self._clock.now(), text, lines))
+
+    def pay_deposit_out(
+        self, id: bytes, customer: bytes, amount_tiyn: int, text: str = "deposit paid out"
+    ) -> None:
+        """Money leaves to outside (cash, another bank). Once per `id`; E_FUNDS_ACCOUNT when there is too little."""
+        self.customers.get(customer)
+        lines = (
+            debit(deposit(self._bank_id, customer), amount_tiyn),
+            credit(reserves(self._bank_id), amount_tiyn),
+            debit(reserve(self._bank_id), amount_tiyn),
+            credit(GOVERNMENT_AND_OTHER, amount_tiyn),
+        )
+        self._books.post(Posting(id, self._clock.now(), text, lines))
+
+    def move_deposit(
+        self, id: bytes, payer: bytes, payee: bytes, amount_tiyn: int, text: str = "deposit moved"
+    ) -> None:
+        """Between two customers of this bank. Once per `id`; E_FUNDS_ACCOUNT when there is too little."""
+        self.customers.get(payer)
+        self.customers.get(payee)
+        lines = (
+            debit(deposit(self._bank_id, payer), amount_tiyn),
+            credit(deposit(self._bank_id, payee), amount_tiyn),
+        )
+        self._books.post(Posting(id, self._clock.now(), text, lines))
+
+    def deposit_tiyn(self, customer: bytes) -> int:
+        """What a customer has on deposit; E_CUSTOMER_UNKNOWN."""
+        self.customers.get(customer)
+        return self._books.balance(deposit(self._bank_id, customer))
+
+    def balance_sheet(self) -> BalanceSheet:
+        """What the bank has and owes; its customers' digital tenge is not on it."""
+        return self._books.balance_sheet(institution_of(self._bank_id))
+
+    # --- keys ---
+
+    def enrolment(self, customer: bytes, public: PublicKey) -> RegisterKey:
+        """The registration of a customer's key, for the holder to sign (and thereby to prove it has the key)."""
+        known = self.customers.get(customer)
+        nonce = follow_nonce("enrol", public.kid)
+        return RegisterKey(
+            nonce, public.algorithm, public.raw, self._bank_id, known.tier, known.category, known.pseudonym
+        )
+
+    def enrol(self, customer: bytes, public: PublicKey, possession: bytes) -> Receipt:
+        """Register a customer's key on the ledger; `possession` is the key's signature over the enrolment.
+
+        Raises E_CUSTOMER_UNKNOWN, E_SIG, or the ledger's refusal (E_KEY_TAKEN, E_TIER).
+        """
+        record = self.enrolment(customer, public)
+        mine = sign_transaction(record, self._gateway.network, [self._keys.bank])
+        public.verify(possession, mine.message)
+        witnesses = ((public.kid, possession), *mine.witnesses)
+        whole = SignedTransaction(record, mine.body, mine.id, witnesses)
+        receipt = self._gateway.submit(whole.encode())
+        self.customers.attach([(public.kid, customer)])
+        return receipt
+
+    def register_keys(self, keys: Sequence[tuple[bytes, Signer]]) -> list[Answer]:
+        """Register many keys (customer id, signer) in one group; for each its receipt or its refusal."""
+        transactions = [
+            sign_transaction(
+                self.enrolment(customer, signer.public), self._gateway.network, [signer, self._keys.bank]
+            ).encode()
+            for customer, signer in keys
+        ]
+        answers = self._gateway.submit_many(transactions)
+        self.customers.attach(
+            [
+                (signer.public.kid, customer)
+                for (customer, signer), answer in zip(keys, answers, strict=True)
+                if isinstance(answer, Receipt)
+            ]
+        )
+        return answers
+
+    def register_key(self, customer: bytes, signer: Signer) -> Receipt:
+        """Register one key whose signer is at hand; raises the refusal."""
+        return _raised(self.register_keys([(customer, signer)])[0])
+
+    # --- deposits to digital tenge ---
+
+    def sell(self, orders: Sequence[SaleOrder]) -> list[Answer]:
+        """Sell to many customers in one group; for each its receipt or its refusal (see `cbdc.sales`).
+
+        The bank's own staff (and a pilot) order here; a customer far away sends a signed `FundOrder` to `fund`.
+        """
+        for order in orders:
+            self.customers.get(order.customer)
+        return self._desk.sell(orders)
+
+    def fund(self, order: Signed[FundOrder]) -> Receipt:
+        """Carry out a customer's signed order. Raises E_BANK_SCOPE (another bank's), E_CUSTOMER_KEY, E_SIG, and
+        whatever refuses the sale."""
+        record = order.record
+        if record.bank_id != self._bank_id:
+            raise Refused("E_BANK_SCOPE", bank_id=record.bank_id)
+        customer = self.customers.owner_of(record.kid)
+        registered = self._gateway.registered(record.kid)
+        if registered is None:
+            raise Refused("E_KEY_UNKNOWN", kid=record.kid)
+        order.verify(registered.key)
+        sale = SaleOrder(record.id, customer.id, record.kid, record.amount_tiyn)
+        return _raised(self._desk.sell([sale])[0])
+
+    # --- digital tenge to deposits ---
+
+    def defund(self, transaction: bytes) -> Receipt:
+        """Buy back one customer's digital tenge; raises the refusal."""
+        return _raised(self.buy_back([transaction])[0])
+
+    def buy_back(self, transactions: Sequence[bytes]) -> list[Answer]:
+        """Submit customers' transfers to the inventory in one group and credit their deposits, each once.
+
+        Refusals: E_BUYBACK (no plain transfer to the inventory), E_CUSTOMER_KEY, E_MARK_BLOCKS, the ledger's own.
+        """
+        opened: list[tuple[SignedTransaction, bytes, int] | TengeError] = []
+        for data in transactions:
+            try:
+                opened.append(self._open_buyback(data))
+            except TengeError as refusal:
+                opened.append(refusal)
+        good = [item for item in opened if isinstance(item, tuple)]
+        self._put([Row(self._buying, item[0].id, item[0].encode()) for item in good])
+        answers = iter(self._gateway.submit_many([item[0].encode() for item in good]))
+        results = [next(answers) if isinstance(item, tuple) else item for item in opened]
+        self._credit([pair for pair in zip(opened, results, strict=True) if isinstance(pair[0], tuple)])
+        return results
+
+    def _open_buyback(self, data: bytes) -> tuple[SignedTransaction, bytes, int]:
+        transaction = open_transaction(data, self._gateway.network)
+        if not isinstance(transaction.record, Transfer):
+            raise Refused("E_BUYBACK", bank_id=self._bank_id)
+        owners = {self.customers.owner_of(kid).id for kid, _ in transaction.witnesses}
+        bought = [token for token in transaction.record.outputs if token.lock == KeyLock(self.inventory_kid)]
+        marked = [token.mark for token in bought if token.mark]
+        if marked:
+            raise Refused("E_MARK_BLOCKS", mark=marked[0])
+        if len(owners) != 1 or not bought:
+            raise Refused("E_BUYBACK", bank_id=self._bank_id)
+        return transaction, owners.pop(), sum(token.amount_tiyn for token in bought)
+
+    def _credit(self, pairs: Sequence[tuple[object, Answer]]) -> None:
+        postings: list[Posting] = []
+        closed: list[Row] = []
+        for item, answer in pairs:
+            assert isinstance(item, tuple)
+            transaction, customer, amount_tiyn = item
+            if isinstance(answer, Receipt):
+                lines = (
+                    debit(inventory(self._bank_id), amount_tiyn),
+                    credit(deposit(self._bank_id, customer), amount_tiyn),
+                )
+                identity = follow("bought back", transaction.id)
+                postings.append(Posting(identity, self._clock.now(), "bought back", lines))
+            if isinstance(answer, Receipt | Refused | Malformed):
+                closed.append(Row(self._buying, transaction.id, None))
+        if postings:
+            self._books.post_many(postings)
+        self._put(closed)
+
+    # --- the inventory ---
+
+    def inventory_tiyn(self) -> int:
+        """The digital tenge the bank itself holds."""
+        return self.till.available_tiyn()
+
+    def request_tokens(self, id: bytes, amount_tiyn: int) -> Request:
+        """Ask the National Bank for digital tenge against reserves: a signed request in the operator's register."""
+        return self._request(id, ISSUE, amount_tiyn)
+
+    def order_tokens(self, id: bytes, amount_tiyn: int) -> Receipt:
+        """Ask, and have the National Bank's officers at hand approve and issue. Raises what `NationalBank` raises."""
+        self._request(id, ISSUE, amount_tiyn)
+        return self._national_bank.approve_and_issue(id)
+
+    def redeem_surplus(self, id: bytes, amount_tiyn: int) -> Receipt:
+        """Give digital tenge of the inventory back for reserves; E_TILL when there is too little, and the refusals of
+        `NationalBank.redeem`."""
+        return redeem_from_till(
+            self._national_bank, self._gateway, self.till, self._request(id, REDEEM, amount_tiyn)
+        )
+
+    def _request(self, id: bytes, kind: int, amount_tiyn: int) -> Request:
+        return self._national_bank.ask(self._keys.bank, (id, kind, self._bank_id, amount_tiyn))
+
+    # --- after a crash ---
+
+    def resume(self) -> dict[bytes, Answer]:
+        """Complete every open sale and every open purchase; the answers by sale id or transaction id."""
+        answers = self._desk.resume()
+        rows = self._cabinet.all(self._buying)
+        bought = self.buy_back([data for _, data in rows])
+        answers.update((row[0], answer) for row, answer in zip(rows, bought, strict=True))
+        return answers
+
+    def _put(self, rows: list[Row]) -> None:
+        if rows:
+            self._cabinet.put_many(rows)
+
+
+def redeem_from_till(national_bank: NationalBank, gateway: Gateway, till: Till, request: Request) -> Receipt:
+    """Sign a registered redemption with tokens of the till and hand it to the National Bank."""
+    if request.state != REGISTERED:
+        return national_bank.redeem(request.id)
+    till.tidy()
+    inputs, change_tiyn = till.choose(till.tokens(), request.amount_tiyn)
+    change = (Token(change_tiyn, KeyLock(till.kid)),) if change_tiyn else ()
+    record = Redeem(follow_nonce("redeem", request.id), request.id, inputs, change)
+    return national_bank.redeem(request.id, sign_transaction(record, gateway.network, [till.signer]))
+
+
+def _raised(answer: Answer) -> Receipt:
+    if isinstance(answer, TengeError):
+        raise answer
+    return answer
