@@ -1,0 +1,236 @@
+"""The form of a vector file, and the one way to run a case: what another implementation has to repeat.
+
+A file is a JSON object with `origin`, `schema`, `context` (what all its cases share) and `cases`. A case has an `id`
+that names its row in the protocol's attack list, `what` it shows, the `check` to run on `bytes` (hexadecimal) and the
+`expect`ed answer: "ok" or the code of the refusal. Other fields are arguments of the check.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from cbdc import canonical, keys
+from cbdc.authority import Authority, open_root
+from cbdc.errors import TengeError
+from cbdc.record import Record, open_envelope
+from offline import verify
+from offline.evidence import verify_evidence
+from offline.records import (
+    DeviceCertificate,
+    Invoice,
+    Note,
+    Receipt,
+    Transfer,
+    Trust,
+    open_bundle,
+)
+from offline.trust import TrustView
+
+FOLDER = Path(__file__).parent
+
+Case = dict[str, Any]
+Context = dict[str, Any]
+
+OBJECTS: dict[int, type[Record]] = {
+    kind.TYPE: kind for kind in (DeviceCertificate, Note, Transfer, Invoice, Receipt, Trust)
+}
+
+
+def case(id: str, what: str, check: str, data: bytes, expect: str = "ok", **more: Any) -> Case:
+    """One case; byte strings among `more` become hexadecimal."""
+    return {"id": id, "what": what, "check": check, "bytes": data.hex(), "expect": expect} | {
+        name: plain(value) for name, value in more.items()
+    }
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can carry it."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    return value
+
+
+def load(name: str) -> dict[str, Any]:
+    """The vector file `name` (without its ending)."""
+    loaded: dict[str, Any] = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def text_of(file: dict[str, Any]) -> str:
+    """The file's text: one case a line, so that a change shows as the lines it changes."""
+    head = {name: value for name, value in file.items() if name != "cases"}
+    opening = json.dumps(head, ensure_ascii=False, indent=1)[:-2]
+    lines = ",\n".join(json.dumps(one, ensure_ascii=False, sort_keys=False) for one in file["cases"])
+    return f'{opening},\n "cases": [\n{lines}\n]}}\n'
+
+
+def run(one: Case, context: Context) -> str:
+    """Run a case: "ok", or the code of the refusal. Any other exception is a failure of the implementation."""
+    return run_bytes(one, context, bytes.fromhex(one["bytes"]))
+
+
+def run_bytes(one: Case, context: Context, data: bytes) -> str:
+    """Run a case on other bytes than its own."""
+    try:
+        CHECKS[one["check"]](one, _context(one, context), data)
+    except TengeError as error:
+        return error.code
+    return "ok"
+
+
+def _context(one: Case, context: Context) -> Context:
+    # A file has one context, or several by name; a case may also bring its own.
+    own = one.get("context", context)
+    named: Context = context[own] if isinstance(own, str) else own
+    return named
+
+
+# --- the checks ---
+
+
+@lru_cache(maxsize=64)
+def _believed(root: str, auths: tuple[str, ...], trust: tuple[str, ...]) -> TrustView:
+    view = TrustView(Authority(open_root(bytes.fromhex(root)), [bytes.fromhex(auth) for auth in auths]))
+    for data in trust:
+        view = view.adopt(open_envelope(bytes.fromhex(data), Trust, view.network))
+    return view
+
+
+def _trust(one: Case, context: Context) -> TrustView:
+    return _believed(context["root"], tuple(context["auths"]), tuple(one.get("trust", context["trust"])))
+
+
+def _opened(one: Case, context: Context, name: str, kind: type[Any]) -> Any:
+    return open_envelope(bytes.fromhex(one[name]), kind, bytes.fromhex(context["network"]))
+
+
+def _known(one: Case, network: bytes) -> verify.Known:
+    known = (open_envelope(bytes.fromhex(data), Transfer, network) for data in one.get("known", ()))
+    return verify.EMPTY.with_transfers(known)
+
+
+def _now(one: Case, context: Context) -> int:
+    now: int = one.get("now", context["now"])
+    return now
+
+
+def _decode(one: Case, context: Context, data: bytes) -> None:
+    value = canonical.decode(data, one.get("limit_bytes", canonical.MAX_MESSAGE_BYTES))
+    assert canonical.encode(value) == data
+
+
+def _object(one: Case, context: Context, data: bytes) -> None:
+    opened = open_envelope(data, OBJECTS[one["type"]], bytes.fromhex(context["network"]))
+    assert opened.encode() == data
+
+
+def _bundle(one: Case, context: Context, data: bytes) -> None:
+    opened = open_bundle(data, bytes.fromhex(context["network"]), one.get("limit_bytes", 24_576))
+    assert opened.encode() == data
+
+
+def _key(one: Case, context: Context, data: bytes) -> None:
+    keys.public_key(one["algorithm"], data)
+
+
+def _signature(one: Case, context: Context, data: bytes) -> None:
+    key = keys.public_key(one["algorithm"], bytes.fromhex(one["key"]))
+    key.verify(data, bytes.fromhex(one["message"]))
+
+
+def _auth(one: Case, context: Context, data: bytes) -> None:
+    Authority(open_root(bytes.fromhex(context["root"])), [data])
+
+
+def _root(one: Case, context: Context, data: bytes) -> None:
+    open_root(data)
+
+
+def _adopt(one: Case, context: Context, data: bytes) -> None:
+    view = _trust(one, context)
+    adopted = view.adopt(open_envelope(data, Trust, view.network))
+    assert adopted.sequence >= view.sequence
+
+
+def _certificate(one: Case, context: Context, data: bytes) -> None:
+    view = _trust(one, context)
+    verify.check_certificate(open_envelope(data, DeviceCertificate, view.network), view, one.get("at"))
+
+
+def _note(one: Case, context: Context, data: bytes) -> None:
+    view = _trust(one, context)
+    verify.check_note(open_envelope(data, Note, view.network), view)
+
+
+def _offer(one: Case, context: Context, data: bytes) -> None:
+    view = _trust(one, context)
+    limit_bytes = one.get("limit_bytes", 24_576)
+    category = one.get("own_category")
+    verify.verify_offer(
+        data, view, _now(one, context), limit_bytes, _known(one, view.network), own_category=category
+    )
+
+
+def _payment(one: Case, context: Context, data: bytes) -> None:
+    view = _trust(one, context)
+    invoice = _opened(one, context, "invoice", Invoice)
+    known = _known(one, view.network)
+    payment = verify.verify_payment(data, invoice, one["own_category"], view, _now(one, context), known)
+    paid_tiyn = sum(transfer.record.outputs[0].amount_tiyn for transfer in payment.transfers)
+    assert paid_tiyn == invoice.record.amount_tiyn
+
+
+def _invoice(one: Case, context: Context, data: bytes) -> None:
+    view = _trust(one, context)
+    certificate = _opened(one, context, "certificate", DeviceCertificate)
+    verify.check_invoice(open_envelope(data, Invoice, view.network), certificate, view, _now(one, context))
+
+
+def _receipt(one: Case, context: Context, data: bytes) -> None:
+    receipt = open_envelope(data, Receipt, bytes.fromhex(context["network"]))
+    certificate = _opened(one, context, "certificate", DeviceCertificate)
+    invoice = _opened(one, context, "invoice", Invoice)
+    verify.check_receipt(receipt, invoice, bytes.fromhex(one["payment_root"]), certificate)
+
+
+def _evidence(one: Case, context: Context, data: bytes) -> None:
+    verdict = verify_evidence(data, open_root(bytes.fromhex(one.get("root", context["root"]))))
+    if "verdict" in one:
+        found = {
+            "type": verdict.type,
+            "kid": verdict.kid.hex(),
+            "device_id": verdict.device_id.hex(),
+            "amount_tiyn": verdict.amount_tiyn,
+        }
+        assert found == one["verdict"]
+
+
+CHECKS: dict[str, Callable[[Case, Context, bytes], None]] = {
+    "decode": _decode,
+    "object": _object,
+    "bundle": _bundle,
+    "key": _key,
+    "signature": _signature,
+    "root": _root,
+    "auth": _auth,
+    "adopt": _adopt,
+    "certificate": _certificate,
+    "note": _note,
+    "offer": _offer,
+    "payment": _payment,
+    "invoice": _invoice,
+    "receipt": _receipt,
+    "evidence": _evidence,
+}
+
+
+def ids_are_unique(cases: Iterable[Case]) -> bool:
+    """Whether no two cases share an id."""
+    names = [one["id"] for one in cases]
+    return len(set(names)) == len(names)

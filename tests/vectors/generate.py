@@ -1,0 +1,52 @@
+"""Make the vector files, or check that they are just what this makes: `python -m tests.vectors.generate [--check]`.
+
+Everything follows from fixed keys (`tests.offline.world.fixed_key`) and deterministic signatures, so the files are the
+same on every machine, byte for byte.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from tests.vectors import (
+    make_certificates,
+    make_encoding,
+    make_evidence,
+    make_keys,
+    make_payment,
+    make_sizes,
+    make_transfers,
+)
+from tests.vectors.case import FOLDER, text_of
+
+MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
+    "encoding": make_encoding.make,
+    "keys": make_keys.make,
+    "certificates": make_certificates.make,
+    "transfers": make_transfers.make,
+    "payment": make_payment.make,
+    "evidence": make_evidence.make,
+    "sizes": make_sizes.make,
+}
+
+
+def stale(name: str) -> bool:
+    """Whether the file `name` is missing or other than it should be."""
+    path = FOLDER / f"{name}.json"
+    return not path.exists() or path.read_bytes() != text_of(MAKERS[name]()).encode()
+
+
+def main(arguments: list[str]) -> int:
+    """Write all files; with `--check` only tell which are not as they should be (then 1)."""
+    if arguments == ["--check"]:
+        wrong = [name for name in MAKERS if stale(name)]
+        for name in wrong:
+            print(f"{name}.json is stale; run `python -m tests.vectors.generate`")
+        return 1 if wrong else 0
+    for name, make in MAKERS.items():
+        (FOLDER / f"{name}.json").write_bytes(text_of(make()).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
