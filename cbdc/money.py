@@ -16,7 +16,7 @@ TIYN_PER_TENGE = 100
 MAX_TIYN = 2**53 - 1
 
 _TENGE = re.compile(
-    r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f,]\d{3})+|\d{1,14})(?:\.(?P<tiyn>\d{1,2}))?", re.ASCII
+    r"(?P<whole>\d{1,3}(?:[ \u00a0\u202f,]\d{3}){1,5}|\d{1,14})(?:\.(?P<tiyn>\d{1,2}))?", re.ASCII
 )
 
 Remainder = Literal["first", "last"]
