@@ -6,6 +6,7 @@ are wrong, uses a counter twice, and tells the centre what it likes. What comes 
 
 import hashlib
 import random
+from collections.abc import Callable
 from typing import Any
 
 from cbdc.record import Record, Signed, object_id
@@ -116,10 +117,13 @@ def hop_of(parent: Signed[Any], index: int) -> int:
 
 
 class Logs:
-    """Counters and links of all devices."""
+    """Counters and links of all devices; `make` signs a record for a key id."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, make: Callable[[Record, bytes], Signed[Any]] = lambda record, kid: fake(record)
+    ) -> None:
         self.heads: dict[bytes, tuple[int, bytes]] = {}
+        self.make = make
 
     def head(self, payer: bytes) -> tuple[int, bytes]:
         """The counter and the head of a device's log."""
@@ -155,7 +159,7 @@ class Logs:
             "sync_time": 900,
             "time": 1_200,
         }
-        made = fake(Transfer(**{**values, **fields}))
+        made = self.make(Transfer(**{**values, **fields}), payer)
         if "counter" not in fields and "link" not in fields:
             self.heads[payer] = (counter + 1, made.oid)
         return made
@@ -186,7 +190,7 @@ def statement(
         "trust_sequence": 1,
         "nonce": digest("sync", payee, number)[:16],
     }
-    return fake(SyncRequest(**{**values, **fields}))
+    return logs.make(SyncRequest(**{**values, **fields}), payee)
 
 
 NAMES = ("ayan", "bota", "dana", "kairat", "shop")

@@ -1,0 +1,382 @@
+"""Booking: each fact once, in the right order, and the books checked after every posting.
+
+`Settlement.settle` takes the notes whose facts changed, and those whose time has come, and books
+
+1. losses, from the loss reserve into the note's escrow, before anything is paid out of that note;
+2. payments that are due (`offline.settle.plan_tree`);
+3. the cases that have closed: recovery from the guilty, then recourse (`plan_case`).
+
+The ledger is the only judge of what was booked: before planning, the journal is followed to its end, and what it
+already holds is not planned again. So a crash at any point, a lost answer and a second settlement beside this one all
+end the same way. After each posting the identity of the note is checked, as assertions, because a breach is a bug:
+
+    note + booked losses - booked payments and recoveries = tokens in the note's escrow
+
+What the ledger refuses (an unknown account, a full wallet) and what the empty reserve cannot fund is HELD and tried
+again at the next call.
+
+Source: DTO/1, sections 5.9 (`post`), 5.11 and 5.19.2.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from cbdc import canonical
+from cbdc.errors import Refused, TengeError
+from cbdc.keys import Signer
+from cbdc.ports import Checkpoint, no_checkpoint
+from offline.archive import Archive
+from offline.escrow import EscrowBook, SettlementLedger, backing_of
+from offline.graph import Tree
+from offline.live import LiveGraph
+from offline.settle import (
+    HELD,
+    HELD_ACCOUNT,
+    HELD_RESERVE,
+    UNSPENT,
+    Borne,
+    Circumstances,
+    Claim,
+    LossPolicy,
+    Posting,
+    Settled,
+    Standing,
+    all_loss_facts,
+    case_of,
+    claims_of,
+    fact_key,
+    judge,
+    loss_postings,
+    paid_tiyn,
+    plan_case,
+    plan_tree,
+)
+
+_GROUP = 500
+_LOST_RACES = ("E_FACT_USED", "E_TOKEN_SPENT")
+_RETRIED = (HELD_RESERVE, HELD_ACCOUNT)
+_COLLECTED = b"collected/"
+OWNER = "owner"
+BANK = "bank"
+
+
+class Recourse(Protocol):
+    """Who makes owners and banks pay into the loss reserve (outside settlement's own reach)."""
+
+    def collect(self, kid: bytes, party: str, amount_tiyn: int, fact: bytes) -> int:
+        """How much of `amount_tiyn` the guilty device's owner or bank (`party`) paid; the same answer for one fact."""
+        ...
+
+
+class NoRecourse:
+    """Nobody can be made to pay: the loss reserve bears what the guilty devices do not."""
+
+    def collect(self, kid: bytes, party: str, amount_tiyn: int, fact: bytes) -> int:
+        """Nothing."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The books of settlement, in tiyn. Always notes + funded = escrow + paid + recovered.
+
+    `float_tiyn` is what the graph says is unspent, `held_tiyn` what is claimed and not yet booked, `unfunded_tiyn`
+    the losses the reserve could not fund; escrow + unfunded = float + held.
+    """
+
+    notes_tiyn: int
+    loss_tiyn: int
+    float_tiyn: int
+    held_tiyn: int
+    funded_tiyn: int
+    unfunded_tiyn: int
+    paid_tiyn: int
+    recovered_tiyn: int
+    escrow_tiyn: int
+    reserve_tiyn: int
+
+
+class Settlement:
+    """Books the facts of a live graph on the ledger, each once."""
+
+    def __init__(
+        self,
+        ledger: SettlementLedger,
+        book: EscrowBook,
+        graph: LiveGraph,
+        archive: Archive,
+        signer: Signer,
+        policy: LossPolicy,
+        account_of: Callable[[bytes], bytes | None],
+        recourse: Recourse,
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> None:
+        self._ledger = ledger
+        self._book = book
+        self._graph = graph
+        self._archive = archive
+        self._signer = signer
+        self._policy = policy
+        self._account_of = account_of
+        self._recourse = recourse
+        self._checkpoint = checkpoint
+        self._waiting: set[bytes] = set()
+        self._closing: list[tuple[int, bytes]] = []
+        self._known: set[bytes] = set()
+        self._closed_cases: set[bytes] = set()
+        self.standings: dict[bytes, Standing] = {}
+
+    def settle(self, changed: set[bytes], now: int) -> None:
+        """Book everything that is due at `now`; `changed` are the notes whose facts may be new since last time."""
+        due = changed | self._waiting | self._newly_closed(changed, now)
+        self._closed_cases -= {kid for kid in self._closed_cases if not due.isdisjoint(self._notes_of(kid))}
+        # Should booking be cut off, everything due stays waiting.
+        self._waiting = due
+        self._book.refresh()
+        self._book_losses(due)
+        held = self._book_payments(due, now)
+        touched = self._close_cases(now) if self._policy.recovers else set()
+        if touched:
+            # What a case brought into the reserve may fund losses that waited for it.
+            self._book_losses(held | touched)
+            held = self._book_payments(held | touched, now)
+        self._waiting = held
+
+    def _newly_closed(self, changed: set[bytes], now: int) -> set[bytes]:
+        for note in changed:
+            if note not in self._known:
+                self._known.add(note)
+                heapq.heappush(self._closing, (self._graph.trees[note].closes, note))
+        found = set()
+        while self._closing and self._closing[0][0] < now:
+            found.add(heapq.heappop(self._closing)[1])
+        return found
+
+    def _notes_of(self, kid: bytes) -> set[bytes]:
+        return {tree.note.oid for tree in self._graph.trees_of(kid)}
+
+    def _circumstances(self, now: int) -> Circumstances:
+        guilty = self._graph.guilty if self._policy.recovers else set()
+        closes = {kid: case_of(kid, self._graph.trees_of(kid)).closes for kid in guilty}
+        return Circumstances(self._graph.seen, self._book.settled, closes, self._account_of, now)
+
+    # --- losses ---
+
+    def _book_losses(self, notes: Iterable[bytes]) -> None:
+        while True:
+            postings = [
+                posting
+                for note in sorted(notes)
+                for posting in loss_postings(self._graph.trees[note], self._book.settled)
+            ]
+            backings = {posting.note: self._backing(posting.note) for posting in postings}
+            made = self._book.loss_transactions(postings[:_GROUP], backings, self._signer)
+            if not made:
+                return
+            refusals = self._submit([transaction.encode() for transaction in made])
+            for posting in postings[: len(made)]:
+                self._check(self._graph.trees[posting.note])
+            if all(refusals):
+                return
+
+    def _backing(self, note: bytes) -> bytes:
+        return backing_of(self._graph.notes[note].record.serial)
+
+    # --- payments ---
+
+    def _book_payments(self, notes: set[bytes], now: int) -> set[bytes]:
+        circumstances = self._circumstances(now)
+        postings: list[Posting] = []
+        held: set[bytes] = set()
+        subjects: dict[bytes, bytes] = {}
+        for note in sorted(notes):
+            tree = self._graph.trees[note]
+            if not self._check(tree):
+                held.add(note)
+                continue
+            plan = plan_tree(tree, circumstances)
+            for standing in plan.standings:
+                self.standings[standing.subject] = standing
+                subjects[fact_key("pay", standing.subject)] = standing.subject
+                if standing.status == HELD and standing.reason in _RETRIED:
+                    held.add(note)
+            postings += plan.postings
+        return held | self._post(postings, subjects)
+
+    def _post(self, postings: Sequence[Posting], subjects: dict[bytes, bytes]) -> set[bytes]:
+        """Book payments, one of each note at a time (the next spends its change); the notes to be tried again."""
+        again: set[bytes] = set()
+        left = list(postings)
+        while left:
+            batch: dict[bytes, Posting] = {}
+            rest: list[Posting] = []
+            for posting in left:
+                if posting.note in batch or len(batch) == _GROUP:
+                    rest.append(posting)
+                else:
+                    batch[posting.note] = posting
+            for posting, code in self._post_group(list(batch.values())):
+                if code:
+                    again.add(posting.note)
+                    self._hold(subjects.get(posting.fact), code)
+            left = rest
+        return again
+
+    def _post_group(self, postings: list[Posting]) -> list[tuple[Posting, str]]:
+        outcome: list[tuple[Posting, str]] = []
+        ready: list[tuple[Posting, bytes]] = []
+        for posting in postings:
+            losses = all_loss_facts(self._graph.trees[posting.note])
+            try:
+                made = self._book.transaction(posting, self._backing(posting.note), losses, self._signer)
+            except Refused as error:
+                outcome.append((posting, error.code))
+            else:
+                ready.append((posting, made.encode()))
+        if ready:
+            refusals = self._submit([data for _, data in ready])
+            for (posting, _), code in zip(ready, refusals, strict=True):
+                self._check(self._graph.trees[posting.note])
+                booked = posting.fact in self._book.settled
+                outcome.append((posting, "" if booked else code))
+        return outcome
+
+    def _submit(self, transactions: list[bytes]) -> list[str]:
+        self._checkpoint("reconciler.post.before")
+        answers = self._ledger.submit_many(transactions)
+        self._checkpoint("reconciler.post.after")
+        self._book.refresh()
+        return [answer.code if isinstance(answer, TengeError) else "" for answer in answers]
+
+    def _hold(self, subject: bytes | None, code: str) -> None:
+        if subject is not None and code not in _LOST_RACES:
+            reason = HELD_RESERVE if code == "E_ESCROW_SHORT" else code
+            self.standings[subject] = replace(self.standings[subject], status=HELD, reason=reason)
+
+    # --- cases ---
+
+    def _close_cases(self, now: int) -> set[bytes]:
+        """Book every case that has closed; the notes of the guilty devices concerned."""
+        touched: set[bytes] = set()
+        for kid in sorted(self._graph.guilty - self._closed_cases):
+            trees = self._graph.trees_of(kid)
+            if now > case_of(kid, trees).closes and all(self._check(tree) for tree in trees):
+                self._close_case(kid, trees, now)
+                touched |= {tree.note.oid for tree in trees}
+        return touched
+
+    def _close_case(self, kid: bytes, trees: list[Tree], now: int) -> None:
+        case = case_of(kid, trees)
+        plan = plan_case(case, trees, self._circumstances(now), self._policy, sum(self._collected(kid)))
+        for standing in plan.standings:
+            self.standings[standing.subject] = standing
+        subjects = {fact_key("pay", standing.subject): standing.subject for standing in plan.standings}
+        if not self._post(plan.postings, subjects):
+            self._collect(kid, plan.rest_tiyn)
+            self._closed_cases.add(kid)
+
+    def _collect(self, kid: bytes, rest_tiyn: int) -> None:
+        certificate = self._graph.seen.certificate(kid)
+        assert certificate is not None, "only a certified device can be guilty"
+        most_tiyn = certificate.record.limits.max_out_tiyn
+        for party, permille, had_tiyn in (
+            (OWNER, self._policy.recourse_permille, self._collected(kid)[0]),
+            (BANK, self._policy.bank_permille, self._collected(kid)[1]),
+        ):
+            asked_tiyn = min(rest_tiyn, max(0, most_tiyn * permille // 1_000 - had_tiyn))
+            if asked_tiyn:
+                number = len(self._archive.answers(_collected_key(kid, party)))
+                fact = fact_key(f"recourse {party}", kid, number)
+                got_tiyn = self._recourse.collect(kid, party, asked_tiyn, fact)
+                assert 0 <= got_tiyn <= asked_tiyn, "recourse brings in no more than was asked"
+                key = _collected_key(kid, party) + number.to_bytes(4, "big")
+                self._archive.keep(key, canonical.encode(got_tiyn))
+                rest_tiyn -= got_tiyn
+
+    def _collected(self, kid: bytes) -> tuple[int, int]:
+        owner, bank = (
+            sum(_amount(value) for _, value in self._archive.answers(_collected_key(kid, party)))
+            for party in (OWNER, BANK)
+        )
+        return owner, bank
+
+    # --- the books ---
+
+    def _check(self, tree: Tree) -> bool:
+        """Assert the identity of one note; False when the ledger holds facts of it that this one cannot know yet."""
+        losses = all_loss_facts(tree)
+        payments = [
+            fact_key(kind, claim.subject)
+            for claim in claims_of(tree, self._graph.seen)
+            for kind in ("pay", "recover")
+        ]
+        backing = self._backing(tree.note.oid)
+        if not self._book.touching(backing, losses) <= set(payments):
+            return False
+        settled = self._book.settled
+        expected = tree.notes_tiyn + _booked(losses, settled) - _booked(payments, settled)
+        held = self._book.balance_tiyn(backing, losses)
+        assert expected == held, f"the note's books say {expected} tiyn, its escrow holds {held}"
+        return True
+
+    def totals(self) -> Totals:
+        """The books over all notes, asserted to balance."""
+        settled, seen = self._book.settled, self._graph.seen
+        trees = list(self._graph.trees.values())
+        claims = [claim for tree in trees for claim in claims_of(tree, seen)]
+        notes_tiyn = sum(tree.notes_tiyn for tree in trees)
+        loss_tiyn = sum(tree.loss_tiyn for tree in trees)
+        funded_tiyn = _booked((fact for tree in trees for fact in all_loss_facts(tree)), settled)
+        totals = Totals(
+            notes_tiyn=notes_tiyn,
+            loss_tiyn=loss_tiyn,
+            float_tiyn=sum(_open_tiyn(claim, settled) for claim in claims if claim.kind == UNSPENT),
+            held_tiyn=sum(_open_tiyn(claim, settled) for claim in claims if claim.kind != UNSPENT),
+            funded_tiyn=funded_tiyn,
+            unfunded_tiyn=loss_tiyn - funded_tiyn,
+            paid_tiyn=_booked((fact_key("pay", claim.subject) for claim in claims), settled),
+            recovered_tiyn=_booked((fact_key("recover", claim.subject) for claim in claims), settled),
+            escrow_tiyn=self._book.escrow_tiyn,
+            reserve_tiyn=self._book.reserve_tiyn,
+        )
+        given = totals.notes_tiyn + totals.funded_tiyn
+        assert given == totals.escrow_tiyn + totals.paid_tiyn + totals.recovered_tiyn, "escrow and payments"
+        assert totals.escrow_tiyn + totals.unfunded_tiyn == totals.float_tiyn + totals.held_tiyn, (
+            "escrow and float"
+        )
+        return totals
+
+    def borne(self, kid: bytes) -> Borne:
+        """Who bore the losses of a guilty device, so far."""
+        trees, seen = self._graph.trees_of(kid), self._graph.seen
+        loss_tiyn = case_of(kid, trees).loss_tiyn
+        facts = [
+            fact_key("recover", claim.subject)
+            for tree in trees
+            for claim in claims_of(tree, seen)
+            if judge(claim, tree, seen, closed=True).beneficiary == kid
+        ]
+        device_tiyn = _booked(facts, self._book.settled)
+        owner_tiyn, bank_tiyn = self._collected(kid)
+        rest_tiyn = loss_tiyn - device_tiyn - owner_tiyn - bank_tiyn
+        return Borne(kid, loss_tiyn, device_tiyn, owner_tiyn, bank_tiyn, rest_tiyn)
+
+
+def _booked(facts: Iterable[bytes], settled: Mapping[bytes, Settled]) -> int:
+    return sum(settled[fact].amount_tiyn for fact in facts if fact in settled)
+
+
+def _open_tiyn(claim: Claim, settled: Mapping[bytes, Settled]) -> int:
+    return claim.amount_tiyn - paid_tiyn(claim, settled)
+
+
+def _collected_key(kid: bytes, party: str) -> bytes:
+    return _COLLECTED + kid + party.encode() + b"/"
+
+
+def _amount(value: bytes) -> int:
+    amount = canonical.decode(value)
+    assert isinstance(amount, int)
+    return amount
