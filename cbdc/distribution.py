@@ -37,7 +37,7 @@ from cbdc.keys import PublicKey, Signer
 from cbdc.ledger.entry import Receipt
 from cbdc.orders import FundOrder
 from cbdc.ports import Clock, Entropy
-from cbdc.record import Signed
+from cbdc.record import Signed, open_envelope
 from cbdc.register import ISSUE, REDEEM, REGISTERED, Request
 from cbdc.sales import Answer, SaleDesk, SaleOrder
 from cbdc.till import Till
@@ -218,6 +218,8 @@ class CommercialBank:
     def fund(self, order: Signed[FundOrder]) -> Receipt:
         """Carry out a customer's signed order. Raises E_BANK_SCOPE (another bank's), E_CUSTOMER_KEY, E_SIG, and
         whatever refuses the sale."""
+        # Opened anew, so that the signature is judged for this network and no other.
+        order = open_envelope(order.envelope(), FundOrder, self._gateway.network)
         record = order.record
         if record.bank_id != self._bank_id:
             raise Refused("E_BANK_SCOPE", bank_id=record.bank_id)

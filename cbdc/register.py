@@ -149,6 +149,8 @@ class OperatorRegister:
 
     def register(self, signed: Signed[MoneyRequest]) -> Request:
         """Register a request, or find it registered. Raises E_REQUEST_PARTY (not signed by the party), E_ID_REUSED."""
+        # Opened anew, so that the signature is judged for this network and no other.
+        signed = open_envelope(signed.envelope(), MoneyRequest, self._certificates.network)
         known = self.find(signed.record.id)
         if known is not None:
             if known.signed.body != signed.body:

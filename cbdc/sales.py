@@ -152,9 +152,12 @@ class SaleDesk:
         answers: dict[bytes, Answer] = {}
         while waiting:
             replanned = all(not sale.transaction for sale in waiting)
-            ready, refused = self._plan(waiting, answers)
+            ready, uncovered = self._plan(waiting, answers)
             done: list[Sale] = []
-            waiting = []
+            refused: list[Sale] = []
+            # What an earlier sale seemed to take may be there again if the ledger refuses that one.
+            waiting = [replace(sale, refusal="") for sale in uncovered] if ready else []
+            refused += [] if ready else uncovered
             for sale, answer in zip(
                 ready, self._gateway.submit_many([sale.transaction for sale in ready]), strict=True
             ):
@@ -176,20 +179,20 @@ class SaleDesk:
         return answers
 
     def _plan(self, waiting: list[Sale], answers: dict[bytes, Answer]) -> tuple[list[Sale], list[Sale]]:
-        """Give each waiting sale a transfer, written down before it is sent; and those the inventory cannot cover."""
+        """Give each waiting sale a transfer, written before it is sent; and those the inventory cannot cover."""
         unplanned = [sale for sale in waiting if not sale.transaction]
         if not unplanned:
             return waiting, []
         ready = [sale for sale in waiting if sale.transaction]
-        refused: list[Sale] = []
+        uncovered: list[Sale] = []
         for sale, link in zip(unplanned, self._till.chain([_payout(s) for s in unplanned]), strict=True):
             if isinstance(link, TengeError):
                 answers[sale.order.id] = link
-                refused.append(replace(sale, refusal=link.code))
+                uncovered.append(replace(sale, refusal=link.code))
             else:
                 ready.append(replace(sale, transaction=link.encode()))
         self._put([Row(self._open, sale.order.id, sale.encode()) for sale in ready])
-        return ready, refused
+        return ready, uncovered
 
     def _close(self, done: list[Sale], refused: list[Sale]) -> None:
         # A refusal is written before the deposit is credited: afterwards the transfer must never be sent again.

@@ -9,6 +9,7 @@ crash left half done. The same keys, clock and chance give the same bytes.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from cbdc.accounts import Books
 from cbdc.accounts_store import MemoryBooks, SqliteBooks
@@ -55,6 +56,19 @@ class Setup:
     algorithm: int = ED25519
 
 
+class Stores(NamedTuple):
+    """Where the institutions keep what they must not lose."""
+
+    ledger: Store
+    books: Books
+    cabinet: Cabinet
+
+    def close(self) -> None:
+        """Release every file."""
+        for store in self:
+            store.close()
+
+
 class System:
     """Everything the institutions are. Make one with `open_system`.
 
@@ -64,17 +78,15 @@ class System:
     def __init__(
         self,
         ledger: Ledger,
-        store: Store,
-        books: Books,
-        cabinet: Cabinet,
+        stores: Stores,
         keys: InstitutionKeys,
         clock: Clock,
         entropy: Entropy,
     ) -> None:
         self.ledger = ledger
-        self.store = store
-        self.books = books
-        self.cabinet = cabinet
+        self.stores = stores
+        self.books = stores.books
+        cabinet = stores.cabinet
         self.keys = keys
         self.clock = clock
         self.register = OperatorRegister(cabinet, self.authority, clock)
@@ -82,7 +94,7 @@ class System:
         parties[0] = keys.treasury_account.public.kid
         self.national_bank = NationalBank(
             ledger,
-            books,
+            stores.books,
             self.register,
             self.authority,
             keys.officers,
@@ -103,7 +115,7 @@ class System:
             bank.name,
             self.ledger,
             self.books,
-            self.cabinet,
+            self.stores.cabinet,
             self.national_bank,
             keys,
             self.clock,
@@ -153,9 +165,7 @@ class System:
 
     def close(self) -> None:
         """Release every file."""
-        self.store.close()
-        self.books.close()
-        self.cabinet.close()
+        self.stores.close()
 
 
 def open_system(
@@ -171,25 +181,30 @@ def open_system(
     `key(label, algorithm)` gives every institution's signer. Raises E_SYSTEM_KEYS when the folder belongs to other
     keys or other banks, E_LEDGER_DAMAGED, E_STORE_UNAVAILABLE.
     """
-    setup = setup or Setup()
-    keys = InstitutionKeys(key, setup.banks, setup.registers, setup.algorithm)
-    store, books, cabinet = _open_stores(folder, checkpoint)
+    stores = open_stores(folder, checkpoint)
     try:
-        if store.size() == 0:
-            genesis = build_genesis(keys, setup.policy, setup.label, clock.now())
-            ledger = Ledger.create(store, genesis, keys.ledger, clock)
-        else:
-            ledger = _existing(store, keys, clock)
-        for answer in ledger.submit_many([item.encode() for item in registrations(keys, ledger.network)]):
-            if isinstance(answer, TengeError):
-                raise answer
-        system = System(ledger, store, books, cabinet, keys, clock, entropy)
-        system.resume()
+        return assemble(stores, key, clock, entropy, setup or Setup())
     except BaseException:
-        store.close()
-        books.close()
-        cabinet.close()
+        stores.close()
         raise
+
+
+def assemble(stores: Stores, key: KeySource, clock: Clock, entropy: Entropy, setup: Setup) -> System:
+    """The institutions over stores that are open already: entry 0 and the institutions' keys if missing, then resume.
+
+    Raises like `open_system`.
+    """
+    keys = InstitutionKeys(key, setup.banks, setup.registers, setup.algorithm)
+    if stores.ledger.size() == 0:
+        genesis = build_genesis(keys, setup.policy, setup.label, clock.now())
+        ledger = Ledger.create(stores.ledger, genesis, keys.ledger, clock)
+    else:
+        ledger = _existing(stores.ledger, keys, clock)
+    for answer in ledger.submit_many([item.encode() for item in registrations(keys, ledger.network)]):
+        if isinstance(answer, TengeError):
+            raise answer
+    system = System(ledger, stores, keys, clock, entropy)
+    system.resume()
     return system
 
 
@@ -203,10 +218,13 @@ def _existing(store: Store, keys: InstitutionKeys, clock: Clock) -> Ledger:
     return Ledger(store, keys.ledger, clock)
 
 
-def _open_stores(folder: Path | None, checkpoint: Checkpoint) -> tuple[Store, Books, Cabinet]:
+def open_stores(folder: Path | None, checkpoint: Checkpoint = no_checkpoint) -> Stores:
+    """The three stores in a folder's files (made when missing), or in memory; E_STORE_UNAVAILABLE."""
     if folder is None:
-        return MemoryStore(), Books(MemoryBooks(checkpoint)), MemoryCabinet(checkpoint)
+        return Stores(MemoryStore(), Books(MemoryBooks(checkpoint)), MemoryCabinet(checkpoint))
     folder.mkdir(parents=True, exist_ok=True)
-    store = SqliteStore(folder / "ledger.sqlite", checkpoint)
-    books = Books(SqliteBooks(folder / "books.sqlite", checkpoint))
-    return store, books, SqliteCabinet(folder / "register.sqlite", checkpoint)
+    return Stores(
+        SqliteStore(folder / "ledger.sqlite", checkpoint),
+        Books(SqliteBooks(folder / "books.sqlite", checkpoint)),
+        SqliteCabinet(folder / "register.sqlite", checkpoint),
+    )
