@@ -112,7 +112,7 @@ def bad_statement(
     """The evidence file E4: a signed transfer that does not follow from its parent. E_EVIDENCE when it does follow."""
     stated = [parent.record.TYPE, parent.body]
     items = [BAD_STATEMENT, certificate.envelope(), transfer.envelope(), stated]
-    return _checked_file(authority, certificate.record, items)
+    return _checked_file(authority, (certificate.record,), items)
 
 
 def dual_certificate(
@@ -120,7 +120,7 @@ def dual_certificate(
 ) -> bytes:
     """The evidence file E8: one bank certified two keys for one device. E_EVIDENCE when the two prove no such thing."""
     low, high = sorted((first, second), key=_by_oid)
-    return _checked_file(authority, first.record, [DUAL_CERT, low.envelope(), high.envelope()])
+    return _checked_file(authority, (low.record, high.record), [DUAL_CERT, low.envelope(), high.envelope()])
 
 
 def verify_evidence(data: bytes, root: Signed[Root]) -> Verdict:
@@ -160,15 +160,22 @@ def _pair_file(
 ) -> bytes:
     low, high = sorted((first, second), key=_by_oid)
     items = [type_number, certificate.envelope(), low.envelope(), high.envelope()]
-    return _checked_file(authority, certificate.record, items)
+    return _checked_file(authority, (certificate.record,), items)
 
 
-def _checked_file(authority: Authority, certificate: DeviceCertificate, items: list[Any]) -> bytes:
+def _checked_file(
+    authority: Authority, certificates: tuple[DeviceCertificate, ...], items: list[Any]
+) -> bytes:
     # A file that its own maker cannot verify is never handed out.
-    bank = find_auth(authority, certificate.ca_reference, BANK_CA, certificate.not_before)
-    if isinstance(bank, str):
-        raise _nothing(f"the certificate's bank: {bank}")
-    data = canonical.encode([EVIDENCE_VERSION, [_signed_auth(authority, bank).envelope()], items])
+    auths: list[list[int | bytes]] = []
+    for certificate in certificates:
+        bank = find_auth(authority, certificate.ca_reference, BANK_CA, certificate.not_before)
+        if isinstance(bank, str):
+            raise _nothing(f"the certificate's bank: {bank}")
+        envelope = _signed_auth(authority, bank).envelope()
+        if envelope not in auths:
+            auths.append(envelope)
+    data = canonical.encode([EVIDENCE_VERSION, auths, items])
     verify_evidence(data, authority.root)
     return data
 

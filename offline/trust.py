@@ -7,7 +7,7 @@ from device to device, so everybody judges by the newest list that reached them.
 A `TrustView` never changes: `adopt` gives a new one. Rules kept here:
 
 - nothing enters without a STATUS signature that ROOT's certificates lead to;
-- the sequence only rises, and a change is applied only to the very list it was made for;
+- the sequence only rises, and a change is applied only to the list with the number it was made for;
 - a reference of eight bytes must name exactly one key, or it names none.
 
 Source: DTO/1, sections 5.2, 5.12, 5.13 and 5.19.6.
