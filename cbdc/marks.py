@@ -13,6 +13,7 @@ or ordinary money); DTO/1, sections 5.13 and 5.19.6.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 from cbdc.errors import Refused
@@ -26,8 +27,10 @@ from cbdc.record import (
     Items,
     Kind,
     Record,
+    Signed,
     Text,
     Unsigned,
+    open_envelope,
 )
 
 _CATEGORY = Unsigned(0, 255)
@@ -103,13 +106,20 @@ class Statement(Record):
     SCHEMA: ClassVar[tuple[Kind, ...]] = (HASH, HASH, HASH, AMOUNT, HASH, MOMENT)
 
 
-def check_payment(
-    definition: MarkDefinition, payer_category: int, payee_category: int, amount_tiyn: int, now: int
-) -> None:
-    """Return if the mark lets a payer of one category pay `amount_tiyn` to a payee of another at `now`.
+@lru_cache(maxsize=4_096)
+def open_definition(envelope: bytes, network: bytes) -> Signed[MarkDefinition]:
+    """The definition in an envelope, structure checked and not verified; the errors of `record.open_envelope`."""
+    return open_envelope(envelope, MarkDefinition, network)
 
-    Raises E_MARK_TIME, E_MARK_EDGE or E_MARK_CAP, in this order.
-    """
+
+@lru_cache(maxsize=4_096)
+def open_statement(envelope: bytes, network: bytes) -> Signed[Statement]:
+    """The statement in an envelope, structure checked and not verified; the errors of `record.open_envelope`."""
+    return open_envelope(envelope, Statement, network)
+
+
+def check_time(definition: MarkDefinition, now: int) -> None:
+    """E_MARK_TIME unless marked money may move at `now`."""
     if not definition.valid_from <= now <= definition.valid_until:
         raise Refused(
             "E_MARK_TIME",
@@ -118,6 +128,16 @@ def check_payment(
             valid_from=definition.valid_from,
             valid_until=definition.valid_until,
         )
+
+
+def check_payment(
+    definition: MarkDefinition, payer_category: int, payee_category: int, amount_tiyn: int, now: int
+) -> None:
+    """Return if the mark lets a payer of one category pay `amount_tiyn` to a payee of another at `now`.
+
+    Raises E_MARK_TIME, E_MARK_EDGE or E_MARK_CAP, in this order.
+    """
+    check_time(definition, now)
     if not definition.allows(payer_category, payee_category):
         raise Refused("E_MARK_EDGE", mark=definition.label, payer=payer_category, payee=payee_category)
     if definition.payment_cap_tiyn and amount_tiyn > definition.payment_cap_tiyn:

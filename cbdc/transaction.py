@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 from cbdc import canonical
 from cbdc.errors import Malformed, Refused
 from cbdc.keys import Signer
+from cbdc.marks import open_definition, open_statement
 from cbdc.record import (
     ALGORITHM,
     AMOUNT,
@@ -115,7 +116,7 @@ class Issue(Transaction):
 class Transfer(Transaction):
     """Holders pay. `definition` is the envelope of a mark's definition when the treasury first puts that mark on money.
 
-    `preimages` opens hash locks, in the order of the inputs that have one.
+    `preimages` opens hash locks; each may stand anywhere in the list.
     """
 
     inputs: tuple[TokenId, ...]
@@ -322,8 +323,9 @@ def sign_transaction(record: Transaction, network: bytes, signers: list[Signer])
 def open_transaction(data: bytes, network: bytes) -> SignedTransaction:
     """The transaction in `data`, judged as far as possible without the ledger (guard G1).
 
-    Raises the decoding errors, E_OBJTYPE for an unknown kind, E_INPUT_TWICE when one token stands twice among the
-    inputs, E_WITNESS_TWICE when one key signs twice, E_MONEY_RANGE when the outputs sum beyond the largest amount.
+    Raises the decoding errors (also for a definition or a statement it carries), E_OBJTYPE for an unknown kind,
+    E_WITNESS_TWICE when one key signs twice, E_INPUT_TWICE when one token stands twice among the inputs, and
+    E_MONEY_RANGE when the outputs sum beyond the largest amount.
     """
     values = canonical.decode_array(data, MAX_TRANSACTION_BYTES)
     if len(values) != 3:
@@ -343,4 +345,14 @@ def open_transaction(data: bytes, network: bytes) -> SignedTransaction:
     total = sum(token.amount_tiyn for token in record.creates)
     if total > canonical.MAX_INTEGER:
         raise Malformed("E_MONEY_RANGE", amount_tiyn=total, least_tiyn=1, most_tiyn=canonical.MAX_INTEGER)
+    _check_carried(record, network)
     return SignedTransaction(record, body, object_id(ONLINE_DOMAIN, kind.TYPE, network, body), pairs)
+
+
+def _check_carried(record: Transaction, network: bytes) -> None:
+    """The form of the signed records that travel inside a transaction; who signed them is judged by the rules."""
+    if isinstance(record, Transfer) and record.definition:
+        open_definition(record.definition, network)
+    elif isinstance(record, ReleaseMark):
+        for envelope in record.statements:
+            open_statement(envelope, network)

@@ -12,7 +12,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from cbdc import authority
 from cbdc.errors import Refused, TengeError
 from cbdc.ledger.entry import Genesis, LogHead, MerkleLog, leaf_hash, open_entry, open_genesis
 from cbdc.ledger.ledger import genesis_row
@@ -93,14 +92,13 @@ def audit(store: Store, kept_head: Signed[LogHead] | None = None, root: bytes | 
     result = Audit()
     state = _Replayed()
     log = MerkleLog()
-    roots: dict[int, bytes] = {}
+    times: list[int] = []
     try:
-        sizes = _head_sizes(store, result)
-        whole = _replay(store, result, state, log, roots, sizes, kept_head)
+        whole = _replay(store, result, state, log, times)
         if result.genesis is not None:
             _check_root(result, root)
-            _check_heads(store, result, roots)
-            _check_kept(result, log, kept_head)
+            sizes = _check_heads(store, result, log, times)
+            _check_kept(result, log, sizes, kept_head)
             if whole:
                 _check_state(store, result, state)
                 _check_supply(result, state)
@@ -114,44 +112,28 @@ def audit(store: Store, kept_head: Signed[LogHead] | None = None, root: bytes | 
     return result
 
 
-def _head_sizes(store: Store, result: Audit) -> set[int]:
-    sizes = set()
-    for place, envelope in enumerate(store.heads()):
-        try:
-            sizes.add(open_envelope(envelope, LogHead, bytes(8)).record.size)
-        except TengeError as error:
-            result.note(f"head number {place}", error)
-    return sizes
+def _replay(store: Store, result: Audit, state: _Replayed, log: MerkleLog, times: list[int]) -> bool:
+    """Fold the journal; False when an entry was bad and what follows cannot be judged.
 
-
-def _replay(
-    store: Store,
-    result: Audit,
-    state: _Replayed,
-    log: MerkleLog,
-    roots: dict[int, bytes],
-    sizes: set[int],
-    kept_head: Signed[LogHead] | None,
-) -> bool:
-    """Fold the journal; False when an entry was bad and what follows cannot be judged."""
+    `times` gets the time of each entry that was replayed.
+    """
     whole = True
-    last_time = 0
-    wanted = sizes | ({kept_head.record.size} if kept_head else set())
     for place, row in enumerate(store.entries()):
-        log.append(leaf_hash(row.data))
-        if log.size in wanted:
-            roots[log.size] = log.root()
-        try:
-            if leaf_hash(row.data) != row.leaf:
-                raise Refused("E_AUDIT_LEAF", index=place)
-            if whole:
-                last_time = _replay_entry(result, state, row, place, last_time)
-        except TengeError as error:
-            result.note(f"entry {place}", error, place)
-            whole = False
-        except AssertionError as broken:
-            result.note(f"entry {place}", Refused("E_AUDIT_CONSERVATION", detail=str(broken)), place)
-            whole = False
+        leaf = leaf_hash(row.data)
+        log.append(leaf)
+        problem: TengeError | None = None
+        if whole:
+            try:
+                times.append(_replay_entry(result, state, row, place, times[-1] if times else 0))
+            except TengeError as error:
+                problem = error
+            except AssertionError as broken:
+                problem = Refused("E_AUDIT_CONSERVATION", detail=str(broken))
+            whole = problem is None
+        if leaf != row.leaf:
+            problem = Refused("E_AUDIT_LEAF", index=place)
+        if problem is not None:
+            result.note(f"entry {place}", problem, place)
     if not log.size:
         result.note("journal", Refused("E_LEDGER_EMPTY"))
     return whole and log.size > 0
@@ -188,44 +170,41 @@ def _check_root(result: Audit, root: bytes | None) -> None:
         result.note("genesis", Refused("E_AUDIT_ROOT"), 0)
 
 
-def _check_heads(store: Store, result: Audit, roots: dict[int, bytes]) -> None:
+def _check_heads(store: Store, result: Audit, log: MerkleLog, times: list[int]) -> set[int]:
+    """Each head must be signed and say what the journal says; the sizes of those that do."""
     assert result.genesis is not None
-    size = 0
-    for place, envelope in enumerate(store.heads()):
+    sizes: set[int] = set()
+    last = 0
+    for kept_under, envelope in store.heads():
         try:
             head = open_envelope(envelope, LogHead, result.genesis.network)
-            _verify_head(result.genesis, head)
-            size = head.record.size
-            if roots.get(size) != head.record.root:
+            result.genesis.verify_head(head)
+            size = last = head.record.size
+            if size != kept_under or size > log.size or log.root(size) != head.record.root:
                 raise Refused("E_AUDIT_HEAD", size=size)
+            if size <= len(times) and times[size - 1] != head.record.time:
+                raise Refused("E_AUDIT_HEAD", size=size)
+            sizes.add(size)
         except TengeError as error:
-            result.note(f"head number {place}", error)
-    entries = store.size()
-    if size != entries:
-        result.note("journal", Refused("E_AUDIT_UNCOVERED", size=size, entries=entries))
+            result.note(f"head {kept_under}", error)
+    if last != log.size:
+        result.note("journal", Refused("E_AUDIT_UNCOVERED", size=last, entries=log.size))
+    return sizes
 
 
-def _verify_head(genesis: Genesis, head: Signed[LogHead]) -> None:
-    for auth in genesis.authority.with_role(authority.LEDGER):
-        try:
-            head.verify(auth.key)
-        except Refused:
-            continue
-        return
-    raise Refused("E_SIG", kid=b"")
-
-
-def _check_kept(result: Audit, log: MerkleLog, kept_head: Signed[LogHead] | None) -> None:
+def _check_kept(result: Audit, log: MerkleLog, sizes: set[int], kept_head: Signed[LogHead] | None) -> None:
     if kept_head is None:
         return
     assert result.genesis is not None
     try:
-        _verify_head(result.genesis, kept_head)
+        result.genesis.verify_head(kept_head)
         size = kept_head.record.size
         if size > log.size:
             raise Refused("E_AUDIT_TAIL", size=size, entries=log.size)
         if log.root(size) != kept_head.record.root:
             raise Refused("E_AUDIT_FORK", size=size)
+        if size not in sizes:
+            raise Refused("E_AUDIT_HEAD_GONE", size=size)
     except TengeError as error:
         result.note("kept head", error)
 

@@ -1,6 +1,7 @@
 """One case before the ledger: the transaction, what it can see, who truly signed it, and the draft of its effects.
 
-Guards G2 (signatures) and G4 (authority and locks) are answered here, because every kind of transaction asks them.
+Guards that every kind of transaction asks are answered here: G2 (keys and signatures), G3 (tokens), G4 (authority and
+locks) and G8 (freezes).
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from cbdc import authority, keys
 from cbdc.authority import Auth
 from cbdc.errors import Refused
 from cbdc.ledger.entry import Genesis
+from cbdc.ledger.state import FREEZE, KEY, RegisteredKey, StateKey
 from cbdc.ledger.view import Draft, View, registered
 from cbdc.token import HashLock, KeyLock, QuorumLock, Token, TokenId
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction, Transfer
@@ -28,10 +30,17 @@ class Case:
 
 
 def open_case(genesis: Genesis, view: View, transaction: SignedTransaction, now: int) -> Case:
-    """The case, with every signature verified (G2); E_KEY_UNKNOWN, E_KEY or E_SIG."""
+    """The case, with every signature verified and every key that is to receive known and current (G2).
+
+    Raises E_KEY_UNKNOWN, E_KEY, E_SIG or E_KEY_RETIRED.
+    """
     message = transaction.message
     for kid, signature in transaction.witnesses:
         witness_key(genesis, view, transaction, kid).verify(signature, message)
+    for token in transaction.record.creates:
+        for kid in token.lock.kids:
+            if registered(view, kid).successor:
+                raise Refused("E_KEY_RETIRED", kid=kid)
     signers = frozenset(kid for kid, _ in transaction.witnesses)
     return Case(genesis, view, transaction, now, signers, Draft(view))
 
@@ -49,36 +58,38 @@ def witness_key(genesis: Genesis, view: View, transaction: SignedTransaction, ki
     return registered(view, kid).key
 
 
-def require_role(case: Case, role: int) -> Auth:
-    """The certificate of a signer who has `role` now (G4); E_AUTHORITY or E_AUTHORITY_TIME when no signer has it."""
-    refusal = Refused("E_AUTHORITY", kid=min(case.signers), role=authority.ROLE_NAMES[role])
-    for kid in sorted(case.signers):
-        try:
-            return case.genesis.authority.require(kid, role, case.now)
-        except Refused as error:
-            if error.code == "E_AUTHORITY_TIME":
-                refusal = error
-    raise refusal
+def signing_as(case: Case, role: int) -> list[Auth]:
+    """The certificates that give signers `role` now (G4); E_AUTHORITY or E_AUTHORITY_TIME when there are none."""
+    named = [auth for auth in case.genesis.authority.with_role(role) if auth.kid in case.signers]
+    if not named:
+        raise Refused("E_AUTHORITY", kid=min(case.signers), role=authority.ROLE_NAMES[role])
+    current = [auth for auth in named if auth.not_before <= case.now <= auth.expires]
+    if not current:
+        raise Refused("E_AUTHORITY_TIME", kid=named[0].kid, role=authority.ROLE_NAMES[role], now=case.now)
+    return current
 
 
 def require_emission(case: Case) -> None:
-    """E_QUORUM unless as many emission officers signed as their certificates ask for (G4)."""
+    """E_QUORUM unless as many emission officers signed as their certificates ask for, and at least one (G4)."""
     officers = [
         auth
         for auth in case.genesis.authority.with_role(authority.EMISSION)
         if auth.not_before <= case.now <= auth.expires
     ]
     threshold = max((auth.scope[0] for auth in officers if auth.scope), default=1)
-    keys.check_quorum(threshold, frozenset(auth.kid for auth in officers), sorted(case.signers))
+    keys.check_quorum(max(threshold, 1), frozenset(auth.kid for auth in officers), sorted(case.signers))
 
 
-def spend_all(case: Case) -> list[Token]:
-    """Spend each input (G3) whose lock the signers open (G4)."""
-    spends = case.transaction.record.spends
-    tokens = [case.draft.spend(identity) for identity in spends]
-    for identity, token in zip(spends, tokens, strict=True):
+def spend_all(case: Case) -> None:
+    """Take every input away (G3)."""
+    for identity in case.transaction.record.spends:
+        case.draft.spend(identity)
+
+
+def open_locks(case: Case) -> None:
+    """E_LOCKED or E_QUORUM unless the signers open the lock of every input (G4)."""
+    for identity, token, _ in case.draft.spent:
         check_lock(case, identity, token)
-    return tokens
 
 
 def check_lock(case: Case, identity: TokenId, token: Token) -> None:
@@ -103,7 +114,18 @@ def _shows_preimage(case: Case, lock: HashLock) -> bool:
     return any(hashlib.sha256(preimage).digest() == lock.hash for preimage in preimages)
 
 
+def check_not_frozen(case: Case) -> None:
+    """E_FROZEN when a holder whose money moves, or one who signed for it, is frozen (G8)."""
+    spenders = [holder for _, _, holder in case.draft.spent]
+    signers = [case.view[StateKey(KEY, kid)] for kid in sorted(case.signers)]
+    for holder in (*spenders, *signers):
+        if isinstance(holder, RegisteredKey):
+            reference = case.view[StateKey(FREEZE, holder.pseudonym)]
+            if reference is not None:
+                raise Refused("E_FROZEN", holder=holder.pseudonym, legal_reference=reference)
+
+
 def create_all(case: Case) -> None:
-    """Create each output under its index."""
+    """Create each output under its index; refuses nothing."""
     for place, token in enumerate(case.transaction.record.creates):
         case.draft.create(TokenId(case.transaction.id, place), token)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cbdc import canonical
-from cbdc.authority import Auth, Authority, Root, open_root
+from cbdc.authority import LEDGER, Auth, Authority, Root, open_root
 from cbdc.errors import Malformed, Refused
 from cbdc.record import (
     HASH,
@@ -34,6 +34,7 @@ from cbdc.record import (
 )
 
 GENESIS_VERSION = 1
+_HASH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,19 @@ class Genesis:
     def network(self) -> bytes:
         """The network id, 8 bytes."""
         return self.authority.network
+
+    def verify_head(self, head: "Signed[LogHead]") -> None:
+        """Return if a ledger's key, certified at the head's own time, signed it; raise E_SIG otherwise."""
+        refusal = Refused("E_SIG", kid=b"")
+        for auth in self.authority.with_role(LEDGER):
+            if auth.not_before <= head.record.time <= auth.expires:
+                try:
+                    head.verify(auth.key)
+                except Refused as error:
+                    refusal = error
+                    continue
+                return
+        raise refusal
 
 
 def make_genesis(root: Signed[Root], auths: list[Signed[Auth]], policy: Signed[Policy]) -> bytes:
@@ -255,12 +269,13 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], root
 
     Raises E_LOG_PROOF otherwise. Source: RFC 9162, section 2.1.3.2.
     """
+    refusal = Refused("E_LOG_PROOF", index=index, size=size)
     if not 0 <= index < size:
-        raise Refused("E_LOG_PROOF", index=index, size=size)
+        raise refusal
     place, last, node = index, size - 1, leaf
     for sibling in proof:
-        if last == 0:
-            raise Refused("E_LOG_PROOF", index=index, size=size)
+        if last == 0 or len(sibling) != _HASH_BYTES:
+            raise refusal
         if place % 2 or place == last:
             node = _node(sibling, node)
             while place % 2 == 0 and place:
@@ -271,7 +286,7 @@ def check_inclusion(leaf: bytes, index: int, size: int, proof: list[bytes], root
         place >>= 1
         last >>= 1
     if last != 0 or node != root:
-        raise Refused("E_LOG_PROOF", index=index, size=size)
+        raise refusal
 
 
 def check_consistency(old: int, old_root: bytes, new: int, new_root: bytes, proof: list[bytes]) -> None:
@@ -280,15 +295,15 @@ def check_consistency(old: int, old_root: bytes, new: int, new_root: bytes, proo
     Raises E_LOG_PROOF otherwise. Source: RFC 9162, section 2.1.4.2.
     """
     refusal = Refused("E_LOG_PROOF", index=old, size=new)
-    if not 0 < old <= new:
+    if not 0 < old <= new or any(len(node) != _HASH_BYTES for node in proof):
         raise refusal
     if old == new:
         if proof or old_root != new_root:
             raise refusal
         return
-    path = list(proof) if old & (old - 1) else [old_root, *proof]
-    if not path:
+    if not proof:
         raise refusal
+    path = list(proof) if old & (old - 1) else [old_root, *proof]
     place, last = old - 1, new - 1
     while place % 2:
         place >>= 1

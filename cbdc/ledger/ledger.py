@@ -8,15 +8,18 @@ Rules kept here:
 - the same transaction again gives the same receipt, for ever; a refusal leaves no trace and is judged again;
 - a group is decided in order, each transaction seeing what the ones before it did;
 - virtual time never falls from entry to entry, whatever the clock says;
-- if the store cannot commit, nothing has happened: the log in memory is cut back before the error goes up.
+- if the store cannot commit, nothing has happened: the log in memory is cut back before the error goes up, and is read
+  again before the next commit, in case the store had finished after all or another writer was faster;
+- threads take turns: a group is decided and committed before the next one looks at the state.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import cast
 
 from cbdc import authority
-from cbdc.errors import Refused, TengeError
+from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.keys import Signer
 from cbdc.ledger.entry import (
     Entry,
@@ -30,16 +33,15 @@ from cbdc.ledger.entry import (
 )
 from cbdc.ledger.rules import decide, needs
 from cbdc.ledger.state import (
-    ISSUED,
     KEY,
-    REDEEMED,
+    KIND_NAMES,
+    SUPPLY_KEYS,
     RegisteredKey,
     StateKey,
     StateValue,
-    class_counter,
-    counter,
     decode_value,
     encode_value,
+    mark_counter,
     token_id,
     token_key,
     unpack_key,
@@ -47,7 +49,7 @@ from cbdc.ledger.state import (
 from cbdc.ledger.store import Commit, EntryRow, Store
 from cbdc.ports import Clock
 from cbdc.record import Signed, object_id, open_envelope, sign
-from cbdc.token import HOLDER_CLASSES, Token, TokenId
+from cbdc.token import Token, TokenId
 from cbdc.transaction import SignedTransaction, open_transaction
 
 GENESIS_TYPE = 80
@@ -103,33 +105,56 @@ class Ledger:
     """The one writer of a store. Open an existing journal, or `create` a new one from a genesis."""
 
     def __init__(self, store: Store, signer: Signer, clock: Clock) -> None:
-        """Raises E_LEDGER_EMPTY without entry 0, E_LEDGER_DAMAGED when the log does not match its last head."""
+        """Raises E_LEDGER_EMPTY without entry 0, E_LEDGER_DAMAGED when the log does not match its last signed head.
+
+        E_AUTHORITY or E_AUTHORITY_TIME when `signer` is no ledger's key.
+        """
         self._store = store
         self._signer = signer
         self._clock = clock
-        first = next(iter(store.entries(0, 1)), None)
+        self._turn = Lock()
+        self._read()
+        self.genesis.authority.require(signer.public.kid, authority.LEDGER, self._last_time)
+
+    def _read(self) -> None:
+        """Take the genesis, the log and the last head from the store."""
+        first = next(self._store.entries(0, 1), None)
         if first is None:
             raise Refused("E_LEDGER_EMPTY")
-        opened = open_entry(first.data)
-        self.genesis: Genesis = open_genesis(opened.payload)
-        self._log = MerkleLog()
-        for leaf in store.leaves():
-            self._log.append(leaf)
-        last = next(iter(store.entries(self._log.size - 1)))
-        self._last_time = open_entry(last.data).time
-        head = store.head_covering(self._log.size - 1)
-        if head is None:
-            raise Refused("E_LEDGER_DAMAGED", entries=self._log.size)
-        self._head = open_envelope(head, LogHead, self.network)
-        if (self._head.record.size, self._head.record.root) != (self._log.size, self._log.root()):
-            raise Refused("E_LEDGER_DAMAGED", entries=self._log.size)
-        self.genesis.authority.require(signer.public.kid, authority.LEDGER, self._last_time)
+        log = MerkleLog()
+        for leaf in self._store.leaves():
+            log.append(leaf)
+        try:
+            self._take(log, first, next(self._store.entries(log.size - 1), first))
+        except Unavailable:
+            raise
+        except TengeError as error:
+            raise Refused("E_LEDGER_DAMAGED", entries=log.size) from error
+        self._stale = False
+
+    def _take(self, log: MerkleLog, first: EntryRow, last: EntryRow) -> None:
+        damaged = Refused("E_LEDGER_DAMAGED", entries=log.size)
+        self.genesis: Genesis = open_genesis(open_entry(first.data).payload)
+        envelope = self._store.head_covering(log.size - 1)
+        if envelope is None or leaf_hash(last.data) != log.leaf(log.size - 1):
+            raise damaged
+        head = open_envelope(envelope, LogHead, self.genesis.network)
+        self.genesis.verify_head(head)
+        entry = open_entry(last.data)
+        expected = LogHead(log.size, log.root(), entry.time)
+        if head.record != expected or entry.index != log.size - 1:
+            raise damaged
+        self._log, self._head, self._last_time = log, head, entry.time
 
     @classmethod
     def create(cls, store: Store, genesis_payload: bytes, signer: Signer, clock: Clock) -> "Ledger":
-        """A new ledger in an empty store; E_STORE_CONFLICT when the store is not empty."""
+        """A new ledger in an empty store; E_STORE_CONFLICT when the store is not empty.
+
+        E_AUTHORITY or E_AUTHORITY_TIME when the genesis does not make `signer` a ledger's key now.
+        """
         genesis = open_genesis(genesis_payload)
         now = clock.now()
+        genesis.authority.require(signer.public.kid, authority.LEDGER, now)
         row = genesis_row(genesis_payload, genesis.network, now)
         log = MerkleLog()
         log.append(row.leaf)
@@ -145,7 +170,7 @@ class Ledger:
     @property
     def size(self) -> int:
         """How many entries, genesis included."""
-        return self._log.size
+        return self._head.record.size
 
     def submit(self, transaction: bytes) -> Receipt:
         """The receipt of one transaction, or its refusal raised."""
@@ -157,34 +182,39 @@ class Ledger:
     def submit_many(self, transactions: Sequence[bytes]) -> list[Receipt | TengeError]:
         """For each transaction in order its receipt or its refusal; accepted ones are durable when this returns.
 
-        Raises E_STORE_UNAVAILABLE or E_STORE_CONFLICT when nothing could be committed at all.
+        Raises E_STORE_UNAVAILABLE, E_STORE_CONFLICT or E_STATE_DAMAGED when the store failed. More than `MAX_GROUP`
+        transactions are several commits, of which the first may stand: sending all again gives the same receipts.
         """
         results: list[Receipt | TengeError] = []
         for start in range(0, len(transactions), MAX_GROUP):
-            results.extend(self._group(transactions[start : start + MAX_GROUP]))
+            with self._turn:
+                results.extend(self._group(transactions[start : start + MAX_GROUP]))
         return results
 
     def _group(self, transactions: Sequence[bytes]) -> list[Receipt | TengeError]:
+        if self._stale:
+            self._read()
         opened = [self._open(data) for data in transactions]
         known = self._store.find([item.id for item in opened if isinstance(item, SignedTransaction)])
         fresh = [item for item in opened if isinstance(item, SignedTransaction) and item.id not in known]
         group = _Group(self, max(self._last_time, self._clock.now()), fresh)
-        outcome: dict[bytes, TengeError] = {}
-        for item in fresh:
-            if item.id in group.places or item.id in outcome:
-                continue
-            try:
-                group.add(item)
-            except TengeError as error:
-                outcome[item.id] = error
+        answers: list[SignedTransaction | TengeError] = []
+        for item in opened:
+            answers.append(item)
+            if isinstance(item, SignedTransaction) and item.id not in known and item.id not in group.places:
+                # A refusal belongs to these bytes, not to the id: the same id may come again, rightly signed.
+                try:
+                    group.add(item)
+                except Unavailable:
+                    raise
+                except TengeError as error:
+                    answers[-1] = error
         if group.rows:
             self._commit(group)
         results: list[Receipt | TengeError] = []
-        for answer in opened:
+        for answer in answers:
             if isinstance(answer, TengeError):
                 results.append(answer)
-            elif answer.id in outcome:
-                results.append(outcome[answer.id])
             elif answer.id in group.places:
                 results.append(Receipt(answer.id, group.places[answer.id], group.now, self._head))
             else:
@@ -208,18 +238,16 @@ class Ledger:
             )
         except BaseException:
             self._log.truncate(before)
+            self._stale = True
             raise
         self._head = head
         self._last_time = group.now
 
     def load(self, keys: Iterable[StateKey]) -> dict[StateKey, StateValue | None]:
-        """The values of state keys, None where there is none."""
+        """The values of state keys, None where there is none; E_STATE_DAMAGED for one that cannot be read."""
         wanted = {key.pack(): key for key in keys}
         found = self._store.get_many(wanted)
-        return {
-            key: decode_value(key.kind, found[packed]) if packed in found else None
-            for packed, key in wanted.items()
-        }
+        return {key: _decoded(key, found.get(packed)) for packed, key in wanted.items()}
 
     def find(self, transaction_id: bytes) -> Receipt | None:
         """The receipt of an accepted transaction, or None."""
@@ -234,7 +262,7 @@ class Ledger:
 
     def entry(self, index: int) -> Entry:
         """The journal entry at `index`; E_ENTRY_UNKNOWN beyond the end."""
-        row = next(iter(self._store.entries(index, index + 1)), None)
+        row = next(self._store.entries(index, index + 1), None) if index >= 0 else None
         if row is None:
             raise Refused("E_ENTRY_UNKNOWN", index=index, size=self.size)
         return open_entry(row.data)
@@ -252,8 +280,10 @@ class Ledger:
         return self._head
 
     def inclusion(self, receipt: Receipt) -> Inclusion:
-        """The proof that a receipt's entry is in the log of its own head."""
+        """The proof that a receipt's entry is in the log of its own head; E_ENTRY_UNKNOWN out of range."""
         size = receipt.head.record.size
+        if not 0 <= receipt.index < size <= self.size:
+            raise Refused("E_ENTRY_UNKNOWN", index=receipt.index, size=self.size)
         proof = self._log.inclusion(receipt.index, size)
         return Inclusion(self._log.leaf(receipt.index), receipt.index, receipt.head, proof)
 
@@ -277,18 +307,26 @@ class Ledger:
         """The unspent tokens a key id holds, in ascending order of their ids."""
         keys = [unpack_key(packed) for packed in self._store.owned(kid)]
         values = self.load(keys)
-        return [(token_id(key), cast(Token, values[key])) for key in keys]
+        return [(token_id(key), token) for key in keys if isinstance(token := values[key], Token)]
 
     def supply(self) -> Supply:
         """The supply table as it stands."""
-        keys = [ISSUED, REDEEMED, *(class_counter(name) for name in HOLDER_CLASSES)]
-        values = self.load(keys)
-        return Supply(*(cast(int, values[key] or 0) for key in keys))
+        values = self.load(SUPPLY_KEYS)
+        return Supply(*(cast(int, values[key] or 0) for key in SUPPLY_KEYS))
 
     def marked_tiyn(self, mark: bytes) -> int:
         """How much money carries a mark, wherever it is."""
-        key = counter("mark", mark)
+        key = mark_counter(mark)
         return cast(int, self.load([key])[key] or 0)
+
+
+def _decoded(key: StateKey, data: bytes | None) -> StateValue | None:
+    if data is None:
+        return None
+    try:
+        return decode_value(key.kind, data)
+    except TengeError as error:
+        raise Unavailable("E_STATE_DAMAGED", kind=KIND_NAMES[key.kind], row=key.id) from error
 
 
 class _Group:

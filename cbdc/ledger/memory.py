@@ -1,5 +1,6 @@
 """A store in memory: for tests, exercises and the audit's own replay. Gone when the process ends."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from cbdc.errors import Unavailable
@@ -15,16 +16,19 @@ class MemoryStore:
         self._owned: dict[bytes, set[bytes]] = {}
         self._entries: list[EntryRow] = []
         self._index: dict[bytes, int] = {}
-        self._heads: list[tuple[int, bytes]] = []
+        self._sizes: list[int] = []
+        self._heads: list[bytes] = []
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that exist."""
         return {key: self._state[key] for key in keys if key in self._state}
 
     def commit(self, commit: Commit) -> None:
-        """All of it, or E_STORE_CONFLICT."""
-        if commit.expected_size != len(self._entries):
-            raise Unavailable("E_STORE_CONFLICT", expected=commit.expected_size, found=len(self._entries))
+        """All of it, or E_STORE_CONFLICT, or E_STORE_UNAVAILABLE for an id that is there already."""
+        commit.check(len(self._entries))
+        ids = {row.transaction_id for row in commit.entries}
+        if len(ids) < len(commit.entries) or self.find(ids):
+            raise Unavailable("E_STORE_UNAVAILABLE", detail="a transaction id stands in the journal already")
         for key, value in commit.changes.items():
             holder = self._owner_of.pop(key, None)
             if holder is not None:
@@ -39,7 +43,8 @@ class MemoryStore:
         for row in commit.entries:
             self._index[row.transaction_id] = row.index
             self._entries.append(row)
-        self._heads.append((len(self._entries), commit.head))
+        self._sizes.append(commit.size)
+        self._heads.append(commit.head)
 
     def size(self) -> int:
         """How many entries."""
@@ -47,7 +52,7 @@ class MemoryStore:
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[EntryRow]:
         """The entries in order."""
-        yield from self._entries[start:stop]
+        yield from self._entries[max(start, 0) : stop]
 
     def leaves(self) -> Iterator[bytes]:
         """The leaf hashes in order."""
@@ -60,12 +65,12 @@ class MemoryStore:
 
     def head_covering(self, index: int) -> bytes | None:
         """The first head that covers the entry."""
-        return next((head for size, head in self._heads if size > index), None)
+        place = bisect_right(self._sizes, index)
+        return self._heads[place] if place < len(self._heads) else None
 
-    def heads(self) -> Iterator[bytes]:
-        """Every head, oldest first."""
-        for _, head in self._heads:
-            yield head
+    def heads(self) -> Iterator[tuple[int, bytes]]:
+        """Every head with its size, oldest first."""
+        yield from zip(self._sizes, self._heads, strict=True)
 
     def owned(self, holder: bytes) -> list[bytes]:
         """A holder's tokens."""

@@ -1,25 +1,28 @@
-"""The law of the ledger: `decide(context, view, transaction, now)` gives effects, or raises. No I/O, no clock.
+"""The law of the ledger: `decide(genesis, view, transaction, now)` gives effects, or raises. No I/O, no clock.
 
 The guards, in the order of precedence in which they are asked (so two mistakes in one transaction always give the same
 answer):
 
     G1   form                 cbdc.transaction, before the ledger is asked
-    G2   signatures           each witness's key is known and its signature is right        E_KEY_UNKNOWN E_SIG
-    G3   tokens               each input is there to spend                                   E_TOKEN_SPENT
-    G4   authority and locks  the witnesses may do this, and open each input's lock          E_LOCKED E_QUORUM...
-    G5   sums                 outputs equal inputs (Issue and Redeem excepted)               E_SUM_LEDGER
-    G6   marks                the mark is inherited and its definition allows the payment    E_MARK_...
-    G7   holders              each output goes to holders the kind allows                    E_CATEGORY_LEDGER
-    G8   freezes              no spender is frozen                                           E_FROZEN
-    G9   limits               holding, payment and day limits of the tier                    E_LIMIT_...
-    G10  once                 a request, a fact, a statement is used once for ever           E_..._USED
+    G2   keys and signatures  each witness is known and its signature right; each key that receives is known and current
+    G3   tokens               each input is there to spend
+    G4   authority and locks  the witnesses may do this, and open each input's lock
+    G5   sums                 outputs equal inputs; only Issue makes and only Redeem destroys
+    G6   marks                the mark is inherited, and its definition allows what happens
+    G7   holders              each holder may stand where it stands (cbdc.ledger.places)
+    G8   freezes              neither a spender nor a signer is frozen
+    G9   limits               holding, payment and day limits of the tier
+    G10  once                 a request, a fact, a statement, a key is used once for ever
     G11  conservation         issued - redeemed = inventory + treasury + wallets + escrow + loss reserve (asserted)
 
-`needs(transaction, view)` names the state that is still missing from a view. It is asked until it answers nothing,
-at most four rounds: a transaction names its tokens, a token its keys, a key its pseudonym, a pseudonym its counters.
-Both functions are pure; the ledger does the reading in between, for a whole batch at once.
+The codes of each guard stand in `docs/ledger.md`, in the same order.
+
+`needs(genesis, view, transaction, now)` names the state that is still missing from a view. It is asked until it
+answers nothing, at most four rounds: a transaction names its tokens, a token its keys and mark, a key its pseudonym, a
+pseudonym its counters. Both functions are pure; the ledger does the reading in between, for a whole batch at once.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from cbdc import keys
@@ -31,15 +34,17 @@ from cbdc.ledger.state import (
     KEY,
     MARK,
     REGISTER,
+    SUPPLY_KEYS,
     RegisteredKey,
     StateKey,
     StateValue,
-    counter,
+    day_counter,
+    holding_counter,
+    mark_counter,
     token_key,
 )
-from cbdc.ledger.view import SUPPLY_KEYS, View
-from cbdc.marks import Statement
-from cbdc.record import open_envelope
+from cbdc.ledger.view import View
+from cbdc.marks import open_definition, open_statement
 from cbdc.token import Token
 from cbdc.transaction import (
     ExpireMark,
@@ -104,32 +109,44 @@ def decide(genesis: Genesis, view: View, transaction: SignedTransaction, now: in
 def needs(genesis: Genesis, view: View, transaction: SignedTransaction, now: int) -> set[StateKey]:
     """The state keys that `decide` will ask for and `view` does not hold yet; empty when the view is complete."""
     record = transaction.record
-    wanted: set[StateKey] = set(SUPPLY_KEYS)
-    wanted.update(StateKey(KEY, kid) for kid, _ in transaction.witnesses)
-    wanted.update(_named(genesis, record))
-    tokens = list(record.creates)
+    wanted = [*SUPPLY_KEYS, *_named(genesis, view, record)]
+    wanted += [StateKey(KEY, kid) for kid, _ in transaction.witnesses]
+    for token in record.creates:
+        wanted += [StateKey(KEY, kid) for kid in token.lock.kids]
+        _about(wanted, view, token)
+    day = genesis.policy.day(now)
     for identity in record.spends:
         key = token_key(identity)
-        wanted.add(key)
-        token = view.get(key)
-        if isinstance(token, Token):
-            tokens.append(token)
-    for token in tokens:
-        wanted.update(StateKey(KEY, kid) for kid in token.lock.kids)
-        if token.mark:
-            wanted.add(StateKey(MARK, token.mark))
-            wanted.add(counter("mark", token.mark))
-        holder = view.get(StateKey(KEY, token.lock.holder))
-        if isinstance(holder, RegisteredKey):
-            wanted.add(StateKey(FREEZE, holder.pseudonym))
-            wanted.add(counter("holding", holder.pseudonym))
-            wanted.add(counter("day", holder.pseudonym, str(genesis.policy.day(now))))
+        wanted.append(key)
+        spent = view.get(key)
+        if isinstance(spent, Token):
+            holder = _about(wanted, view, spent)
+            if holder is not None:
+                wanted += (StateKey(FREEZE, holder.pseudonym), day_counter(holder.pseudonym, day))
+    if record.spends:
+        signers = (view.get(StateKey(KEY, kid)) for kid, _ in transaction.witnesses)
+        wanted += [StateKey(FREEZE, key.pseudonym) for key in signers if isinstance(key, RegisteredKey)]
     return {key for key in wanted if key not in view}
 
 
-def _named(genesis: Genesis, record: object) -> list[StateKey]:
-    """State that the transaction names outright."""
+def _about(wanted: list[StateKey], view: View, token: Token) -> RegisteredKey | None:
+    """Add what moving a token touches: its holder, what the holder holds, its mark. The holder, once it is there."""
+    key = StateKey(KEY, token.lock.holder)
+    wanted.append(key)
+    if token.mark:
+        wanted += (StateKey(MARK, token.mark), mark_counter(token.mark))
+    holder = view.get(key)
+    if not isinstance(holder, RegisteredKey):
+        return None
+    wanted.append(holding_counter(holder.pseudonym))
+    return holder
+
+
+def _named(genesis: Genesis, view: View, record: object) -> list[StateKey]:
+    """State that the transaction names outright, or through a mark's definition."""
     match record:
+        case Transfer() if record.definition:
+            return [StateKey(MARK, open_definition(record.definition, genesis.network).oid)]
         case Issue() | Redeem():
             return [StateKey(REGISTER, record.request)]
         case SettleOffline():
@@ -142,11 +159,16 @@ def _named(genesis: Genesis, record: object) -> list[StateKey]:
             new = keys.key_id(record.algorithm, record.public_key)
             return [StateKey(KEY, record.old), StateKey(KEY, new)]
         case ReleaseMark():
-            return [
-                StateKey(REGISTER, _statement_id(envelope, genesis.network)) for envelope in record.statements
-            ]
+            opened = (open_statement(envelope, genesis.network) for envelope in record.statements)
+            return [StateKey(REGISTER, statement.oid) for statement in opened]
+        case ExpireMark():
+            return [StateKey(KEY, kid) for kid in _return_accounts(genesis, view, record)]
     return []
 
 
-def _statement_id(envelope: bytes, network: bytes) -> bytes:
-    return open_envelope(envelope, Statement, network).oid
+def _return_accounts(genesis: Genesis, view: View, record: ExpireMark) -> Iterator[bytes]:
+    for identity in record.inputs:
+        token = view.get(token_key(identity))
+        envelope = view.get(StateKey(MARK, token.mark)) if isinstance(token, Token) else None
+        if isinstance(envelope, bytes):
+            yield open_definition(envelope, genesis.network).record.return_to

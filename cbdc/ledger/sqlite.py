@@ -2,11 +2,15 @@
 
 Tables: `entry` (the journal), `head` (signed heads by size), `state` (packed key to value) and `owner` (which token a
 key id holds, for wallets that lost their own list). The journal is the truth; the others can be rebuilt from it.
+
+One connection serves all threads of the process, one at a time. A store opened `read_only` sees one moment: an audit
+reads the journal and the state as they stood together, while the ledger goes on writing.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from cbdc.errors import Unavailable
@@ -22,65 +26,96 @@ CREATE TABLE IF NOT EXISTS owner (holder BLOB NOT NULL, token BLOB NOT NULL, PRI
 CREATE UNIQUE INDEX IF NOT EXISTS owner_token ON owner (token);
 """
 _CHUNK = 500
+_EVERYTHING = 2**62
 
 
 class SqliteStore:
-    """A `Store` in the file at `path`. `read_only` opens an existing file without touching it (audits)."""
+    """A `Store` in the file at `path`. `read_only` opens an existing ledger without changing it (audits)."""
 
     def __init__(self, path: Path, checkpoint: Checkpoint = no_checkpoint, read_only: bool = False) -> None:
+        """Raises E_STORE_UNAVAILABLE when there is no such file or folder, or it is no ledger's."""
         self._checkpoint = checkpoint
+        self._read_only = read_only
+        self._lock = RLock()
+        name = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         try:
-            if read_only:
-                uri = f"{path.absolute().as_uri()}?mode=ro"
-                self._database = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-            else:
-                self._database = sqlite3.connect(
-                    path, isolation_level=None, timeout=10, check_same_thread=False
-                )
-                self._database.execute("PRAGMA journal_mode = WAL")
-                self._database.execute("PRAGMA synchronous = FULL")
-                self._database.execute("PRAGMA wal_autocheckpoint = 20000")
-                self._database.executescript(_SCHEMA)
+            self._database = sqlite3.connect(
+                name, uri=True, isolation_level=None, timeout=10, check_same_thread=False
+            )
         except sqlite3.Error as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+        try:
+            self._prepare()
+        except sqlite3.Error as error:
+            self._database.close()
+            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+
+    def _prepare(self) -> None:
+        if self._read_only:
+            # The first read after BEGIN fixes the moment that every later one sees.
+            self._database.execute("BEGIN")
+            self._database.execute("SELECT size FROM head LIMIT 1").fetchone()
+            return
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute("PRAGMA wal_autocheckpoint = 20000")
+        self._database.executescript(_SCHEMA)
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that exist."""
-        wanted = list(keys)
-        found: dict[bytes, bytes] = {}
-        for start in range(0, len(wanted), _CHUNK):
-            part = wanted[start : start + _CHUNK]
-            marks = ",".join("?" * len(part))
-            found.update(self._rows(f"SELECT key, value FROM state WHERE key IN ({marks})", part))
-        return found
+        return {
+            key: _blob(value) for key, value in self._among("SELECT key, value FROM state WHERE key", keys)
+        }
 
-    def _rows(self, statement: str, values: Iterable[object] = ()) -> list[tuple[bytes, bytes]]:
+    def _among(self, statement: str, values: Iterable[bytes]) -> list[Any]:
+        """The rows of `statement IN (values)`, read in one go so that no commit falls between."""
+        wanted = list(values)
+        with self._lock:
+            return [
+                row
+                for start in range(0, len(wanted), _CHUNK)
+                for row in self._rows(
+                    f"{statement} IN ({','.join('?' * len(wanted[start : start + _CHUNK]))})",
+                    wanted[start : start + _CHUNK],
+                )
+            ]
+
+    def _rows(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
         try:
-            return self._database.execute(statement, tuple(values)).fetchall()
+            with self._lock:
+                return self._database.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
 
     def _each(self, statement: str, *values: object) -> Iterator[Any]:
         try:
-            yield from self._database.execute(statement, values)
+            with self._lock:
+                cursor = self._database.execute(statement, values)
+            while True:
+                with self._lock:
+                    rows = cursor.fetchmany(_CHUNK)
+                if not rows:
+                    return
+                yield from rows
         except sqlite3.Error as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
 
     def commit(self, commit: Commit) -> None:
         """All of it in one transaction, durable when this returns."""
+        if self._read_only:
+            raise Unavailable("E_STORE_UNAVAILABLE", detail="it was opened for reading only")
         self._checkpoint("ledger.commit.before")
         try:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                size = self.size()
-                if size != commit.expected_size:
-                    raise Unavailable("E_STORE_CONFLICT", expected=commit.expected_size, found=size)
-                self._write(commit)
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
+            with self._lock:
+                self._database.execute("BEGIN IMMEDIATE")
+                try:
+                    commit.check(self.size())
+                    self._write(commit)
+                    self._database.execute("COMMIT")
+                except BaseException:
+                    if self._database.in_transaction:
+                        self._database.execute("ROLLBACK")
+                    raise
         except sqlite3.Error as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
         self._checkpoint("ledger.commit.after")
@@ -99,69 +134,66 @@ class SqliteStore:
         database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", kept)
         database.executemany(
             "INSERT INTO owner VALUES (?, ?)",
-            [(commit.owners[key], key) for key, value in kept if key in commit.owners],
+            [(commit.owners[key], key) for key, _ in kept if key in commit.owners],
         )
-        size = commit.expected_size + len(commit.entries)
-        database.execute("INSERT INTO head VALUES (?, ?)", (size, commit.head))
+        database.execute("INSERT INTO head VALUES (?, ?)", (commit.size, commit.head))
 
     def size(self) -> int:
         """How many entries."""
-        try:
-            row = self._database.execute("SELECT coalesce(max(place) + 1, 0) FROM entry").fetchone()
-        except sqlite3.Error as error:
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
-        return int(row[0])
+        return int(self._rows("SELECT coalesce(max(place) + 1, 0) FROM entry")[0][0])
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[EntryRow]:
         """The entries in order."""
-        last = 2**62 if stop is None else stop
+        last = _EVERYTHING if stop is None else stop
         statement = "SELECT place, transaction_id, data, leaf FROM entry WHERE place >= ? AND place < ? ORDER BY place"
-        for row in self._each(statement, start, last):
-            yield EntryRow(*row)
+        for place, identity, data, leaf in self._each(statement, start, last):
+            yield EntryRow(place, _blob(identity), _blob(data), _blob(leaf))
 
     def leaves(self) -> Iterator[bytes]:
         """The leaf hashes in order."""
         for (leaf,) in self._each("SELECT leaf FROM entry ORDER BY place"):
-            yield leaf
+            yield _blob(leaf)
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
         """The places of accepted transactions."""
-        wanted = list(transaction_ids)
-        found: dict[bytes, int] = {}
-        for start in range(0, len(wanted), _CHUNK):
-            part = wanted[start : start + _CHUNK]
-            marks = ",".join("?" * len(part))
-            rows = self._rows(
-                f"SELECT transaction_id, place FROM entry WHERE transaction_id IN ({marks})", part
-            )
-            found.update((identity, int(place)) for identity, place in rows)
-        return found
+        return dict(
+            self._among("SELECT transaction_id, place FROM entry WHERE transaction_id", transaction_ids)
+        )
 
     def head_covering(self, index: int) -> bytes | None:
         """The first head that covers the entry."""
-        rows = self._rows("SELECT envelope, size FROM head WHERE size > ? ORDER BY size LIMIT 1", (index,))
-        return rows[0][0] if rows else None
+        rows = self._rows("SELECT envelope FROM head WHERE size > ? ORDER BY size LIMIT 1", (index,))
+        return _blob(rows[0][0]) if rows else None
 
-    def heads(self) -> Iterator[bytes]:
-        """Every head, oldest first."""
-        for (envelope,) in self._each("SELECT envelope FROM head ORDER BY size"):
-            yield envelope
+    def heads(self) -> Iterator[tuple[int, bytes]]:
+        """Every head with its size, oldest first."""
+        for size, envelope in self._each("SELECT size, envelope FROM head ORDER BY size"):
+            yield size, _blob(envelope)
 
     def owned(self, holder: bytes) -> list[bytes]:
         """A holder's tokens."""
-        return [
-            row[0]
-            for row in self._rows("SELECT token, 0 FROM owner WHERE holder = ? ORDER BY token", (holder,))
-        ]
+        rows = self._rows("SELECT token FROM owner WHERE holder = ? ORDER BY token", (holder,))
+        return [_blob(token) for (token,) in rows]
 
     def state(self) -> Iterator[tuple[bytes, bytes]]:
         """The whole state in order of the key."""
-        yield from self._each("SELECT key, value FROM state ORDER BY key")
+        for key, value in self._each("SELECT key, value FROM state ORDER BY key"):
+            yield _blob(key), _blob(value)
 
     def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """The owner index in order of the token key."""
-        yield from self._each("SELECT token, holder FROM owner ORDER BY token")
+        for token, holder in self._each("SELECT token, holder FROM owner ORDER BY token"):
+            yield _blob(token), _blob(holder)
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _blob(value: object) -> bytes:
+    # SQLite keeps whatever a damaged page or a stranger's hand puts into a column; the ledger reads bytes or nothing.
+    if type(value) is not bytes:
+        raise Unavailable(
+            "E_STORE_UNAVAILABLE", detail=f"a value of the type {type(value).__name__} in its rows"
+        )
+    return value

@@ -18,7 +18,7 @@ from cbdc import canonical
 from cbdc.errors import Malformed
 from cbdc.keys import PublicKey, public_key
 from cbdc.record import ALGORITHM, AMOUNT, HASH, HASH_OR_NONE, RAW_KEY, Bytes, Group, Text, Unsigned
-from cbdc.token import LockKind, Token, TokenId
+from cbdc.token import HOLDER_CLASSES, LockKind, Token, TokenId
 
 TOKEN = 1
 KEY = 2
@@ -101,9 +101,31 @@ ISSUED = counter("issued")
 REDEEMED = counter("redeemed")
 
 
+@lru_cache(maxsize=64)
 def class_counter(holder_class: str) -> StateKey:
     """The counter of one line of the supply table."""
     return counter("class", holder_class)
+
+
+@lru_cache(maxsize=65_536)
+def holding_counter(pseudonym: bytes) -> StateKey:
+    """The counter of what a wallet holder holds, over all its keys and marks."""
+    return counter("holding", pseudonym)
+
+
+@lru_cache(maxsize=65_536)
+def day_counter(pseudonym: bytes, day: int) -> StateKey:
+    """The counter of what a wallet holder paid on one day (`Policy.day`)."""
+    return counter("day", pseudonym, str(day))
+
+
+@lru_cache(maxsize=4_096)
+def mark_counter(mark: bytes) -> StateKey:
+    """The counter of how much money carries a mark, wherever it is."""
+    return counter("mark", mark)
+
+
+SUPPLY_KEYS = (ISSUED, REDEEMED, *(class_counter(name) for name in HOLDER_CLASSES))
 
 
 def encode_value(kind: int, value: StateValue) -> bytes:

@@ -2,7 +2,8 @@
 
 A store knows bytes, not money. `commit` writes entries, state changes and the head that covers them in one atomic
 step, and only if the journal still has the size the writer saw: two writers can never both win. An engine that
-cannot answer raises E_STORE_UNAVAILABLE and has changed nothing.
+cannot answer raises E_STORE_UNAVAILABLE and has changed nothing. Reads may come from several threads at once; the
+ledger sees to it that commits do not.
 
 One contract suite (`tests/contracts/test_store.py`) runs on every engine.
 """
@@ -10,6 +11,8 @@ One contract suite (`tests/contracts/test_store.py`) runs on every engine.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
+
+from cbdc.errors import Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,18 @@ class Commit:
     owners: dict[bytes, bytes]
     head: bytes
 
+    @property
+    def size(self) -> int:
+        """How many entries the journal has afterwards: what the head covers."""
+        return self.expected_size + len(self.entries)
+
+    def check(self, found_size: int) -> None:
+        """E_STORE_CONFLICT unless it continues a journal of `found_size` entries; a gap inside it is a bug."""
+        if self.expected_size != found_size:
+            raise Unavailable("E_STORE_CONFLICT", expected=self.expected_size, found=found_size)
+        assert [row.index for row in self.entries] == list(range(found_size, self.size)), "entries follow on"
+        assert self.entries, "a commit has an entry"
+
 
 class Store(Protocol):
     """An engine that keeps one ledger."""
@@ -47,7 +62,7 @@ class Store(Protocol):
         """Write all of it durably, or nothing.
 
         Raises E_STORE_CONFLICT when the journal has another size than expected, E_STORE_UNAVAILABLE when the engine
-        fails.
+        fails, also when a transaction id stands in the journal already.
         """
         ...
 
@@ -71,8 +86,8 @@ class Store(Protocol):
         """The envelope of the first signed head whose size is greater than `index`."""
         ...
 
-    def heads(self) -> Iterator[bytes]:
-        """Every signed head, oldest first."""
+    def heads(self) -> Iterator[tuple[int, bytes]]:
+        """Every signed head with the size it is kept under, oldest first."""
         ...
 
     def owned(self, holder: bytes) -> list[bytes]:

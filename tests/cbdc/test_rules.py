@@ -1,0 +1,82 @@
+"""Every guard and every code of the ledger has a row: the right case, and each wrong one."""
+
+import tomllib
+from collections import Counter
+
+import pytest
+
+from cbdc.errors import TengeError, catalogue
+from cbdc.ledger.audit import audit
+from cbdc.ledger.entry import Receipt
+from cbdc.transaction import KINDS
+from tests.cbdc import rows_institutions, rows_keys, rows_marks, rows_payment
+from tests.cbdc.scene import CASH, Row, scene
+from tests.cbdc.world import picture
+from tests.conftest import ROOT
+
+ROWS = [*rows_payment.ROWS, *rows_marks.ROWS, *rows_institutions.ROWS, *rows_keys.ROWS]
+
+# Guard G1 judges bytes: its codes have their rows in test_transaction.py and in the vectors.
+FORM = {"E_LOCK", "E_INPUT_TWICE", "E_WITNESS_TWICE"}
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.code is None], ids=lambda row: row.name)
+def test_the_right_case_is_accepted(row: Row) -> None:
+    world = scene()
+    transaction = row.build(world)
+    assert type(transaction.record).__name__ == row.kind
+    before = world.ledger.size
+    receipt = world.submit(transaction)
+    assert (receipt.index, receipt.transaction_id) == (before, transaction.id)
+    supply = world.ledger.supply()
+    assert supply.held_tiyn == supply.outstanding_tiyn
+    found = audit(world.store, world.ledger.head(), world.root.encode())
+    assert found.problems == []
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.code is not None], ids=lambda row: row.name)
+def test_the_wrong_case_is_refused_and_leaves_no_trace(row: Row) -> None:
+    world = scene()
+    transaction = row.build(world)
+    assert type(transaction.record).__name__ == row.kind
+    before = picture(world.store)
+    with pytest.raises(TengeError) as refusal:
+        world.submit(transaction)
+    assert refusal.value.code == row.code
+    assert picture(world.store) == before
+    assert "{" not in str(refusal.value), "a fact of the sentence is missing"
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.code is not None], ids=lambda row: row.name)
+def test_a_refusal_disturbs_nobody_in_its_group(row: Row) -> None:
+    world = scene()
+    wrong = row.build(world).encode()
+    right = world.transfer(["neighbour"], [world.out("neighbour", CASH)], ["neighbour"])
+    first, second, third = world.ledger.submit_many([wrong, right.encode(), wrong])
+    assert isinstance(first, TengeError)
+    assert isinstance(second, Receipt)
+    assert isinstance(third, TengeError)
+    assert first.code == third.code == row.code
+
+
+def test_names_are_unique() -> None:
+    assert [name for name, count in Counter(row.name for row in ROWS).items() if count > 1] == []
+
+
+def test_every_kind_has_a_right_case_and_more_wrong_ones() -> None:
+    kinds = {kind.__name__ for kind in KINDS.values()}
+    right = Counter(row.kind for row in ROWS if row.code is None)
+    wrong = Counter(row.kind for row in ROWS if row.code is not None)
+    assert set(right) == set(wrong) == kinds
+    assert sum(wrong.values()) > sum(right.values())
+
+
+def test_every_code_of_a_guard_has_a_row() -> None:
+    file = ROOT / "cbdc/catalogue/en/ledger.toml"
+    rows = tomllib.loads(file.read_text(encoding="utf-8"))
+    guarded = {code for code, row in rows.items() if row["rule"].startswith("G")}
+    shown = {row.code for row in ROWS if row.code is not None}
+    assert guarded - shown - FORM == {"E_AUDIT_CONSERVATION"}, (
+        "G11 never refuses: it is asserted, and audited"
+    )
+    assert shown <= set(catalogue())
