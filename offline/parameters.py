@@ -155,12 +155,12 @@ def check_consistent(policy: Policy) -> None:
 
 
 def balance_parameter(tier: int, category: int) -> Parameter:
-    """The parameter that bounds the balance of such a device; E_TIER for an unknown tier.
+    """The parameter that bounds the balance of such a device; E_DEVICE_TIER for an unknown tier.
 
     The higher limit of a business needs hardware: a shop's browser keeps the limit of software.
     """
     if tier not in _BALANCE_OF_TIER:
-        raise Refused("E_TIER", tier=tier)
+        raise Refused("E_DEVICE_TIER", tier=tier)
     if category in BUSINESS_CATEGORIES and tier != TIER_SW:
         return MAX_BALANCE_MERCHANT
     return _BALANCE_OF_TIER[tier]
@@ -172,7 +172,7 @@ def hops_parameter(tier: int) -> Parameter:
 
 
 def limits_for(tier: int, category: int, policy: Policy = INTERMITTENT) -> Limits:
-    """The limits a bank writes into the certificate of a device of this tier and category; E_TIER if unknown."""
+    """The limits a bank writes into the certificate of a device of this tier and category; E_DEVICE_TIER if unknown."""
     balance_tiyn = value_of(balance_parameter(tier, category), policy)
     return Limits(
         max_balance_tiyn=balance_tiyn,

@@ -108,9 +108,9 @@ def test_limits_by_tier_and_category(tier: int, category: int, balance: int, hop
 
 @pytest.mark.parametrize("tier", [0, 4, 255])
 def test_unknown_tiers(tier: int) -> None:
-    with pytest.raises(Refused, match="E_TIER"):
+    with pytest.raises(Refused, match="E_DEVICE_TIER"):
         limits_for(tier, PERSON)
-    with pytest.raises(Refused, match="E_TIER"):
+    with pytest.raises(Refused, match="E_DEVICE_TIER"):
         stricter(limits_for(TIER_SE, PERSON), tier, PERSON, {})
 
 
