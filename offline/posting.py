@@ -126,6 +126,7 @@ class Settlement:
         self._closing: list[tuple[int, bytes]] = []
         self._known: set[bytes] = set()
         self._closed_cases: set[bytes] = set()
+        self._subjects: dict[bytes, list[bytes]] = {}
         self.standings: dict[bytes, Standing] = {}
 
     def settle(self, changed: set[bytes], now: int) -> None:
@@ -197,6 +198,9 @@ class Settlement:
                 held.add(note)
                 continue
             plan = plan_tree(tree, circumstances)
+            for subject in self._subjects.pop(note, ()):
+                del self.standings[subject]
+            self._subjects[note] = [standing.subject for standing in plan.standings]
             for standing in plan.standings:
                 self.standings[standing.subject] = standing
                 subjects[fact_key("pay", standing.subject)] = standing.subject

@@ -42,13 +42,24 @@ from offline.records import (
     DeviceCertificate,
     Note,
     Outcome,
+    Outpoint,
     SubmitAck,
     SyncAck,
     SyncRequest,
     Trust,
     open_bundle,
 )
-from offline.settle import HELD, Borne, LossPolicy, Standing
+from offline.settle import (
+    CREDITED,
+    DENIED,
+    HELD,
+    HELD_PENDING,
+    LATE,
+    Borne,
+    LossPolicy,
+    Standing,
+    subject_of,
+)
 
 _BATCH = b"batch/"
 _QUARANTINE = b"quarantine/"
@@ -364,21 +375,38 @@ class Reconciler:
             return self._settlement.totals()
 
     def standing(self, subject: bytes) -> Standing | None:
-        """Where a claim stands; None for a subject that claims nothing."""
-        return self._settlement.standings.get(subject)
+        """Where a claim or a transfer stands; None for a subject that settlement knows nothing of.
+
+        A payment stands where its payee's money stands, and is CREDITED when the payee has spent it.
+        """
+        found = self._settlement.standings.get(subject)
+        transfer = self._graph.seen.transfer(subject)
+        if found is not None or transfer is None:
+            return found
+        root = self._graph.root_of(subject)
+        amount_tiyn, owner = transfer.record.outputs[0]
+        if root is None or root not in self._graph.trees:
+            return Standing(subject, HELD, HELD_PENDING, owner, amount_tiyn)
+        tree = self._graph.trees[root]
+        if subject in tree.refused:
+            return Standing(subject, DENIED, tree.refused[subject], owner, 0)
+        if subject in tree.late:
+            return Standing(subject, LATE, "", owner, 0)
+        if subject not in tree.admitted:
+            return Standing(subject, HELD, HELD_PENDING, owner, amount_tiyn)
+        claim = self._settlement.standings.get(subject_of(Outpoint(subject, 0)))
+        return claim or Standing(subject, CREDITED, "", owner, amount_tiyn)
 
     def standings(self) -> dict[bytes, Standing]:
         """Where every claim stands, by subject."""
         return dict(self._settlement.standings)
 
     def outcome(self, subject: bytes) -> Signed[Outcome]:
-        """The signed word on a claim; E_CLAIM_UNKNOWN when there is none. A pending claim is HELD."""
+        """The signed word on a claim or a transfer; E_CLAIM_UNKNOWN when settlement knows nothing of it."""
         with self._lock:
-            standing = self._settlement.standings.get(subject)
+            standing = self.standing(subject)
             if standing is None:
-                if self._graph.seen.transfer(subject) is None:
-                    raise Refused("E_CLAIM_UNKNOWN", subject=subject)
-                standing = Standing(subject, HELD, "pending", b"", 0)
+                raise Refused("E_CLAIM_UNKNOWN", subject=subject)
             files = self.evidence(standing.beneficiary) if standing.beneficiary in self._graph.guilty else []
             proof = hashlib.sha256(files[0]).digest() if files else b""
             now = self._archive.moment(self._clock.now())

@@ -50,13 +50,14 @@ REDEMPTION = "redemption"
 UNDELIVERED = "undelivered"
 UNSPENT = "unspent"
 
-# Why a claim is held; each has its sentence in the catalogue of reasons.
+# Why a claim is held, in a word (or the code of the ledger's refusal).
 HELD_RESERVE = "reserve"
 HELD_ORDER = "order"
 HELD_ACCOUNT = "account"
 HELD_INVOICE = "invoice"
 HELD_GUILTY = "guilty"
 HELD_OPEN = "open"
+HELD_PENDING = "pending"
 
 
 @dataclass(frozen=True, slots=True)
