@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from cbdc.accounts import Books
+from cbdc.accounts import CIRCULATION, Books
 from cbdc.accounts_store import MemoryBooks, SqliteBooks
 from cbdc.authority import Authority
 from cbdc.cabinet import Cabinet, MemoryCabinet, SqliteCabinet
@@ -37,6 +37,7 @@ from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ledger.store import Store
 from cbdc.ports import Checkpoint, Clock, Entropy, no_checkpoint
 from cbdc.register import OperatorRegister
+from cbdc.supervision import Alert, Supervisor
 from cbdc.treasury import Treasury, TreasuryKeys
 
 
@@ -107,6 +108,7 @@ class System:
             ledger, cabinet, self.national_bank, TreasuryKeys(keys.treasury, keys.treasury_account)
         )
         self.enforcement = Enforcement(ledger, cabinet, keys.enforcement)
+        self.supervisor = Supervisor(ledger, self.register.closed)
 
     def _bank(self, bank: BankName, entropy: Entropy) -> CommercialBank:
         keys = BankKeys(self.keys.bank(bank.id), self.keys.bank_inventory(bank.id))
@@ -151,6 +153,12 @@ class System:
         """Issue to the loss reserve, charged to the National Bank's loss account: operator and two officers. Once."""
         self.national_bank.request_loss_reserve(id, amount_tiyn)
         return self.national_bank.approve_and_issue(id)
+
+    def supervise(self) -> list[Alert]:
+        """Read the journal to its end and compare three counts of the supply: the supervisor's own, the ledger's table
+        and the National Bank's books. An empty list means that they agree (when nothing is half done)."""
+        self.supervisor.read()
+        return self.supervisor.check(self.ledger.supply(), self.books.balance(CIRCULATION))
 
     def resume(self) -> list[tuple[bytes, TengeError]]:
         """Complete whatever a crash left begun; the ids and refusals of what could not be completed."""
