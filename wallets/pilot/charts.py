@@ -1,0 +1,307 @@
+"""The drawings of a report: inline SVG, made of whole numbers, that keeps its letters readable at every width.
+
+A drawing is not scaled as a picture. Its width is that of the page and its height is fixed: shapes stand in an inner
+`<svg>` that stretches, while letters and dots stand outside it at percentages. So a phone shows the same letters as a
+desk. Colours come from the page's style by class, light or dark. Each drawing has a title and a description for those
+who do not see it; the figures themselves stand in a table beside it, which is the page's business.
+
+Rules kept here: amounts are whole tiyn and so are coordinates, so the same report gives the same bytes; no amount is
+ever scaled to nothing silently (a part that is there is at least a hair wide).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from cbdc.money import TIYN_PER_TENGE, format_tenge
+from wallets.pilot.markup import Markup, join, tag
+
+# The inner drawing's own units; the page stretches them.
+WIDTH = 10_000
+HEIGHT = 240
+_TOP = 14
+_BELOW = 28
+_DATE_LABELS = 4
+_HOVER_DAYS = 120
+_DOT_DAYS = 60
+# A part that is there takes at least this fraction of its bar: two points on a desk, one on a phone.
+_HAIR = 300
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SCALES = ((10**9, "billion ₸"), (10**6, "million ₸"), (10**3, "thousand ₸"), (1, "₸"))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One holder's share: its name for a person, the style's class for its colour, and tiyn (one, or one a day)."""
+
+    name: str
+    style: str
+    values_tiyn: tuple[int, ...]
+
+    @property
+    def last_tiyn(self) -> int:
+        """The value on the last day, 0 where there is none."""
+        return self.values_tiyn[-1] if self.values_tiyn else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a drawing is called: the beginning of its ids, its title, and what it shows in a sentence or two."""
+
+    identity: str
+    title: str
+    description: str
+
+
+def money(amount_tiyn: int) -> str:
+    """Tenge for a person, in one piece: the line never breaks inside an amount."""
+    return format_tenge(amount_tiyn).replace(" ", "\u00a0")
+
+
+def day(text: str, year: bool = True) -> str:
+    """`2023-11-06` as `6 Nov 2023`; what is no date is shown as it is."""
+    try:
+        value = date.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{value.day}\u00a0{_MONTHS[value.month - 1]}" + (f"\u00a0{value.year}" if year else "")
+
+
+def percent(part: int, whole: int) -> str:
+    """`part` of `whole` as a length in SVG or CSS, to a hundredth of a percent; 0% of nothing."""
+    hundredths = part * 10_000 // whole if whole > 0 else 0
+    return f"{hundredths // 100}.{hundredths % 100:02d}%"
+
+
+def ticks(most_tiyn: int) -> list[int]:
+    """Round values from 0 to the first one not below `most_tiyn`, at most five steps, each 1, 2 or 5 and zeros."""
+    least = max(most_tiyn, 5 * TIYN_PER_TENGE)
+    step = TIYN_PER_TENGE
+    while True:
+        for factor in (1, 2, 5):
+            if step * factor * 5 >= least:
+                count = -(-least // (step * factor))
+                return [step * factor * number for number in range(count + 1)]
+        step *= 10
+
+
+def axis_unit(most_tiyn: int) -> tuple[int, str]:
+    """The scale of an axis in tenge and its name: thousand, million, billion, or plain tenge."""
+    return next(
+        ((scale, name) for scale, name in _SCALES if most_tiyn >= 2 * scale * TIYN_PER_TENGE), _SCALES[-1]
+    )
+
+
+def stacked_area(words: Words, dates: Sequence[str], parts: Sequence[Part]) -> Markup:
+    """The parts on top of each other over the days: who held the money in circulation, and how much there was."""
+    days = _days(dates, parts)
+    totals = [sum(part.values_tiyn[index] for part in parts) for index in range(days)]
+    marks = ticks(max(totals, default=0))
+    below = [0] * days
+    shapes: list[Markup] = []
+    for part in parts:
+        above = [base + value for base, value in zip(below, part.values_tiyn, strict=False)]
+        if any(part.values_tiyn[:days]):
+            points = [*_points(above, marks[-1]), *reversed(_points(below, marks[-1]))]
+            shapes.append(tag("polygon", points=" ".join(points), class_=f"area {part.style}"))
+        below = above
+    return _plot(words, dates[:days], marks, join(_stretched(shapes), _hover(dates[:days], parts)))
+
+
+def line(words: Words, dates: Sequence[str], part: Part) -> Markup:
+    """One amount over the days as a line, with a dot a day and its highest day named."""
+    days = _days(dates, [part])
+    values = part.values_tiyn[:days]
+    marks = ticks(max(values, default=0))
+    points = _points(values, marks[-1])
+    shapes: list[Markup] = []
+    if points:
+        floor = _points([0] * days, marks[-1])
+        shapes.append(
+            tag("polygon", points=" ".join([*points, *reversed(floor)]), class_=f"wash {part.style}")
+        )
+        shapes.append(tag("polyline", points=" ".join(points), class_=f"line {part.style}"))
+    over = [_peak(dates, values, marks[-1])] if any(values) else []
+    if days <= _DOT_DAYS:
+        over += [
+            tag(
+                "circle", cx=_across(index, days), cy=_down(value, marks[-1]), r=3, class_=f"dot {part.style}"
+            )
+            for index, value in enumerate(values)
+        ]
+    drawn = join(_stretched(shapes), over, _hover(dates[:days], [part]))
+    return _plot(words, dates[:days], marks, drawn)
+
+
+def supply_picture(words: Words, redeemed_tiyn: int, parts: Sequence[Part]) -> Markup:
+    """Two bars: what was issued (in circulation, and redeemed), and the part in circulation drawn out by holder."""
+    circulating = sum(max(part.last_tiyn, 0) for part in parts)
+    issued = circulating + max(redeemed_tiyn, 0)
+    upper = [
+        Part("In circulation", "circulating", (circulating,)),
+        Part("Redeemed", "redeemed", (redeemed_tiyn,)),
+    ]
+    edge = circulating * WIDTH // issued if issued else 0
+    lens = tag(
+        "svg",
+        tag("polygon", points=f"0,0 {edge},0 {WIDTH},100 0,100", class_="lens"),
+        viewBox=f"0 0 {WIDTH} 100",
+        preserveAspectRatio="none",
+        x=0,
+        y=56,
+        width="100%",
+        height=34,
+    )
+    rows = [
+        tag("text", "Issued", x=0, y=16, class_="label"),
+        tag("text", money(issued), x="100%", y=16, class_="label end"),
+        _bar(upper, issued, 24, 32),
+        lens if circulating else None,
+        _bar(parts, circulating, 90, 32),
+        tag("text", "In circulation, by holder", x=0, y=142, class_="label"),
+        tag("text", money(circulating), x="100%", y=142, class_="label end"),
+    ]
+    return _drawing(words, rows, 150, "picture")
+
+
+def share_bar(parts: Sequence[Part], whole_tiyn: int) -> Markup:
+    """A thin bar inside a table's row; the row says the same in figures, so it is hidden from those who listen."""
+    return tag(
+        "svg",
+        tag("rect", x=0, y=0, width="100%", height=10, class_="empty"),
+        _bar(parts, whole_tiyn, 0, 10),
+        class_="share",
+        height=10,
+        aria_hidden="true",
+        focusable="false",
+    )
+
+
+def _bar(parts: Sequence[Part], whole_tiyn: int, top: int, height: int) -> Markup:
+    start = 0
+    rects: list[Markup] = []
+    for part in parts:
+        value = max(part.last_tiyn, 0)
+        if value:
+            hint = tag("title", f"{part.name}: {money(value)}")
+            width = percent(max(value * _HAIR, whole_tiyn), whole_tiyn * _HAIR)
+            place = {"x": percent(start, whole_tiyn), "width": width, "class_": f"bar {part.style}"}
+            rects.append(tag("rect", hint, **place, y=top, height=height))
+        start += value
+    if not start:
+        return tag("rect", x=0, y=top, width="100%", height=height, class_="empty")
+    return join(rects)
+
+
+def _plot(words: Words, dates: Sequence[str], marks: Sequence[int], drawn: Markup) -> Markup:
+    """Lines across at round amounts, their figures on the left, dates below, and the drawing."""
+    scale, unit = axis_unit(marks[-1])
+    grid: list[Markup] = []
+    for value in marks:
+        height = _down(value, marks[-1])
+        grid.append(
+            tag("line", x1=0, x2="100%", y1=height, y2=height, class_="base" if value == 0 else "grid")
+        )
+        label = format_tenge(value, sign="") if scale == 1 else _scaled(value, scale)
+        grid.append(tag("text", label, x=-8, y=height + 4, class_="tick end"))
+    return join(
+        tag("p", unit, class_="unit", aria_hidden="true"),
+        _drawing(words, [grid, drawn, _date_labels(dates)], _TOP + HEIGHT + _BELOW, "plot"),
+    )
+
+
+def _scaled(value_tiyn: int, scale: int) -> str:
+    hundredths = value_tiyn // scale
+    whole, rest = divmod(hundredths, TIYN_PER_TENGE)
+    return format_tenge(whole * TIYN_PER_TENGE, sign="") + (f".{rest:02d}".rstrip("0") if rest else "")
+
+
+def _drawing(
+    words: Words, rows: Sequence[Markup | Sequence[Markup] | None], height: int, style: str
+) -> Markup:
+    title, description = f"{words.identity}-title", f"{words.identity}-description"
+    return tag(
+        "svg",
+        tag("title", words.title, id=title),
+        tag("desc", words.description, id=description),
+        rows,
+        class_=style,
+        width="100%",
+        height=height,
+        role="img",
+        aria_labelledby=f"{title} {description}",
+        focusable="false",
+    )
+
+
+def _stretched(shapes: Sequence[Markup]) -> Markup:
+    return tag(
+        "svg",
+        shapes,
+        viewBox=f"0 0 {WIDTH} {HEIGHT * 10}",
+        preserveAspectRatio="none",
+        x=0,
+        y=_TOP,
+        width="100%",
+        height=HEIGHT,
+    )
+
+
+def _days(dates: Sequence[str], parts: Sequence[Part]) -> int:
+    """How many days every series covers: a series that ends early ends the drawing, and invents nothing."""
+    return min([len(dates), *(len(part.values_tiyn) for part in parts)])
+
+
+def _points(values: Sequence[int], most_tiyn: int) -> list[str]:
+    """The values in the inner drawing's units; a single day is drawn as a level from edge to edge."""
+    heights = [(most_tiyn - max(value, 0)) * HEIGHT * 10 // most_tiyn for value in values]
+    if len(heights) == 1:
+        return [f"0,{heights[0]}", f"{WIDTH},{heights[0]}"]
+    return [f"{index * WIDTH // (len(heights) - 1)},{height}" for index, height in enumerate(heights)]
+
+
+def _across(index: int, days: int) -> str:
+    return percent(index, days - 1) if days > 1 else "50.00%"
+
+
+def _down(value_tiyn: int, most_tiyn: int) -> int:
+    return _TOP + (most_tiyn - max(value_tiyn, 0)) * HEIGHT // most_tiyn
+
+
+def _peak(dates: Sequence[str], values: Sequence[int], most_tiyn: int) -> Markup:
+    index = values.index(max(values))
+    last = len(values) - 1
+    # In the outer thirds the words stand on the inner side of their dot, so that they fit on a phone.
+    place = "" if index * 3 < last else " end" if index * 3 > last * 2 else " middle"
+    return tag(
+        "text",
+        f"highest: {money(values[index])} on {day(dates[index], year=False)}",
+        x=_across(index, len(values)),
+        y=max(_down(values[index], most_tiyn) - 8, 11),
+        class_=f"label halo{place}",
+    )
+
+
+def _date_labels(dates: Sequence[str]) -> list[Markup]:
+    """At most four dates, the first and the last among them, far enough apart for a phone."""
+    days = len(dates)
+    gaps = max(1, min(_DATE_LABELS, (days + 1) // 2) - 1)
+    chosen = sorted({number * (days - 1) // gaps for number in range(gaps + 1)}) if days else []
+    labels: list[Markup] = []
+    for index in chosen:
+        edge = "middle" if days == 1 or 0 < index < days - 1 else "end" if index else ""
+        place = {"x": _across(index, days), "class_": f"tick {edge}".strip()}
+        labels.append(tag("text", day(dates[index], year=False), **place, y=_TOP + HEIGHT + 18))
+    return labels
+
+
+def _hover(dates: Sequence[str], parts: Sequence[Part]) -> Markup:
+    """One unseen strip a day that names its figures under a mouse; left out where days are thinner than a pointer."""
+    if len(dates) > _HOVER_DAYS:
+        return Markup("")
+    strips = []
+    for index, text in enumerate(dates):
+        lines = [day(text), *(f"{part.name}: {money(part.values_tiyn[index])}" for part in parts)]
+        place = {"x": percent(index, len(dates)), "width": percent(1, len(dates))}
+        strips.append(tag("rect", tag("title", "\n".join(lines)), **place, y=_TOP, height=HEIGHT))
+    return tag("g", strips, class_="hover")
