@@ -1,8 +1,9 @@
 """The form of a vector file, and the one way to run a case: what another implementation has to repeat.
 
 A file is a JSON object with `origin`, `schema`, `context` (what all its cases share) and `cases`. A case has an `id`
-that names its row in the protocol's attack list, `what` it shows, the `check` to run on `bytes` (hexadecimal) and the
-`expect`ed answer: "ok" or the code of the refusal. Other fields are arguments of the check.
+that begins with its row in the protocol's attack list (`X16`) or the step it shows (`step-V6`), `what` it shows, the
+`check` to run on `bytes` (hexadecimal) and the `expect`ed answer: "ok" or the code of the refusal. Other fields are
+arguments of the check.
 """
 
 import json
