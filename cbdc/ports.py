@@ -13,6 +13,7 @@ pilot with a seed gives the same bytes on every machine and a test can stop the 
 import hashlib
 import hmac
 import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -25,6 +26,8 @@ WRITE_POINTS = (
     "ledger.commit.after",
     "books.post.before",
     "books.post.after",
+    "register.write.before",
+    "register.write.after",
     "wallet.intent.after",
     "wallet.done.before",
     "wallet.done.after",
@@ -42,6 +45,33 @@ WRITE_POINTS = (
 
 def no_checkpoint(name: str) -> None:
     """The real checkpoint: nothing happens."""
+
+
+CRASH_VARIABLE = "TENGE_CRASH_AT"
+
+
+def checkpoint_from_environment() -> Checkpoint:
+    """The checkpoint the command line uses: nothing happens, unless `TENGE_CRASH_AT` names a write point.
+
+    `TENGE_CRASH_AT=ledger.commit.inside:3` kills this process, as a power cut would, when that point is reached for
+    the third time. For crash tests only; an unknown name is a bug in the test.
+    """
+    text = os.environ.get(CRASH_VARIABLE, "")
+    if not text:
+        return no_checkpoint
+    point, _, count = text.partition(":")
+    assert point in WRITE_POINTS, f"{point} is not a write point"
+    left = [int(count or "1")]
+
+    def crash(name: str) -> None:
+        if name == point:
+            left[0] -= 1
+            if left[0] == 0:
+                if hasattr(signal, "SIGKILL"):
+                    os.kill(os.getpid(), signal.SIGKILL)
+                os._exit(137)
+
+    return crash
 
 
 class Clock(Protocol):

@@ -58,6 +58,10 @@ class OpenedElement(SimulatedSecureElement):
         """The state now, to be put back later."""
         return Captured(self._state)
 
+    def snapshot(self) -> bytes:
+        """The whole state as one journal record: append it to an empty journal, and that is a clone on the disk."""
+        return changes(ElementState(), self._state)
+
     def rollback(self, captured: Captured) -> None:
         """Put an earlier state back, as no honest element can (I1, I10)."""
         self._restore(captured.state)

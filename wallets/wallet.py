@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cbdc import canonical, selection
-from cbdc.errors import Refused, TengeError
+from cbdc.errors import TengeError, Unavailable
 from cbdc.gateway import Gateway
 from cbdc.keys import Signer
 from cbdc.ledger.entry import Receipt
@@ -131,6 +131,18 @@ class Wallet:
         )
         return self._intent(intent_id, "release", record)
 
+    def prepare_merge(
+        self, intent_id: bytes, tokens: Sequence[WalletToken], mark: bytes, payee: bytes = b""
+    ) -> Intent:
+        """An intent that makes one token of these (all of one mark), for itself or for `payee`."""
+        known = self._store.intent(self.name, intent_id)
+        if known is not None:
+            return known
+        total = sum(token.amount_tiyn for token in tokens)
+        output = Token(total, KeyLock(payee or self.kid), mark)
+        record = Transfer(self._nonce(intent_id), tuple(token.id for token in tokens), (output,))
+        return self._intent(intent_id, "sell" if payee else "merge", record)
+
     def _prepare(
         self,
         intent_id: bytes,
@@ -202,9 +214,14 @@ def close(
     directory: Directory,
     clock: Clock,
 ) -> None:
-    """Close intents with the ledger's answers: tokens to payees of this store, history for both sides."""
+    """Close intents with the ledger's answers: tokens to payees of this store, history for both sides.
+
+    An answer that is no verdict (the ledger could not be reached) leaves its intent open.
+    """
     done, refused = [], []
     for intent, answer in zip(intents, answers, strict=True):
+        if isinstance(answer, Unavailable):
+            continue
         if isinstance(answer, TengeError):
             refused.append(Refusal(intent.wallet, intent.id, answer.code.encode()))
         elif intent.state == "saved":
@@ -263,27 +280,27 @@ def _lock_bytes(token: Token) -> bytes:
     return canonical.encode(token.lock.wire())
 
 
-def find_tokens(store: WalletStore, gateway: Gateway, wallet: Wallet) -> int:
-    """Ask the ledger which tokens the wallet's key holds and take in those it did not know; how many were new.
+def find_tokens_of(store: WalletStore, gateway: Gateway, wallets: Sequence[Wallet]) -> int:
+    """Ask the ledger which tokens the wallets' keys hold and take in those not known yet; how many were new.
 
     This is how a restored wallet, or one paid by a stranger, learns what it has.
     """
-    known = {row.id for row in store.tokens(wallet.name)} | {
-        row.id for row in store.tokens(wallet.name, "pending")
-    }
-    rows = [
-        WalletToken(wallet.name, identity, token.amount_tiyn, _lock_bytes(token), token.mark)
-        for identity, token in gateway.owned(wallet.kid)
-        if identity not in known
-    ]
+    rows: list[WalletToken] = []
+    for wallet in wallets:
+        rows += [
+            WalletToken(wallet.name, identity, token.amount_tiyn, _lock_bytes(token), token.mark)
+            for identity, token in gateway.owned(wallet.kid)
+            if store.token(wallet.name, identity) is None
+        ]
     if rows:
         store.record(added=rows)
     return len(rows)
 
 
-def require_mark(wallet: Wallet, mark: bytes) -> list[WalletToken]:
-    """The wallet's unspent tokens of a mark; E_FUNDS when it has none."""
-    tokens = wallet.tokens(mark)
-    if not tokens:
-        raise Refused("E_FUNDS", available_tiyn=0, amount_tiyn=1)
-    return tokens
+def refresh(store: WalletStore, gateway: Gateway, wallet: Wallet) -> None:
+    """Make the wallet's list what the ledger says: new tokens in, tokens that were taken away (a court's order) out."""
+    there = {identity for identity, _ in gateway.owned(wallet.kid)}
+    gone = [(wallet.name, token.id) for token in store.tokens(wallet.name) if token.id not in there]
+    if gone:
+        store.record(dropped=gone)
+    find_tokens_of(store, gateway, [wallet])

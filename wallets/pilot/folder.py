@@ -50,7 +50,9 @@ class RunFolder:
         self._database = sqlite3.connect(path / "run.sqlite", isolation_level=None)
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute("CREATE TABLE IF NOT EXISTS step (number INTEGER PRIMARY KEY, event TEXT NOT NULL)")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS step (number INTEGER PRIMARY KEY, event TEXT NOT NULL)"
+        )
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS served (step INTEGER, holder TEXT, amount_tiyn INTEGER NOT NULL,"
             " PRIMARY KEY (step, holder)) WITHOUT ROWID"
@@ -66,7 +68,9 @@ class RunFolder:
             write_atomic(path / "script.toml", script)
             write_atomic(path / "run.json", canonical_json({"format": FORMAT, **run}).encode())
         except OSError as error:
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=error.strerror or "the folder cannot be made") from None
+            raise Unavailable(
+                "E_STORE_UNAVAILABLE", detail=error.strerror or "the folder cannot be made"
+            ) from None
         folder = cls(path, checkpoint)
         folder.write_manifest(complete=False)
         return folder
@@ -95,7 +99,9 @@ class RunFolder:
 
     def served_tiyn(self, holder: str) -> int:
         """What the stand-in register has seen of a holder."""
-        row = self._database.execute("SELECT coalesce(sum(amount_tiyn), 0) FROM served WHERE holder = ?", (holder,))
+        row = self._database.execute(
+            "SELECT coalesce(sum(amount_tiyn), 0) FROM served WHERE holder = ?", (holder,)
+        )
         return int(row.fetchone()[0])
 
     def close(self) -> None:
@@ -104,7 +110,9 @@ class RunFolder:
 
     def write_manifest(self, complete: bool) -> None:
         """List the SHA-256 of the files that no longer change: all of them once the run is complete."""
-        files = {name: file_hash(self.path / name) for name in list_files(self.path) if complete or is_fixed(name)}
+        files = {
+            name: file_hash(self.path / name) for name in list_files(self.path) if complete or is_fixed(name)
+        }
         manifest = {"format": FORMAT, "complete": complete, "files": files}
         write_atomic(self.path / MANIFEST, canonical_json(manifest).encode())
 

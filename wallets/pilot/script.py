@@ -33,7 +33,14 @@ from wallets.pilot.expression import evaluate
 
 Number = str | int
 
-GRADES = {"P": "official", "I": "IMF or law firm", "V": "vendor", "S": "press", "D": "derived", "A": "assumption"}
+GRADES = {
+    "P": "official",
+    "I": "IMF or law firm",
+    "V": "vendor",
+    "S": "press",
+    "D": "derived",
+    "A": "assumption",
+}
 CATEGORIES = {name.replace(" ", "_"): number for number, name in token.CATEGORY_NAMES.items()}
 MAX_CAST = 100_000
 
@@ -261,7 +268,9 @@ def parse(file: str, data: bytes, settings: Mapping[str, str]) -> Script:
         marks=marks,
         cast=cast,
         steps=_steps(file, table, names),
-        expectations=tuple(_expectation(file, number, row, names) for number, row in _rows(file, table, "expect")),
+        expectations=tuple(
+            _expectation(file, number, row, names) for number, row in _rows(file, table, "expect")
+        ),
         simulated=tuple(str(item) for item in head.list("simulated")),
     )
     head.done()
@@ -275,7 +284,9 @@ _SECTIONS = {"pilot", "parameter", "derived", "require", "bank", "budget", "mark
 def _rows(file: str, table: Mapping[str, Any], section: str) -> list[tuple[int, Any]]:
     rows = table.get(section, [])
     if not isinstance(rows, list):
-        raise Malformed("E_SCRIPT", file=file, place=f"[[{section}]]", problem="write it with double brackets")
+        raise Malformed(
+            "E_SCRIPT", file=file, place=f"[[{section}]]", problem="write it with double brackets"
+        )
     return list(enumerate(rows, start=1))
 
 
@@ -308,7 +319,9 @@ def _parameters(file: str, table: Mapping[str, Any], settings: Mapping[str, str]
         reader.done()
     if left:
         known = ", ".join(parameter.name for parameter in found)
-        raise Refused("E_SETTING", name=min(left), value=left[min(left)], problem=f"the parameters are {known}")
+        raise Refused(
+            "E_SETTING", name=min(left), value=left[min(left)], problem=f"the parameters are {known}"
+        )
     return tuple(found)
 
 

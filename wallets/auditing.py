@@ -1,0 +1,183 @@
+"""`tenge audit` and `tenge evidence verify`: checks that need nobody's word.
+
+A run's folder is checked file by file against its manifest, then its ledger is replayed from entry 0, its books are
+added up, and its report is compared with what the replay counts. A run that was killed in the middle has a manifest
+of the files that no longer change; the rest is checked by what is in it.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cbdc import money
+from cbdc.accounts import Books
+from cbdc.accounts_store import SqliteBooks
+from cbdc.authority import open_root
+from cbdc.errors import Malformed, Refused, TengeError
+from cbdc.ledger.audit import Audit, audit
+from cbdc.ledger.entry import LogHead, open_entry, open_genesis
+from cbdc.ledger.sqlite import SqliteStore
+from cbdc.record import NETWORK_BYTES, Signed, open_envelope
+from offline.evidence import verify_evidence
+from wallets.pilot.folder import MANIFEST, file_hash, list_files
+
+SQLITE = "sqlite:///"
+MAX_FILE_BYTES = 1 << 20
+
+
+def audit_target(target: str, head: Path | None = None, root: Path | None = None) -> dict[str, Any]:
+    """Audit a run's folder or a store URL; the result is what `tenge audit --json` prints.
+
+    `problems` holds {entry or file or subject, code, sentence} for each thing that is wrong. Raises E_AUDIT_TARGET
+    when there is nothing to audit at the target.
+    """
+    root_bytes = None if root is None else open_root(_read(root)).encode()
+    kept = None if head is None else _read(head)
+    problems: list[dict[str, Any]] = []
+    if target.startswith(SQLITE):
+        ledger = Path(target.removeprefix(SQLITE))
+    else:
+        folder = Path(target)
+        if not (folder / "run.json").is_file() and not (folder / "ledger.sqlite").is_file():
+            raise Refused("E_AUDIT_TARGET", target=target)
+        problems += check_files(folder)
+        ledger = ledger_of(folder)
+    found = audit_ledger(ledger, kept, root_bytes)
+    problems += [problem.facts() for problem in found.problems]
+    if not target.startswith(SQLITE):
+        problems += check_books(Path(target) / "books.sqlite") + check_report(Path(target), found)
+    return {
+        "ok": not problems,
+        "entries": found.entries,
+        "issued_tiyn": found.issued_tiyn,
+        "redeemed_tiyn": found.redeemed_tiyn,
+        "outstanding_tiyn": found.outstanding_tiyn,
+        "log_root": found.log_root.hex(),
+        "problems": problems,
+    }
+
+
+def ledger_of(folder: Path) -> Path:
+    """Where the ledger of a run is: in its folder, or where `run.json` says."""
+    try:
+        store = str(json.loads((folder / "run.json").read_text(encoding="utf-8")).get("store", ""))
+    except (OSError, ValueError, AttributeError):
+        store = ""
+    return Path(store.removeprefix(SQLITE)) if store.startswith(SQLITE) else folder / "ledger.sqlite"
+
+
+def audit_ledger(path: Path, kept: bytes | None, root: bytes | None) -> Audit:
+    """The ledger's own audit of a SQLite file; E_AUDIT_TARGET when there is no such file."""
+    if not path.is_file():
+        raise Refused("E_AUDIT_TARGET", target=path.name)
+    store = SqliteStore(path, read_only=True)
+    try:
+        return audit(store, None if kept is None else _open_head(store, kept), root)
+    finally:
+        store.close()
+
+
+def _open_head(store: SqliteStore, data: bytes) -> Signed[LogHead]:
+    """A kept head, bound to the network of entry 0 (or to none, when entry 0 cannot be read: the audit says so)."""
+    try:
+        network = open_genesis(open_entry(next(iter(store.entries(0, 1))).data).payload).network
+    except (TengeError, StopIteration):
+        network = bytes(NETWORK_BYTES)
+    return open_envelope(data, LogHead, network)
+
+
+def check_files(folder: Path) -> list[dict[str, Any]]:
+    """What differs from the manifest: changed, missing and (once the run is complete) unknown files."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        listed: dict[str, str] = dict(manifest["files"])
+        complete = bool(manifest["complete"])
+    except FileNotFoundError:
+        return [] if not (folder / "run.json").exists() else [_problem(MANIFEST, "E_AUDIT_FILE_MISSING")]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [_problem(MANIFEST, "E_AUDIT_FILE_CHANGED")]
+    found = set(list_files(folder))
+    problems = [_problem(name, "E_AUDIT_FILE_MISSING") for name in sorted(listed.keys() - found)]
+    for name in sorted(listed.keys() & found):
+        if file_hash(folder / name) != listed[name]:
+            problems.append(_problem(name, "E_AUDIT_FILE_CHANGED"))
+    if complete:
+        problems += [_problem(name, "E_AUDIT_FILE_UNKNOWN") for name in sorted(found - listed.keys())]
+    return problems
+
+
+def check_books(path: Path) -> list[dict[str, Any]]:
+    """The institutions' books must sum to zero, posting by posting and in total."""
+    if not path.is_file():
+        return []
+    try:
+        books = Books(SqliteBooks(path))
+        try:
+            books.check()
+        finally:
+            books.close()
+    except (TengeError, AssertionError):
+        return [_problem(path.name, "E_AUDIT_BOOKS")]
+    return []
+
+
+def check_report(folder: Path, found: Audit) -> list[dict[str, Any]]:
+    """The report's supply must be the replay's."""
+    path = folder / "report.json"
+    if not path.is_file():
+        return []
+    try:
+        supply = json.loads(path.read_text(encoding="utf-8"))["supply"]
+        told = (supply["issued_tiyn"], supply["redeemed_tiyn"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return [_problem(path.name, "E_AUDIT_FILE_CHANGED")]
+    if told != (found.issued_tiyn, found.redeemed_tiyn):
+        return [_problem(path.name, "E_AUDIT_REPORT")]
+    return []
+
+
+def _problem(file: str, code: str) -> dict[str, Any]:
+    return {"file": file, "code": code, "sentence": Refused(code, file=file).sentence()}
+
+
+def words(found: dict[str, Any]) -> Iterator[str]:
+    """An audit's result for a person."""
+    issued, redeemed = money.format_tenge(found["issued_tiyn"]), money.format_tenge(found["redeemed_tiyn"])
+    yield f"{found['entries']} entries, log root {found['log_root'][:16]}…"
+    yield f"issued {issued} - redeemed {redeemed} = held {money.format_tenge(found['outstanding_tiyn'])}"
+    for problem in found["problems"]:
+        place = problem.get("file") or problem.get("subject")
+        yield f"PROBLEM at {place}: {problem['sentence']} ({problem['code']})"
+    yield "everything adds up" if found["ok"] else f"{len(found['problems'])} problems"
+
+
+def verify_file(path: Path, root: Path) -> dict[str, Any]:
+    """What a proof shows: who is named, for what, how much. `ok` is False when it proves nothing.
+
+    Raises E_FILE when a file cannot be read, and the errors of `open_root` when the root is none.
+    """
+    trusted = open_root(_read(root))
+    try:
+        verdict = verify_evidence(_read(path), trusted)
+    except TengeError as error:
+        if error.code == "E_FILE":
+            raise
+        return {"ok": False, "code": error.code, "sentence": error.sentence()}
+    return {
+        "ok": True,
+        "type": verdict.type,
+        "named_kid": verdict.kid.hex(),
+        "device_id": verdict.device_id.hex(),
+        "amount_tiyn": verdict.amount_tiyn,
+        "sentence": verdict.refusal().sentence(),
+    }
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise Malformed("E_SIZE", size_bytes=path.stat().st_size, limit_bytes=MAX_FILE_BYTES)
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused("E_FILE", file=path.name, problem=error.strerror or "unreadable") from None

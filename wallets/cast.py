@@ -1,0 +1,67 @@
+"""Who takes part in a sandbox, and what a sandbox is made of.
+
+A `Member` is a person or a shop with a bank account, an online wallet and perhaps a device. Nothing here holds a
+secret: keys come from the cast's sealed keystore by the member's name.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cbdc.errors import Refused
+from cbdc.ledger.memory import MemoryStore
+from cbdc.ledger.sqlite import SqliteStore
+from cbdc.ledger.store import Store
+from cbdc.ports import Checkpoint, Clock
+from offline.device import Device
+from offline.records import TIER_SE, TIER_SW, TIER_TEE
+from wallets.wallet import Wallet
+
+SQLITE_URL = "sqlite:///"
+DEVICE_TIERS = {"SE": TIER_SE, "TEE": TIER_TEE, "SW": TIER_SW}
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxPlan:
+    """What a sandbox starts from.
+
+    `seed` makes everything repeatable; None asks the operating system for keys (`tenge serve`). `store` is the URL of
+    the ledger's store (`sqlite:///PATH`), empty for a file in the sandbox's folder, or memory without one. `banks` are
+    (name, title, opening reserve in tiyn); the budget's deposit is at one of them.
+    """
+
+    seed: int | None
+    clock: Clock
+    label: str = "sandbox"
+    store: str = ""
+    banks: tuple[tuple[str, str, int], ...] = (("bank", "Test bank", 10_000_000_000),)
+    budget_bank: str = ""
+    budget_tiyn: int = 0
+    loss_reserve_tiyn: int = 0
+
+
+@dataclass(slots=True)
+class Member:
+    """One participant: `number` within its `group`, its bank and account there, its wallet and its devices.
+
+    `clone` is the copy of its opened device, where an attack study made one.
+    """
+
+    name: str
+    group: str
+    number: int
+    bank: str
+    category: int
+    customer: bytes
+    wallet: Wallet
+    consent: bool = True
+    device: Device | None = None
+    clone: Device | None = None
+
+
+def open_ledger_store(url: str, checkpoint: Checkpoint) -> Store:
+    """The ledger's store behind a URL: `sqlite:///PATH`, or `memory:`; E_STORE_URL for anything else."""
+    if url.startswith(SQLITE_URL):
+        return SqliteStore(Path(url.removeprefix(SQLITE_URL)), checkpoint)
+    if url == "memory:":
+        return MemoryStore()
+    raise Refused("E_STORE_URL", url=url)

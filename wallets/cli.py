@@ -1,0 +1,285 @@
+"""The command `tenge`.
+
+    tenge demo                     a story of four people: issue, pay, pay offline, clone, prove, settle
+    tenge pilot list | run         scripted pilots
+    tenge audit DIR | STORE-URL    believe nothing, add everything up again
+    tenge evidence verify FILE     check a proof with nothing but the root
+    tenge serve                    the stage in the browser
+    tenge bench ledger             measure
+
+Exit codes everywhere: 0 all is well, 1 an expectation or a check failed, 2 bad input. A refusal is printed as its
+sentence and the next step, never as a traceback. Progress goes to standard error, and only to a terminal; `--json`
+prints one JSON value on standard output and nothing else. Heavy modules are loaded by the command that needs them,
+so that `tenge --version` answers at once.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cbdc.errors import TengeError
+
+OK, FAILED, BAD_INPUT = 0, 1, 2
+INTERRUPTED = 130
+
+
+def _refusals(command: Callable[..., int]) -> Callable[..., None]:
+    """Run a command; print a refusal as words (or as JSON) and leave with the right exit code."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        try:
+            code = command(*arguments, **options)
+        except TengeError as error:
+            if options.get("as_json"):
+                _print_json(
+                    {"code": error.code, "rule": error.rule, "facts": error.facts, "text": error.sentence()}
+                )
+            click.echo(
+                f"{error.sentence()}\n{error.next_step()}\n({error.code}, rule {error.rule})", err=True
+            )
+            code = BAD_INPUT
+        except KeyboardInterrupt:
+            click.echo("\nStopped.", err=True)
+            code = INTERRUPTED
+        sys.exit(code)
+
+    return wrapped
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("digital-tenge-sandbox"), prog_name="tenge")
+def main() -> None:
+    """A sandbox of the digital tenge: issue, distribute, pay online and offline, reconcile, prove, redeem.
+
+    Test money; not affiliated with the National Bank of Kazakhstan. Start with: tenge demo
+    """
+
+
+@main.command()
+@click.option(
+    "--seed", default=7, show_default=True, help="The same seed tells the same story, byte for byte."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("build/demo"), help="Where the report is written."
+)
+@_refusals
+def demo(seed: int, out: Path) -> int:
+    """Play a story of four people in a few seconds.
+
+    \b
+    Example:
+      tenge demo --seed 11
+    """
+    from wallets import demo as story
+
+    lines, ok = story.tell(seed, out)
+    for line in lines:
+        click.echo(line)
+    return OK if ok else FAILED
+
+
+@main.group()
+def pilot() -> None:
+    """Scripted pilots: list them, play them, go on with one that was stopped."""
+
+
+@pilot.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_refusals
+def pilot_list(as_json: bool) -> int:
+    """The pilots that come with the sandbox, with their parameters.
+
+    \b
+    Example:
+      tenge pilot list --json
+    """
+    from wallets.pilot import script
+
+    loaded = [script.load(name) for name in script.built_in()]
+    if as_json:
+        _print_json(
+            [
+                {
+                    "name": one.name,
+                    "title": one.title,
+                    "summary": one.summary,
+                    "parameters": [
+                        {
+                            "name": row.name,
+                            "default": row.value,
+                            "unit": row.unit,
+                            "grade": script.GRADES[row.grade],
+                        }
+                        for row in one.parameters
+                    ],
+                }
+                for one in loaded
+            ]
+        )
+        return OK
+    for one in loaded:
+        click.echo(f"{one.name}: {one.title}\n  {one.summary}\n")
+        for row in one.parameters:
+            click.echo(f"  --set {row.name}={row.value}  {row.unit} ({script.GRADES[row.grade]}: {row.note})")
+    return OK
+
+
+@pilot.command("run")
+@click.argument("name", required=False)
+@click.option(
+    "--seed", default=7, show_default=True, help="The same seed gives the same report, byte for byte."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="An empty folder for the run [build/NAME-SEED].")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter; may be repeated."
+)
+@click.option(
+    "--store", default="", help="URL of the ledger's store, such as sqlite:///PATH [a file in the folder]."
+)
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in DIR.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else.")
+@_refusals
+def pilot_run(
+    name: str | None,
+    seed: int,
+    out: Path | None,
+    settings: tuple[str, ...],
+    store: str,
+    resume: Path | None,
+    as_json: bool,
+) -> int:
+    """Play the pilot NAME (or a script file) and check every expectation.
+
+    Ctrl-C or a kill loses nothing: go on with --resume.
+
+    \b
+    Examples:
+      tenge pilot run school-meals
+      tenge pilot run school-meals --set pupils=37 --set days=3 --out build/small
+      tenge pilot run --resume build/small
+    """
+    from wallets.pilot import command
+
+    if (name is None) == (resume is None):
+        raise click.UsageError("Name a pilot, or give --resume DIR.")
+    finished = command.play(name, resume, out, seed, settings, store)
+    if as_json:
+        _print_json(finished.report)
+    else:
+        for line in command.summary(finished):
+            click.echo(line)
+    return OK if finished.ok else FAILED
+
+
+@main.command()
+@click.argument("target")
+@click.option(
+    "--head", type=click.Path(path_type=Path), help="A signed head kept elsewhere (head.dto of a run)."
+)
+@click.option(
+    "--root", type=click.Path(path_type=Path), help="The root one trusts (evidence/root.dto of a run)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_refusals
+def audit(target: str, head: Path | None, root: Path | None, as_json: bool) -> int:
+    """Audit a run's folder or a ledger's store URL: replay from entry 0 and add everything up again.
+
+    \b
+    Examples:
+      tenge audit build/school-meals-7
+      tenge audit sqlite:///build/school-meals-7/ledger.sqlite --json
+    """
+    from wallets import auditing
+
+    found = auditing.audit_target(target, head, root)
+    if as_json:
+        _print_json(found)
+    else:
+        for line in auditing.words(found):
+            click.echo(line)
+    return OK if found["ok"] else FAILED
+
+
+@main.group()
+def evidence() -> None:
+    """Proofs of guilt: check one without any database."""
+
+
+@evidence.command("verify")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--root", type=click.Path(path_type=Path), required=True, help="The root (evidence/root.dto of a run)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_refusals
+def evidence_verify(file: Path, root: Path, as_json: bool) -> int:
+    """Check the proof in FILE with nothing but the root; exit 1 when it proves nothing.
+
+    \b
+    Example:
+      tenge evidence verify build/demo/evidence/case-1.dto --root build/demo/evidence/root.dto
+    """
+    from wallets import auditing
+
+    found = auditing.verify_file(file, root)
+    if as_json:
+        _print_json(found)
+    else:
+        click.echo(found["sentence"])
+    return OK if found["ok"] else FAILED
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8765, show_default=True, help="The port to listen on; 0 takes a free one.")
+@click.option("--data", type=click.Path(path_type=Path), help="A folder to keep the stage in [memory only].")
+@click.option("--store", default="", help="URL of the ledger's store [a file in the folder, or memory].")
+@_refusals
+def serve(host: str, port: int, data: Path | None, store: str) -> int:
+    """Open the stage: three phones, a bank and the National Bank on one page.
+
+    \b
+    Example:
+      tenge serve --port 8765     then open http://127.0.0.1:8765
+    """
+    from wallets.web import server
+
+    return server.serve(host, port, data, store, click.echo)
+
+
+@main.group()
+def bench() -> None:
+    """Measure the sandbox on this machine."""
+
+
+@bench.command("ledger")
+@click.option("--transfers", default=5_000, show_default=True, help="How many transfers to measure.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_refusals
+def bench_ledger(transfers: int, as_json: bool) -> int:
+    """Durable transfers per second on SQLite, one by one and in groups, beside the speed of bare signatures.
+
+    \b
+    Example:
+      tenge bench ledger --json
+    """
+    from wallets import bench as measure
+
+    found = measure.ledger(transfers)
+    if as_json:
+        _print_json(found)
+    else:
+        for line in measure.words(found):
+            click.echo(line)
+    return OK

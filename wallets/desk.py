@@ -1,0 +1,229 @@
+"""What the cast does online, in batches: vouchers, purchases, payments, releases, sales, and the way back.
+
+Each call takes the id of what it is (a step of a pilot, a click on the stage); everything below derives its own ids
+from that, so the same call again is harmless and a call that was cut off is completed by repeating it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from cbdc.errors import Refused, TengeError
+from cbdc.ledger.entry import Receipt
+from cbdc.marks import MarkDefinition, Statement
+from cbdc.ports import Clock
+from cbdc.record import Signed, sign
+from cbdc.sales import SaleOrder
+from cbdc.system import System
+from cbdc.token import KeyLock
+from cbdc.transaction import open_transaction
+from cbdc.treasury import Voucher
+from wallets.cast import Member
+from wallets.store import Done, Intent, Refusal, WalletStore
+from wallets.wallet import MAX_TOKENS_A_PAYMENT, Payee, find_tokens_of, send, send_one
+
+Row = tuple[Member, int]
+Answers = list[TengeError | None]
+
+
+def derived(*parts: bytes | str | int) -> bytes:
+    """The 32-byte id that follows from these parts."""
+    digest = hashlib.sha256(b"sandbox id\0")
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        digest.update(len(data).to_bytes(4, "big") + data)
+    return digest.digest()
+
+
+class Desk:
+    """The online side of a sandbox. `directory` maps the key ids of its wallets to their names."""
+
+    def __init__(self, system: System, store: WalletStore, clock: Clock, directory: dict[bytes, str]) -> None:
+        self._system = system
+        self._store = store
+        self._clock = clock
+        self._directory = directory
+        self._bank_ids = {bank.name: number for number, bank in system.banks.items()}
+
+    def bank_id(self, name: str) -> int:
+        """The number of a bank by its name; E_BANK_NAME."""
+        if name not in self._bank_ids:
+            raise Refused("E_BANK_NAME", name=name, known=", ".join(self._bank_ids))
+        return self._bank_ids[name]
+
+    # --- the National Bank, the banks and the budget ---
+
+    def order(self, bank: str, amount_tiyn: int, id: bytes) -> None:
+        """A bank orders digital tenge against its reserves: request, register, two of three officers, issue."""
+        self._system.banks[self.bank_id(bank)].order_tokens(derived(id, "order"), amount_tiyn)
+
+    def redeem(self, bank: str, id: bytes) -> int:
+        """A bank gives its whole inventory back to the National Bank; how much (tiyn)."""
+        institution = self._system.banks[self.bank_id(bank)]
+        request = derived(id, "redeem")
+        known = self._system.register.find(request)
+        amount = institution.inventory_tiyn() if known is None else known.amount_tiyn
+        if amount:
+            institution.redeem_surplus(request, amount)
+        return amount
+
+    def give_vouchers(self, definition: Signed[MarkDefinition], rows: Sequence[Row], id: bytes) -> Answers:
+        """The treasury gives marked money to many wallets; a member without consent is refused (E_CONSENT)."""
+        allowed = [(place, row) for place, row in enumerate(rows) if row[0].consent]
+        answers: Answers = [Refused("E_CONSENT", member=member.name) for member, _ in rows]
+        vouchers = [Voucher(member.wallet.kid, amount) for _, (member, amount) in allowed]
+        if vouchers:
+            given = self._system.treasury.distribute(derived(id, "voucher"), definition, vouchers)
+            for (place, _), answer in zip(allowed, given, strict=True):
+                answers[place] = answer if isinstance(answer, TengeError) else None
+            self._take_in([member for _, (member, _) in allowed])
+        return answers
+
+    def expire(self, definition: Signed[MarkDefinition], members: Sequence[Member]) -> int:
+        """Vouchers that nobody used return to the budget; how much is back (tiyn)."""
+        kids = [member.wallet.kid for member in members]
+        answers = self._system.treasury.expire(definition, kids)
+        refused = [answer for answer in answers if isinstance(answer, TengeError)]
+        if refused:
+            raise refused[0]
+        gone = [
+            (member.wallet.name, token.id)
+            for member in members
+            for token in member.wallet.tokens(definition.oid)
+        ]
+        if gone:
+            self._store.record(dropped=gone)
+        return self._system.treasury.returned_tiyn(answers)
+
+    # --- the cast ---
+
+    def _take_in(self, members: Sequence[Member]) -> None:
+        find_tokens_of(self._store, self._system.ledger, [member.wallet for member in members])
+
+    def buy(self, rows: Sequence[Row], id: bytes) -> Answers:
+        """Members buy digital tenge from their banks with their deposits."""
+        answers: Answers = [None] * len(rows)
+        for bank in {member.bank for member, _ in rows}:
+            places = [place for place, (member, _) in enumerate(rows) if member.bank == bank]
+            orders = [
+                SaleOrder(
+                    derived(id, "buy", rows[place][0].name),
+                    rows[place][0].customer,
+                    rows[place][0].wallet.kid,
+                    rows[place][1],
+                )
+                for place in places
+            ]
+            sold = self._system.banks[self.bank_id(bank)].sell(orders)
+            for place, answer in zip(places, sold, strict=True):
+                answers[place] = answer if isinstance(answer, TengeError) else None
+        self._take_in([member for member, _ in rows])
+        return answers
+
+    def pay(self, rows: Sequence[tuple[Member, Member | None, int]], mark: bytes, id: bytes) -> Answers:
+        """Members pay members (None: the treasury account) in money of one mark, all in one group."""
+        treasury = self._system.treasury.account_kid
+        intents: list[Intent] = []
+        places: list[int] = []
+        answers: Answers = [None] * len(rows)
+        for place, (member, payee, amount) in enumerate(rows):
+            kid = treasury if payee is None else payee.wallet.kid
+            intent_id = derived(id, "pay", place, member.name)
+            try:
+                intents.append(member.wallet.prepare_payment(intent_id, [Payee(kid, amount)], mark))
+                places.append(place)
+            except TengeError as error:
+                answers[place] = error
+        results = send(self._store, self._system.ledger, intents, self._directory, self._clock)
+        for place, answer in zip(places, results, strict=True):
+            answers[place] = answer if isinstance(answer, TengeError) else None
+        return answers
+
+    def merge(self, members: Sequence[Member], mark: bytes, id: bytes) -> Answers:
+        """Each member makes one token of its many, by paying itself."""
+        answers: Answers = []
+        for member in members:
+            tokens = member.wallet.tokens(mark)
+            for start in range(0, len(tokens), MAX_TOKENS_A_PAYMENT):
+                part = tokens[start : start + MAX_TOKENS_A_PAYMENT]
+                if len(part) > 1:
+                    intent_id = derived(id, "merge", member.name, *(t.id.transaction_id for t in part[:2]))
+                    intent = member.wallet.prepare_merge(intent_id, part, mark)
+                    send_one(self._store, self._system.ledger, intent, self._directory, self._clock)
+            answers.append(None)
+        return answers
+
+    def release(self, member: Member, mark: bytes, seen_tiyn: int | None, id: bytes, register: str) -> int:
+        """A member turns all its money of a mark into free money; how much (tiyn).
+
+        `seen_tiyn` is what the stand-in register has seen of the member: it signs for no more (E_REGISTER); None asks
+        no register. The ledger refuses with E_MARK_EVIDENCE when the definition wants a statement.
+        """
+        done = 0
+        tokens = member.wallet.tokens(mark)
+        total = sum(token.amount_tiyn for token in tokens)
+        if seen_tiyn is not None and total > seen_tiyn:
+            raise Refused("E_REGISTER", holder=member.name, seen_tiyn=seen_tiyn, asked_tiyn=total)
+        for start in range(0, len(tokens), MAX_TOKENS_A_PAYMENT):
+            part = tokens[start : start + MAX_TOKENS_A_PAYMENT]
+            amount = sum(token.amount_tiyn for token in part)
+            intent_id = derived(id, "release", part[0].id.transaction_id, part[0].id.output)
+            statements = (
+                [] if seen_tiyn is None else [self._statement(member, mark, amount, intent_id, register)]
+            )
+            intent = member.wallet.prepare_release(intent_id, part, statements)
+            send_one(self._store, self._system.ledger, intent, self._directory, self._clock)
+            done += amount
+        return done
+
+    def _statement(
+        self, member: Member, mark: bytes, amount_tiyn: int, document: bytes, register: str
+    ) -> bytes:
+        signer = self._system.keys.register(register)
+        known = self._system.ledger.registered(member.wallet.kid)
+        if known is None:
+            raise Refused("E_KEY_UNKNOWN", kid=member.wallet.kid)
+        statement = Statement(
+            signer.public.kid, mark, known.pseudonym, amount_tiyn, document, self._clock.now()
+        )
+        return sign(statement, self._system.network, signer).encode()
+
+    def sell(self, member: Member, mark: bytes, id: bytes) -> int:
+        """A member turns all its money of a mark (free money: empty) into a deposit at its bank; how much (tiyn)."""
+        bank = self._system.banks[self.bank_id(member.bank)]
+        done = 0
+        tokens = member.wallet.tokens(mark)
+        for start in range(0, len(tokens), MAX_TOKENS_A_PAYMENT):
+            part = tokens[start : start + MAX_TOKENS_A_PAYMENT]
+            amount = sum(token.amount_tiyn for token in part)
+            intent_id = derived(id, "sell", part[0].id.transaction_id, part[0].id.output)
+            intent = member.wallet.prepare_merge(intent_id, part, mark, payee=bank.inventory_kid)
+            saved = self._store.save_intents([intent])[0]
+            self._defund(bank.buy_back([saved.body])[0], saved)
+            done += amount
+        return done
+
+    def _defund(self, answer: Receipt | TengeError, intent: Intent) -> None:
+        if isinstance(answer, Receipt):
+            self._store.finish([Done(intent.wallet, intent.id, answer.transaction_id)])
+            return
+        self._store.refuse([Refusal(intent.wallet, intent.id, answer.code.encode())])
+        raise answer
+
+    def complete(self) -> None:
+        """Close every intent a crash left open: purchases by the banks go to the bank again, the rest to the ledger."""
+        sales, rest = [], []
+        for intent in self._store.open_intents():
+            record = open_transaction(intent.body, self._system.network).record
+            kids = {token.lock.kid for token in record.creates if isinstance(token.lock, KeyLock)}
+            bank = next((bank for bank in self._system.banks.values() if bank.inventory_kid in kids), None)
+            if bank is None:
+                rest.append(intent)
+            else:
+                sales.append((bank, intent))
+        for bank, intent in sales:
+            try:
+                self._defund(bank.buy_back([intent.body])[0], intent)
+            except TengeError:
+                continue
+        if rest:
+            send(self._store, self._system.ledger, rest, self._directory, self._clock)

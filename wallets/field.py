@@ -1,0 +1,301 @@
+"""What the cast does with no network, and what happens when the network is back.
+
+Devices are simulated secure elements with a journal each, their hosts keep rows beside them, and settlement is the
+real reconciler on the sandbox's own ledger. Every call takes the id of what it is; a call that was cut off is
+completed by repeating it with the same id.
+
+Mass runs write the elements' journals without waiting for the disk (`durable=False`): a killed process loses nothing,
+a power cut might. The ledger, the books and the archive always wait.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from cbdc.errors import Refused, TengeError
+from cbdc.keys import ES256
+from cbdc.ledger.entry import Receipt
+from cbdc.marks import MarkDefinition
+from cbdc.ports import Checkpoint, Clock, Entropy
+from cbdc.system import System
+from offline.archive import SqliteArchive
+from offline.authority import purpose_row
+from offline.device import Device
+from offline.element import SimulatedSecureElement
+from offline.gateway import OfflineCentre, OfflineKeys, OfflineStores, memory_stores
+from offline.host_store import HostStore, MemoryHostStore, SqliteHostStore
+from offline.journal import Journal, JournalFolder, MemoryJournal
+from offline.opened import OpenedElement, open_for_attack
+from offline.reconcile import Settings
+from offline.records import open_bundle
+from wallets.case import Case, tell_case
+from wallets.cast import Member
+from wallets.desk import Answers, derived
+from wallets.recourse import CourtRecourse
+from wallets.store import WalletStore
+from wallets.wallet import find_tokens_of, refresh, send
+
+DAY_SECONDS = 86_400
+PLAIN = 0
+
+
+def devices_of(member: Member) -> list[Device]:
+    """A member's own device; a clone is the same money twice and does not count."""
+    return [] if member.device is None else [member.device]
+
+
+class Field:
+    """The offline side of a sandbox."""
+
+    def __init__(
+        self,
+        system: System,
+        entropy: Entropy,
+        clock: Clock,
+        folder: Path | None,
+        checkpoint: Checkpoint,
+        store: WalletStore,
+        durable: bool = False,
+    ) -> None:
+        self._system = system
+        self._entropy = entropy
+        self._clock = clock
+        self._store = store
+        self._folder = None if folder is None else folder / "offline"
+        self._journals: JournalFolder | None = None
+        self._hosts: HostStore = MemoryHostStore()
+        self._clone_hosts: HostStore = MemoryHostStore()
+        stores = memory_stores()
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._journals = JournalFolder(self._folder / "elements", durable, checkpoint=checkpoint)
+            self._hosts = SqliteHostStore(self._folder / "hosts.sqlite", durable)
+            self._clone_hosts = SqliteHostStore(self._folder / "clones.sqlite", durable)
+            names = ("evidence", "devices", "lists")
+            stores = OfflineStores(*(SqliteArchive(self._folder / f"{name}.sqlite") for name in names))
+        self._stores = stores
+        self._owners: dict[bytes, Member] = {}
+        self._definitions: tuple[MarkDefinition, ...] = ()
+        keys = system.keys
+        self.centre = OfflineCentre(
+            system.ledger,
+            system.authority,
+            OfflineKeys([keys.issuer], keys.status, keys.settle, {n: keys.bank_ca(n) for n in system.banks}),
+            stores,
+            Settings(system.escrow_kid, system.loss_reserve_kid),
+            clock,
+            entropy,
+            CourtRecourse(system, self._owner_of, clock),
+            checkpoint,
+        )
+        self.reconciler = self.centre.reconciler
+        self.payments = 0
+
+    def _bank_id(self, member: Member) -> int:
+        return next(number for number, bank in self._system.banks.items() if bank.name == member.bank)
+
+    def _owner_of(self, device: bytes) -> tuple[bytes, int] | None:
+        owner = self._owners.get(device)
+        return None if owner is None else (owner.wallet.kid, self._bank_id(owner))
+
+    def close(self) -> None:
+        """Release every file."""
+        if self._journals is not None:
+            self._journals.close()
+        for store in (self._hosts, self._clone_hosts):
+            if isinstance(store, SqliteHostStore):
+                store.close()
+        self.centre.close()
+
+    # --- devices and trust ---
+
+    def publish(self, definitions: Sequence[MarkDefinition]) -> None:
+        """Make the purposes of these marks known in the first TRUST list; again: the same list."""
+        self._definitions = tuple(definitions)
+        rows = [purpose_row(definition) for definition in definitions]
+        self.centre.publish(b"purposes" + derived(*(d.body() for d in definitions)), purposes=rows)
+
+    def _fresh_trust(self) -> None:
+        """Every day on which somebody syncs has a list of its own, so that devices never grow stale in between."""
+        self.centre.publish(b"day" + str(self._clock.now() // DAY_SECONDS).encode())
+
+    def _journal(self, name: str) -> Journal:
+        return MemoryJournal() if self._journals is None else self._journals.journal(name)
+
+    def enrol(self, member: Member, tier: int, bank_id: int) -> None:
+        """Give a member a device: element, proof of possession, certificate, first TRUST list. Again: the same one."""
+        name = member.wallet.kid.hex()[:32]
+        element = SimulatedSecureElement(
+            self._journal(name), self._entropy, derived("element", member.name), ES256, attacks_allowed=True
+        )
+        challenge = self.centre.challenge(bank_id, member.customer)
+        proof = element.enrol(self._system.network, bank_id, challenge)
+        certificate = self.centre.enrol(proof, tier, member.wallet.kid)
+        if element.status(self._clock.now()).certificate is None:
+            element.provision(self.centre.trust_view, certificate)
+        member.device = Device(element, self._hosts)
+        self._owners[element.public_key.kid] = member
+        if self._journals is not None and self._clone_path(name).exists():
+            member.clone = self._open_clone(member, name)
+
+    def _clone_path(self, name: str) -> Path:
+        assert self._folder is not None
+        return self._folder / "elements" / f"clone-{name}.journal"
+
+    def _open_clone(self, member: Member, name: str) -> Device:
+        element = OpenedElement(self._journal(f"clone-{name}"), self._entropy, b"", attacks_allowed=True)
+        element.reason = "an attack study of this sandbox"
+        return Device(element, self._clone_hosts)
+
+    def clone(self, member: Member) -> None:
+        """Open a member's device and copy it: `member.clone` has the same key and the same notes."""
+        if member.clone is not None:
+            return
+        if member.device is None:
+            raise Refused("E_NO_DEVICE", member=member.name)
+        element = member.device.element
+        assert isinstance(element, SimulatedSecureElement)
+        opened = open_for_attack(element, "an attack study of this sandbox")
+        kid = element.public_key.kid
+        self._clone_hosts.write(kid, self._hosts.read(kid))
+        if self._journals is None:
+            member.clone = Device(opened, self._clone_hosts)
+            return
+        name = member.wallet.kid.hex()[:32]
+        self._journals.journal(f"clone-{name}").append(opened.snapshot())
+        member.clone = self._open_clone(member, name)
+
+    # --- money out of the network and back ---
+
+    def load(
+        self, rows: Sequence[tuple[Member, list[int]]], mark: bytes, id: bytes, directory: Mapping[bytes, str]
+    ) -> Answers:
+        """Members lock money in escrow, one note for each amount, and their devices take the notes."""
+        now = self._clock.now()
+        answers: Answers = [None] * len(rows)
+        intents, places = [], []
+        for place, (member, amounts) in enumerate(rows):
+            try:
+                if member.device is None:
+                    raise Refused("E_NO_DEVICE", member=member.name)
+                status = member.device.status(now)
+                intents.append(
+                    member.wallet.prepare_load(
+                        derived(id, "load", member.name),
+                        amounts,
+                        self._system.escrow_kid,
+                        status.kid,
+                        status.load_number + 1,
+                        mark,
+                    )
+                )
+                places.append(place)
+            except TengeError as error:
+                answers[place] = error
+        results = send(self._store, self._system.ledger, intents, directory, self._clock)
+        for place, result in zip(places, results, strict=True):
+            answers[place] = self._take_notes(rows[place][0], result)
+        return answers
+
+    def _take_notes(self, member: Member, result: Receipt | TengeError) -> TengeError | None:
+        if isinstance(result, TengeError):
+            return result
+        assert member.device is not None
+        now = self._clock.now()
+        status = member.device.status(now)
+        self.reconciler.tick()
+        try:
+            for note in self.centre.notes(status.kid, status.load_number):
+                member.device.load(note, now)
+        except TengeError as error:
+            return error
+        return None
+
+    def _purpose(self, mark: bytes) -> int:
+        if not mark:
+            return PLAIN
+        network = self._system.network
+        found = [definition for definition in self._definitions if definition.oid(network) == mark]
+        return found[0].purpose if found else PLAIN
+
+    def pay(
+        self, payer: Member, payee: Member, amount_tiyn: int, mark: bytes, id: bytes, clone: bool = False
+    ) -> int:
+        """Device pays device: invoice, payment, receipt; the longest chain of hops among the notes that moved."""
+        device = payer.clone if clone else payer.device
+        if device is None or payee.device is None:
+            raise Refused("E_NO_DEVICE", member=payer.name if device is None else payee.name)
+        now = self._clock.now()
+        invoice = payee.device.invoice(id, amount_tiyn, self._purpose(mark), now)
+        payment = device.pay(invoice, payee.device.certificate, now)
+        receipt = payee.device.receive(payment, invoice, now)
+        device.keep_receipt(receipt)
+        self.payments += 1
+        bundle = open_bundle(payment, self._system.network, len(payment))
+        return max(token.transfers[-1].record.hop for token in bundle.tokens)
+
+    def sync(self, members: Sequence[Member], id: bytes) -> Answers:
+        """Each member's device hands in what it holds, takes the answer, and learns the newest TRUST list."""
+        self._fresh_trust()
+        answers: Answers = []
+        for member in members:
+            try:
+                if member.device is None:
+                    raise Refused("E_NO_DEVICE", member=member.name)
+                self._sync(member.device, derived(id, "sync", member.name))
+                answers.append(None)
+            except TengeError as error:
+                answers.append(error)
+        return answers
+
+    def _sync(self, device: Device, id: bytes) -> None:
+        now = self._clock.now()
+        batches = device.sync(id, now)
+        for batch in batches[:-1]:
+            self.centre.submit(batch.encode())
+        device.sync_commit(self.centre.sync(batches[-1].encode()).sync, now)
+        newer = self.centre.trust(device.trust_view.sequence)
+        if newer:
+            device.trust(newer)
+
+    def redeem(self, member: Member, id: bytes) -> int:
+        """The device sends all its money home to the member's wallet, on the bank's order; how much (tiyn)."""
+        if member.device is None:
+            raise Refused("E_NO_DEVICE", member=member.name)
+        now = self._clock.now()
+        kid = member.device.status(now).kid
+        signed = self.centre.redeem_order(id, kid)
+        transfers = member.device.redeem(signed, now)
+        self._sync(member.device, derived(id, "redeem sync"))
+        find_tokens_of(self._store, self._system.ledger, [member.wallet])
+        return sum(transfer.record.outputs[0].amount_tiyn for transfer in transfers)
+
+    # --- the centre ---
+
+    def reconcile(self) -> Case:
+        """Derive, book what is due, and tell the case so far."""
+        self.centre.tick()
+        return self.case()
+
+    def refresh_wallets(self, members: Sequence[Member]) -> None:
+        """Wallets learn what settlement and the court moved: refunds, redemptions, write-offs."""
+        for member in members:
+            refresh(self._store, self._system.ledger, member.wallet)
+
+    def case(self) -> Case:
+        """Double spends, who is named, what was lost and who bore it."""
+        return tell_case(self.reconciler, self._owners, self._system.authority.root, self.evidence_files())
+
+    def evidence_files(self) -> list[tuple[str, bytes]]:
+        """(file name, bytes) of every proof, by device and then in the reconciler's order."""
+        proofs = [proof for kid in self.reconciler.guilty() for proof in self.reconciler.evidence(kid)]
+        files = list(dict.fromkeys(proofs))
+        return [(f"case-{number}.dto", data) for number, data in enumerate(files, start=1)]
+
+    def object_ids(self) -> Iterator[bytes]:
+        """The ids of everything devices signed and handed in, in the order of the log."""
+        for row in self._stores.evidence.rows(0):
+            if row.leaf:
+                yield row.oid
+
+
+__all__ = ["Field", "devices_of"]

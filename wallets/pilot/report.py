@@ -1,0 +1,201 @@
+"""The figures of a finished run: one dictionary, the same bytes on every machine for the same script and seed.
+
+It holds no wall-clock time, no path and no machine name. The digest covers what was signed (the bodies of every
+transaction and offline object, in order) and the events; never signatures, groups of commits or heads.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from cbdc.errors import catalogue
+from wallets.pilot.folder import canonical_json
+from wallets.pilot.script import Script
+from wallets.sandbox import Sandbox
+
+FORMAT = 1
+_CLASSES = ("bank_inventory", "treasury", "wallets", "escrow", "loss_reserve")
+PRIVACY = (
+    "The ledger and reconciliation see key ids, pseudonyms, categories, amounts and marks. Names stay with the bank "
+    "that registered the key. A payee offline sees the amounts and keys of the earlier holders of the notes it gets."
+)
+
+
+def build(script: Script, seed: int, events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> dict[str, Any]:
+    """The report of a run whose steps gave `events` and left `sandbox`."""
+    refusals: Counter[str] = Counter()
+    for event in events:
+        refusals.update(event.get("refusals", {}))
+    offline = _offline(events, sandbox)
+    facts = _facts(script, events, sandbox, refusals, offline)
+    return {
+        "format": FORMAT,
+        "pilot": script.name,
+        "title": script.title,
+        "summary": script.summary,
+        "source": script.source,
+        "seed": seed,
+        "script_sha256": script.sha256,
+        "digest": _digest(events, sandbox),
+        "parameters": [asdict(parameter) for parameter in script.parameters],
+        "expectations": _expectations(script, facts) + _step_expectations(events),
+        "supply": asdict(sandbox.supply()),
+        "marks": {name: sandbox.mark_figures(name) for name in sorted(sandbox.marks)},
+        "offline": offline,
+        "refusals": [
+            {"code": code, "count": count, "sentence": _sentence(code)}
+            for code, count in sorted(refusals.items())
+        ],
+        "series": _series(events),
+        "holders": _holders(script, sandbox),
+        "balance_sheets": _sheets(events, sandbox),
+        "events": [_line(event) for event in events],
+        "privacy": PRIVACY,
+        "simulated": list(script.simulated),
+    }
+
+
+def _digest(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> str:
+    digest = hashlib.sha256()
+    for identity in sandbox.signed_ids():
+        digest.update(identity)
+    digest.update(canonical_json(list(events)).encode())
+    return digest.hexdigest()
+
+
+def _offline(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> dict[str, Any]:
+    case = sandbox.case()
+    return {
+        "payments": sum(event.get("offline_payments", 0) for event in events),
+        "hops_max": max((event.get("hops", 0) for event in events), default=0),
+        "double_spends": case.double_spends,
+        "evidence": [dict(row) for row in case.evidence],
+        "loss_tiyn": case.loss_tiyn,
+        "borne_by": dict(case.borne_by),
+    }
+
+
+def _facts(
+    script: Script,
+    events: Sequence[Mapping[str, Any]],
+    sandbox: Sandbox,
+    refusals: Mapping[str, int],
+    offline: Mapping[str, Any],
+) -> dict[str, int]:
+    """Every fact an expectation may name."""
+    facts: Counter[str] = Counter()
+    facts.update({f"supply.{name}": value for name, value in asdict(sandbox.supply()).items()})
+    facts.update({f"offline.{name}": value for name, value in offline.items() if isinstance(value, int)})
+    facts.update({f"refusals.{code}": count for code, count in refusals.items()})
+    case = sandbox.case()
+    facts.update({f"borne.{name}_tiyn": value for name, value in case.borne.items()})
+    for name in sandbox.marks:
+        facts.update(
+            {f"marks.{name}.{key}": v for key, v in sandbox.mark_figures(name).items() if isinstance(v, int)}
+        )
+    for event in events:
+        if "accepted" in event and not event["refused_as"]:
+            facts[f"steps.{event['verb']}.{event['who']}" if event["who"] else f"steps.{event['verb']}"] += (
+                event["accepted"]
+            )
+    for cast in script.cast:
+        group = sandbox.group_figures(cast.name)
+        facts.update({f"{kind}.{cast.name}_tiyn": value for kind, value in group.items()})
+    return facts
+
+
+def _expectations(script: Script, facts: Mapping[str, int]) -> list[dict[str, Any]]:
+    rows = []
+    for row in script.expectations:
+        actual = facts.get(row.fact, 0)
+        rows.append(
+            {
+                "name": row.name,
+                "fact": row.fact,
+                "unit": row.unit,
+                "expected": row.expected,
+                "actual": actual,
+                "ok": row.expected == actual,
+            }
+        )
+    return rows
+
+
+def _step_expectations(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A step that did not end as its script says: anything refused, or anything accepted or refused otherwise."""
+    rows = []
+    for event in events:
+        wanted = event.get("refused_as", "")
+        wrong = {code: count for code, count in event.get("refusals", {}).items() if code != wanted}
+        if wanted and event["accepted"]:
+            wrong["accepted"] = event["accepted"]
+        if wrong:
+            told = ", ".join(f"{count} × {code}" for code, count in sorted(wrong.items()))
+            rows.append(
+                {
+                    "name": f"day {event['day']}, {event['verb']}: {event['text']}",
+                    "fact": f"step {event['step']}",
+                    "unit": "",
+                    "expected": f"refused as {wanted}" if wanted else "nothing refused",
+                    "actual": told,
+                    "ok": False,
+                }
+            )
+    return rows
+
+
+def _sentence(code: str) -> str:
+    entry = catalogue().get(code)
+    return entry.sentence if entry else code
+
+
+def _series(events: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    last: dict[str, Mapping[str, int]] = {}
+    for event in events:
+        last[event["date"]] = event["supply"]
+    series: dict[str, list[Any]] = {"dates": sorted(last)}
+    for name in _CLASSES:
+        series[f"{name}_tiyn"] = [last[date][f"{name}_tiyn"] for date in sorted(last)]
+    return series
+
+
+def _holders(script: Script, sandbox: Sandbox) -> list[dict[str, Any]]:
+    rows = []
+    for cast in script.cast:
+        figures = sandbox.group_figures(cast.name)
+        rows.append({"name": f"{cast.name}: wallets", "tiyn": figures["wallets"], "count": cast.count})
+        if figures["devices"]:
+            rows.append({"name": f"{cast.name}: devices", "tiyn": figures["devices"], "count": cast.count})
+        if figures["deposits"]:
+            rows.append(
+                {"name": f"{cast.name}: bank deposits", "tiyn": figures["deposits"], "count": cast.count}
+            )
+    return rows
+
+
+def _sheets(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> list[dict[str, Any]]:
+    before = {row["institution"]: row["accounts"] for row in (events[0].get("sheets", []) if events else [])}
+    return [
+        {
+            "institution": row["institution"],
+            "before": before.get(row["institution"], []),
+            "after": row["accounts"],
+        }
+        for row in sandbox.balance_sheets()
+    ]
+
+
+def _line(event: Mapping[str, Any]) -> dict[str, Any]:
+    told = [str(event["text"])]
+    if event.get("amount_tiyn"):
+        told.append(f"({event['accepted']} × accepted, {event['amount_tiyn']} tiyn)")
+    if event.get("refusals"):
+        told.append(
+            "Refused: " + ", ".join(f"{count} × {code}" for code, count in event["refusals"].items()) + "."
+        )
+    if event.get("note"):
+        told.append(str(event["note"]))
+    kind = "refusal" if event.get("refused_as") else str(event["verb"])
+    return {"date": event["date"], "time": event["time"], "text": " ".join(told), "kind": kind}

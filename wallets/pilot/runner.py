@@ -1,0 +1,172 @@
+"""Plays a script on a sandbox, step by step, and can be stopped at any moment.
+
+Each step has one moment of virtual time, one id, and one row in the run's folder once it is done. Killed anywhere,
+`resume` reads the finished steps, plays the one that was under way again, and ends with the same report, byte for
+byte. A step that names the code its tries must be refused with fails if one is accepted or refused otherwise; a step
+that names none fails if anything is refused.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cbdc.errors import Malformed
+from cbdc.ports import Checkpoint, ManualClock, no_checkpoint
+from wallets.cast import SandboxPlan
+from wallets.pilot import page, report, setting
+from wallets.pilot.folder import RunFolder, canonical_json, write_atomic
+from wallets.pilot.script import Script, Step, parse, read_source
+from wallets.pilot.verbs import Outcome, Play, perform
+from wallets.sandbox import Sandbox
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished run: its report as a value, and where its files are."""
+
+    report: Mapping[str, Any]
+    folder: Path
+
+    @property
+    def ok(self) -> bool:
+        """Whether every expectation was met."""
+        return all(row["ok"] for row in self.report["expectations"])
+
+
+def quiet(done: int, of: int, text: str) -> None:
+    """The progress that shows nothing."""
+
+
+def run(
+    name_or_path: str,
+    folder: Path,
+    seed: int,
+    settings: Mapping[str, str] | None = None,
+    store: str = "",
+    checkpoint: Checkpoint = no_checkpoint,
+    progress: Progress = quiet,
+) -> Finished:
+    """Play a pilot into an empty folder.
+
+    `store` is the URL of the ledger's store, empty for a file in the folder. Raises what `script.load` raises,
+    E_RUN_EXISTS for a folder that is not empty, and E_VERB when a step cannot be played.
+    """
+    file, data = read_source(name_or_path)
+    script = parse(file, data, settings or {})
+    asked = {
+        "pilot": script.name,
+        "file": file,
+        "script_sha256": script.sha256,
+        "seed": seed,
+        "settings": dict(sorted((settings or {}).items())),
+        "store": store,
+    }
+    return _play(script, RunFolder.create(folder, asked, data, checkpoint), asked, checkpoint, progress)
+
+
+def resume(folder: Path, checkpoint: Checkpoint = no_checkpoint, progress: Progress = quiet) -> Finished:
+    """Go on with the run in `folder`; a finished run gives its report again. E_RUN_UNKNOWN or E_RUN_DAMAGED."""
+    opened, asked, data = RunFolder.open(folder, checkpoint)
+    try:
+        script = parse(asked["file"], data, asked["settings"])
+    except (KeyError, TypeError):
+        raise Malformed("E_RUN_DAMAGED", folder=folder.name, file="run.json") from None
+    return _play(script, opened, asked, checkpoint, progress)
+
+
+def _play(
+    script: Script, folder: RunFolder, asked: Mapping[str, Any], checkpoint: Checkpoint, progress: Progress
+) -> Finished:
+    events = folder.finished()
+    # What a crash left open is completed while the sandbox opens, at the moment of the step it belongs to.
+    under_way = script.steps[max(0, len(events) - 1) :] if events else ()
+    first = under_way[0] if under_way else None
+    clock = ManualClock(script.moment_of(first.day, first.time) if first else script.moment_of(0, "00:00"))
+    sandbox = Sandbox.open(plan_of(script, asked, clock), folder.path, checkpoint)
+    try:
+        play = Play(script, sandbox, folder)
+        total = len(script.steps) + 1
+        for number, event in enumerate(_remaining(play, clock, events), start=len(events)):
+            folder.finish_step(number, event)
+            events.append(event)
+            progress(len(events), total, str(event["text"] or event["verb"]))
+        result = report.build(script, asked["seed"], events, sandbox)
+        _write(folder, result, sandbox)
+    finally:
+        sandbox.close()
+        folder.close()
+    folder.write_manifest(complete=True)
+    return Finished(result, folder.path)
+
+
+def plan_of(script: Script, asked: Mapping[str, Any], clock: ManualClock) -> SandboxPlan:
+    """What the sandbox of this script is made of."""
+    return SandboxPlan(
+        seed=int(asked["seed"]),
+        clock=clock,
+        store=str(asked["store"]),
+        label=f"pilot {script.name}",
+        banks=tuple((bank.name, bank.title, bank.reserve_tiyn) for bank in script.banks),
+        budget_bank=script.budget_bank,
+        budget_tiyn=script.budget_tiyn,
+        loss_reserve_tiyn=script.loss_reserve_tiyn,
+    )
+
+
+def _remaining(
+    play: Play, clock: ManualClock, events: Sequence[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Play what is left: the setting up first, then each step; yields its event when it is done."""
+    script, sandbox = play.script, play.sandbox
+    setting.set_up(script, sandbox)
+    if not events:
+        yield {
+            "step": -1,
+            "day": 0,
+            "date": script.date_of(0).isoformat(),
+            "time": "00:00",
+            "verb": "set_up",
+            "text": "The National Bank, the operator, banks, treasury and cast are set up; the loss reserve is funded.",
+            "supply": asdict(sandbox.supply()),
+            "sheets": sandbox.balance_sheets(),
+        }
+    for step in script.steps[max(0, len(events) - 1) :]:
+        clock.move_to(max(clock.now(), script.moment_of(step.day, step.time)))
+        yield _event(script, sandbox, step, perform(play, step))
+
+
+def _event(script: Script, sandbox: Sandbox, step: Step, outcome: Outcome) -> dict[str, Any]:
+    refusals = Counter(error.code for error in outcome.results if error is not None)
+    return {
+        "step": step.number,
+        "day": step.day,
+        "date": script.date_of(step.day).isoformat(),
+        "time": step.time,
+        "verb": step.verb,
+        "who": str(step.arguments.get("who", "")),
+        "text": step.text,
+        "note": outcome.note,
+        "tries": len(outcome.results),
+        "accepted": sum(1 for error in outcome.results if error is None),
+        "refused_as": step.refused,
+        "refusals": dict(sorted(refusals.items())),
+        "amount_tiyn": outcome.amount_tiyn,
+        "offline_payments": outcome.offline_payments,
+        "hops": outcome.hops,
+        "supply": asdict(sandbox.supply()),
+    }
+
+
+def _write(folder: RunFolder, result: Mapping[str, Any], sandbox: Sandbox) -> None:
+    evidence = folder.path / "evidence"
+    evidence.mkdir(exist_ok=True)
+    write_atomic(evidence / "root.dto", sandbox.root)
+    for name, data in sandbox.evidence_files():
+        write_atomic(evidence / name, data)
+    write_atomic(folder.path / "head.dto", sandbox.head())
+    write_atomic(folder.path / "report.html", page.render(result).encode())
+    write_atomic(folder.path / "report.json", canonical_json(result).encode())
