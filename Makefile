@@ -27,7 +27,7 @@ DEMO_RUN := build/demo-run
 # Everything comes from the locks: every file is checked against a hash, and nothing is built from source.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r
 
-.PHONY: help demo test serve lint format errors lock mutants clean
+.PHONY: help demo test serve lint format errors pages lock mutants clean
 
 help:
 	@sed -n '3,10s/^# \{0,1\}//p' Makefile
@@ -87,6 +87,11 @@ test: lint
 
 errors: $(VENV)/test.stamp
 	$(PY) -m tests.house.errors_page --write
+
+# Everything in docs/ that is made from the code: errors, commands, and the parts between `made` comments.
+pages: errors
+	$(PY) -m tests.house.commands_page --write
+	$(PY) -m tests.house.made --write
 
 mutants: $(VENV)/mutants.stamp
 	$(BIN)/mutmut run
