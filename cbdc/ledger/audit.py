@@ -197,11 +197,13 @@ def _check_kept(result: Audit, log: MerkleLog, sizes: set[int], kept_head: Signe
         return
     assert result.genesis is not None
     try:
-        result.genesis.verify_head(kept_head)
-        size = kept_head.record.size
+        # Opened again for this journal's network: a head of another network proves nothing here.
+        head = open_envelope(kept_head.envelope(), LogHead, result.genesis.network)
+        result.genesis.verify_head(head)
+        size = head.record.size
         if size > log.size:
             raise Refused("E_AUDIT_TAIL", size=size, entries=log.size)
-        if log.root(size) != kept_head.record.root:
+        if log.root(size) != head.record.root:
             raise Refused("E_AUDIT_FORK", size=size)
         if size not in sizes:
             raise Refused("E_AUDIT_HEAD_GONE", size=size)

@@ -17,12 +17,13 @@ unless another one is given.
 
 import copy
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 from cbdc import authority
 from cbdc.authority import Auth, make_root, network_id
+from cbdc.errors import TengeError
 from cbdc.keys import ED25519, SoftwareKey
 from cbdc.ledger.entry import Policy, Receipt, make_genesis
 from cbdc.ledger.ledger import Ledger
@@ -369,6 +370,15 @@ class World:
 def ids(transaction: SignedTransaction) -> list[TokenId]:
     """The ids of all tokens that a transaction creates."""
     return [TokenId(transaction.id, place) for place in range(len(transaction.record.creates))]
+
+
+def answer_of(call: Callable[..., object], *arguments: object) -> str:
+    """What a call answers: "ok", or the code of its refusal."""
+    try:
+        call(*arguments)
+    except TengeError as refusal:
+        return refusal.code
+    return "ok"
 
 
 def picture(store: Store) -> tuple[object, ...]:

@@ -1,0 +1,429 @@
+"""One suite for every `Store`: what the ledger relies on, whatever engine keeps the rows.
+
+To add an engine, add a row to `ENGINES`: how to open it in a folder, and how to open the same data again (None where
+closing it loses everything).
+"""
+
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cbdc.ledger.memory import MemoryStore
+from cbdc.ledger.sqlite import SqliteStore
+from cbdc.ledger.store import Commit, EntryRow, Store
+from tests.cbdc.world import answer_of, fixed_bytes, picture
+
+FILE = "ledger.sqlite"
+
+
+class Engine(NamedTuple):
+    """One engine: a new store in a folder, and the same store opened again (by another writer, or after a restart)."""
+
+    name: str
+    create: Callable[[Path], Store]
+    again: Callable[[Path], Store] | None
+
+
+ENGINES = [
+    Engine("memory", lambda folder: MemoryStore(), None),
+    Engine("sqlite", lambda folder: SqliteStore(folder / FILE), lambda folder: SqliteStore(folder / FILE)),
+]
+LASTING = [engine for engine in ENGINES if engine.again is not None]
+
+
+@pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A new store of each engine."""
+    opened = request.param.create(tmp_path)
+    yield opened
+    opened.close()
+
+
+def row(index: int, name: str = "") -> EntryRow:
+    """An entry that belongs to its index (and to `name`)."""
+    identity = f"{index}{name}"
+    return EntryRow(index, fixed_bytes(f"id {identity}"), b"data " + identity.encode(), fixed_bytes(identity))
+
+
+def commit(
+    size: int,
+    count: int = 1,
+    changes: dict[bytes, bytes | None] | None = None,
+    owners: dict[bytes, bytes] | None = None,
+    name: str = "",
+) -> Commit:
+    """A commit of `count` entries after `size`."""
+    rows = tuple(row(size + place, name) for place in range(count))
+    return Commit(size, rows, changes or {}, owners or {}, f"head {size + count}{name}".encode())
+
+
+T1, T2, T3 = (b"\x01" + fixed_bytes(f"token {n}", 34) for n in range(3))
+AYAN, SHOP = fixed_bytes("ayan"), fixed_bytes("shop")
+
+
+def test_a_new_store_is_empty(store: Store) -> None:
+    assert picture(store) == (0, [], [], [], [], [])
+    assert store.get_many([b"\x01x"]) == {}
+    assert store.find([bytes(32)]) == {}
+    assert store.head_covering(0) is None
+    assert store.owned(AYAN) == []
+
+
+def test_a_commit_is_there_whole(store: Store) -> None:
+    store.commit(commit(0, 2, {T1: b"one", b"\x04n": b"7"}, {T1: AYAN}))
+    assert store.size() == 2
+    assert list(store.entries()) == [row(0), row(1)]
+    assert list(store.leaves()) == [row(0).leaf, row(1).leaf]
+    assert list(store.heads()) == [(2, b"head 2")]
+    assert list(store.state()) == [(T1, b"one"), (b"\x04n", b"7")]
+    assert list(store.owner_rows()) == [(T1, AYAN)]
+    assert store.get_many([T1, T2, b"\x04n"]) == {T1: b"one", b"\x04n": b"7"}
+    assert store.find([row(1).transaction_id, bytes(32)]) == {row(1).transaction_id: 1}
+
+
+def test_values_change_and_go(store: Store) -> None:
+    store.commit(commit(0, 1, {T1: b"one", T2: b"two", b"\x04n": b"1"}, {T1: AYAN, T2: AYAN}))
+    store.commit(commit(1, 1, {T1: None, b"\x04n": b"2", T3: b"three", b"\x04none": None}, {T3: SHOP}))
+    assert dict(store.state()) == {T2: b"two", T3: b"three", b"\x04n": b"2"}
+    assert store.owned(AYAN) == [T2]
+    assert store.owned(SHOP) == [T3]
+    assert dict(store.owner_rows()) == {T2: AYAN, T3: SHOP}
+
+
+def test_what_comes_and_goes_in_one_commit_leaves_nothing(store: Store) -> None:
+    store.commit(commit(0, 1, {T1: None}, {T1: AYAN}))
+    assert (list(store.state()), list(store.owner_rows()), store.owned(AYAN)) == ([], [], [])
+
+
+def test_empty_values_are_values(store: Store) -> None:
+    store.commit(commit(0, 1, {b"\x05p": b""}))
+    assert store.get_many([b"\x05p"]) == {b"\x05p": b""}
+
+
+def test_lists_come_in_ascending_order(store: Store) -> None:
+    tokens = sorted((b"\x01" + fixed_bytes(f"{n}", 34) for n in range(40)), reverse=True)
+    store.commit(commit(0, 1, dict.fromkeys(tokens, b"v"), dict.fromkeys(tokens, AYAN)))
+    assert store.owned(AYAN) == sorted(tokens)
+    assert [key for key, _ in store.state()] == sorted(tokens)
+    assert [key for key, _ in store.owner_rows()] == sorted(tokens)
+
+
+def test_more_keys_than_a_statement_holds(store: Store) -> None:
+    changes: dict[bytes, bytes | None] = {b"\x04%d" % n: b"%d" % n for n in range(1_203)}
+    store.commit(commit(0, 1_203, changes))
+    wanted = [*changes, b"\x04missing"]
+    assert store.get_many(wanted) == changes
+    assert store.get_many(key for key in wanted) == changes
+    ids = [row(n).transaction_id for n in range(1_203)]
+    assert store.find(ids) == {identity: n for n, identity in enumerate(ids)}
+    assert len(list(store.leaves())) == 1_203
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "places"),
+    [
+        (0, None, [0, 1, 2, 3]),
+        (2, None, [2, 3]),
+        (4, None, []),
+        (9, None, []),
+        (1, 3, [1, 2]),
+        (2, 2, []),
+        (0, 99, [0, 1, 2, 3]),
+        (-2, None, [0, 1, 2, 3]),
+        (-2, 1, [0]),
+    ],
+)
+def test_a_range_of_entries(store: Store, start: int, stop: int | None, places: list[int]) -> None:
+    store.commit(commit(0, 4))
+    assert [entry.index for entry in store.entries(start, stop)] == places
+
+
+def test_each_entry_has_the_first_head_that_covers_it(store: Store) -> None:
+    for size, count in ((0, 1), (1, 3), (4, 2)):
+        store.commit(commit(size, count))
+    covering = [store.head_covering(index) for index in range(7)]
+    assert covering == [b"head 1", *[b"head 4"] * 3, *[b"head 6"] * 2, None]
+    assert list(store.heads()) == [(1, b"head 1"), (4, b"head 4"), (6, b"head 6")]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 99])
+def test_another_size_is_a_conflict_and_changes_nothing(store: Store, size: int) -> None:
+    store.commit(commit(0, 2, {T1: b"one"}, {T1: AYAN}))
+    before = picture(store)
+    assert (
+        answer_of(store.commit, commit(size, 1, {T1: None, T2: b"two"}, {T2: SHOP}, "x"))
+        == "E_STORE_CONFLICT"
+    )
+    assert picture(store) == before
+    store.commit(commit(2, 1, {T1: None}))
+    assert store.size() == 3
+
+
+def test_an_id_that_is_there_already_has_the_last_word(store: Store) -> None:
+    store.commit(commit(0, 2, {T1: b"one"}, {T1: AYAN}))
+    before = picture(store)
+    again = EntryRow(2, row(1).transaction_id, b"other", fixed_bytes("other"))
+    doubled = (row(2), EntryRow(3, row(2).transaction_id, b"other", fixed_bytes("other")))
+    for rows in ((again,), doubled):
+        answer = answer_of(store.commit, Commit(2, rows, {T1: None}, {}, b"head"))
+        assert answer == "E_STORE_UNAVAILABLE"
+        assert picture(store) == before
+
+
+@pytest.mark.parametrize("rows", [(), (row(1),), (row(0), row(2)), (row(0), row(0))])
+def test_a_commit_with_a_gap_is_a_bug(store: Store, rows: tuple[EntryRow, ...]) -> None:
+    with pytest.raises(AssertionError):
+        store.commit(Commit(0, rows, {T1: b"one"}, {}, b"head"))
+    assert picture(store) == (0, [], [], [], [], [])
+
+
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+@given(
+    steps=st.lists(
+        st.dictionaries(st.integers(0, 9), st.one_of(st.none(), st.integers(0, 2)), max_size=4), max_size=6
+    )
+)
+@settings(max_examples=25)
+def test_it_holds_what_a_dictionary_holds(engine: Engine, steps: list[dict[int, int | None]]) -> None:
+    keys = [b"\x01" + fixed_bytes(f"key {n}", 34) for n in range(10)]
+    model: dict[bytes, bytes] = {}
+    owner: dict[bytes, bytes] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        store = engine.create(Path(folder))
+        for size, step in enumerate(steps):
+            changes: dict[bytes, bytes | None] = {}
+            owners: dict[bytes, bytes] = {}
+            for number, holder in step.items():
+                key = keys[number]
+                if holder is None:
+                    changes[key] = None
+                    model.pop(key, None)
+                    owner.pop(key, None)
+                elif key not in model:  # a token is created once, and spent once
+                    changes[key] = model[key] = b"%d" % size
+                    owners[key] = owner[key] = fixed_bytes(f"holder {holder}")
+            store.commit(commit(size, 1, changes, owners))
+        assert dict(store.state()) == model
+        assert dict(store.owner_rows()) == owner
+        for number in range(3):
+            held = [key for key, name in owner.items() if name == fixed_bytes(f"holder {number}")]
+            assert store.owned(fixed_bytes(f"holder {number}")) == sorted(held)
+        store.close()
+
+
+# --- engines that last ---
+
+
+@pytest.mark.parametrize("engine", LASTING, ids=lambda engine: engine.name)
+def test_what_is_committed_is_there_after_a_restart(engine: Engine, tmp_path: Path) -> None:
+    assert engine.again is not None
+    first = engine.create(tmp_path)
+    first.commit(commit(0, 2, {T1: b"one"}, {T1: AYAN}))
+    before = picture(first)
+    first.close()
+    second = engine.again(tmp_path)
+    assert picture(second) == before
+    second.commit(commit(2, 1, {T1: None}))
+    second.close()
+    third = engine.again(tmp_path)
+    assert third.size() == 3
+    assert third.owned(AYAN) == []
+    third.close()
+
+
+@pytest.mark.parametrize("engine", LASTING, ids=lambda engine: engine.name)
+def test_of_two_writers_one_wins(engine: Engine, tmp_path: Path) -> None:
+    assert engine.again is not None
+    one, two = engine.create(tmp_path), engine.again(tmp_path)
+    one.commit(commit(0, 1, {T1: b"one"}, {T1: AYAN}))
+    assert two.size() == 1, "a writer sees what the other committed"
+    one.commit(commit(1, 1, name="one"))
+    before = picture(one)
+    assert answer_of(two.commit, commit(1, 1, {T1: None}, name="two")) == "E_STORE_CONFLICT"
+    assert picture(one) == picture(two) == before
+    two.commit(commit(2, 1, name="two"))
+    assert one.size() == 3
+    one.close()
+    two.close()
+
+
+@pytest.mark.parametrize("engine", LASTING, ids=lambda engine: engine.name)
+def test_writers_that_race_never_both_win(engine: Engine, tmp_path: Path) -> None:
+    assert engine.again is not None
+    writers = [engine.create(tmp_path)] + [engine.again(tmp_path) for _ in range(3)]
+    wins: list[int] = []
+
+    def write(name: str, writer: Store) -> None:
+        answers = {size: answer_of(writer.commit, commit(size, 1, name=name)) for size in range(10)}
+        wins.extend(size for size, answer in answers.items() if answer == "ok")
+
+    threads = [threading.Thread(target=write, args=(f"{n}", writer)) for n, writer in enumerate(writers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(wins) == sorted(set(wins)), "each place was won once"
+    assert writers[0].size() == len(wins) == len(list(writers[0].heads()))
+    for writer in writers:
+        writer.close()
+
+
+def test_many_threads_read_while_one_writes(store: Store) -> None:
+    store.commit(commit(0, 1, {T1: b"0"}, {T1: AYAN}))
+    problems: list[object] = []
+
+    def read() -> None:
+        for _ in range(50):
+            owned = store.owned(AYAN)
+            entries = list(store.entries())
+            if owned != [T1] or [entry.index for entry in entries] != list(range(len(entries))):
+                problems.append((owned, entries))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for size in range(1, 30):
+        store.commit(commit(size, 1, {b"\x04n": b"%d" % size}))
+    for reader in readers:
+        reader.join()
+    assert problems == []
+
+
+# --- SQLite's own troubles ---
+
+
+def filled(folder: Path) -> SqliteStore:
+    """A SQLite store with two entries and a token."""
+    store = SqliteStore(folder / FILE)
+    store.commit(commit(0, 2, {T1: b"one"}, {T1: AYAN}))
+    return store
+
+
+def test_a_full_disk_refuses_and_changes_nothing(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    before = picture(store)
+    pages = store._database.execute("PRAGMA page_count").fetchone()[0]
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    large: dict[bytes, bytes | None] = {b"\x04%d" % n: bytes(500) for n in range(200)}
+    assert answer_of(store.commit, commit(2, 1, {**large, T1: None})) == "E_STORE_UNAVAILABLE"
+    assert picture(store) == before
+    store._database.execute("PRAGMA max_page_count = 1000000")
+    store.commit(commit(2, 1, {**large, T1: None}))
+    assert store.size() == 3
+    store.close()
+
+
+def test_a_write_that_the_disk_refuses_changes_nothing(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    before = picture(store)
+    store._database.execute("PRAGMA query_only = ON")
+    assert answer_of(store.commit, commit(2, 1, {T1: None})) == "E_STORE_UNAVAILABLE"
+    assert picture(store) == before
+    store._database.execute("PRAGMA query_only = OFF")
+    store.commit(commit(2, 1, {T1: None}))
+    store.close()
+
+
+@pytest.mark.parametrize("point", ["ledger.commit.before", "ledger.commit.inside"])
+def test_an_interrupted_commit_leaves_nothing(tmp_path: Path, point: str) -> None:
+    armed = [False]
+
+    def checkpoint(name: str) -> None:
+        if armed[0] and name == point:
+            raise KeyboardInterrupt
+
+    store = SqliteStore(tmp_path / FILE, checkpoint)
+    store.commit(commit(0, 2, {T1: b"one"}, {T1: AYAN}))
+    before = picture(store)
+    armed[0] = True
+    with pytest.raises(KeyboardInterrupt):
+        store.commit(commit(2, 1, {T1: None}))
+    armed[0] = False
+    assert picture(store) == before
+    store.commit(commit(2, 1, {T1: None}))
+    assert store.size() == 3
+    store.close()
+
+
+def test_a_store_for_reading_sees_one_moment_and_writes_nothing(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    reader = SqliteStore(tmp_path / FILE, read_only=True)
+    before = picture(reader)
+    assert before == picture(store)
+    store.commit(commit(2, 1, {T1: None}))
+    assert picture(reader) == before, "a reader is not disturbed by a writer"
+    assert answer_of(reader.commit, commit(2, 1, {T1: None})) == "E_STORE_UNAVAILABLE"
+    reader.close()
+    later = SqliteStore(tmp_path / FILE, read_only=True)
+    assert picture(later) == picture(store)
+    later.close()
+    store.close()
+    closed = SqliteStore(tmp_path / FILE, read_only=True)
+    assert closed.size() == 3
+    closed.close()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_folder_that_is_not_there(tmp_path: Path, read_only: bool) -> None:
+    path = tmp_path / "nowhere" / FILE
+    assert answer_of(lambda: SqliteStore(path, read_only=read_only)) == "E_STORE_UNAVAILABLE"
+    assert not path.parent.exists()
+
+
+def test_reading_makes_no_file(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    assert answer_of(lambda: SqliteStore(path, read_only=True)) == "E_STORE_UNAVAILABLE"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize(
+    "content",
+    [b"not a database at all, but long enough to be read as a header" * 9, b"SQLite format 3\0junk" * 99],
+)
+def test_a_file_that_is_no_ledger(tmp_path: Path, read_only: bool, content: bytes) -> None:
+    path = tmp_path / FILE
+    path.write_bytes(content)
+    assert answer_of(lambda: SqliteStore(path, read_only=read_only)) == "E_STORE_UNAVAILABLE"
+    assert path.read_bytes() == content
+
+
+def test_another_programs_database_is_no_ledger_to_read(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / FILE)
+    other.execute("CREATE TABLE notes (text TEXT)")
+    other.commit()
+    other.close()
+    assert answer_of(lambda: SqliteStore(tmp_path / FILE, read_only=True)) == "E_STORE_UNAVAILABLE"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entry SET data = 'text' WHERE place = 1",
+        "UPDATE entry SET leaf = 7 WHERE place = 1",
+        "UPDATE entry SET transaction_id = 1.5 WHERE place = 1",
+        "UPDATE head SET envelope = 'text'",
+        "UPDATE state SET value = 5",
+        "UPDATE owner SET token = 'token'",
+    ],
+)
+def test_values_of_another_type_are_refused_and_never_crash(tmp_path: Path, change: str) -> None:
+    store = filled(tmp_path)
+    store._database.execute(change)
+    assert answer_of(picture, store) == "E_STORE_UNAVAILABLE"
+    store.close()
+
+
+def test_a_closed_store_is_unavailable(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    store.close()
+    for call in (store.size, lambda: list(store.entries()), lambda: store.get_many([T1])):
+        assert answer_of(call) == "E_STORE_UNAVAILABLE"
+    assert answer_of(store.commit, commit(2)) == "E_STORE_UNAVAILABLE"
