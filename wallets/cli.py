@@ -283,3 +283,11 @@ def bench_ledger(transfers: int, as_json: bool) -> int:
         for line in measure.words(found):
             click.echo(line)
     return OK
+
+
+if __name__ == "__main__":
+    main()
+
+
+if __name__ == "__main__":
+    main()
