@@ -201,6 +201,10 @@ class Archive:
         self._took(rows)
         return rows
 
+    def rows_from(self, start: int) -> list[Row]:
+        """The rows from `start` on, whether followed before or not."""
+        return list(self._store.rows(start))
+
     def _took(self, rows: Iterable[Row]) -> None:
         for row in rows:
             self._read += 1

@@ -103,7 +103,7 @@ class EscrowBook:
         self._touched: dict[bytes, set[bytes]] = {}
         self._marks: dict[bytes, bytes] = {}
         self._settled: dict[bytes, Settled] = {}
-        self.loads: dict[int, Load] = {}
+        self._loads: dict[bytes, list[Load]] = {}
 
     @property
     def settled(self) -> Mapping[bytes, Settled]:
@@ -147,8 +147,12 @@ class EscrowBook:
         load = Load(
             entry.index, entry.time, record.device, record.load_number, opened.witnesses[0][0], tuple(tokens)
         )
-        self.loads[entry.index] = load
+        self._loads.setdefault(load.device, []).append(load)
         return load
+
+    def loads_of(self, device: bytes) -> list[Load]:
+        """The loads of a device, in the order of the journal."""
+        return list(self._loads.get(device, ()))
 
     def _settle(self, entry: Entry) -> None:
         opened = open_transaction(entry.payload, self._ledger.network)

@@ -368,6 +368,16 @@ class Reconciler:
             self._changed |= self._graph.refresh()
             return self._graph.facts()
 
+    def knows(self, oid: bytes) -> bool:
+        """Whether an object is part of the evidence."""
+        return oid in self._graph.seen
+
+    def loads_of(self, device: bytes) -> list[Load]:
+        """The loads of a device, in the order of the journal."""
+        with self._lock:
+            self._follow()
+            return self._book.loads_of(device)
+
     def totals(self) -> Totals:
         """The books, asserted to balance."""
         with self._lock:

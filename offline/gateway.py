@@ -1,0 +1,293 @@
+"""What a device's host may ask of the institutions offline money rests on: the desk, in its local form.
+
+`OfflineDesk` is the protocol; `OfflineCentre` answers it in this process and is the composition of everything behind
+it: the register of devices, the TRUST office, the issuer of notes and the reconciler, over one ledger. Another form
+may carry the same questions over HTTP.
+
+    challenge, enrol    become a device              trust               what every device should know
+    notes               money taken offline          redeem_order        where the purse may be sent home
+    submit, sync        hand in, and be answered     outcome, evidence   what became of it
+
+A device whose own signatures contradict each other is revoked by the next TRUST list, made at once.
+
+Source: DTO/1, sections 5.2, 5.9, 5.12 and 5.19.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from cbdc.authority import Authority
+from cbdc.errors import Refused
+from cbdc.keys import Signer
+from cbdc.ledger.state import RegisteredKey
+from cbdc.ports import Checkpoint, Clock, Entropy, no_checkpoint
+from cbdc.record import Signed
+from offline.archive import ArchiveStore, MemoryArchive
+from offline.authority import DeviceRegister, PurposeRow, TrustOffice
+from offline.batch import open_batch
+from offline.escrow import SettlementLedger
+from offline.issue import NoteIssuer
+from offline.parameters import INTERMITTENT, Policy
+from offline.posting import Recourse
+from offline.reconcile import Reconciler, Settings
+from offline.records import DeviceCertificate, Enrol, Note, Outcome, RedeemOrder, SubmitAck, SyncAck, Trust
+from offline.trust import TrustView
+
+
+class Synced(NamedTuple):
+    """The two answers to a batch with a sync request."""
+
+    submit: Signed[SubmitAck]
+    sync: Signed[SyncAck]
+
+
+class OfflineDesk(Protocol):
+    """What a device's host may ask. Answers are the same for the same question, for ever."""
+
+    def challenge(self, bank_id: int, request_id: bytes) -> bytes:
+        """32 bytes for a device to sign."""
+        ...
+
+    def enrol(self, enrol: Signed[Enrol], tier: int, account: bytes) -> Signed[DeviceCertificate]:
+        """A certificate for the device that signed the challenge, owned by the holder of the online key `account`."""
+        ...
+
+    def trust(self, newer_than: int = 0) -> Sequence[Signed[Trust]]:
+        """What brings a device up to date: the newest full list, unless it has it."""
+        ...
+
+    def notes(self, device: bytes, load_number: int = 0) -> Sequence[Signed[Note]]:
+        """The device's notes with a load number above the given one, by load number."""
+        ...
+
+    def redeem_order(self, request_id: bytes, device: bytes) -> Signed[RedeemOrder]:
+        """The bank's order to send money home to the owner's account."""
+        ...
+
+    def submit(self, batch: bytes) -> Signed[SubmitAck]:
+        """Hand in a batch."""
+        ...
+
+    def sync(self, batch: bytes) -> Synced:
+        """Hand in a batch that carries a sync request."""
+        ...
+
+    def outcome(self, subject: bytes) -> Signed[Outcome]:
+        """What became of a claim or a transfer."""
+        ...
+
+    def evidence(self, kid: bytes) -> Sequence[bytes]:
+        """The evidence files against a device."""
+        ...
+
+
+class OnlineKeys(Protocol):
+    """The ledger as settlement and the desk use it; `cbdc.ledger.ledger.Ledger` fits it as it is."""
+
+    def registered(self, kid: bytes) -> RegisteredKey | None:
+        """What the ledger knows of a key, or None."""
+        ...
+
+
+class OfflineLedger(SettlementLedger, OnlineKeys, Protocol):
+    """Both."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineKeys:
+    """The keys behind the desk: issuer epochs, status, settlement, and each bank's CA key by bank id."""
+
+    issuers: Sequence[Signer]
+    status: Signer
+    settle: Signer
+    bank_cas: Mapping[int, Signer]
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineStores:
+    """Where they keep what they must not lose: evidence and acknowledgements, devices, lists."""
+
+    evidence: ArchiveStore
+    devices: ArchiveStore
+    lists: ArchiveStore
+
+    def close(self) -> None:
+        """Release every file."""
+        self.evidence.close()
+        self.devices.close()
+        self.lists.close()
+
+
+def memory_stores() -> OfflineStores:
+    """Stores that are gone when the process ends."""
+    return OfflineStores(MemoryArchive(), MemoryArchive(), MemoryArchive())
+
+
+class OfflineCentre:
+    """Everything behind the desk, over one ledger. Opening existing stores goes on where they stopped."""
+
+    def __init__(
+        self,
+        ledger: OfflineLedger,
+        authority: Authority,
+        keys: OfflineKeys,
+        stores: OfflineStores,
+        settings: Settings,
+        clock: Clock,
+        entropy: Entropy,
+        recourse: Recourse | None = None,
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> None:
+        self._ledger = ledger
+        self._stores = stores
+        self._network = authority.network
+        self.devices = DeviceRegister(stores.devices, authority, keys.bank_cas, clock, entropy)
+        self.lists = TrustOffice(stores.lists, authority, keys.status, clock)
+        self.issuer = NoteIssuer(ledger, authority, keys.issuers, self.lists.policy_at)
+        self.reconciler = Reconciler(
+            stores.evidence,
+            ledger,
+            self.issuer.registry,
+            authority,
+            keys.settle,
+            clock,
+            settings,
+            self.account_of,
+            recourse,
+            checkpoint,
+        )
+        # A crash may have come between making a paper and telling settlement.
+        for paper in (*self.devices.papers(), *self.lists.lists):
+            if not self.reconciler.knows(paper.oid):
+                self._tell(paper)
+
+    def _tell(self, paper: Signed[Any]) -> None:
+        if isinstance(paper.record, Trust):
+            self.reconciler.publish(paper)
+        else:
+            self.reconciler.submit(paper)
+
+    # --- enrolment and lists ---
+
+    def challenge(self, bank_id: int, request_id: bytes) -> bytes:
+        """32 bytes for a device to sign; E_BANK_UNKNOWN."""
+        return self.devices.challenge(bank_id, request_id)
+
+    def enrol(
+        self, enrol: Signed[Enrol], tier: int, account: bytes, share: int = 1
+    ) -> Signed[DeviceCertificate]:
+        """Certify a device for the holder of the online key `account`, in the category the ledger has for it.
+
+        Raises E_KEY_UNKNOWN when the ledger does not know the key, E_DEVICE_OWNER when another bank registered it,
+        and what `DeviceRegister.enrol` raises.
+        """
+        owner = self._ledger.registered(account)
+        if owner is None:
+            raise Refused("E_KEY_UNKNOWN", kid=account)
+        if owner.bank_id != enrol.record.bank_id:
+            raise Refused("E_DEVICE_OWNER", bank_id=enrol.record.bank_id, owner_bank_id=owner.bank_id)
+        policy = self.lists.view.policy
+        certificate = self.devices.enrol(enrol, tier, owner.category, account, policy, share)
+        self.reconciler.submit(certificate)
+        return certificate
+
+    def renew(self, request_id: bytes, device: bytes) -> Signed[DeviceCertificate]:
+        """Another certificate for the same device, under the present numbers; E_DEVICE_UNKNOWN."""
+        certificate = self.devices.renew(request_id, device, self.lists.view.policy)
+        self.reconciler.submit(certificate)
+        return certificate
+
+    def account_of(self, device: bytes) -> bytes | None:
+        """The present online key id of a device's owner (its successor, if it was rotated), or None."""
+        account = self.devices.account_of(device)
+        while account is not None:
+            known = self._ledger.registered(account)
+            if known is None or not known.successor:
+                break
+            account = known.successor
+        return account
+
+    def trust(self, newer_than: int = 0) -> Sequence[Signed[Trust]]:
+        """The newest list, unless the asker has it."""
+        newest = self.lists.view.signed
+        return () if newest is None or newest.record.sequence <= newer_than else (newest,)
+
+    @property
+    def trust_view(self) -> TrustView:
+        """What the newest list says."""
+        return self.lists.view
+
+    def publish(
+        self,
+        request_id: bytes,
+        revoke: Iterable[bytes] = (),
+        revoke_references: Iterable[bytes] = (),
+        taint: Iterable[bytes] = (),
+        policy: Policy = INTERMITTENT,
+        purposes: Iterable[PurposeRow] = (),
+    ) -> Signed[Trust]:
+        """Make a new TRUST list (see `TrustOffice.publish`), once for the request, and let settlement know it."""
+        made = self.lists.publish(request_id, revoke, revoke_references, taint, policy, purposes)
+        self.reconciler.publish(made)
+        return made
+
+    def revoke(self, device: bytes) -> Signed[Trust]:
+        """Revoke a device (lost, stolen, opened): once; the list that did it."""
+        return self.publish(b"revoke/" + device, revoke=[device])
+
+    # --- notes and orders ---
+
+    def notes(self, device: bytes, load_number: int = 0) -> Sequence[Signed[Note]]:
+        """The device's notes above a load number, by load number; the same bytes each time."""
+        found = [note for load in self.reconciler.loads_of(device) for note in self.issuer.notes(load)]
+        return sorted(
+            (note for note in found if note.record.load_number > load_number),
+            key=lambda note: (note.record.load_number, note.record.serial),
+        )
+
+    def redeem_order(self, request_id: bytes, device: bytes) -> Signed[RedeemOrder]:
+        """The bank's order for the owner's present account, known to settlement before it is handed out."""
+        order = self.devices.redeem_order(request_id, device, self.account_of(device))
+        self.reconciler.submit(order)
+        return order
+
+    # --- handing in ---
+
+    def submit(self, batch: bytes) -> Signed[SubmitAck]:
+        """Hand in a batch; devices it proves guilty are revoked at once."""
+        acknowledgement = self.reconciler.ingest(batch)
+        self._revoke_guilty()
+        return acknowledgement
+
+    def sync(self, batch: bytes) -> Synced:
+        """Hand in a batch with a sync request; E_SYNC_MISSING when it carries none."""
+        request = open_batch(batch, self._network).sync_request
+        if request is None:
+            raise Refused("E_SYNC_MISSING")
+        acknowledgement = self.submit(batch)
+        return Synced(acknowledgement, self.reconciler.sync(request))
+
+    def _revoke_guilty(self) -> None:
+        view = self.lists.view
+        fresh = [kid for kid in self.reconciler.guilty() if not view.is_revoked(kid)]
+        if fresh:
+            self.publish(b"guilty/" + hashlib.sha256(b"".join(fresh)).digest(), revoke=fresh)
+
+    def tick(self) -> None:
+        """Book what has fallen due with time."""
+        self.reconciler.tick()
+        self._revoke_guilty()
+
+    def outcome(self, subject: bytes) -> Signed[Outcome]:
+        """What became of a claim or a transfer; E_CLAIM_UNKNOWN."""
+        return self.reconciler.outcome(subject)
+
+    def evidence(self, kid: bytes) -> Sequence[bytes]:
+        """The evidence files against a device."""
+        return self.reconciler.evidence(kid)
+
+    def close(self) -> None:
+        """Release every file."""
+        self._stores.close()
