@@ -55,6 +55,7 @@ from offline.element_state import (
     Kept,
     Pending,
     Sent,
+    freed,
     newest,
     reserved,
     without,
@@ -116,11 +117,11 @@ class SimulatedSecureElement(ElementCore):
             raise Refused("E_LOAD_OWNER", owner=record.owner, own=self.kid)
         if record.load_number <= state.load_number:
             raise Refused("E_LOAD_NUMBER", number=record.load_number, last=state.load_number)
-        self._check_room(record.amount_tiyn)
         pending = state.open_at(self._moment(now))
         reserved_tiyn, reserved_slots = reserved(pending)
         check_slots(1, len(state.purse), reserved_slots, self._max_slots())
         check_in(record.amount_tiyn, state.balance_tiyn, reserved_tiyn, self._limits())
+        self._check_room(record.amount_tiyn)
         self._commit(
             replace(
                 state,
@@ -179,13 +180,13 @@ class SimulatedSecureElement(ElementCore):
             memo,
         )
         Invoice.checked(invoice.values())
-        self._check_room(amount_tiyn)
         pending = state.open_at(moment)
         if len(pending) >= MAX_PENDING:
             raise Refused("E_INVOICES_OPEN", open=len(pending), most=MAX_PENDING)
         reserved_tiyn, reserved_slots = reserved(pending)
         check_slots(max_parts, len(state.purse), reserved_slots, self._max_slots())
         check_in(amount_tiyn, state.balance_tiyn, reserved_tiyn, self._limits())
+        self._check_room(amount_tiyn)
         signed = self._sign(invoice)
         until = expires + trust.parameter(CLOCK_SKEW_SECONDS)
         promise = Pending(number, amount_tiyn, max_parts, purpose, until)
@@ -250,11 +251,13 @@ class SimulatedSecureElement(ElementCore):
         """Spend these outpoints for the invoice, the last one giving change; asked again, the same bytes.
 
         Raises E_ELEMENT_STATE, E_CERT_TIME, E_REVOKED, what `check_open_invoice`, `check_purpose`, `check_age`,
-        `picked`, `check_movable`, `check_out` and `split_amounts` raise, and E_OUTBOX_FULL.
+        `picked`, `check_movable`, `check_out` and `split_amounts` raise, E_OUTBOX_FULL, and E_PAID_BEFORE when it was
+        paid and acknowledged already.
         """
         state, moment = self._ready(), self._moment(now)
         if invoice.oid in state.outbox:
             return self._transfers(state.outbox[invoice.oid])
+        self._check_not_closed(invoice.oid)
         check_active(state)
         record, certificate, trust = invoice.record, self.certificate.record, self.trust_view
         check_own_certificate(certificate, trust, moment)
@@ -268,7 +271,7 @@ class SimulatedSecureElement(ElementCore):
         self._check_outbox(len(picks), outbox_capacity(limits))
         self._check_room(record.amount_tiyn)
         spend = Spend(PAY, picks, slots, record.amount_tiyn, record.payee, invoice.oid)
-        return self._spend(state, spend, invoice.oid, moment)
+        return self._spend(state, spend, invoice.oid, record.expires, moment)
 
     def redeem(
         self,
@@ -292,21 +295,22 @@ class SimulatedSecureElement(ElementCore):
             if (sent.reference, sent.amount_tiyn) != (order.oid, amount_tiyn):
                 raise Refused("E_REQUEST_REUSED", request=request_id)
             return self._transfers(sent)
+        self._check_not_closed(key)
         if state.status in (NEW, DEAD):
             raise Refused("E_ELEMENT_STATE", status=STATUS_NAMES[state.status])
         check_redeem_order(order, self.certificate.record, self.trust_view, moment)
         slots = picked(state, picks, MAX_REDEEM_PARTS)
         self._check_outbox(len(picks), outbox_capacity(self._limits()) + self._max_slots())
-        self._check_room(amount_tiyn)
+        self._check_room(sum(slot.amount_tiyn for slot in slots))
         spend = Spend(REDEEM, picks, slots, amount_tiyn, order.record.account, order.oid)
-        return self._spend(state, spend, key, moment)
+        return self._spend(state, spend, key, order.record.expires, moment)
 
     def _spend(
-        self, state: ElementState, spend: Spend, key: bytes, moment: int
+        self, state: ElementState, spend: Spend, key: bytes, until: int, moment: int
     ) -> tuple[SignedTransfer, ...]:
         transfers, purse = build(state, spend, self.kid, moment, self._sign)
         envelopes = tuple(envelope_of(transfer) for transfer in transfers)
-        sent = Sent(state.counter + 1, spend.amount_tiyn, spend.reference, envelopes)
+        sent = Sent(state.counter + 1, spend.amount_tiyn, until, spend.reference, envelopes)
         totals = state.totals._replace(
             out_tiyn=state.totals.out_tiyn + spend.amount_tiyn, out_count=state.totals.out_count + 1
         )
@@ -385,22 +389,21 @@ class SimulatedSecureElement(ElementCore):
                 "E_SYNC_ACK", problem="its baselines lie outside what was acknowledged and requested"
             )
         drop = {Outpoint(*outpoint) for outpoint in record.drop} & state.purse.keys()
-        outbox = state.outbox
-        if base == state.requested:
-            outbox = {
-                key: sent for key, sent in state.outbox.items() if sent.counter > state.requested_counter
-            }
+        time_floor = max(state.time_floor, record.time)
+        complete = base == state.requested
+        outbox, closed = freed(state, time_floor) if complete else (state.outbox, state.closed)
         self._commit(
             replace(
                 state,
                 status=state.status if state.status == DEAD else (SPEND_BLOCKED if record.action else ACTIVE),
                 base=base,
-                time_floor=max(state.time_floor, record.time),
+                time_floor=time_floor,
                 sync_time=max(state.sync_time, record.time),
                 min_trust_sequence=max(state.min_trust_sequence, record.min_trust_sequence),
                 purse=without(state.purse, drop),
                 dropped_tiyn=state.dropped_tiyn + sum(state.purse[item].amount_tiyn for item in drop),
                 outbox=outbox,
+                closed=closed,
                 papers=without(state.papers, [b"sync"]),
                 last_ack=ack.oid,
             ),
@@ -428,13 +431,18 @@ class SimulatedSecureElement(ElementCore):
             state, answers_given=number, answers=newest({**state.answers, request_id: kept}, KEPT_ANSWERS)
         )
 
+    def _check_not_closed(self, key: bytes) -> None:
+        if key in self._state.closed:
+            raise Refused("E_PAID_BEFORE", key=key)
+
     def _check_outbox(self, count: int, most: int) -> None:
         held = self._state.outbox_transfers
         if held + count > most:
             raise Refused("E_OUTBOX_FULL", held=held, most=most)
 
     def _check_room(self, amount_tiyn: int) -> None:
-        # An element at the end of its numbers stops for good: its owner is refunded when the notes expire (S24).
+        # An element at the end of its numbers stops for good: its owner is refunded when the notes expire (S24). Asked
+        # last, when limits have bounded the amount, so that no silly wish kills it.
         try:
             check_room(self._state, amount_tiyn, MAX_REDEEM_PARTS)
         except Refused:

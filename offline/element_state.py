@@ -34,6 +34,7 @@ STATUS_NAMES = {NEW: "not provisioned", ACTIVE: "active", SPEND_BLOCKED: "spendi
 
 KEPT_RECEIPTS = 32
 KEPT_ANSWERS = 64
+KEPT_CLOSED = 256
 
 Envelope = tuple[int, bytes, bytes]
 
@@ -49,12 +50,26 @@ class Pending(NamedTuple):
 
 
 class Sent(NamedTuple):
-    """Own transfers kept until they are acknowledged: the first counter, the sum for the payee, the envelopes."""
+    """Own transfers kept until they are acknowledged: the first counter, the sum for the payee, the envelopes.
+
+    `until` is when the invoice or the order they answer expires.
+    """
 
     counter: int
     amount_tiyn: int
+    until: int
     reference: bytes
     transfers: tuple[Envelope, ...]
+
+
+class Closed(NamedTuple):
+    """An invoice or an order that was answered and acknowledged, remembered until it has expired for certain.
+
+    Otherwise a host that repeats an old request would pay it a second time.
+    """
+
+    counter: int
+    until: int
 
 
 class Kept(NamedTuple):
@@ -93,6 +108,7 @@ class ElementState:
     purse: Mapping[Outpoint, Slot] = field(default_factory=dict)
     pending: Mapping[bytes, Pending] = field(default_factory=dict)
     outbox: Mapping[bytes, Sent] = field(default_factory=dict)
+    closed: Mapping[bytes, Closed] = field(default_factory=dict)
     receipts: Mapping[bytes, Kept] = field(default_factory=dict)
     answers: Mapping[bytes, Kept] = field(default_factory=dict)
 
@@ -113,13 +129,14 @@ class ElementState:
         return sum(len(sent.transfers) for sent in self.outbox.values())
 
 
-_COLLECTIONS = ("papers", "purse", "pending", "outbox", "receipts", "answers")
+_COLLECTIONS = ("papers", "purse", "pending", "outbox", "closed", "receipts", "answers")
 _SCALARS = tuple(item.name for item in fields(ElementState) if item.name not in _COLLECTIONS)
 _TOTALS = ("totals", "base", "requested")
 _VALUES: Mapping[str, Any] = {
     "purse": Slot,
     "pending": Pending,
     "outbox": Sent,
+    "closed": Closed,
     "receipts": Kept,
     "answers": Kept,
 }
@@ -146,6 +163,20 @@ def newest(kept: Mapping[bytes, Kept], most: int) -> Mapping[bytes, Kept]:
     if len(kept) <= most:
         return kept
     return dict(sorted(kept.items(), key=lambda item: item[1].order)[len(kept) - most :])
+
+
+def freed(state: ElementState, time_floor: int) -> tuple[Mapping[bytes, Sent], Mapping[bytes, Closed]]:
+    """(outbox, closed) once settlement has the whole log up to the last request.
+
+    What stands in that log leaves the outbox, and is remembered as long as it might be asked for again.
+    """
+    kept = {key: sent for key, sent in state.outbox.items() if sent.counter > state.requested_counter}
+    closed = dict(state.closed)
+    closed.update({key: Closed(s.counter, s.until) for key, s in state.outbox.items() if key not in kept})
+    unexpired = sorted(
+        (key for key, row in closed.items() if row.until >= time_floor), key=lambda k: closed[k]
+    )
+    return kept, {key: closed[key] for key in unexpired[-KEPT_CLOSED:]}
 
 
 def changes(before: ElementState, after: ElementState) -> bytes:

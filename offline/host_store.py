@@ -11,6 +11,7 @@ Source: DTO/1, sections 5.7 (what the host does) and 5.8.
 
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -61,6 +62,9 @@ class SqliteHostStore:
         self._lock = Lock()
         try:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise self._unavailable(error) from None
+        try:
             self._connection.execute("pragma journal_mode = wal")
             self._connection.execute(f"pragma synchronous = {'full' if durable else 'off'}")
             self._connection.execute(
@@ -68,6 +72,7 @@ class SqliteHostStore:
                 " primary key (device, kind, key)) without rowid"
             )
         except sqlite3.Error as error:
+            self._connection.close()
             raise self._unavailable(error) from None
 
     def read(self, device: bytes) -> dict[Key, bytes]:
@@ -94,7 +99,7 @@ class SqliteHostStore:
                 )
                 self._connection.execute("commit")
             except sqlite3.Error as error:
-                if self._connection.in_transaction:
+                with suppress(sqlite3.Error):
                     self._connection.execute("rollback")
                 raise self._unavailable(error) from None
 

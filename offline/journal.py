@@ -3,12 +3,13 @@
 A journal is a list of records; an element's state is the fold of them. A record either stands whole or not at all:
 
     file  = frame frame frame ...
-    frame = length (4 bytes) || check (12 bytes) || record
+    frame = length (4 bytes) || CRC-32 of the length (4) || check (12) || record
     check = SHA-256(check of the frame before || record)[:12]
 
 The chained check makes each frame valid only in its place. Opening replays whole frames; an unfinished **last** frame
 was never answered for, and is cut off. Damage anywhere else is not a crash but a broken medium, and the journal then
-refuses to open: an element that silently forgot a record could spend the same money twice.
+refuses to open: an element that silently forgot a record could spend the same money twice. The length has a check of
+its own, so that a damaged length is not taken for a frame that was never finished.
 
 Rules kept here:
 
@@ -24,6 +25,7 @@ Source: DTO/1, sections 5.7 (state in one atomic journal, I2, I9) and 7.5 (S5, S
 
 import hashlib
 import os
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,9 +39,12 @@ TORN = "element.journal.torn"
 AFTER = "element.journal.after"
 
 _LENGTH_BYTES = 4
+_CRC_BYTES = 4
 _CHECK_BYTES = 12
-_HEADER_BYTES = _LENGTH_BYTES + _CHECK_BYTES
+_HEADER_BYTES = _LENGTH_BYTES + _CRC_BYTES + _CHECK_BYTES
 _FIRST_CHECK = bytes(_CHECK_BYTES)
+# A folder cannot be opened to be synced everywhere; where it cannot, a rename is durable when the system says so.
+_FOLDERS_SYNC = os.name == "posix"
 
 
 class Journal(Protocol):
@@ -273,7 +278,12 @@ def _beside(path: Path) -> Path:
 def _frame(check_before: bytes, record: bytes) -> tuple[bytes, bytes]:
     assert record, "an empty record means nothing"
     check = hashlib.sha256(check_before + record).digest()[:_CHECK_BYTES]
-    return len(record).to_bytes(_LENGTH_BYTES, "big") + check + record, check
+    length = len(record).to_bytes(_LENGTH_BYTES, "big")
+    return length + _crc(length) + check + record, check
+
+
+def _crc(length: bytes) -> bytes:
+    return zlib.crc32(length).to_bytes(_CRC_BYTES, "big")
 
 
 def _whole_frames(data: bytes, name: str) -> tuple[list[bytes], int, bytes]:
@@ -281,17 +291,18 @@ def _whole_frames(data: bytes, name: str) -> tuple[list[bytes], int, bytes]:
     records: list[bytes] = []
     check, place = _FIRST_CHECK, 0
     while place < len(data):
-        length = int.from_bytes(data[place : place + _LENGTH_BYTES], "big")
-        end = place + _HEADER_BYTES + length
+        head = data[place : place + _LENGTH_BYTES]
+        sound = data[place + _LENGTH_BYTES : place + _LENGTH_BYTES + _CRC_BYTES] == _crc(head)
+        end = place + _HEADER_BYTES + int.from_bytes(head, "big")
         record = data[place + _HEADER_BYTES : end]
-        if length and end <= len(data):
+        if sound and record and end <= len(data):
             frame, next_check = _frame(check, record)
             if frame == data[place:end]:
                 records.append(record)
                 check, place = next_check, end
                 continue
-        # Only one frame is ever unfinished: what a crash leaves reaches to the end of the file, written or still zero.
-        if end >= len(data) or not any(data[place:]):
+        # Only the last frame is ever unfinished: it reaches to the end of the file, or its head was never written.
+        if end >= len(data) if sound else not any(data[place + _HEADER_BYTES :]):
             break
         raise Malformed("E_JOURNAL", journal=name, problem=f"the frame at byte {place} is damaged")
     return records, place, check
@@ -304,7 +315,7 @@ def _write_all(handle: BinaryIO, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
+    if not _FOLDERS_SYNC:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

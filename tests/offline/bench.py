@@ -1,10 +1,10 @@
 """Real elements and devices in the test world, and a settlement that acknowledges what it is told to.
 
-    bench = Bench()
-    ayan, shop = bench.device("ayan"), bench.device("shop", category=MERCHANT)
-    bench.load(ayan, tenge(5_000))
-    bench.hand_over(ayan, shop, tenge(1_000))
-    bench.sync(ayan)
+bench = Bench()
+ayan, shop = bench.device("ayan"), bench.device("shop", category=MERCHANT)
+bench.load(ayan, tenge(5_000))
+bench.hand_over(ayan, shop, tenge(1_000))
+bench.sync(ayan)
 """
 
 from typing import Any
@@ -122,6 +122,7 @@ class Bench:
     def ack(
         self,
         request: Signed[SyncRequest],
+        /,
         complete: bool = True,
         signer: Any = None,
         **fields: Any,
