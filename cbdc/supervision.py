@@ -14,7 +14,7 @@ Bank's books: three independent counts of one supply.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -66,13 +66,8 @@ class Journal(Protocol):
         """Entry 0."""
         ...
 
-    @property
-    def size(self) -> int:
-        """How many entries."""
-        ...
-
-    def entry(self, index: int) -> Entry:
-        """One entry."""
+    def entries(self, start: int = 0) -> Iterator[Entry]:
+        """The entries from `start` on, in order."""
         ...
 
 
@@ -172,12 +167,11 @@ class Supervisor:
 
     def read(self) -> Figures:
         """Fold what was added since the last time; the figures so far."""
-        for index in range(self.figures.entries, self._journal.size):
-            entry = self._journal.entry(index)
-            if index:
+        for entry in self._journal.entries(self.figures.entries):
+            if entry.index:
                 transaction = open_transaction(entry.payload, self._journal.genesis.network)
-                self._fold(index, entry.time, transaction)
-            self.figures.entries = index + 1
+                self._fold(entry.index, entry.time, transaction)
+            self.figures.entries = entry.index + 1
             self.figures.time = entry.time
         return self.figures
 
