@@ -52,10 +52,12 @@ def gather(
 ) -> list[Batch]:
     """The batches for `request`, the last of which carries it; remembers in the rows what they hold.
 
+    Everything stands in the order of its key, so a host that was restarted hands in the same bytes.
+
     `outbox` are the references whose transfers the element still keeps.
     """
     lines = list(_lines(rows, request))
-    redemptions = [made for key in rows.of(REDEMPTION) if (made := rows.redemption(key)) is not None]
+    redemptions = [made for key in sorted(rows.of(REDEMPTION)) if (made := rows.redemption(key)) is not None]
     for made in redemptions:
         lines += made.lines
     bundles, loose = pack(lines, rows.certificates)
@@ -66,16 +68,18 @@ def gather(
     for reference in outbox:
         if reference not in rows.of(PAYMENT) and reference not in rows.of(REDEMPTION):
             objects += element.resend(reference)
-    objects += [invoice for key in rows.of(INVOICE) if (invoice := rows.invoice(key)) is not None]
+    objects += [invoice for key in sorted(rows.of(INVOICE)) if (invoice := rows.invoice(key)) is not None]
     for kind in (RECEIPT, PROOF):
-        objects += [receipt for key in rows.of(kind) if (receipt := rows.receipt(kind, key)) is not None]
+        objects += [
+            receipt for key in sorted(rows.of(kind)) if (receipt := rows.receipt(kind, key)) is not None
+        ]
     handed_in = [[kind, sorted(rows.of(kind))] for kind in _LET_GO]
     tips = sorted({line.tip for line in lines})
     rows.commit(
         {(SUBMITTED, request.oid): canonical.encode([handed_in, tips, request.record.invoice_number])}
     )
     packed = [bundle.encode() for bundle in bundles] + [
-        _inbox_bundle(value) for value in rows.of(INBOX).values()
+        _inbox_bundle(value) for _, value in sorted(rows.of(INBOX).items())
     ]
     return list(_batches(packed, objects, request))
 
@@ -85,11 +89,11 @@ def _lines(rows: Rows, request: Signed[SyncRequest]) -> Iterator[HeldToken]:
         line = rows.line(Outpoint(previous, position))
         if line is not None and line.tip not in rows.of(SETTLED):
             yield line
-    for key in rows.of(PAYMENT):
+    for key in sorted(rows.of(PAYMENT)):
         made = rows.payment(key)
         if made is not None:
             yield from rows.bundle_lines(made.bundle)
-    for data in rows.of(INCOMING).values():
+    for _, data in sorted(rows.of(INCOMING).items()):
         yield from rows.bundle_lines(data)
 
 
@@ -139,7 +143,7 @@ def let_go(rows: Rows, status: ElementStatus, ack: SyncAck) -> None:
     for request in rows.of(SUBMITTED):
         changes[SUBMITTED, request] = None
     for kind in (PAYMENT, REDEMPTION):
-        changes |= {(kind, key): None for key in rows.of(kind) if key not in status.outbox}
+        changes |= {(kind, key): None for key in sorted(rows.of(kind)) if key not in status.outbox}
     _prune(rows, status, ack.time, changes)
     rows.commit(changes)
 

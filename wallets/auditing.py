@@ -44,6 +44,8 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
         problems += check_files(folder)
         ledger = ledger_of(folder)
     found = audit_ledger(ledger, kept, root_bytes)
+    if not target.startswith(SQLITE) and _not_begun(Path(target), found):
+        found.problems.clear()
     problems += [problem.facts() for problem in found.problems]
     if not target.startswith(SQLITE):
         problems += check_books(Path(target) / "books.sqlite") + check_report(Path(target), found)
@@ -56,6 +58,15 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
         "log_root": found.log_root.hex(),
         "problems": problems,
     }
+
+
+def _not_begun(folder: Path, found: Audit) -> bool:
+    """Whether a run was stopped before it wrote entry 0: an empty journal is right then, and nowhere else."""
+    try:
+        complete = bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["complete"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return not complete and found.entries == 0
 
 
 def ledger_of(folder: Path) -> Path:

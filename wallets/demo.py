@@ -69,8 +69,10 @@ def _tell(sandbox: Sandbox, seed: int, out: Path) -> tuple[list[str], bool]:
     sandbox.buy_and_load(aigerim, tenge=NOTE_TENGE)
     _raise(sandbox.pay([(aigerim, dana, tenge(ONLINE_TENGE))], b"", derived("online")))
     lines += [
-        f"2. Online.  Aigerim buys digital tenge with her deposit, pays Dana {ONLINE_TENGE:,} ₸ and loads a note of"
-        f" {NOTE_TENGE:,} ₸ onto her device.",
+        (
+            f"2. Online.  Aigerim buys digital tenge with her deposit, pays Dana {ONLINE_TENGE:,} ₸ and loads a note of"
+            f" {NOTE_TENGE:,} ₸ onto her device."
+        ),
         "3. Offline. A storm cuts the network. Aigerim, Bolat, Dana and Erlan are all cut off; devices still work.",
     ]
     first = sandbox.pay_offline_once(aigerim, bolat, NOTE_TENGE)
@@ -80,8 +82,10 @@ def _tell(sandbox: Sandbox, seed: int, out: Path) -> tuple[list[str], bool]:
     lines += [
         f"4. Offline. Hop {first}: Aigerim's device pays Bolat's {NOTE_TENGE:,} ₸ with the signed note.",
         "5. Cheat.   Bolat has opened his device and CLONED it: two devices now hold the same note.",
-        f"6. Offline. Hop {second}: Bolat pays Dana {BREAD_TENGE:,} ₸ with that note. Dana checks every signature"
-        " back to the National Bank.",
+        (
+            f"6. Offline. Hop {second}: Bolat pays Dana {BREAD_TENGE:,} ₸ with that note. Dana checks every signature"
+            " back to the National Bank."
+        ),
         f"7. Cheat.   Bolat's clone pays Erlan {BREAD_TENGE:,} ₸ with THE SAME note. Cut off, Erlan cannot know.",
     ]
     _raise(sandbox.sync([dana, erlan], derived("sync")))
@@ -98,10 +102,14 @@ def _tell(sandbox: Sandbox, seed: int, out: Path) -> tuple[list[str], bool]:
     lines += [
         "8. Online.  The network is back. Dana and Erlan hand in what they hold, in any order.",
         f"9. Proof.   One note, two signatures by one device: {TYPE_NAMES[verdict.type]} names {owner.name}'s device, and only it.",
-        f"            The proof is a file of {len(proof)} bytes that anyone can check with the National Bank's root key"
-        " alone.",
-        f"10. Paid.   Dana and Erlan are both paid in full ({format_tenge(redeemed[0])} and"
-        f" {format_tenge(redeemed[1])}): they acted in good faith.",
+        (
+            f"            The proof is a file of {len(proof)} bytes that anyone can check with the National Bank's root key"
+            " alone."
+        ),
+        (
+            f"10. Paid.   Dana and Erlan are both paid in full ({format_tenge(redeemed[0])} and"
+            f" {format_tenge(redeemed[1])}): they acted in good faith."
+        ),
         f"            The loss of {format_tenge(case.loss_tiyn)} is booked once, first from the loss reserve; then"
         " collected: "
         + ", ".join(f"{who} {format_tenge(tiyn)}" for who, tiyn in case.borne_by.items())

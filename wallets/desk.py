@@ -5,21 +5,19 @@ from that, so the same call again is harmless and a call that was cut off is com
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from cbdc.errors import Refused, TengeError
+from cbdc.errors import Refused, TengeError, Unavailable, by_code
 from cbdc.ledger.entry import Receipt
 from cbdc.marks import MarkDefinition, Statement
 from cbdc.ports import Clock
 from cbdc.record import Signed, sign
 from cbdc.sales import SaleOrder
 from cbdc.system import System
-from cbdc.token import KeyLock
-from cbdc.transaction import open_transaction
 from cbdc.treasury import Voucher
 from wallets.cast import Member
-from wallets.store import Done, Intent, Refusal, WalletStore
-from wallets.wallet import MAX_TOKENS_A_PAYMENT, Payee, find_tokens_of, send, send_one
+from wallets.store import Done, Intent, Refusal, WalletStore, WalletToken
+from wallets.wallet import MAX_TOKENS_A_PAYMENT, Payee, amount_of, find_tokens_of, send, send_one
 
 Row = tuple[Member, int]
 Answers = list[TengeError | None]
@@ -138,19 +136,48 @@ class Desk:
             answers[place] = answer if isinstance(answer, TengeError) else None
         return answers
 
+    def _parts(
+        self,
+        member: Member,
+        mark: bytes,
+        id: bytes,
+        verb: str,
+        prepare: Callable[[bytes, list[WalletToken]], Intent],
+    ) -> Iterator[Intent]:
+        """The intents that move all of a member's money of a mark, 250 tokens at a time.
+
+        Intents made before (the call was cut off) come first, as they were; then new ones, until nothing is left.
+        """
+        number = 0
+        while True:
+            intent_id = derived(id, verb, member.name, number)
+            known = self._store.intent(member.wallet.name, intent_id)
+            if known is None:
+                tokens = member.wallet.tokens(mark)[:MAX_TOKENS_A_PAYMENT]
+                if len(tokens) < (2 if verb == "merge" else 1):
+                    return
+                known = prepare(intent_id, tokens)
+            yield known
+            number += 1
+
+    def _move(self, intents: Iterator[Intent]) -> int:
+        total = 0
+        for intent in intents:
+            send_one(self._store, self._system.ledger, intent, self._directory, self._clock)
+            total += amount_of(intent, self._system.network)
+        return total
+
     def merge(self, members: Sequence[Member], mark: bytes, id: bytes) -> Answers:
         """Each member makes one token of its many, by paying itself."""
-        answers: Answers = []
         for member in members:
-            tokens = member.wallet.tokens(mark)
-            for start in range(0, len(tokens), MAX_TOKENS_A_PAYMENT):
-                part = tokens[start : start + MAX_TOKENS_A_PAYMENT]
-                if len(part) > 1:
-                    intent_id = derived(id, "merge", member.name, *(t.id.transaction_id for t in part[:2]))
-                    intent = member.wallet.prepare_merge(intent_id, part, mark)
-                    send_one(self._store, self._system.ledger, intent, self._directory, self._clock)
-            answers.append(None)
-        return answers
+            self._merge(member, mark, id)
+        return [None] * len(members)
+
+    def _merge(self, member: Member, mark: bytes, id: bytes) -> None:
+        def prepare(intent_id: bytes, tokens: list[WalletToken]) -> Intent:
+            return member.wallet.prepare_merge(intent_id, tokens, mark)
+
+        self._move(self._parts(member, mark, id, "merge", prepare))
 
     def release(self, member: Member, mark: bytes, seen_tiyn: int | None, id: bytes, register: str) -> int:
         """A member turns all its money of a mark into free money; how much (tiyn).
@@ -158,22 +185,16 @@ class Desk:
         `seen_tiyn` is what the stand-in register has seen of the member: it signs for no more (E_REGISTER); None asks
         no register. The ledger refuses with E_MARK_EVIDENCE when the definition wants a statement.
         """
-        done = 0
-        tokens = member.wallet.tokens(mark)
-        total = sum(token.amount_tiyn for token in tokens)
+        total = member.wallet.balance_tiyn(mark)
         if seen_tiyn is not None and total > seen_tiyn:
             raise Refused("E_REGISTER", holder=member.name, seen_tiyn=seen_tiyn, asked_tiyn=total)
-        for start in range(0, len(tokens), MAX_TOKENS_A_PAYMENT):
-            part = tokens[start : start + MAX_TOKENS_A_PAYMENT]
-            amount = sum(token.amount_tiyn for token in part)
-            intent_id = derived(id, "release", part[0].id.transaction_id, part[0].id.output)
-            statements = (
-                [] if seen_tiyn is None else [self._statement(member, mark, amount, intent_id, register)]
-            )
-            intent = member.wallet.prepare_release(intent_id, part, statements)
-            send_one(self._store, self._system.ledger, intent, self._directory, self._clock)
-            done += amount
-        return done
+
+        def prepare(intent_id: bytes, tokens: list[WalletToken]) -> Intent:
+            amount = sum(token.amount_tiyn for token in tokens)
+            signed = [] if seen_tiyn is None else [self._statement(member, mark, amount, intent_id, register)]
+            return member.wallet.prepare_release(intent_id, tokens, signed)
+
+        return self._move(self._parts(member, mark, id, "release", prepare))
 
     def _statement(
         self, member: Member, mark: bytes, amount_tiyn: int, document: bytes, register: str
@@ -191,39 +212,23 @@ class Desk:
         """A member turns all its money of a mark (free money: empty) into a deposit at its bank; how much (tiyn)."""
         bank = self._system.banks[self.bank_id(member.bank)]
         done = 0
-        tokens = member.wallet.tokens(mark)
-        for start in range(0, len(tokens), MAX_TOKENS_A_PAYMENT):
-            part = tokens[start : start + MAX_TOKENS_A_PAYMENT]
-            amount = sum(token.amount_tiyn for token in part)
-            intent_id = derived(id, "sell", part[0].id.transaction_id, part[0].id.output)
-            intent = member.wallet.prepare_merge(intent_id, part, mark, payee=bank.inventory_kid)
-            saved = self._store.save_intents([intent])[0]
-            self._defund(bank.buy_back([saved.body])[0], saved)
-            done += amount
+
+        def prepare(intent_id: bytes, tokens: list[WalletToken]) -> Intent:
+            return member.wallet.prepare_merge(intent_id, tokens, mark, payee=bank.inventory_kid)
+
+        for intent in self._parts(member, mark, id, "sell", prepare):
+            if intent.state == "refused":
+                raise by_code(intent.result.decode(), {})
+            if intent.state == "saved":
+                saved = self._store.save_intents([intent])[0]
+                self._defund(bank.buy_back([saved.body])[0], saved)
+            done += amount_of(intent, self._system.network)
         return done
 
     def _defund(self, answer: Receipt | TengeError, intent: Intent) -> None:
         if isinstance(answer, Receipt):
             self._store.finish([Done(intent.wallet, intent.id, answer.transaction_id)])
             return
-        self._store.refuse([Refusal(intent.wallet, intent.id, answer.code.encode())])
+        if not isinstance(answer, Unavailable):
+            self._store.refuse([Refusal(intent.wallet, intent.id, answer.code.encode())])
         raise answer
-
-    def complete(self) -> None:
-        """Close every intent a crash left open: purchases by the banks go to the bank again, the rest to the ledger."""
-        sales, rest = [], []
-        for intent in self._store.open_intents():
-            record = open_transaction(intent.body, self._system.network).record
-            kids = {token.lock.kid for token in record.creates if isinstance(token.lock, KeyLock)}
-            bank = next((bank for bank in self._system.banks.values() if bank.inventory_kid in kids), None)
-            if bank is None:
-                rest.append(intent)
-            else:
-                sales.append((bank, intent))
-        for bank, intent in sales:
-            try:
-                self._defund(bank.buy_back([intent.body])[0], intent)
-            except TengeError:
-                continue
-        if rest:
-            send(self._store, self._system.ledger, rest, self._directory, self._clock)

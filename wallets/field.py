@@ -11,11 +11,14 @@ a power cut might. The ledger, the books and the archive always wait.
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from cbdc import canonical
+from cbdc.cabinet import Row
 from cbdc.errors import Refused, TengeError
 from cbdc.keys import ES256
 from cbdc.ledger.entry import Receipt
 from cbdc.marks import MarkDefinition
 from cbdc.ports import Checkpoint, Clock, Entropy
+from cbdc.record import Signed, Unsigned
 from cbdc.system import System
 from offline.archive import SqliteArchive
 from offline.authority import purpose_row
@@ -26,7 +29,7 @@ from offline.host_store import HostStore, MemoryHostStore, SqliteHostStore
 from offline.journal import Journal, JournalFolder, MemoryJournal
 from offline.opened import OpenedElement, open_for_attack
 from offline.reconcile import Settings
-from offline.records import open_bundle
+from offline.records import Trust, open_bundle
 from wallets.case import Case, tell_case
 from wallets.cast import Member
 from wallets.desk import Answers, derived
@@ -36,6 +39,7 @@ from wallets.wallet import find_tokens_of, refresh, send
 
 DAY_SECONDS = 86_400
 PLAIN = 0
+_REDEEMED = "offline redemptions"
 
 
 def devices_of(member: Member) -> list[Device]:
@@ -114,9 +118,18 @@ class Field:
         rows = [purpose_row(definition) for definition in definitions]
         self.centre.publish(b"purposes" + derived(*(d.body() for d in definitions)), purposes=rows)
 
-    def _fresh_trust(self) -> None:
+    def _fresh_trust(self) -> Signed[Trust]:
         """Every day on which somebody syncs has a list of its own, so that devices never grow stale in between."""
-        self.centre.publish(b"day" + str(self._clock.now() // DAY_SECONDS).encode())
+        return self.centre.publish(b"day" + str(self._clock.now() // DAY_SECONDS).encode())
+
+    def _list_for(self, now: int) -> Signed[Trust]:
+        """The list a device learns at a sync: today's, or a newer one that was out before this moment.
+
+        A list made while devices are syncing (a cheat was just found) reaches them at their next sync, all alike; so a
+        run that was cut off in the middle of a sync ends like one that was not.
+        """
+        earlier = [one for one in self.centre.lists.lists if one.record.issued < now]
+        return max([self._fresh_trust(), *earlier], key=lambda one: one.record.sequence)
 
     def _journal(self, name: str) -> Journal:
         return MemoryJournal() if self._journals is None else self._journals.journal(name)
@@ -253,9 +266,9 @@ class Field:
         for batch in batches[:-1]:
             self.centre.submit(batch.encode())
         device.sync_commit(self.centre.sync(batches[-1].encode()).sync, now)
-        newer = self.centre.trust(device.trust_view.sequence)
-        if newer:
-            device.trust(newer)
+        newest = self._list_for(now)
+        if newest.record.sequence > device.trust_view.sequence:
+            device.trust([newest])
 
     def redeem(self, member: Member, id: bytes) -> int:
         """The device sends all its money home to the member's wallet, on the bank's order; how much (tiyn)."""
@@ -263,11 +276,16 @@ class Field:
             raise Refused("E_NO_DEVICE", member=member.name)
         now = self._clock.now()
         kid = member.device.status(now).kid
-        signed = self.centre.redeem_order(id, kid)
-        transfers = member.device.redeem(signed, now)
+        cabinet = self._system.stores.cabinet
+        name = derived(id, "redeemed", kid)
+        if cabinet.get(_REDEEMED, name) is None:
+            transfers = member.device.redeem(self.centre.redeem_order(id, kid), now)
+            amount = sum(transfer.record.outputs[0].amount_tiyn for transfer in transfers)
+            # After the sync below the device forgets; whoever repeats this call must still get the same answer.
+            cabinet.put_many([Row(_REDEEMED, name, canonical.encode(amount))])
         self._sync(member.device, derived(id, "redeem sync"))
         find_tokens_of(self._store, self._system.ledger, [member.wallet])
-        return sum(transfer.record.outputs[0].amount_tiyn for transfer in transfers)
+        return Unsigned().load(canonical.decode(cabinet.get(_REDEEMED, name) or b""), "amount")
 
     # --- the centre ---
 

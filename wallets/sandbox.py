@@ -11,7 +11,7 @@ from (seed, what it is for): the same seed gives the same bytes. Without one, ke
 Pilots, the stage and the exercises all stand on this class; it decides nothing about money itself.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,12 @@ from wallets import keystore
 from wallets.case import Case
 from wallets.cast import DEVICE_TIERS, Member, SandboxPlan, open_ledger_store
 from wallets.desk import Answers, Desk, Row, derived
-from wallets.field import Field, devices_of
+from wallets.field import DAY_SECONDS, Field, devices_of
 from wallets.store_memory import memory_store
 from wallets.store_sqlite import sqlite_store
 from wallets.wallet import Wallet
 
-PASSPHRASE = "test money"
+PASSPHRASE = "test money"  # noqa: S105 - seals only the seeded keys of pilots, which follow from the seed anyway
 REGISTER = "general"
 DEFAULT_START = 1_762_146_000  # a Monday morning in Kazakhstan
 MERCHANT_TIER = 4
@@ -72,7 +72,7 @@ class Sandbox:
         self.marks: dict[str, bytes] = {}
         self.definitions: dict[str, Signed[MarkDefinition]] = {}
         self._groups: dict[str, list[Member]] = {}
-        self._given: dict[str, int] = {}
+        self._by_hand = 0
 
     @staticmethod
     def _open_keystore(folder: Path | None, entropy: SeededEntropy | SystemEntropy) -> keystore.Keystore:
@@ -93,9 +93,15 @@ class Sandbox:
 
     @classmethod
     def in_memory(cls, seed: int = 7) -> "Sandbox":
-        """A small sandbox with one bank, ready to use: its reserve account and the loss reserve are funded."""
+        """A small sandbox with one bank, ready to use: its reserve account, the loss reserve and the budget are funded."""
         sandbox = cls(
-            SandboxPlan(seed, ManualClock(DEFAULT_START), loss_reserve_tiyn=tiyn_of(100_000)),
+            SandboxPlan(
+                seed,
+                ManualClock(DEFAULT_START),
+                budget_bank="bank",
+                budget_tiyn=tiyn_of(1_000_000),
+                loss_reserve_tiyn=tiyn_of(100_000),
+            ),
             None,
             no_checkpoint,
         )
@@ -218,13 +224,13 @@ class Sandbox:
         """A member turns its marked money into free money on the register's statement."""
         return self.desk.release(member, mark, seen_tiyn, id, REGISTER)
 
-    def sell(self, member: Member, mark: bytes, id: bytes) -> int:
-        """A member turns digital tenge into a deposit."""
-        return self.desk.sell(member, mark, id)
+    def sell(self, member: Member, mark: bytes = b"", id: bytes = b"") -> int:
+        """A member turns its digital tenge into a deposit."""
+        return self.desk.sell(member, mark, id or self._fresh_id())
 
-    def redeem(self, bank: str, id: bytes) -> int:
+    def redeem(self, bank: str = "", id: bytes = b"") -> int:
         """A bank gives its inventory back to the National Bank."""
-        return self.desk.redeem(bank, id)
+        return self.desk.redeem(bank or self._plan.banks[0][0], id or self._fresh_id())
 
     def expire(self, members: Sequence[Member], mark: bytes, id: bytes) -> int:
         """Unused marked money returns to the budget."""
@@ -240,11 +246,8 @@ class Sandbox:
     def buy_and_load(self, member: Member, tenge: int) -> None:
         """Buy digital tenge with the deposit and take it offline as one note."""
         id = derived("buy and load", member.name, self.system.ledger.size)
-        for answer in self.buy([(member, tiyn_of(tenge))], id) + self.load(
-            [(member, [tiyn_of(tenge)])], b"", id
-        ):
-            if answer is not None:
-                raise answer
+        raise_first(self.buy([(member, tiyn_of(tenge))], id))
+        raise_first(self.load([(member, [tiyn_of(tenge)])], b"", id))
 
     def clone(self, member: Member) -> Member:
         """Open a member's device (the loud attack switch) and make a copy of it, `member.clone`."""
@@ -259,8 +262,8 @@ class Sandbox:
 
     def pay_offline_once(self, payer: Member, payee: Member, tenge: int, clone: bool = False) -> int:
         """`pay_offline` in free money, under an id of its own."""
-        id = derived("offline", payer.name, payee.name, tenge, clone, self.field.payments)
-        return self.pay_offline(payer, payee, tiyn_of(tenge), b"", id, clone)
+        name = derived("offline", payer.name, payee.name, tenge, clone, self.field.payments)
+        return self.pay_offline(payer, payee, tiyn_of(tenge), b"", name, clone)
 
     def sync(self, members: Sequence[Member], id: bytes = b"") -> Answers:
         """Members' devices hand in what they hold and take the answer."""
@@ -270,9 +273,9 @@ class Sandbox:
         """Derive the facts, book what is due, and tell the case so far."""
         return self.field.reconcile()
 
-    def redeem_offline(self, member: Member, id: bytes) -> int:
+    def redeem_offline(self, member: Member, id: bytes = b"") -> int:
         """A member's device sends all it holds home, to the member's online wallet; how much (tiyn)."""
-        return self.field.redeem(member, id)
+        return self.field.redeem(member, id or self._fresh_id())
 
     def close_cases(self) -> Case:
         """Book what has fallen due with time: refunds, and the collection of losses from those who answer for them."""
@@ -283,6 +286,45 @@ class Sandbox:
     def case(self) -> Case:
         """The case as it stands."""
         return self.field.case()
+
+    # --- by hand: one member at a time, whole tenge, an id made here, and a refusal is raised ---
+
+    def _fresh_id(self) -> bytes:
+        self._by_hand += 1
+        return derived("by hand", self._by_hand, self.system.ledger.size, self.clock.now())
+
+    def buy_once(self, member: Member, tenge: int) -> None:
+        """A member buys digital tenge with its deposit."""
+        raise_first(self.buy([(member, tiyn_of(tenge))], self._fresh_id()))
+
+    def pay_once(self, payer: Member, payee: Member, tenge: int, mark: str = "") -> None:
+        """A member pays another online, in free money or in money of a mark."""
+        name = self.marks[mark] if mark else b""
+        raise_first(self.pay([(payer, payee, tiyn_of(tenge))], name, self._fresh_id()))
+
+    def new_mark(
+        self, name: str, edges: Mapping[int, Sequence[int]], days: int = 30, released_by: Sequence[int] = ()
+    ) -> None:
+        """The treasury defines a mark for online money: payer category -> payee categories, for so many days.
+
+        Who may be given the money stands under `cbdc.token.TREASURY_ACCOUNT`; `released_by` may make free money of it.
+        """
+        now = self.clock.now()
+        definition = self.system.treasury.define(
+            name, len(self.marks) + 1, tuple(edges.items()), now, now + days * DAY_SECONDS, 0, released_by
+        )
+        self.define_mark(name, definition)
+
+    def give_once(self, mark: str, member: Member, tenge: int) -> None:
+        """The budget buys digital tenge from the bank, marks it, and gives it to a member."""
+        id = self._fresh_id()
+        self.budget_buys(self._plan.budget_bank, tiyn_of(tenge), id)
+        raise_first(self.give_vouchers(mark, [(member, tiyn_of(tenge))], id))
+
+    def wait(self, days: int) -> None:
+        """Let days pass; only where time is virtual."""
+        assert isinstance(self.clock, ManualClock), "this sandbox runs on the machine's time"
+        self.clock.advance(days * DAY_SECONDS)
 
     # --- figures ---
 
@@ -347,6 +389,13 @@ class Sandbox:
         for row in self.system.stores.ledger.entries():
             yield row.transaction_id
         yield from self.field.object_ids()
+
+
+def raise_first(answers: Answers) -> None:
+    """Raise the first refusal among the answers, if there is one."""
+    for answer in answers:
+        if answer is not None:
+            raise answer
 
 
 def _accounts(sheet: BalanceSheet) -> Iterator[dict[str, Any]]:

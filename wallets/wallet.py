@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cbdc import canonical, selection
-from cbdc.errors import TengeError, Unavailable
+from cbdc.errors import TengeError, Unavailable, by_code
 from cbdc.gateway import Gateway
 from cbdc.keys import Signer
 from cbdc.ledger.entry import Receipt
@@ -174,6 +174,11 @@ class Wallet:
         return (*outputs, Token(change_tiyn, KeyLock(self.kid), mark)) if change_tiyn else tuple(outputs)
 
 
+def amount_of(intent: Intent, network: bytes) -> int:
+    """What an intent's transaction creates in all, in tiyn."""
+    return sum(token.amount_tiyn for token in open_transaction(intent.body, network).record.creates)
+
+
 def send(
     store: WalletStore, gateway: Gateway, intents: Sequence[Intent], directory: Directory, clock: Clock
 ) -> list[Receipt | TengeError]:
@@ -182,10 +187,24 @@ def send(
     `directory` maps key ids to the wallets of this store, so that payees of the same store have their tokens at once;
     other payees find theirs at the ledger. Raises E_STORE_UNAVAILABLE with all intents still open: `resume` later.
     """
-    saved = store.save_intents(intents)
+    known = [store.intent(intent.wallet, intent.id) for intent in intents]
+    fresh = [
+        intent for intent, old in zip(intents, known, strict=True) if old is None or old.state == "saved"
+    ]
+    saved = store.save_intents(fresh)
     answers = gateway.submit_many([intent.body for intent in saved])
     close(store, gateway.network, saved, answers, directory, clock)
-    return answers
+    new = iter(answers)
+    return [next(new) if old is None or old.state == "saved" else answer_of(old, gateway) for old in known]
+
+
+def answer_of(intent: Intent, gateway: Gateway) -> Receipt | TengeError:
+    """What a closed intent was answered with: its receipt, or its refusal (by code; the facts were told then)."""
+    if intent.state == "refused":
+        return by_code(intent.result.decode(), {})
+    receipt = gateway.find(intent.result)
+    assert receipt is not None, "a transaction that was accepted stays in the journal"
+    return receipt
 
 
 def send_one(

@@ -60,7 +60,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, run: Mapping[str, Any], script: bytes, checkpoint: Checkpoint) -> "RunFolder":
-        """A new run; E_RUN_EXISTS when the folder is there and not empty, E_STORE_UNAVAILABLE when it cannot be made."""
+        """A new run; E_RUN_EXISTS when the folder is not empty, E_STORE_UNAVAILABLE when it cannot be made."""
         try:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
                 raise Refused("E_RUN_EXISTS", folder=path.name)

@@ -1,7 +1,7 @@
 """A pilot as data: cast, calendar, flows, expected figures and expected refusals, in one TOML file.
 
     [pilot]        name, title, summary, source, start (the first day), place
-    [[parameter]]  name, default, unit, grade (where the number comes from) and note; set with --set NAME=VALUE
+    [[parameter]]  name, default, unit, grade (where the number comes from), note; set with --set NAME=VALUE
     [derived]      name = "expression" over what stands above it
     [[require]]    that = "expression", else = "sentence": refuses parameters the pilot was not made for
     [[bank]]       name, title, reserve: the banks and their accounts at the National Bank
