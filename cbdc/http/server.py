@@ -59,13 +59,14 @@ class _Server:
         self._clock = real_clock
         self._rate = RateLimit(real_clock, limits.per_second, limits.burst)
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._incidents = 0
 
     def answer(self, route: Route, arguments: Mapping[str, str]) -> Response:
         """The answer to the present request; never an exception."""
         language = request.accept_languages.best_match(LANGUAGES) or "en"
         try:
-            with self._lock:
+            with self._counting:
                 self._rate.take(request.remote_addr or "")
             body = _body(route) if route.takes else b""
             ask = Ask(

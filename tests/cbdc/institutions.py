@@ -3,7 +3,8 @@
 import hashlib
 from pathlib import Path
 
-from cbdc.customers import BUSINESS_TIER, PERSON_TIER
+from cbdc.accounts import CIRCULATION, ISSUE_IN_PROGRESS, being_sold, inventory, ordered
+from cbdc.customers import PERSON_TIER
 from cbdc.institutions import BankName
 from cbdc.keys import ED25519, SoftwareKey
 from cbdc.ledger.entry import Receipt
@@ -95,8 +96,6 @@ def receipt(answer: object) -> Receipt:
 
 def check_books(system: System) -> None:
     """What must hold whenever nothing is half done: books and ledger tell the same."""
-    from cbdc.accounts import CIRCULATION, ISSUE_IN_PROGRESS, being_sold, inventory, ordered
-
     system.books.check()
     supply = system.ledger.supply()
     assert supply.held_tiyn == supply.outstanding_tiyn
@@ -110,6 +109,3 @@ def check_books(system: System) -> None:
         assert sheet.assets_tiyn == sheet.claims_tiyn
     sheet = system.national_bank.balance_sheet()
     assert sheet.assets_tiyn == sheet.claims_tiyn
-
-
-assert BUSINESS_TIER

@@ -327,6 +327,12 @@ def test_nobody_orders_in_another_s_name(system: System, aigerim: SoftwareKey) -
         system.banks[1].fund(forged)
 
 
+def test_a_key_the_ledger_does_not_know_gets_nothing(system: System, aigerim: SoftwareKey) -> None:
+    system.banks[1].customers.attach([(key("paper").public.kid, ident("aigerim"))])
+    with pytest.raises(Refused, match="E_KEY_UNKNOWN"):
+        system.banks[1].fund(order(system, key("paper")))
+
+
 def test_an_order_of_another_network_is_not_the_customer_s(system: System, aigerim: SoftwareKey) -> None:
     with pytest.raises(Refused, match="E_SIG"):
         system.banks[1].fund(order(system, aigerim, network=bytes(8)))

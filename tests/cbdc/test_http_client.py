@@ -110,6 +110,12 @@ def test_no_answer_breaks_the_client(body: object, status: int, number: int) -> 
         calls(gateway)[number]()
 
 
+def test_a_bank_s_key_that_is_none_is_told_so() -> None:
+    for kid in ("zz", 7):
+        with pytest.raises(Unavailable, match="E_PEER_ANSWER"):
+            assert HttpBank(HttpGateway(Parrot({"inventory_kid": kid})), 1).inventory_kid
+
+
 @pytest.mark.parametrize("network", ["zz", 7, None])
 def test_a_network_that_is_none_is_told_so(network: object) -> None:
     with pytest.raises(Unavailable, match="E_PEER_ANSWER"):
