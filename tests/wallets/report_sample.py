@@ -104,6 +104,7 @@ def offline() -> dict[str, Any]:
                 "device": "9f2c4a7be01d55aa31c0f6b8d2e4907c",
                 "amount_tiyn": 80_000,
                 "file": "evidence/9f2c4a7b-1.bin",
+                "bytes": 840,
                 "sha256": "5b1e" * 16,
             }
         ],

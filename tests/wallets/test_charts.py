@@ -190,6 +190,27 @@ def test_many_days_have_no_strips_and_no_dots() -> None:
     assert page.all("circle") == []
 
 
+@pytest.mark.parametrize(
+    ("dates", "places"),
+    [
+        ([], []),
+        (["2023-11-06"], []),
+        (["2023-11-06", "2023-11-13"], []),
+        (["2023-11-06", "2023-11-14", "2023-11-15", "2024-04-19"], [1, 3]),
+        (["2023-11-06", "some day"], []),
+    ],
+)
+def test_gaps(dates: list[str], places: list[int]) -> None:
+    assert charts.gaps(dates) == places
+
+
+def test_a_gap_is_a_dotted_line_between_its_days() -> None:
+    page = read(
+        charts.line(WORDS, ["2023-11-06", "2023-11-07", "2024-04-19"], Part("E", "escrow", (1, 2, 3)))
+    )
+    assert [e.attributes["x1"] for e in page.all("line", class_="gap")] == ["75.00%"]
+
+
 # --- line ---
 
 

@@ -148,7 +148,9 @@ def test_the_key_figures() -> None:
     assert "requests refused15" in told(figures)
 
 
-@pytest.mark.parametrize(("days", "period"), [(1, "6 Nov 2023"), (3, "6 Nov 2023 to 8 Nov 2023, 3 days")])
+@pytest.mark.parametrize(
+    ("days", "period"), [(1, "6 Nov 2023"), (3, "6 Nov 2023 to 8 Nov 2023; something happened on 3 days")]
+)
 def test_the_period(days: int, period: str) -> None:
     page = read(render(sample(days, 1)))
     assert f"Period{period}Rests on" in told(page.one("header"))
@@ -202,9 +204,9 @@ def test_many_kinds_of_a_day_are_cut_short() -> None:
 def test_a_double_spend_names_and_charges() -> None:
     text = section(page_of(), "offline")
     assert "412 payments passed from device to device; the longest line of one coin had 3 hops." in text
-    assert "1 double spend came to light when devices synced. The evidence names the device." in text
+    assert "1 double spend came to light when devices synced. One proof names who did it." in text
     assert "the card of pupil 77 (Kazpost)" in text
-    assert "evidence/9f2c4a7b-1.bin" in text
+    assert "evidence/9f2c4a7b-1.bin (840 bytes)" in text
     assert "Guilty holder300 ₸" in text
     assert "Together800 ₸" in text
     assert "no bearer" not in text
@@ -217,6 +219,9 @@ def test_a_double_spend_names_and_charges() -> None:
         ("double spend", "Double spend: one coin"),
         ("E_DOUBLE_SPEND", "Double spend: one coin"),
         ("E1", "Double spend: one coin"),
+        ("E1 DOUBLE_SPEND", "Double spend: one coin"),
+        ("E2 EQUIVOCATION", "Equivocation"),
+        ("E12", "E12"),
         (1, "Double spend: one coin"),
         ("equivocation", "Equivocation: one counter"),
         (4, "Bad statement"),
@@ -255,14 +260,23 @@ def test_no_double_spend() -> None:
 @pytest.mark.parametrize(
     ("spends", "proofs", "words"),
     [
-        (2, 2, "Each has evidence that names a device."),
-        (2, 1, "2 double spends came to light when devices synced; 1 with"),
+        (2, 2, "2 double spends came to light when devices synced. 2 proofs name who did it."),
+        (1, 2, "1 double spend came to light when devices synced. 2 proofs name who did it."),
+        (1, 0, "1 double spend came to light when devices synced. No proof came with it."),
+        (0, 1, "hops. One proof names who did it."),
     ],
 )
 def test_double_spends_with_and_without_evidence(spends: int, proofs: int, words: str) -> None:
     offline = sample(1, 1)["offline"]
     offline |= {"double_spends": spends, "evidence": offline["evidence"] * proofs}
     assert words in section(page_of(offline=offline), "offline")
+
+
+def test_evidence_about_no_amount_shows_none() -> None:
+    offline = sample(1, 1)["offline"]
+    offline["evidence"][0] |= {"amount_tiyn": 0, "bytes": None}
+    text = section(page_of(offline=offline), "offline")
+    assert "Device9f2c4a7be01d55aa31c0f6b8d2e4907cEvidence fileevidence/9f2c4a7b-1.binSHA-256" in text
 
 
 # --- books ---
@@ -293,10 +307,23 @@ def test_a_sheet_that_does_not_balance_says_so(tiyn: int, words: str) -> None:
     )
 
 
+def test_an_account_that_is_gone_shows_its_change() -> None:
+    before = [{"account": "deposits", "side": "liability", "tiyn": 500}]
+    after = [{"account": "reserves", "side": "asset", "tiyn": 0}]
+    sheet = {"institution": "B", "before": before, "after": after}
+    assert "Deposits0 ₸−5 ₸" in section(page_of(balance_sheets=[sheet]), "sheets")
+    assert "Deposits0" not in section(page_of(balance_sheets=[sheet | {"after": []}]), "sheets")
+
+
 def test_a_mark_that_does_not_add_up_says_so() -> None:
     marks = {"road_works": {"given_tiyn": 500, "released_tiyn": 100, "returned_tiyn": 100}}
     assert "Road works: 5 ₸ given, 2 ₸ accounted for." in section(page_of(marks=marks), "supply")
     assert "accounted for" not in section(page_of(), "supply")
+
+
+def test_a_mark_of_which_little_is_said() -> None:
+    text = section(page_of(marks={"meal": {"outstanding_tiyn": 0}}), "supply")
+    assert text.endswith("Meal–––0 ₸")
 
 
 def test_marks_without_a_supply_still_show() -> None:
@@ -369,6 +396,21 @@ def test_dates_that_are_too_few_too_many_or_none(dates: list[str]) -> None:
 def test_series_of_nothing() -> None:
     page = page_of(series={"dates": ["2023-11-06"], "wallets_tiyn": [], "escrow_tiyn": [0]}, holders=None)
     assert "Together" in section(page, "circulation")
+
+
+def test_days_apart_are_said_to_be() -> None:
+    series = sample(3, 1)["series"] | {"dates": ["2023-11-06", "2023-11-13", "2024-04-19"]}
+    text = section(page_of(series=series), "circulation")
+    assert text.count("A dotted line stands for more than a week without events.") == 2
+    assert "dotted" not in section(page_of(), "circulation")
+
+
+def test_holders_the_largest_first_and_the_empty_in_a_sentence() -> None:
+    rows = [{"name": "pupils", "tiyn": 0}, {"name": "shop", "tiyn": 1}, {"name": "bank", "tiyn": 900}]
+    text = section(page_of(holders=rows, series=None), "circulation")
+    assert text.index("Bank") < text.index("Shop") < text.index("Nothing is held at the end by: pupils.")
+    only = section(page_of(holders=rows[:1], series=None), "circulation")
+    assert only == "CirculationNothing is held at the end by: pupils."
 
 
 def test_holders_without_counts() -> None:

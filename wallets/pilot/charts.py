@@ -21,6 +21,7 @@ WIDTH = 10_000
 HEIGHT = 240
 _TOP = 14
 _BELOW = 28
+_GAP_DAYS = 7
 _DATE_LABELS = 4
 _HOVER_DAYS = 120
 _DOT_DAYS = 60
@@ -67,6 +68,15 @@ def day(text: str, year: bool = True) -> str:
     return f"{value.day}\u00a0{_MONTHS[value.month - 1]}" + (f"\u00a0{value.year}" if year else "")
 
 
+def gaps(dates: Sequence[str]) -> list[int]:
+    """The places before which more than a week passed without anything: days stand side by side, so this is said."""
+    try:
+        days = [date.fromisoformat(text).toordinal() for text in dates]
+    except ValueError:
+        return []
+    return [place for place in range(1, len(days)) if days[place] - days[place - 1] > _GAP_DAYS]
+
+
 def percent(part: int, whole: int) -> str:
     """`part` of `whole` as a length in SVG or CSS, to a hundredth of a percent; 0% of nothing."""
     hundredths = part * 10_000 // whole if whole > 0 else 0
@@ -105,7 +115,8 @@ def stacked_area(words: Words, dates: Sequence[str], parts: Sequence[Part]) -> M
             points = [*_points(above, marks[-1]), *reversed(_points(below, marks[-1]))]
             shapes.append(tag("polygon", points=" ".join(points), class_=f"area {part.style}"))
         below = above
-    return _plot(words, dates[:days], marks, join(_stretched(shapes), _hover(dates[:days], parts)))
+    drawn = join(_stretched(shapes), _gaps(dates[:days]), _hover(dates[:days], parts))
+    return _plot(words, dates[:days], marks, drawn)
 
 
 def line(words: Words, dates: Sequence[str], part: Part) -> Markup:
@@ -129,7 +140,7 @@ def line(words: Words, dates: Sequence[str], part: Part) -> Markup:
             )
             for index, value in enumerate(values)
         ]
-    drawn = join(_stretched(shapes), over, _hover(dates[:days], [part]))
+    drawn = join(_stretched(shapes), _gaps(dates[:days]), over, _hover(dates[:days], [part]))
     return _plot(words, dates[:days], marks, drawn)
 
 
@@ -293,6 +304,11 @@ def _date_labels(dates: Sequence[str]) -> list[Markup]:
         place = {"x": _across(index, days), "class_": f"tick {edge}".strip()}
         labels.append(tag("text", day(dates[index], year=False), **place, y=_TOP + HEIGHT + 18))
     return labels
+
+
+def _gaps(dates: Sequence[str]) -> list[Markup]:
+    places = [percent(2 * place - 1, 2 * (len(dates) - 1)) for place in gaps(dates)]
+    return [tag("line", x1=x, x2=x, y1=_TOP, y2=_TOP + HEIGHT, class_="gap") for x in places]
 
 
 def _hover(dates: Sequence[str], parts: Sequence[Part]) -> Markup:

@@ -134,7 +134,7 @@ def _period(report: Mapping[str, Any]) -> str | None:
         return None
     days = len(set(dates))
     first, last = day(str(dates[0])), day(str(dates[-1]))
-    return first if first == last else f"{first} to {last}, {_count(days, 'day')}"
+    return first if first == last else f"{first} to {last}; something happened on {_count(days, 'day')}"
 
 
 def _result(report: Mapping[str, Any]) -> Markup:
@@ -341,6 +341,11 @@ def _circulation(report: Mapping[str, Any]) -> Markup | None:
     return join(pieces) if pieces else None
 
 
+def _axis(dates: Sequence[str]) -> str:
+    text = "At the end of each day on which something happened."
+    return f"{text} A dotted line stands for more than a week without events." if charts.gaps(dates) else text
+
+
 def _area_figure(dates: Sequence[str], parts: Sequence[Part]) -> Markup:
     days = min(len(dates), *(len(part.values_tiyn) for part in parts))
     totals = [sum(part.values_tiyn[index] for part in parts) for index in range(days)]
@@ -357,7 +362,7 @@ def _area_figure(dates: Sequence[str], parts: Sequence[Part]) -> Markup:
         tag(
             "figcaption",
             title,
-            tag("span", "At the end of each day; the amounts below are those of the last day"),
+            tag("span", f"{_axis(dates)} The amounts below are those of the last day."),
         ),
         charts.stacked_area(Words("area", title, description), dates, parts),
         _key(list(reversed(parts))),
@@ -375,7 +380,7 @@ def _float_figure(dates: Sequence[str], parts: Sequence[Part]) -> list[Markup]:
         f"{day(dates[values.index(most)])}: {money(most)}. On the last day it is {money(values[-1])}."
     )
     title = "Offline float"
-    caption = "Money on devices, locked in escrow on the ledger until it is redeemed; at the end of each day"
+    caption = f"Money on devices, locked in escrow on the ledger until it is redeemed. {_axis(dates)}"
     return [
         tag(
             "figure",
@@ -413,13 +418,15 @@ def _offline(offline: Row | None) -> Markup | None:
     hops = amount(offline, "hops_max")
     text = f"{_count(payments, 'payment')} passed from device to device"
     text += f"; the longest line of one coin had {_count(hops, 'hop')}. " if hops else ". "
-    if not spends:
-        text += "No double spend was found."
-    elif len(evidence) == spends:
-        text += f"{_count(spends, 'double spend')} came to light when devices synced. "
-        text += "The evidence names the device." if spends == 1 else "Each has evidence that names a device."
+    text += f"{_count(spends, 'double spend')} came to light when devices synced. " if spends else ""
+    if evidence:
+        text += (
+            "One proof names who did it."
+            if len(evidence) == 1
+            else f"{len(evidence)} proofs name who did it."
+        )
     else:
-        text += f"{_count(spends, 'double spend')} came to light when devices synced; {len(evidence)} with evidence."
+        text += "No proof came with it." if spends else "No double spend was found."
     borne_by: Mapping[str, Any] = offline.get("borne_by") or {}
     return join(
         tag("p", text),

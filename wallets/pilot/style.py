@@ -133,6 +133,7 @@ svg .label{font-weight:600}
 svg .end{text-anchor:end}svg .middle{text-anchor:middle}
 svg .halo{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoin:round}
 .grid{stroke:var(--rule)}.base{stroke:var(--ink)}
+.gap{stroke:var(--ink);stroke-dasharray:2 4}
 .area,.line{vector-effect:non-scaling-stroke;stroke-width:1px;stroke-linejoin:round}
 .line{fill:none;stroke-width:2.5px}
 .wash{opacity:.16}

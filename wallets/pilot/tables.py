@@ -36,6 +36,7 @@ _EVIDENCE = {
 }
 _EVIDENCE_NAMES = {"double_spend": "1", "equivocation": "2", "bad_statement": "4", "dual_cert": "8"}
 
+_EVIDENCE_NUMBER = re.compile(r"e?(\d+)(?:_|$)")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -133,12 +134,13 @@ def evidence(rows: Sequence[Row]) -> Markup:
             _entry("What is proven", _evidence_name(row.get("type"))),
             _entry("Named", tag("strong", str(row.get("named", "nobody")))),
             _entry("Device", _code(row.get("device"))),
-            _entry("Amount", money(amount(row, "amount_tiyn"))),
-            _entry("Evidence file", _code(row.get("file"))),
+            _entry("Amount", money(amount(row, "amount_tiyn"))) if amount(row, "amount_tiyn") else None,
+            _entry("Evidence file", [_code(row.get("file")), f" ({shown(size)} bytes)" if size else None]),
             _entry("SHA-256", _code(row.get("sha256"))),
             class_="evidence",
         )
         for row in rows
+        for size in [row.get("bytes")]
     )
 
 
@@ -180,8 +182,10 @@ def losses(loss_tiyn: int, borne_by: Mapping[str, Any]) -> Markup:
 
 
 def holders(rows: Sequence[Row]) -> Markup:
-    """Who holds what at the end, the largest amount as the longest bar."""
-    most = max((amount(row, "tiyn") for row in rows), default=0)
+    """Who holds what at the end, the largest amount first and as the longest bar; who holds nothing in a sentence."""
+    holding = sorted((row for row in rows if amount(row, "tiyn")), key=lambda row: -amount(row, "tiyn"))
+    empty = [str(row.get("name", "")) for row in rows if not amount(row, "tiyn")]
+    most = max((amount(row, "tiyn") for row in holding), default=0)
     heads = [("Holder", ""), ("How many", "n"), ("Amount", "n"), ("", "wide")]
     body = [
         tag(
@@ -191,27 +195,25 @@ def holders(rows: Sequence[Row]) -> Markup:
             tag("td", money(amount(row, "tiyn")), class_="n"),
             tag("td", share_bar([Part("held", "circulating", (amount(row, "tiyn"),))], most), class_="wide"),
         )
-        for row in rows
+        for row in holding
     ]
-    return table("Who holds what at the end of the run", heads, body, seen=True)
+    return join(
+        table("Who holds what at the end of the run", heads, body, seen=True) if holding else None,
+        tag("p", f"Nothing is held at the end by: {', '.join(empty)}.", class_="soft") if empty else None,
+    )
 
 
 def marks(given: Mapping[str, Row]) -> Markup:
     """The life of marked money: put on, released by its rule, returned to the budget, still marked."""
     heads = [("Mark", ""), ("Given", "n"), ("Released", "n"), ("Returned", "n"), ("Still marked", "n")]
     keys = ("given_tiyn", "released_tiyn", "returned_tiyn", "outstanding_tiyn")
-    rows = [
-        cells(
-            [label(name), tag("br"), _code(str(mark["id"])[:16])] if mark.get("id") else label(name),
-            *(money(amount(mark, key)) for key in keys),
-            numbers=(1, 2, 3, 4),
-        )
-        for name, mark in given.items()
-    ]
-    notes = []
+    rows, notes = [], []
     for name, mark in given.items():
+        title = [label(name), tag("br"), _code(str(mark["id"])[:16])] if mark.get("id") else label(name)
+        figures = [money(amount(mark, key)) if mark.get(key) is not None else "\u2013" for key in keys]
+        rows.append(cells(title, *figures, numbers=(1, 2, 3, 4)))
         out, *back = (amount(mark, key) for key in keys)
-        if out != sum(back):
+        if mark.get("given_tiyn") is not None and out != sum(back):
             text = f"{label(name)}: {money(out)} given, {money(sum(back))} accounted for."
             notes.append(tag("p", text, class_="no"))
     return join(table("Marked money, from its mark to its release", heads, rows), notes)
@@ -265,6 +267,10 @@ def balance_sheet(sheet: Row) -> Markup:
     before: Sequence[Row] = sheet.get("before") or ()
     after: Sequence[Row] = sheet.get("after") or ()
     was = {(row.get("side"), row.get("account")): amount(row, "tiyn") for row in before}
+    # An account that is gone after the run is shown with nothing on it, so that its change is seen.
+    still = {(row.get("side"), row.get("account")) for row in after}
+    gone = [row for row in before if (row.get("side"), row.get("account")) not in still]
+    after = [*after, *({**row, "tiyn": 0} for row in gone)] if after else after
     return join(
         tag("h3", name),
         tag(
@@ -338,6 +344,7 @@ def _code(value: object) -> Markup:
 
 
 def _evidence_name(kind: object) -> str:
-    key = str(kind).strip().lower().replace(" ", "_").replace("-", "_").removeprefix("e_")
-    number = _EVIDENCE_NAMES.get(key, key.removeprefix("e"))
-    return _EVIDENCE.get(number, words(kind))
+    """`E1 DOUBLE_SPEND`, `E1`, 1 or `double_spend` in words; a type that is not known as it stands."""
+    text = str(kind).strip().lower().replace(" ", "_").removeprefix("e_")
+    number = _EVIDENCE_NUMBER.match(text)
+    return _EVIDENCE.get(number[1] if number else _EVIDENCE_NAMES.get(text, ""), words(kind))
