@@ -19,6 +19,7 @@ Source: DTO/1, sections 5.2, 5.12, 5.13 and 5.19 (5, 6).
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from threading import RLock
 
 from cbdc import canonical
 from cbdc.authority import BANK_CA, STATUS, Auth, Authority
@@ -66,6 +67,7 @@ class _Papers:
 
     def __init__(self, store: ArchiveStore, clock: Clock) -> None:
         self.archive = Archive(store)
+        self.lock = RLock()
         self._clock = clock
 
     def now(self) -> int:
@@ -76,22 +78,23 @@ class _Papers:
         self, key: bytes, make: Callable[[], tuple[list[tuple[bytes, bytes]], dict[bytes, bytes]]]
     ) -> bytes:
         """The answer under `key`; made, with the papers (id, envelope) that belong to it, when there is none yet."""
-        for _ in range(_ATTEMPTS):
-            self.archive.follow()
-            kept = self.archive.answer(key)
-            if kept is not None:
-                return kept
-            papers, answers = make()
-            now = self.now()
-            rows = [
-                Row(oid, envelope, now, True, not self.archive.is_logged(oid)) for oid, envelope in papers
-            ]
-            try:
-                self.archive.append(rows, answers)
-            except Unavailable as error:
-                if error.code != "E_STORE_CONFLICT":
-                    raise
-        raise Unavailable("E_STORE_CONFLICT", expected=self.archive.log.size, found=0)
+        with self.lock:
+            for _ in range(_ATTEMPTS):
+                self.archive.follow()
+                kept = self.archive.answer(key)
+                if kept is not None:
+                    return kept
+                papers, answers = make()
+                now = self.now()
+                rows = [
+                    Row(oid, envelope, now, True, not self.archive.is_logged(oid)) for oid, envelope in papers
+                ]
+                try:
+                    self.archive.append(rows, answers)
+                except Unavailable as error:
+                    if error.code != "E_STORE_CONFLICT":
+                        raise
+            raise Unavailable("E_STORE_CONFLICT", expected=self.archive.log.size, found=0)
 
 
 class DeviceRegister:
@@ -259,13 +262,15 @@ class DeviceRegister:
 
     def head(self) -> tuple[int, bytes]:
         """The size and the root of the log of proofs and certificates."""
-        self._papers.archive.follow()
-        return self._papers.archive.log.size, self._papers.archive.log.root()
+        with self._papers.lock:
+            self._papers.archive.follow()
+            return self._papers.archive.log.size, self._papers.archive.log.root()
 
     def inclusion(self, oid: bytes, size: int) -> tuple[int, list[bytes]]:
         """Where a certificate or a proof stands in the log of `size` leaves, and the path; E_DEVICE_UNKNOWN if not."""
-        self._papers.archive.follow()
-        found = self._papers.archive.inclusion(oid, size)
+        with self._papers.lock:
+            self._papers.archive.follow()
+            found = self._papers.archive.inclusion(oid, size)
         if found is None:
             raise Refused("E_DEVICE_UNKNOWN", kid=oid)
         return found
@@ -381,10 +386,10 @@ class TrustOffice:
         return open_envelope(kept, Trust, self._authority.network)
 
     def _catch_up(self) -> None:
-        """Take up lists that `once` has followed or appended."""
-        known = len(self._lists)
-        for row in self._papers.archive.rows_from(known):
-            self._take(open_envelope(row.envelope, Trust, self._authority.network))
+        """Take up lists that were made meanwhile, here or elsewhere."""
+        with self._papers.lock:
+            for row in self._papers.archive.rows_from(len(self._lists)):
+                self._take(open_envelope(row.envelope, Trust, self._authority.network))
 
     @property
     def view(self) -> TrustView:

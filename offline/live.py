@@ -41,6 +41,8 @@ class LiveGraph:
         self._accused: set[bytes] = set()
         self._by_signature: dict[bytes, list[Guilt]] = {}
         self._by_tree: dict[bytes, list[Guilt]] = {}
+        self.guilty: set[bytes] = set()
+        """The devices with a proof against them; it only grows, as the evidence does."""
 
     # --- growing ---
 
@@ -89,27 +91,25 @@ class LiveGraph:
     def refresh(self) -> set[bytes]:
         """Derive what has changed; the notes whose facts or circumstances may be new."""
         changed, self._dirty = self._dirty, set()
-        before = self.guilty
+        before = set(self.guilty)
         for oid in sorted(changed):
             tree = derive_tree(self.notes[oid], self.seen, self.statements, self._rules, self._grace_seconds)
             self.trees[oid] = tree
-            self._by_tree[oid] = guilt_in_tree(tree, self.seen, self._rules)
             for output in tree.outputs.values():
                 self._owned[output.owner].add(oid)
+            if found := guilt_in_tree(tree, self.seen, self._rules):
+                self._by_tree[oid] = found
+                self.guilty |= {guilt.kid for guilt in found}
         for kid in sorted(self._accused):
             self._by_signature[kid] = guilt_of_signatures(kid, self.seen, self.statements)
+            if self._by_signature[kid]:
+                self.guilty.add(kid)
         self._accused.clear()
         for kid in self.guilty - before:
             changed |= self._owned[kid]
         return changed
 
     # --- reading ---
-
-    @property
-    def guilty(self) -> set[bytes]:
-        """The devices with a proof against them."""
-        trees = {guilt.kid for found in self._by_tree.values() for guilt in found}
-        return trees | {kid for kid, found in self._by_signature.items() if found}
 
     def guilt(self, kid: bytes) -> list[Guilt]:
         """Every proof against one device, in a fixed order."""

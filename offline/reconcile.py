@@ -152,23 +152,36 @@ class Reconciler:
         What cannot enter is quarantined with its code and spoils nothing else. Raises the errors of `open_batch`,
         and E_BATCH_REUSED when the batch id stands for other bytes.
         """
+        (answer,) = self.ingest_many([data])
+        if isinstance(answer, TengeError):
+            raise answer
+        return answer
+
+    def ingest_many(self, batches: Sequence[bytes]) -> list[Signed[SubmitAck] | TengeError]:
+        """For each batch its acknowledgement or its refusal; everything is derived and booked once, at the end."""
         with self._lock:
-            batch = open_batch(data, self._network)
-            key, digest = _BATCH + batch.batch_id, batch_hash(data)
-            envelopes: list[object] = list(batch.objects)
-            if batch.sync_request is not None:
-                envelopes.append(batch.sync_request.envelope())
-            for _ in range(_ATTEMPTS):
-                self._follow()
-                kept = self._archive.answer(key)
-                if kept is None:
-                    intake = self._judge(batch.bundles, envelopes)
-                    self._keep_batch(intake, key, batch.batch_id, digest)
-                    continue
-                ack = self._acknowledged(kept, batch.batch_id, digest)
-                self._settle()
-                return ack
-            raise Unavailable("E_STORE_CONFLICT", expected=self._archive.log.size, found=0)
+            answers: list[Signed[SubmitAck] | TengeError] = []
+            for data in batches:
+                try:
+                    answers.append(self._archived(data))
+                except TengeError as error:
+                    answers.append(error)
+            self._settle()
+            return answers
+
+    def _archived(self, data: bytes) -> Signed[SubmitAck]:
+        batch = open_batch(data, self._network)
+        key, digest = _BATCH + batch.batch_id, batch_hash(data)
+        envelopes: list[object] = list(batch.objects)
+        if batch.sync_request is not None:
+            envelopes.append(batch.sync_request.envelope())
+        for _ in range(_ATTEMPTS):
+            self._follow()
+            kept = self._archive.answer(key)
+            if kept is not None:
+                return self._acknowledged(kept, batch.batch_id, digest)
+            self._keep_batch(self._judge(batch.bundles, envelopes), key, batch.batch_id, digest)
+        raise Unavailable("E_STORE_CONFLICT", expected=self._archive.log.size, found=0)
 
     def sync(self, request: Signed[SyncRequest]) -> Signed[SyncAck]:
         """The answer to a device's statement of itself: made once, repeated for ever.

@@ -28,6 +28,7 @@ Source: DTO/1, sections 5.9, 5.11 and 5.19 (2, 5, 9).
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cbdc.errors import Refused
 from cbdc.record import OFFLINE_DOMAIN
@@ -157,6 +158,7 @@ class Circumstances:
     now: int
 
 
+@lru_cache(maxsize=262_144)
 def fact_key(kind: str, subject: bytes, number: int = 0) -> bytes:
     """The 32-byte key of a fact: SHA-256 over a domain, the kind, the subject and a number."""
     return hashlib.sha256(
@@ -164,6 +166,7 @@ def fact_key(kind: str, subject: bytes, number: int = 0) -> bytes:
     ).digest()
 
 
+@lru_cache(maxsize=262_144)
 def subject_of(outpoint: Outpoint) -> bytes:
     """The 32-byte name of an outpoint as the subject of a claim."""
     return hashlib.sha256(

@@ -58,6 +58,17 @@ def test_r1_the_same_batch_gives_the_same_answer_and_changes_nothing() -> None:
     ack.verify(line.centre.key("settle").public)
 
 
+def test_many_batches_are_answered_one_by_one_and_booked_once() -> None:
+    line = Line()
+    good = [line.centre.batch(line.home), line.centre.batch(line.paid)]
+    first, junk, last = line.centre.reconciler.ingest_many([good[0], b"junk", good[1]])
+    assert isinstance(junk, Malformed)
+    assert isinstance(first, Signed)
+    assert isinstance(last, Signed)
+    assert line.centre.wallet("bota") == 400
+    assert line.centre.reconciler.ingest(good[0]) == first
+
+
 def test_one_batch_id_stands_for_one_batch() -> None:
     line = Line()
     line.centre.reconciler.ingest(make_batch(bytes(16), objects=[line.paid]).encode())
