@@ -91,7 +91,7 @@ def _tell(sandbox: Sandbox, seed: int, out: Path) -> tuple[list[str], bool]:
     _raise(sandbox.sync([dana, erlan], derived("sync")))
     case = sandbox.reconcile()
     redeemed = [sandbox.redeem_offline(member, derived("home", member.name)) for member in (dana, erlan)]
-    sandbox.clock.advance(120 * 86_400)  # type: ignore[attr-defined]
+    sandbox.wait(days=120)
     case = sandbox.close_cases()
     name, proof = sandbox.evidence_files()[0]
     verdict = verify_evidence(proof, sandbox.trusted_root)

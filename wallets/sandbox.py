@@ -93,7 +93,7 @@ class Sandbox:
 
     @classmethod
     def in_memory(cls, seed: int = 7) -> "Sandbox":
-        """A small sandbox with one bank, ready to use: its reserve account, the loss reserve and the budget are funded."""
+        """A small sandbox with one bank, ready to use: the bank, the budget and the loss reserve have money."""
         sandbox = cls(
             SandboxPlan(
                 seed,
@@ -245,9 +245,9 @@ class Sandbox:
 
     def buy_and_load(self, member: Member, tenge: int) -> None:
         """Buy digital tenge with the deposit and take it offline as one note."""
-        id = derived("buy and load", member.name, self.system.ledger.size)
-        raise_first(self.buy([(member, tiyn_of(tenge))], id))
-        raise_first(self.load([(member, [tiyn_of(tenge)])], b"", id))
+        request = derived("buy and load", member.name, self.system.ledger.size)
+        raise_first(self.buy([(member, tiyn_of(tenge))], request))
+        raise_first(self.load([(member, [tiyn_of(tenge)])], b"", request))
 
     def clone(self, member: Member) -> Member:
         """Open a member's device (the loud attack switch) and make a copy of it, `member.clone`."""
@@ -317,9 +317,9 @@ class Sandbox:
 
     def give_once(self, mark: str, member: Member, tenge: int) -> None:
         """The budget buys digital tenge from the bank, marks it, and gives it to a member."""
-        id = self._fresh_id()
-        self.budget_buys(self._plan.budget_bank, tiyn_of(tenge), id)
-        raise_first(self.give_vouchers(mark, [(member, tiyn_of(tenge))], id))
+        request = self._fresh_id()
+        self.budget_buys(self._plan.budget_bank, tiyn_of(tenge), request)
+        raise_first(self.give_vouchers(mark, [(member, tiyn_of(tenge))], request))
 
     def wait(self, days: int) -> None:
         """Let days pass; only where time is virtual."""
