@@ -195,6 +195,11 @@ class Archive:
         self._last_moment = 0
         self.log = MerkleLog()
 
+    @property
+    def size(self) -> int:
+        """How many rows this reader has seen."""
+        return self._read
+
     def follow(self) -> list[Row]:
         """The rows that this reader has not seen yet; the log follows."""
         rows = list(self._store.rows(self._read))

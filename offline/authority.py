@@ -94,7 +94,7 @@ class _Papers:
                 except Unavailable as error:
                     if error.code != "E_STORE_CONFLICT":
                         raise
-            raise Unavailable("E_STORE_CONFLICT", expected=self.archive.log.size, found=0)
+            raise Unavailable("E_STORE_CONFLICT", expected=self.archive.size, found=self.archive.size + 1)
 
 
 class DeviceRegister:

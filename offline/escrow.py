@@ -104,6 +104,7 @@ class EscrowBook:
         self._marks: dict[bytes, bytes] = {}
         self._settled: dict[bytes, Settled] = {}
         self._loads: dict[bytes, list[Load]] = {}
+        self._fresh: list[Load] = []
 
     @property
     def settled(self) -> Mapping[bytes, Settled]:
@@ -120,19 +121,22 @@ class EscrowBook:
         """What the loss reserve holds."""
         return sum(token.amount_tiyn for _, token in self._ledger.owned(self._reserve.kid))
 
-    def refresh(self) -> list[Load]:
-        """Follow the journal to its end; the loads that are new."""
-        fresh: list[Load] = []
+    def refresh(self) -> None:
+        """Follow the journal to its end; the loads that are new wait in `new_loads`."""
         for entry in self._ledger.entries(self._next):
             self._next = entry.index + 1
             kind = entry.payload[_TYPE_PLACE]
             if kind == LoadOffline.TYPE:
-                fresh.append(self._load(entry))
+                self._load(entry)
             elif kind == SettleOffline.TYPE:
                 self._settle(entry)
+
+    def new_loads(self) -> list[Load]:
+        """The loads that were found since this was last asked, each once."""
+        fresh, self._fresh = self._fresh, []
         return fresh
 
-    def _load(self, entry: Entry) -> Load:
+    def _load(self, entry: Entry) -> None:
         opened = open_transaction(entry.payload, self._ledger.network)
         record = opened.record
         assert isinstance(record, LoadOffline)
@@ -148,7 +152,7 @@ class EscrowBook:
             entry.index, entry.time, record.device, record.load_number, opened.witnesses[0][0], tuple(tokens)
         )
         self._loads.setdefault(load.device, []).append(load)
-        return load
+        self._fresh.append(load)
 
     def loads_of(self, device: bytes) -> list[Load]:
         """The loads of a device, in the order of the journal."""

@@ -177,8 +177,8 @@ class Settlement:
             if not made:
                 return
             refusals = self._submit([transaction.encode() for transaction in made])
-            for posting in postings[: len(made)]:
-                self._check(self._graph.trees[posting.note])
+            for note in {posting.note for posting in postings[:_GROUP]}:
+                self._check(self._graph.trees[note])
             if all(refusals):
                 return
 

@@ -181,7 +181,7 @@ class Reconciler:
             if kept is not None:
                 return self._acknowledged(kept, batch.batch_id, digest)
             self._keep_batch(self._judge(batch.bundles, envelopes), key, batch.batch_id, digest)
-        raise Unavailable("E_STORE_CONFLICT", expected=self._archive.log.size, found=0)
+        raise self._contended()
 
     def sync(self, request: Signed[SyncRequest]) -> Signed[SyncAck]:
         """The answer to a device's statement of itself: made once, repeated for ever.
@@ -203,7 +203,7 @@ class Reconciler:
                     request.oid, request.record, last, self._graph, self._trust_sequence, now
                 )
                 self._keep([self._own_row(sign(answer, self._network, self._signer), now)])
-            raise Unavailable("E_STORE_CONFLICT", expected=self._archive.log.size, found=0)
+            raise self._contended()
 
     def publish(self, trust: Signed[Trust]) -> None:
         """A TRUST list becomes evidence of what devices could know; the same list again changes nothing."""
@@ -215,6 +215,7 @@ class Reconciler:
                     self._settle()
                     return
                 self._keep([self._own_row(trust, self._archive.moment(self._clock.now()))])
+            raise self._contended()
 
     def submit(self, signed: Signed[Any]) -> None:
         """Take in one object that needs no batch (a bank's certificate, a redeem order); raises why it may not enter.
@@ -228,12 +229,17 @@ class Reconciler:
                     self._settle()
                     return
                 self._add_one(signed)
+            raise self._contended()
 
     def tick(self) -> None:
         """Follow archive and journal, and book whatever is due by now."""
         with self._lock:
             self._follow()
             self._settle()
+
+    def _contended(self) -> Unavailable:
+        """Others kept writing to the archive, however often this one tried."""
+        return Unavailable("E_STORE_CONFLICT", expected=self._archive.size, found=self._archive.size + 1)
 
     # --- taking in ---
 
@@ -324,7 +330,8 @@ class Reconciler:
 
     def _follow(self) -> None:
         """Take up what stands in the journal and in the archive and is not in memory yet."""
-        for load in self._book.refresh():
+        self._book.refresh()
+        for load in self._book.new_loads():
             for note in self._registry(load):
                 self._graph.register(note)
                 self._phantoms.discard(note.oid)
@@ -395,6 +402,7 @@ class Reconciler:
         """The books, asserted to balance."""
         with self._lock:
             self.tick()
+            self.facts()
             return self._settlement.totals()
 
     def standing(self, subject: bytes) -> Standing | None:

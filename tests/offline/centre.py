@@ -157,7 +157,8 @@ class Centre(World):
         self._load_numbers[device] = number + len(amounts_tiyn) - 1
         made = self.do(LoadOffline(self.nonce(), inputs, tuple(outputs), device, number), name)
         assert ids(made)
-        return self.issuer.notes(self.book.refresh()[-1])
+        self.book.refresh()
+        return self.issuer.notes(self.book.new_loads()[-1])
 
     def spend(
         self, parent: Signed[Any], index: int, payee: Owned, amount_tiyn: int, **fields: Any
