@@ -110,9 +110,8 @@ def check_files(folder: Path) -> list[dict[str, Any]]:
         return [_problem(MANIFEST, "E_AUDIT_FILE_CHANGED")]
     found = set(list_files(folder))
     problems = [_problem(name, "E_AUDIT_FILE_MISSING") for name in sorted(listed.keys() - found)]
-    for name in sorted(listed.keys() & found):
-        if file_hash(folder / name) != listed[name]:
-            problems.append(_problem(name, "E_AUDIT_FILE_CHANGED"))
+    changed = [name for name in sorted(listed.keys() & found) if file_hash(folder / name) != listed[name]]
+    problems += [_problem(name, "E_AUDIT_FILE_CHANGED") for name in changed]
     if complete:
         problems += [_problem(name, "E_AUDIT_FILE_UNKNOWN") for name in sorted(found - listed.keys())]
     return problems

@@ -60,11 +60,11 @@ def tell_case(
     for kid in facts.guilty:
         share, owner = reconciler.borne(kid), owners.get(kid)
         name = owner.name if owner else kid.hex()[:16]
-        bank = f"bank {owner.bank}" if owner else "the bank"
+        bank = owner.bank if owner else "the bank"
         for kind, who, amount in (
             ("device", f"{name} (unspent notes)", share.device_tiyn),
-            ("owner", f"{name} (online wallet)", share.owner_tiyn),
-            ("bank", bank, share.bank_tiyn),
+            ("owner", f"{name} (own online wallet)", share.owner_tiyn),
+            ("bank", f"{bank} (certified the device)", share.bank_tiyn),
             ("reserve", "loss reserve", share.reserve_tiyn),
         ):
             borne[kind] += amount

@@ -33,7 +33,7 @@ class SandboxPlan:
     clock: Clock
     label: str = "sandbox"
     store: str = ""
-    banks: tuple[tuple[str, str, int], ...] = (("bank", "Test bank", 10_000_000_000),)
+    banks: tuple[tuple[str, str, int], ...] = (("Kok Tobe Bank", "Kok Tobe Bank", 10_000_000_000),)
     budget_bank: str = ""
     budget_tiyn: int = 0
     loss_reserve_tiyn: int = 0

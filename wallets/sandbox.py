@@ -98,9 +98,9 @@ class Sandbox:
             SandboxPlan(
                 seed,
                 ManualClock(DEFAULT_START),
-                budget_bank="bank",
+                budget_bank="Kok Tobe Bank",
                 budget_tiyn=tiyn_of(1_000_000),
-                loss_reserve_tiyn=tiyn_of(100_000),
+                loss_reserve_tiyn=tiyn_of(10_000),
             ),
             None,
             no_checkpoint,
@@ -359,12 +359,20 @@ class Sandbox:
     def balance_sheets(self) -> list[dict[str, Any]]:
         """The balance sheets of the National Bank and the banks; customers' deposits as one line."""
         books = self.system.books
+        titles = {number: title for number, (_, title, _) in enumerate(self._plan.banks, start=1)}
         rows = [("National Bank", books.balance_sheet(NATIONAL_BANK))]
-        rows += [
-            (bank.name, books.balance_sheet(institution_of(number)))
-            for number, bank in self.system.banks.items()
-        ]
-        return [{"institution": name, "accounts": list(_accounts(sheet))} for name, sheet in rows]
+        rows += [(title, books.balance_sheet(institution_of(number))) for number, title in titles.items()]
+        return [{"institution": name, "accounts": list(_accounts(sheet, titles))} for name, sheet in rows]
+
+    @property
+    def bank_name(self) -> str:
+        """The short name of the first bank."""
+        return self._plan.banks[0][0]
+
+    @property
+    def bank_title(self) -> str:
+        """The full name of the first bank."""
+        return self._plan.banks[0][1]
 
     @property
     def trusted_root(self) -> Signed[Root]:
@@ -398,13 +406,15 @@ def raise_first(answers: Answers) -> None:
             raise answer
 
 
-def _accounts(sheet: BalanceSheet) -> Iterator[dict[str, Any]]:
+def _accounts(sheet: BalanceSheet, titles: dict[int, str]) -> Iterator[dict[str, Any]]:
+    names = {f"reserve:{number}": f"reserve account of {title}" for number, title in titles.items()}
+    names["reserve:0"] = "account of the treasury"
     deposits = sum(amount for name, amount in sheet.liabilities if name.startswith("deposit:"))
     for name, amount in sheet.assets:
         yield {"account": name, "side": "asset", "tiyn": amount}
     for name, amount in sheet.liabilities:
         if not name.startswith("deposit:"):
-            yield {"account": name, "side": "liability", "tiyn": amount}
+            yield {"account": names.get(name, name), "side": "liability", "tiyn": amount}
     if deposits:
         yield {"account": "customers' deposits", "side": "liability", "tiyn": deposits}
     for name, amount in sheet.equity:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cbdc.errors import catalogue
+from cbdc.money import format_tenge
 from wallets.pilot.folder import canonical_json
 from wallets.pilot.script import Script
 from wallets.sandbox import Sandbox
@@ -29,7 +29,8 @@ def build(script: Script, seed: int, events: Sequence[Mapping[str, Any]], sandbo
     for event in events:
         refusals.update(event.get("refusals", {}))
     offline = _offline(events, sandbox)
-    facts = _facts(script, events, sandbox, refusals, offline)
+    marks = {name: _mark(name, events, sandbox) for name in sorted(sandbox.marks)}
+    facts = _facts(script, events, sandbox, refusals, offline, marks)
     return {
         "format": FORMAT,
         "pilot": script.name,
@@ -42,10 +43,10 @@ def build(script: Script, seed: int, events: Sequence[Mapping[str, Any]], sandbo
         "parameters": [asdict(parameter) for parameter in script.parameters],
         "expectations": _expectations(script, facts) + _step_expectations(events),
         "supply": asdict(sandbox.supply()),
-        "marks": {name: sandbox.mark_figures(name) for name in sorted(sandbox.marks)},
+        "marks": marks,
         "offline": offline,
         "refusals": [
-            {"code": code, "count": count, "sentence": _sentence(code)}
+            {"code": code, "count": count, "sentence": _sentence(code, events)}
             for code, count in sorted(refusals.items())
         ],
         "series": _series(events),
@@ -83,6 +84,7 @@ def _facts(
     sandbox: Sandbox,
     refusals: Mapping[str, int],
     offline: Mapping[str, Any],
+    marks: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, int]:
     """Every fact an expectation may name."""
     facts: Counter[str] = Counter()
@@ -91,9 +93,9 @@ def _facts(
     facts.update({f"refusals.{code}": count for code, count in refusals.items()})
     case = sandbox.case()
     facts.update({f"borne.{name}_tiyn": value for name, value in case.borne.items()})
-    for name in sandbox.marks:
+    for name, figures in marks.items():
         facts.update(
-            {f"marks.{name}.{key}": v for key, v in sandbox.mark_figures(name).items() if isinstance(v, int)}
+            {f"marks.{name}.{key}": value for key, value in figures.items() if isinstance(value, int)}
         )
     for event in events:
         if "accepted" in event and not event["refused_as"]:
@@ -146,9 +148,19 @@ def _step_expectations(events: Sequence[Mapping[str, Any]]) -> list[dict[str, An
     return rows
 
 
-def _sentence(code: str) -> str:
-    entry = catalogue().get(code)
-    return entry.sentence if entry else code
+def _sentence(code: str, events: Sequence[Mapping[str, Any]]) -> str:
+    """The first sentence with which the run was refused by this code."""
+    return next(str(event["sentences"][code]) for event in events if code in event.get("sentences", {}))
+
+
+def _mark(name: str, events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> dict[str, Any]:
+    """Where money of a mark went, in tiyn: given = released (by statement or redeeming) + returned + left."""
+    mine = [event for event in events if event.get("mark") == name]
+    given = sum(event["amount_tiyn"] for event in mine if event["verb"] == "voucher")
+    returned = sum(event["amount_tiyn"] for event in mine if event["verb"] == "expire")
+    figures = sandbox.mark_figures(name)
+    released = given - returned - figures["outstanding_tiyn"]
+    return {**figures, "given_tiyn": given, "released_tiyn": released, "returned_tiyn": returned}
 
 
 def _series(events: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
@@ -190,7 +202,7 @@ def _sheets(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> list[dict[
 def _line(event: Mapping[str, Any]) -> dict[str, Any]:
     told = [str(event["text"])]
     if event.get("amount_tiyn"):
-        told.append(f"({event['accepted']} × accepted, {event['amount_tiyn']} tiyn)")
+        told.append(f"({event['accepted']} × accepted, {format_tenge(event['amount_tiyn'])})")
     if event.get("refusals"):
         told.append(
             "Refused: " + ", ".join(f"{count} × {code}" for code, count in event["refusals"].items()) + "."

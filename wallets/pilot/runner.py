@@ -154,11 +154,22 @@ def _event(script: Script, sandbox: Sandbox, step: Step, outcome: Outcome) -> di
         "accepted": sum(1 for error in outcome.results if error is None),
         "refused_as": step.refused,
         "refusals": dict(sorted(refusals.items())),
+        "sentences": _sentences(outcome),
+        "mark": str(step.arguments.get("mark", "")),
         "amount_tiyn": outcome.amount_tiyn,
         "offline_payments": outcome.offline_payments,
         "hops": outcome.hops,
         "supply": asdict(sandbox.supply()),
     }
+
+
+def _sentences(outcome: Outcome) -> dict[str, str]:
+    """The first sentence of each code, with its facts: what a person at the counter would have read."""
+    told: dict[str, str] = {}
+    for error in outcome.results:
+        if error is not None:
+            told.setdefault(error.code, error.sentence())
+    return dict(sorted(told.items()))
 
 
 def _write(folder: RunFolder, result: Mapping[str, Any], sandbox: Sandbox) -> None:

@@ -7,8 +7,8 @@
     [[bank]]       name, title, reserve: the banks and their accounts at the National Bank
     [[mark]]       a purpose of marked money (see `cbdc.marks`)
     [[cast]]       a group of people or shops: name, count, category, bank, tier, device...
-    [[step]]       what happens: day (or first_day and last_day), at, do, and the arguments of the verb; `refused` names the code
-                   that each try of this step must be refused with
+    [[step]]       what happens: day (or first_day and last_day), at, do, and the arguments of the verb; `refused`
+                   names the code that each try of this step must be refused with
     [[expect]]     name, fact, equals: what must be true at the end, as a closed form of the parameters
 
 Numbers are expressions (`wallets.pilot.expression`); money is in tiyn, so write `tenge(800)`. Days count working days
@@ -19,6 +19,7 @@ file never runs code.
 """
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,9 @@ GRADES = {
 }
 CATEGORIES = {name.replace(" ", "_"): number for number, name in token.CATEGORY_NAMES.items()}
 MAX_CAST = 100_000
+MAX_DAYS = 2_000
+
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,12 +419,15 @@ def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tup
             first, last = reader.value("first_day", names), reader.value("last_day", names)
         every = reader.value("every", names, 1)
         time = reader.text("at", "09:00")
-        if len(time) != 5 or time[2] != ":" or not (time[:2] + time[3:]).isdigit():
+        if _TIME.fullmatch(time) is None:
             raise reader.wrong("at must be a time such as 09:30")
+        if not first >= 0 or last > MAX_DAYS or every < 1:
+            raise reader.wrong(f"days are 0 to {MAX_DAYS}, and every is 1 or more")
         verb, refused, text = reader.text("do"), reader.text("refused", ""), reader.text("text", "")
         arguments = reader.rest()
-        for day in range(first, last + 1, max(1, every)):
-            found.append((day, time, number, arguments, verb, refused, text))
+        found += [
+            (day, time, number, arguments, verb, refused, text) for day in range(first, last + 1, every)
+        ]
     found.sort(key=lambda item: item[:3])
     return tuple(
         Step(place, day, time, verb, {**arguments}, refused, text)
