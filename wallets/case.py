@@ -52,15 +52,19 @@ def tell_case(
     owners: Mapping[bytes, Member],
     root: Signed[Root],
     files: Sequence[tuple[str, bytes]],
+    titles: Mapping[str, str],
 ) -> Case:
-    """The case as the reconciler's facts, bookings and proofs have it; every proof is checked from `root` alone."""
+    """The case as the reconciler's facts, bookings and proofs have it; every proof is checked from `root` alone.
+
+    `titles` gives the banks' full names by their short ones.
+    """
     facts = reconciler.facts()
     borne = {"device": 0, "owner": 0, "bank": 0, "reserve": 0}
     by_name: dict[str, int] = {}
     for kid in facts.guilty:
         share, owner = reconciler.borne(kid), owners.get(kid)
         name = owner.name if owner else kid.hex()[:16]
-        bank = owner.bank if owner else "the bank"
+        bank = titles.get(owner.bank, owner.bank) if owner else "the bank"
         for kind, who, amount in (
             ("device", f"{name} (unspent notes)", share.device_tiyn),
             ("owner", f"{name} (own online wallet)", share.owner_tiyn),

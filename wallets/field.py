@@ -59,8 +59,10 @@ class Field:
         checkpoint: Checkpoint,
         store: WalletStore,
         durable: bool = False,
+        titles: Mapping[str, str] | None = None,
     ) -> None:
         self._system = system
+        self._titles = titles or {}
         self._entropy = entropy
         self._clock = clock
         self._store = store
@@ -301,7 +303,9 @@ class Field:
 
     def case(self) -> Case:
         """Double spends, who is named, what was lost and who bore it."""
-        return tell_case(self.reconciler, self._owners, self._system.authority.root, self.evidence_files())
+        return tell_case(
+            self.reconciler, self._owners, self._system.authority.root, self.evidence_files(), self._titles
+        )
 
     def evidence_files(self) -> list[tuple[str, bytes]]:
         """(file name, bytes) of every proof, by device and then in the reconciler's order."""

@@ -68,7 +68,10 @@ class Sandbox:
         )
         self.directory: dict[bytes, str] = {}
         self.desk = Desk(self.system, self.store, self.clock, self.directory)
-        self.field = Field(self.system, self._entropy, self.clock, folder, checkpoint, self.store)
+        titles = {name: title for name, title, _ in plan.banks}
+        self.field = Field(
+            self.system, self._entropy, self.clock, folder, checkpoint, self.store, titles=titles
+        )
         self.marks: dict[str, bytes] = {}
         self.definitions: dict[str, Signed[MarkDefinition]] = {}
         self._groups: dict[str, list[Member]] = {}
