@@ -29,7 +29,8 @@ MAX_FILE_BYTES = 1 << 20
 def audit_target(target: str, head: Path | None = None, root: Path | None = None) -> dict[str, Any]:
     """Audit a run's folder or a store URL; the result is what `tenge audit --json` prints.
 
-    `problems` holds {entry or file or subject, code, sentence} for each thing that is wrong. Raises E_AUDIT_TARGET
+    `problems` holds {entry or file, page, code, sentence} for each thing that is wrong: the entry of the journal (or
+    another subject: a head, a row of state), or the file; and the page that explains the code. Raises E_AUDIT_TARGET
     when there is nothing to audit at the target.
     """
     root_bytes = None if root is None else open_root(_read(root)).encode()
@@ -46,7 +47,7 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
     found = audit_ledger(ledger, kept, root_bytes)
     if not target.startswith(SQLITE) and _not_begun(Path(target), found):
         found.problems.clear()
-    problems += [problem.facts() for problem in found.problems]
+    problems += [{**problem.facts(), "page": page_of(problem.code)} for problem in found.problems]
     if not target.startswith(SQLITE):
         problems += check_books(Path(target) / "books.sqlite") + check_report(Path(target), found)
     return {
@@ -148,7 +149,17 @@ def check_report(folder: Path, found: Audit) -> list[dict[str, Any]]:
 
 
 def _problem(file: str, code: str) -> dict[str, Any]:
-    return {"file": file, "code": code, "sentence": Refused(code, file=file).sentence()}
+    return {
+        "file": file,
+        "page": page_of(code),
+        "code": code,
+        "sentence": Refused(code, file=file).sentence(),
+    }
+
+
+def page_of(code: str) -> str:
+    """Where the documents explain a code."""
+    return f"docs/errors.md#{code.lower()}"
 
 
 def words(found: dict[str, Any]) -> Iterator[str]:

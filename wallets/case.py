@@ -68,7 +68,7 @@ def tell_case(
         for kind, who, amount in (
             ("device", f"{name} (unspent notes)", share.device_tiyn),
             ("owner", f"{name} (own online wallet)", share.owner_tiyn),
-            ("bank", f"{bank} (certified the device), from its reserves", share.bank_tiyn),
+            ("bank", f"{bank} (certified the device; in reserves, not digital tenge)", share.bank_tiyn),
             ("reserve", "loss reserve", share.reserve_tiyn),
         ):
             borne[kind] += amount

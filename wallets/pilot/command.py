@@ -37,12 +37,17 @@ def play(
             bar.update(task, completed=done, total=of, description=text[:60].ljust(60))
 
         checkpoint = checkpoint_from_environment()
-        if resume is not None:
-            return runner.resume(resume, checkpoint, show)
-        assert name is not None
         chosen = read_settings(settings)
-        folder = out or Path("build") / f"{load(name, chosen).name}-{seed}"
-        return runner.run(name, folder, seed, chosen, store, checkpoint, show)
+        folder = resume or out or Path("build") / f"{load(str(name), chosen).name}-{seed}"
+        try:
+            if resume is not None:
+                return runner.resume(resume, checkpoint, show)
+            return runner.run(str(name), folder, seed, chosen, store, checkpoint, show)
+        except KeyboardInterrupt:
+            console.print(
+                f"\nStopped; nothing is lost. Go on with: tenge pilot run --resume {folder.as_posix()}"
+            )
+            raise
 
 
 def summary(finished: runner.Finished) -> Iterator[str]:
