@@ -326,12 +326,12 @@ class World:
         record = self.payment("budget", *payees, output_mark=definition.oid, definition=definition.encode())
         return ids(self.do(record, "budget"))[: len(payees)]
 
-    def statement(self, mark: bytes, holder: str, amount_tiyn: int, **fields: Any) -> Signed[Statement]:
-        """The register's word that `holder` earned `amount_tiyn` of `mark`."""
+    def statement(self, mark: bytes, who: str, amount_tiyn: int, **fields: Any) -> Signed[Statement]:
+        """The register's word that `who` earned `amount_tiyn` of `mark`."""
         values: dict[str, Any] = {
             "register": self.kid("register"),
             "mark": mark,
-            "holder": self.pseudonym(holder),
+            "holder": self.pseudonym(who),
             "amount_tiyn": amount_tiyn,
             "document": self.unique(),
             "time": self.clock.now(),
