@@ -72,6 +72,8 @@ def test_exact_coins_are_preferred_and_parts_combined(bench: Bench) -> None:
     assert [len(token.transfers[-1].record.outputs) for token in bundle.tokens] == [1, 1]
     bench.hand_over(a, shop, tenge(600))
     assert a.balance_tiyn(bench.now) == tenge(400)
+    kept = [key for kind, key in bench.stores["a"].read(a.kid) if kind == "line"]
+    assert len(kept) == len(a.status(bench.now).purse)
 
 
 def test_p8_p19_the_same_payment_again(bench: Bench) -> None:
@@ -169,6 +171,7 @@ def test_what_fails_for_me_goes_to_the_inbox(bench: Bench) -> None:
         with refused("E_INVOICE_UNKNOWN"):
             b.receive(payment, invoice, bench.now)
     assert b.inbox() == [("E_INVOICE_UNKNOWN", payment)]
+    assert not {"incoming", "line"} & {kind for kind, _ in bench.stores["b"].read(b.kid)}
     assert b.balance_tiyn(bench.now) == 0
     (batch,) = b.sync(b"late", bench.now)
     assert payment in batch.bundles
@@ -405,6 +408,7 @@ def test_what_came_after_the_request_stays(bench: Bench) -> None:
     late = bench.invoice(b, tenge(50))
     a.pay(late, b.certificate, bench.now)
     mine = bench.invoice(a, tenge(60))
+    a.sync(b"again", bench.now)
     a.sync_commit(bench.ack(batch.sync_request), bench.now)
     assert a.resend(late.oid)
     assert a.made_invoice(mine.oid) == mine

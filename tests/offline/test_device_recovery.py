@@ -1,6 +1,7 @@
 """Devices after a crash or a loss: what was begun is finished, and what cannot be is kept for the next sync (5.8)."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -206,3 +207,17 @@ def test_offers_that_are_none(home: Home) -> None:
     for offer in strange:
         with pytest.raises(Exception, match="E_FIELD"):
             home.payee.consider(canonical.encode(offer), 1, 0, home.bench.now)
+
+
+def test_p19_two_payments_at_once_share_nothing(home: Home) -> None:
+    bench = home.bench
+    invoices = [bench.invoice(home.payee, tenge(70)) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        payments = list(
+            pool.map(lambda invoice: home.payer.pay(invoice, home.payee.certificate, bench.now), invoices)
+        )
+    for invoice, payment in zip(invoices, payments, strict=True):
+        home.payee.receive(payment, invoice, bench.now)
+    assert home.payee.balance_tiyn(bench.now) == tenge(280)
+    assert home.payer.balance_tiyn(bench.now) == tenge(520)
+    assert home.payer.status(bench.now).counter == 4
