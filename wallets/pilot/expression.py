@@ -8,11 +8,13 @@ business, as everywhere: `vat(amount, percent)` gives the broken tiyn to the bud
     + - * // %   comparisons   and or not   `a if condition else b`
     min max tenge(whole) vat(amount, percent) ceil_div(a, b) total(expression, name, count)
 
-`total(f, i, n)` is the sum of the expression f for i = 0 .. n-1.
+`total(f, i, n)` is the sum of the expression f for i = 0 .. n-1. All the totals of one expression together, one inside
+another included, have at most `MAX_COUNT` terms, so that a script cannot keep a machine busy for ever.
 """
 
 import ast
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
@@ -51,27 +53,35 @@ def _ceil_div(dividend: int, divisor: int) -> int:
 
 
 _FUNCTIONS: dict[str, tuple[int | None, Callable[..., int]]] = {
-    "min": (None, min),
-    "max": (None, max),
+    "min": (None, lambda *values: min(values)),
+    "max": (None, lambda *values: max(values)),
     "tenge": (1, lambda whole: whole * TIYN_PER_TENGE),
     "vat": (2, _vat),
     "ceil_div": (2, _ceil_div),
 }
 
 
-def evaluate(expression: str | int | bool, names: Mapping[str, int]) -> int:
+def evaluate(expression: object, names: Mapping[str, int]) -> int:
     """The value of an expression over `names`; a bare number is itself.
 
-    Raises E_EXPRESSION with what is wrong: unknown names, forbidden syntax, division by zero, values out of bounds.
+    Raises E_EXPRESSION with what is wrong: something that is neither a number nor a text, unknown names, forbidden
+    syntax, division by zero, values out of bounds.
     """
     if isinstance(expression, bool):
         return int(expression)
     if isinstance(expression, int):
-        return _bounded(expression, str(expression))
+        return _bounded(expression, "a number")
+    if not isinstance(expression, str):
+        raise Malformed("E_EXPRESSION", expression=type(expression).__name__, problem="it must be a text")
     try:
         return _Evaluator(expression, names).value(_parse(expression))
     except ZeroDivisionError:
         raise Malformed("E_EXPRESSION", expression=expression[:80], problem="division by zero") from None
+    except Malformed as error:
+        if error.code == "E_EXPRESSION":
+            raise
+        problem = error.sentence().removesuffix(".")
+        raise Malformed("E_EXPRESSION", expression=expression[:80], problem=problem) from None
 
 
 @lru_cache(maxsize=4_096)
@@ -81,7 +91,10 @@ def _parse(expression: str) -> ast.expr:
             "E_EXPRESSION", expression=expression[:80], problem=f"longer than {MAX_LENGTH} characters"
         )
     try:
-        tree = ast.parse(expression.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            # What Python warns of (a number that runs into a word) is not a script's way of writing either.
+            warnings.simplefilter("error")
+            tree = ast.parse(expression.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise Malformed("E_EXPRESSION", expression=expression[:80], problem="it cannot be read") from None
     if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
@@ -98,7 +111,8 @@ def _bounded(value: int, expression: str) -> int:
 class _Evaluator:
     def __init__(self, expression: str, names: Mapping[str, int]) -> None:
         self._expression = expression
-        self._names = names
+        self._names = dict(names)
+        self._terms = 0
 
     def _wrong(self, problem: str) -> Malformed:
         return Malformed("E_EXPRESSION", expression=self._expression[:80], problem=problem)
@@ -154,11 +168,14 @@ class _Evaluator:
         return 1
 
     def _total(self, term: ast.expr, name: str, count: int) -> int:
-        if not 0 <= count <= MAX_COUNT:
-            raise self._wrong(f"total over {count} terms")
-        total = 0
+        self._terms += count
+        if count < 0 or self._terms > MAX_COUNT:
+            raise self._wrong(f"total over {count} terms; {MAX_COUNT} are allowed in all")
+        total, outside = 0, self._names
         for number in range(count):
-            total += _Evaluator(self._expression, {**self._names, name: number}).value(term)
+            self._names = {**outside, name: number}
+            total += self.value(term)
+        self._names = outside
         return total
 
     def _call(self, name: str, arguments: list[int]) -> int:
