@@ -57,6 +57,18 @@ def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1))
 
 
+def _program() -> str:
+    """How this command was started, so that the next command we propose can be copied as it is."""
+    started = Path(sys.argv[0])
+    if started.suffix == ".py":
+        return "python -m wallets.cli"
+    return (
+        started.as_posix()
+        if started.parent.name in {"bin", "Scripts"} and not started.is_absolute()
+        else "tenge"
+    )
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("digital-tenge-sandbox"), prog_name="tenge")
 def main() -> None:
@@ -83,7 +95,7 @@ def demo(seed: int, out: Path) -> int:
     """
     from wallets import demo as story
 
-    lines, ok = story.tell(seed, out)
+    lines, ok = story.tell(seed, out, _program())
     for line in lines:
         click.echo(line)
     return OK if ok else FAILED
@@ -177,7 +189,7 @@ def pilot_run(
     if as_json:
         _print_json(finished.report)
     else:
-        for line in command.summary(finished):
+        for line in command.summary(finished, _program()):
             click.echo(line)
     return OK if finished.ok else FAILED
 

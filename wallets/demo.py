@@ -51,11 +51,14 @@ def _wealth(sandbox: Sandbox, member: Member) -> Wealth:
     return Wealth(sandbox.deposit_tiyn(member), member.wallet.total_tiyn(), device)
 
 
-def tell(seed: int, out: Path) -> tuple[list[str], bool]:
-    """Play the story and write its report to `out`; the lines to print, and whether everything added up."""
+def tell(seed: int, out: Path, program: str = "tenge") -> tuple[list[str], bool]:
+    """Play the story and write its report to `out`; the lines to print, and whether everything added up.
+
+    `program` is how the reader started this command, for the command proposed at the end.
+    """
     sandbox = Sandbox.in_memory(seed)
     try:
-        return _tell(sandbox, seed, out)
+        return _tell(sandbox, seed, out, program)
     finally:
         sandbox.close()
 
@@ -70,7 +73,7 @@ def _prepare(sandbox: Sandbox) -> list[Member]:
     return people
 
 
-def _tell(sandbox: Sandbox, seed: int, out: Path) -> tuple[list[str], bool]:
+def _tell(sandbox: Sandbox, seed: int, out: Path, program: str) -> tuple[list[str], bool]:
     people = _prepare(sandbox)
     before = [_wealth(sandbox, member) for member in people]
     lines = [
@@ -92,7 +95,7 @@ def _tell(sandbox: Sandbox, seed: int, out: Path) -> tuple[list[str], bool]:
     proof, root = (out / "evidence" / name).as_posix(), (out / "evidence" / "root.dto").as_posix()
     lines += [
         f"REPORT      {(out / 'report.json').as_posix()}",
-        f"TRY NEXT    tenge evidence verify {proof} --root {root}",
+        f"TRY NEXT    {program} evidence verify {proof} --root {root}",
     ]
     return lines, ok and sound
 

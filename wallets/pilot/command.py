@@ -50,8 +50,8 @@ def play(
             raise
 
 
-def summary(finished: runner.Finished) -> Iterator[str]:
-    """The run in a dozen lines."""
+def summary(finished: runner.Finished, program: str = "tenge") -> Iterator[str]:
+    """The run in a dozen lines; `program` is how the reader started this command."""
     report = finished.report
     supply, offline = report["supply"], report["offline"]
     yield f"{report['title']} (seed {report['seed']})"
@@ -74,4 +74,4 @@ def summary(finished: runner.Finished) -> Iterator[str]:
         if not row["ok"]:
             yield f"  NOT MET: {row['name']}: expected {row['expected']}, found {row['actual']}"
     yield f"  report: {(finished.folder / 'report.html').as_posix()}"
-    yield f"  next:   tenge audit {finished.folder.as_posix()}"
+    yield f"  next:   {program} audit {finished.folder.as_posix()}"
