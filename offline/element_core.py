@@ -90,6 +90,7 @@ class ElementCore:
         self._compact_at = _COMPACT_BYTES
         self._certificate: Signed[DeviceCertificate] | None = None
         self._trust: TrustView | None = None
+        self._limits_by: tuple[TrustView, Signed[DeviceCertificate], Limits] | None = None
         self._state = ElementState()
         for record in journal.replay():
             self._state = apply(self._state, record)
@@ -267,7 +268,11 @@ class ElementCore:
         return max(now, self._state.time_floor)
 
     def _limits(self) -> Limits:
-        return self.trust_view.limits(self.certificate.record)
+        trust, certificate = self.trust_view, self.certificate
+        known = self._limits_by
+        if known is None or known[0] is not trust or known[1] is not certificate:
+            known = self._limits_by = (trust, certificate, trust.limits(certificate.record))
+        return known[2]
 
     def _max_slots(self) -> int:
         if self._certificate is None or self._trust is None:

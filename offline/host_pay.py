@@ -29,6 +29,8 @@ from offline.records import (
     SignedTransfer,
 )
 
+KEPT_OPEN = 16
+
 
 class Payer:
     """Pays for one device; whoever calls it holds the device's lock."""
@@ -37,6 +39,8 @@ class Payer:
         self.element = element
         self.rows = rows
         self.chooser = CoinChooser(rows)
+        # The payments made last, opened: their receipts usually come at once.
+        self._recent: dict[bytes, tuple[OwnPayment, tuple[SignedTransfer, ...]]] = {}
 
     def offer(self, amount_tiyn: int, purpose: int, max_parts: int, max_bytes: int, now: int) -> bytes:
         """An OFFER (flow I): the lines that would pay, and which outpoints of them. Nothing is committed.
@@ -57,11 +61,12 @@ class Payer:
         With `offer` (flow I) exactly what was offered is spent. Raises E_COINS, E_COINS_BYTES, E_OFFER when the
         invoice answers another offer, and what `SecureElement.pay` raises; then nothing was spent.
         """
-        made = self.rows.payment(invoice.oid)
+        made = self._made(invoice.oid)
         if made is not None:
             if made.invoice is None:
                 row = OwnPayment(made.bundle, invoice, payee).encode()
                 self.rows.commit({(PAYMENT, invoice.oid): row})
+                self._recent.pop(invoice.oid, None)
             return made.bundle
         record = invoice.record
         if record.offer != (offer_hash(offer) if offer else b""):
@@ -82,10 +87,20 @@ class Payer:
     ) -> bytes:
         lines, rows = self._spent(transfers)
         data = bundle_of(lines, self.rows.certificates).encode()
-        rows[PAYMENT, reference] = OwnPayment(data, invoice, payee).encode()
+        payment = OwnPayment(data, invoice, payee)
+        rows[PAYMENT, reference] = payment.encode()
         self.rows.commit(rows)
         self.rows.learn(transfers)
+        while len(self._recent) >= KEPT_OPEN:
+            del self._recent[next(iter(self._recent))]
+        self._recent[reference] = (payment, tuple(transfers))
         return data
+
+    def _made(self, invoice: bytes) -> OwnPayment | None:
+        recent = self._recent.get(invoice)
+        if recent is not None and invoice in self.rows.of(PAYMENT):
+            return recent[0]
+        return self.rows.payment(invoice)
 
     def _spent(self, transfers: Sequence[SignedTransfer]) -> tuple[list[HeldToken], Changes]:
         lines: list[HeldToken] = []
@@ -103,14 +118,17 @@ class Payer:
 
     def resend(self, invoice: bytes) -> bytes:
         """The payment made for this invoice, again; E_PAYMENT_UNKNOWN when there is none (any more)."""
-        made = self.rows.payment(invoice)
+        made = self._made(invoice)
         if made is None:
             raise Refused("E_PAYMENT_UNKNOWN", invoice=invoice)
         return made.bundle
 
     def transfers_for(self, invoice: bytes) -> tuple[SignedTransfer, ...]:
         """The transfers of a payment of this device, in order: what a COMMIT carries; E_PAYMENT_UNKNOWN."""
-        last = [line.transfers[-1] for line in self.rows.bundle_lines(self.resend(invoice))]
+        bundle = self.resend(invoice)
+        if invoice in self._recent:
+            return self._recent[invoice][1]
+        last = [line.transfers[-1] for line in self.rows.bundle_lines(bundle)]
         return tuple(sorted(last, key=lambda transfer: transfer.record.part))
 
     def keep_receipt(self, receipt: Signed[Receipt]) -> None:
@@ -118,7 +136,7 @@ class Payer:
 
         Raises E_PAYMENT_UNKNOWN, and what `check_receipt` raises (P13).
         """
-        made = self.rows.payment(receipt.record.invoice)
+        made = self._made(receipt.record.invoice)
         if made is None or made.invoice is None or made.payee is None:
             raise Refused("E_PAYMENT_UNKNOWN", invoice=receipt.record.invoice)
         root = payment_root(self.transfers_for(receipt.record.invoice))
