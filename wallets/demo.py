@@ -149,8 +149,8 @@ def _network_is_back(sandbox: Sandbox, people: list[Member]) -> tuple[list[str],
         ),
         f"            The proof is a file of {len(proof)} bytes; the National Bank's root key is enough to check it.",
         (
-            f"PAID    10. Dana gets {format_tenge(redeemed[0])} and Erlan gets {format_tenge(redeemed[1])}: both acted in"
-            " good faith, nobody honest loses."
+            f"PAID    10. Dana gets {format_tenge(redeemed[0])} and Erlan gets {format_tenge(redeemed[1])}:"
+            " both acted in good faith, nobody honest loses."
         ),
         (
             f"        11. The loss of {format_tenge(case.loss_tiyn)} is booked once: the loss reserve pays at once, and"
@@ -191,7 +191,6 @@ def _adds_up(sandbox: Sandbox) -> tuple[list[str], bool]:
 
 
 def _write(out: Path, seed: int, lines: list[str], sandbox: Sandbox) -> None:
-    (out / "evidence").mkdir(parents=True, exist_ok=True)
     write_atomic(out / "evidence" / "root.dto", sandbox.root)
     for name, data in sandbox.evidence_files():
         write_atomic(out / "evidence" / name, data)
