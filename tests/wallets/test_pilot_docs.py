@@ -11,7 +11,7 @@ from wallets.pilot import expression, report, script, verbs
 
 TEXT = (ROOT / "docs/pilots/README.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (.+?) \| (.+?) \|(?: (.+?) \|)?$", re.MULTILINE)
-READS = {"text", "raw", "value", "number", "list"}
+READS = {"name", "text", "raw", "value", "number", "list"}
 IMPLIED = {"members": ["who", "when"], "payee": ["to", "to_member"], "mark": ["mark"]}
 
 
@@ -70,7 +70,7 @@ SECTIONS = {
     "[[cast]]": read_keys(script._cast),
     "[[step]]": read_keys(script._steps),
     "[[expect]]": read_keys(script._expectation),
-    "[budget]": read_keys(script.parse, "budget"),
+    "[budget]": read_keys(script.parse, "budget") | read_keys(script._budget_bank, "budget"),
     "[pilot]": read_keys(script.parse, "head") | read_keys(script._date, "head"),
 }
 

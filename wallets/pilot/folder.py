@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,31 +32,57 @@ def canonical_json(value: Any) -> str:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: a temporary file, flushed to the disk, then renamed."""
+    """Write a file whole or not at all: a temporary file, flushed to the disk, then renamed.
+
+    Its folder is made when missing. Raises E_STORE_UNAVAILABLE when the disk does not take it.
+    """
     temporary = path.with_name(path.name + ".new")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        detail = f"{path.name}: {error.strerror or 'it cannot be written'}"
+        raise Unavailable("E_STORE_UNAVAILABLE", detail=detail) from None
+
+
+_SCHEMA = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "CREATE TABLE IF NOT EXISTS step (number INTEGER PRIMARY KEY, event TEXT NOT NULL)",
+    (
+        "CREATE TABLE IF NOT EXISTS served (step INTEGER, holder TEXT, amount_tiyn INTEGER NOT NULL,"
+        " PRIMARY KEY (step, holder)) WITHOUT ROWID"
+    ),
+)
 
 
 class RunFolder:
     """One run on the disk."""
 
     def __init__(self, path: Path, checkpoint: Checkpoint) -> None:
+        """Raises E_STORE_UNAVAILABLE when run.sqlite cannot be opened, or is no database."""
         self.path = path
         self._checkpoint = checkpoint
-        self._database = sqlite3.connect(path / "run.sqlite", isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS step (number INTEGER PRIMARY KEY, event TEXT NOT NULL)"
-        )
-        self._database.execute(
-            "CREATE TABLE IF NOT EXISTS served (step INTEGER, holder TEXT, amount_tiyn INTEGER NOT NULL,"
-            " PRIMARY KEY (step, holder)) WITHOUT ROWID"
-        )
+        try:
+            self._database = sqlite3.connect(path / "run.sqlite", isolation_level=None)
+        except sqlite3.Error as error:
+            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+        try:
+            for statement in _SCHEMA:
+                self._rows(statement)
+        except Unavailable:
+            self._database.close()
+            raise
+
+    def _rows(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise Unavailable("E_STORE_UNAVAILABLE", detail=f"run.sqlite: {error}") from None
 
     @classmethod
     def create(cls, path: Path, run: Mapping[str, Any], script: bytes, checkpoint: Checkpoint) -> "RunFolder":
@@ -64,45 +90,42 @@ class RunFolder:
         try:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
                 raise Refused("E_RUN_EXISTS", folder=path.name)
-            path.mkdir(parents=True, exist_ok=True)
-            write_atomic(path / "script.toml", script)
-            write_atomic(path / "run.json", canonical_json({"format": FORMAT, **run}).encode())
         except OSError as error:
             raise Unavailable(
-                "E_STORE_UNAVAILABLE", detail=error.strerror or "the folder cannot be made"
+                "E_STORE_UNAVAILABLE", detail=error.strerror or "the folder cannot be read"
             ) from None
+        write_atomic(path / "script.toml", script)
+        write_atomic(path / "run.json", canonical_json({"format": FORMAT, **run}).encode())
         folder = cls(path, checkpoint)
         folder.write_manifest(complete=False)
         return folder
 
     @classmethod
-    def open(cls, path: Path, checkpoint: Checkpoint) -> tuple["RunFolder", dict[str, Any], bytes]:
-        """An existing run with what `run.json` and `script.toml` say; E_RUN_UNKNOWN or E_RUN_DAMAGED."""
-        run, script = read_run(path)
-        return cls(path, checkpoint), run, script
+    def open(cls, path: Path, checkpoint: Checkpoint) -> "RunFolder":
+        """An existing run, whose `run.json` and `script.toml` somebody has read with `read_run`."""
+        return cls(path, checkpoint)
 
     def finished(self) -> list[dict[str, Any]]:
         """The events of the finished steps, in order."""
-        rows = self._database.execute("SELECT event FROM step ORDER BY number")
-        return [json.loads(event) for (event,) in rows]
+        try:
+            return [json.loads(event) for (event,) in self._rows("SELECT event FROM step ORDER BY number")]
+        except (TypeError, ValueError):
+            raise Malformed("E_RUN_DAMAGED", folder=self.path.name, file="run.sqlite") from None
 
     def finish_step(self, number: int, event: Mapping[str, Any]) -> None:
         """Write that a step is done."""
         self._checkpoint("runner.step.before")
         text = json.dumps(event, sort_keys=True, ensure_ascii=False)
-        self._database.execute("INSERT INTO step VALUES (?, ?)", (number, text))
+        self._rows("INSERT INTO step VALUES (?, ?)", (number, text))
         self._checkpoint("runner.step.after")
 
     def serve(self, step: int, holder: str, amount_tiyn: int) -> None:
         """What the stand-in register saw in a step: marked money a holder earned; the same step again counts once."""
-        self._database.execute("INSERT OR REPLACE INTO served VALUES (?, ?, ?)", (step, holder, amount_tiyn))
+        self._rows("INSERT OR REPLACE INTO served VALUES (?, ?, ?)", (step, holder, amount_tiyn))
 
     def served_tiyn(self, holder: str) -> int:
         """What the stand-in register has seen of a holder."""
-        row = self._database.execute(
-            "SELECT coalesce(sum(amount_tiyn), 0) FROM served WHERE holder = ?", (holder,)
-        )
-        return int(row.fetchone()[0])
+        return sum(row[0] for row in self._rows("SELECT amount_tiyn FROM served WHERE holder = ?", (holder,)))
 
     def close(self) -> None:
         """Release the files."""
@@ -126,9 +149,20 @@ def read_run(path: Path) -> tuple[dict[str, Any], bytes]:
         raise Refused("E_RUN_UNKNOWN", folder=path.name) from None
     except (OSError, ValueError):
         raise Malformed("E_RUN_DAMAGED", folder=path.name, file="run.json") from None
-    if not isinstance(run, dict) or run.get("script_sha256") != hashlib.sha256(script).hexdigest():
+    if not _is_run(run):
+        raise Malformed("E_RUN_DAMAGED", folder=path.name, file="run.json")
+    if run["script_sha256"] != hashlib.sha256(script).hexdigest():
         raise Malformed("E_RUN_DAMAGED", folder=path.name, file="script.toml")
     return run, script
+
+
+def _is_run(run: object) -> bool:
+    """Whether this is what `run.json` of a run holds."""
+    if not isinstance(run, dict) or run.get("format") != FORMAT or type(run.get("seed")) is not int:
+        return False
+    settings = run.get("settings")
+    texts = [run.get(key) for key in ("pilot", "file", "script_sha256", "store")]
+    return isinstance(settings, dict) and all(isinstance(text, str) for text in (*texts, *settings.values()))
 
 
 def is_fixed(name: str) -> bool:

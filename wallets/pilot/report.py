@@ -16,6 +16,7 @@ from wallets.pilot.script import Script
 from wallets.sandbox import Sandbox
 
 FORMAT = 1
+_COUNTED = ("refusals.", "steps.")
 _CLASSES = ("bank_inventory", "treasury", "wallets", "escrow", "loss_reserve")
 PRIVACY = (
     "The ledger and reconciliation see key ids, pseudonyms, categories, amounts and marks. Names stay with the bank "
@@ -111,7 +112,9 @@ def _facts(
 def _expectations(script: Script, facts: Mapping[str, int]) -> list[dict[str, Any]]:
     rows = []
     for row in script.expectations:
-        actual = facts.get(row.fact, 0)
+        # What never happened is 0; a name that no run could have is a slip of the pen, whatever is expected of it.
+        may_be_absent = row.fact.startswith(_COUNTED)
+        actual = facts.get(row.fact, 0 if may_be_absent else "there is no such fact")
         rows.append(
             {
                 "name": row.name,

@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cbdc.errors import Malformed
 from cbdc.ports import Checkpoint, ManualClock, no_checkpoint
 from wallets.cast import SandboxPlan
 from wallets.pilot import page, report, setting
-from wallets.pilot.folder import RunFolder, canonical_json, write_atomic
+from wallets.pilot.folder import RunFolder, canonical_json, read_run, write_atomic
 from wallets.pilot.script import Script, Step, parse, read_source
-from wallets.pilot.verbs import Outcome, Play, perform
+from wallets.pilot.verbs import Outcome, Play, check, perform
 from wallets.sandbox import Sandbox
 
 Progress = Callable[[int, int, str], None]
@@ -53,10 +52,12 @@ def run(
     """Play a pilot into an empty folder.
 
     `store` is the URL of the ledger's store, empty for a file in the folder. Raises what `script.load` raises,
-    E_RUN_EXISTS for a folder that is not empty, and E_VERB when a step cannot be played.
+    E_RUN_EXISTS for a folder that is not empty, E_VERB when a step cannot be played, and E_STORE_UNAVAILABLE or the
+    like when the disk fails: go on with `resume` then.
     """
     file, data = read_source(name_or_path)
     script = parse(file, data, settings or {})
+    check(script)
     asked = {
         "pilot": script.name,
         "file": file,
@@ -70,17 +71,26 @@ def run(
 
 def resume(folder: Path, checkpoint: Checkpoint = no_checkpoint, progress: Progress = quiet) -> Finished:
     """Go on with the run in `folder`; a finished run gives its report again. E_RUN_UNKNOWN or E_RUN_DAMAGED."""
-    opened, asked, data = RunFolder.open(folder, checkpoint)
-    try:
-        script = parse(asked["file"], data, asked["settings"])
-    except (KeyError, TypeError):
-        raise Malformed("E_RUN_DAMAGED", folder=folder.name, file="run.json") from None
-    return _play(script, opened, asked, checkpoint, progress)
+    asked, data = read_run(folder)
+    script = parse(asked["file"], data, asked["settings"])
+    check(script)
+    return _play(script, RunFolder.open(folder, checkpoint), asked, checkpoint, progress)
 
 
 def _play(
     script: Script, folder: RunFolder, asked: Mapping[str, Any], checkpoint: Checkpoint, progress: Progress
 ) -> Finished:
+    try:
+        result = _play_on(script, folder, asked, checkpoint, progress)
+    finally:
+        folder.close()
+    folder.write_manifest(complete=True)
+    return Finished(result, folder.path)
+
+
+def _play_on(
+    script: Script, folder: RunFolder, asked: Mapping[str, Any], checkpoint: Checkpoint, progress: Progress
+) -> dict[str, Any]:
     events = folder.finished()
     # What a crash left open is completed while the sandbox opens, at the moment of the step it belongs to.
     under_way = script.steps[max(0, len(events) - 1) :] if events else ()
@@ -98,9 +108,7 @@ def _play(
         _write(folder, result, sandbox)
     finally:
         sandbox.close()
-        folder.close()
-    folder.write_manifest(complete=True)
-    return Finished(result, folder.path)
+    return result
 
 
 def plan_of(script: Script, asked: Mapping[str, Any], clock: ManualClock) -> SandboxPlan:
@@ -174,7 +182,6 @@ def _sentences(outcome: Outcome) -> dict[str, str]:
 
 def _write(folder: RunFolder, result: Mapping[str, Any], sandbox: Sandbox) -> None:
     evidence = folder.path / "evidence"
-    evidence.mkdir(exist_ok=True)
     write_atomic(evidence / "root.dto", sandbox.root)
     for name, data in sandbox.evidence_files():
         write_atomic(evidence / name, data)

@@ -14,14 +14,13 @@
 Numbers are expressions (`wallets.pilot.expression`); money is in tiyn, so write `tenge(800)`. Days count working days
 from 1 (Monday to Friday); day 0 is the day before the first, for preparations, and days after the last are allowed.
 
-Rules kept here: a script is refused whole, before anything runs, with the place of its first mistake (E_SCRIPT); a
-file never runs code.
+Rules kept here: a script is refused whole, before anything runs, with the place of its first mistake (E_SCRIPT); no
+two things of a kind share a name, and what a row points to (a bank, an error code) is there; a file never runs code.
 """
 
 import hashlib
 import re
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
@@ -29,10 +28,9 @@ from pathlib import Path
 from typing import Any
 
 from cbdc import token
-from cbdc.errors import Malformed, Refused, TengeError
-from wallets.pilot.expression import evaluate
-
-Number = str | int
+from cbdc.errors import Refused, catalogue
+from wallets.cast import DEVICE_TIERS
+from wallets.pilot.reader import MAX_NAME, MAX_SCRIPT_BYTES, Number, Reader, read_table, rows_of
 
 GRADES = {
     "P": "official",
@@ -45,7 +43,11 @@ GRADES = {
 CATEGORIES = {name.replace(" ", "_"): number for number, name in token.CATEGORY_NAMES.items()}
 MAX_CAST = 100_000
 MAX_DAYS = 2_000
+YEARS = range(2_000, 2_101)
 
+_PILOT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_WORD = re.compile(r"[a-z][a-z0-9_]*")
+_TAKEN = ("day", "i")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -160,55 +162,6 @@ class Script:
         return int(midnight.timestamp()) + hours * 3_600 + minutes * 60 - 5 * 3_600
 
 
-class _Reader:
-    """A table being read: every key must be known and used, every value of the right type."""
-
-    def __init__(self, file: str, place: str, table: Any) -> None:
-        self.file = file
-        self.place = place
-        if not isinstance(table, dict):
-            raise self.wrong("it must be a table")
-        self._table = dict(table)
-
-    def wrong(self, problem: str) -> Malformed:
-        return Malformed("E_SCRIPT", file=self.file, place=self.place, problem=problem)
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self._table.pop(key, default)
-        if not isinstance(value, str):
-            raise self.wrong(f"{key} must be a text" if value is not None else f"{key} is missing")
-        return value
-
-    def number(self, key: str, default: Number | None = None) -> Number:
-        value = self._table.pop(key, default)
-        if isinstance(value, bool):
-            return int(value)
-        if not isinstance(value, str | int):
-            raise self.wrong(f"{key} must be a number or an expression")
-        return value
-
-    def value(self, key: str, names: Mapping[str, int], default: Number | None = None) -> int:
-        expression = self.number(key, default)
-        try:
-            return evaluate(expression, names)
-        except TengeError as error:
-            raise self.wrong(f"{key}: {error.facts.get('problem', error.code)}") from None
-
-    def list(self, key: str) -> list[Any]:
-        value = self._table.pop(key, [])
-        if not isinstance(value, list):
-            raise self.wrong(f"{key} must be a list")
-        return value
-
-    def rest(self) -> dict[str, Any]:
-        rest, self._table = self._table, {}
-        return rest
-
-    def done(self) -> None:
-        if self._table:
-            raise self.wrong(f"unknown: {', '.join(sorted(self._table))}")
-
-
 def built_in() -> list[str]:
     """The names of the pilots that come with the sandbox, in order."""
     folder = resources.files("wallets.pilot").joinpath("scripts")
@@ -222,8 +175,9 @@ def read_source(name_or_path: str) -> tuple[str, bytes]:
         return f"{name_or_path}.toml", file.read_bytes()
     path = Path(name_or_path)
     try:
-        return path.name, path.read_bytes()
-    except OSError:
+        with path.open("rb") as opened:
+            return path.name, opened.read(MAX_SCRIPT_BYTES + 1)
+    except (OSError, ValueError):
         raise Refused("E_SCRIPT_UNKNOWN", name=name_or_path, known=", ".join(built_in())) from None
 
 
@@ -239,25 +193,26 @@ def load(name_or_path: str, settings: Mapping[str, str] | None = None) -> Script
 
 def parse(file: str, data: bytes, settings: Mapping[str, str]) -> Script:
     """The script in the bytes of a TOML file; the errors of `load`."""
-    try:
-        table = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise Malformed("E_SCRIPT", file=file, place="the file", problem=str(error)) from None
-    top = _Reader(file, "the file", table)
-    head = _Reader(file, "[pilot]", table.get("pilot"))
+    table = read_table(file, data)
+    top = Reader(file, "the file", table)
+    head = Reader(file, "[pilot]", table.get("pilot"))
     parameters = _parameters(file, table, settings)
     names = {parameter.name: parameter.value for parameter in parameters}
     _derive(file, table, names)
     _require(file, table, names)
-    marks = tuple(_mark(file, number, row, names) for number, row in _rows(file, table, "mark"))
-    cast = tuple(_cast(file, number, row, names) for number, row in _rows(file, table, "cast"))
-    banks = tuple(_bank(file, number, row, names) for number, row in _rows(file, table, "bank"))
-    budget = _Reader(file, "[budget]", table.get("budget", {}))
+    marks, banks, cast = list[Mark](), list[Bank](), list[Cast]()
+    for number, row in rows_of(file, table, "mark"):
+        marks.append(_mark(file, number, row, names, [mark.name for mark in marks]))
+    for number, row in rows_of(file, table, "bank"):
+        banks.append(_bank(file, number, row, names, [bank.name for bank in banks]))
+    for number, row in rows_of(file, table, "cast"):
+        cast.append(_cast(file, number, row, names, banks, [group.name for group in cast]))
+    budget = Reader(file, "[budget]", table.get("budget", {}))
     unknown = set(table) - _SECTIONS
     if unknown:
         raise top.wrong(f"unknown: {', '.join(sorted(unknown))}")
     script = Script(
-        name=head.text("name"),
+        name=head.name("name", _PILOT_NAME),
         title=head.text("title"),
         summary=head.text("summary", ""),
         source=head.text("source", ""),
@@ -265,15 +220,15 @@ def parse(file: str, data: bytes, settings: Mapping[str, str]) -> Script:
         sha256=hashlib.sha256(data).hexdigest(),
         parameters=parameters,
         names=names,
-        banks=banks,
-        budget_bank=budget.text("bank", banks[0].name if banks else ""),
+        banks=tuple(banks),
+        budget_bank=_budget_bank(budget, banks) if table.get("budget") else "",
         budget_tiyn=budget.value("deposit", names, 0),
         loss_reserve_tiyn=head.value("loss_reserve", names, 0),
-        marks=marks,
-        cast=cast,
+        marks=tuple(marks),
+        cast=tuple(cast),
         steps=_steps(file, table, names),
         expectations=tuple(
-            _expectation(file, number, row, names) for number, row in _rows(file, table, "expect")
+            _expectation(file, number, row, names) for number, row in rows_of(file, table, "expect")
         ),
         simulated=tuple(str(item) for item in head.list("simulated")),
     )
@@ -285,21 +240,14 @@ def parse(file: str, data: bytes, settings: Mapping[str, str]) -> Script:
 _SECTIONS = {"pilot", "parameter", "derived", "require", "bank", "budget", "mark", "cast", "step", "expect"}
 
 
-def _rows(file: str, table: Mapping[str, Any], section: str) -> list[tuple[int, Any]]:
-    rows = table.get(section, [])
-    if not isinstance(rows, list):
-        raise Malformed(
-            "E_SCRIPT", file=file, place=f"[[{section}]]", problem="write it with double brackets"
-        )
-    return list(enumerate(rows, start=1))
-
-
-def _date(head: _Reader) -> date:
+def _date(head: Reader) -> date:
     text = head.text("start")
     try:
         start = date.fromisoformat(text)
     except ValueError:
         raise head.wrong("start must be a date such as 2023-11-06") from None
+    if start.year not in YEARS:
+        raise head.wrong(f"start must be in the years {YEARS.start} to {YEARS.stop - 1}")
     if start.weekday() != 0:
         raise head.wrong("start must be a Monday: days are counted in working weeks")
     return start
@@ -308,9 +256,9 @@ def _date(head: _Reader) -> date:
 def _parameters(file: str, table: Mapping[str, Any], settings: Mapping[str, str]) -> tuple[Parameter, ...]:
     left = dict(settings)
     found: list[Parameter] = []
-    for number, row in _rows(file, table, "parameter"):
-        reader = _Reader(file, f"[[parameter]] number {number}", row)
-        name = reader.text("name")
+    for number, row in rows_of(file, table, "parameter"):
+        reader = Reader(file, f"[[parameter]] number {number}", row)
+        name = reader.name("name", _WORD, {*_TAKEN, *(parameter.name for parameter in found)})
         default = reader.value("default", {})
         value = _setting(name, left.pop(name)) if name in left else default
         least, most = reader.value("least", {}, 0), reader.value("most", {}, 10**12)
@@ -337,42 +285,60 @@ def _setting(name: str, text: str) -> int:
 
 
 def _derive(file: str, table: Mapping[str, Any], names: dict[str, int]) -> None:
-    reader = _Reader(file, "[derived]", table.get("derived", {}))
+    reader = Reader(file, "[derived]", table.get("derived", {}))
     for name in list(table.get("derived", {})):
+        if name in names or name in _TAKEN or _WORD.fullmatch(name) is None:
+            raise reader.wrong(f"{name[:MAX_NAME]!r} is taken, or no name for a number")
         names[name] = reader.value(name, names)
 
 
 def _require(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> None:
-    for number, row in _rows(file, table, "require"):
-        reader = _Reader(file, f"[[require]] number {number}", row)
+    for number, row in rows_of(file, table, "require"):
+        reader = Reader(file, f"[[require]] number {number}", row)
         sentence = reader.text("else")
         if not reader.value("that", names):
             raise Refused("E_SCRIPT_REQUIRES", sentence=sentence)
         reader.done()
 
 
-def _bank(file: str, number: int, row: Any, names: Mapping[str, int]) -> Bank:
-    reader = _Reader(file, f"[[bank]] number {number}", row)
-    name = reader.text("name")
+def _bank(file: str, number: int, row: Any, names: Mapping[str, int], taken: Container[str]) -> Bank:
+    reader = Reader(file, f"[[bank]] number {number}", row)
+    name = reader.name("name", taken=taken)
     bank = Bank(name, reader.text("title", name), reader.value("reserve", names))
     reader.done()
     return bank
 
 
-def _category(reader: _Reader, name: object) -> int:
+def _bank_named(reader: Reader, name: str, banks: Collection[Bank]) -> str:
+    if name not in [bank.name for bank in banks]:
+        raise reader.wrong(f"there is no bank {name[:MAX_NAME]}")
+    return name
+
+
+def _budget_bank(budget: Reader, banks: Sequence[Bank]) -> str:
+    return _bank_named(budget, budget.text("bank", banks[0].name if banks else None), banks)
+
+
+def _day(reader: Reader, day: int) -> int:
+    if not 0 <= day <= MAX_DAYS:
+        raise reader.wrong(f"day {day}: days are 0 to {MAX_DAYS}")
+    return day
+
+
+def _category(reader: Reader, name: object) -> int:
     if not isinstance(name, str) or name not in CATEGORIES:
         raise reader.wrong(f"category {name!r} must be one of {', '.join(CATEGORIES)}")
     return CATEGORIES[name]
 
 
-def _mark(file: str, number: int, row: Any, names: Mapping[str, int]) -> Mark:
-    reader = _Reader(file, f"[[mark]] number {number}", row)
+def _mark(file: str, number: int, row: Any, names: Mapping[str, int], taken: Container[str]) -> Mark:
+    reader = Reader(file, f"[[mark]] number {number}", row)
     edges = []
     for edge in reader.list("edges"):
         if not (isinstance(edge, list) and len(edge) == 2 and isinstance(edge[1], list)):
             raise reader.wrong('edges are written as [["payer", ["payee", ...]], ...]')
         edges.append((_category(reader, edge[0]), tuple(_category(reader, name) for name in edge[1])))
-    name = reader.text("name")
+    name = reader.name("name", taken=taken)
     mark = Mark(
         name=name,
         label=reader.text("label", name),
@@ -380,8 +346,8 @@ def _mark(file: str, number: int, row: Any, names: Mapping[str, int]) -> Mark:
         edges=tuple(edges),
         max_hops=reader.value("max_hops", names, 0),
         payment_cap_tiyn=reader.value("payment_cap", names, 0),
-        first_day=reader.value("first_day", names, 0),
-        last_day=reader.value("last_day", names),
+        first_day=_day(reader, reader.value("first_day", names, 0)),
+        last_day=_day(reader, reader.value("last_day", names)),
         release_categories=tuple(_category(reader, item) for item in reader.list("release")),
         evidence=bool(reader.value("evidence", names, 0)),
         converts_on_redeem=bool(reader.value("converts_on_redeem", names, 0)),
@@ -390,19 +356,30 @@ def _mark(file: str, number: int, row: Any, names: Mapping[str, int]) -> Mark:
     return mark
 
 
-def _cast(file: str, number: int, row: Any, names: Mapping[str, int]) -> Cast:
-    reader = _Reader(file, f"[[cast]] number {number}", row)
+def _cast(
+    file: str,
+    number: int,
+    row: Any,
+    names: Mapping[str, int],
+    banks: Collection[Bank],
+    taken: Container[str],
+) -> Cast:
+    reader = Reader(file, f"[[cast]] number {number}", row)
     cast = Cast(
-        name=reader.text("name"),
+        name=reader.name("name", taken=taken),
         count=reader.value("count", names),
         category=_category(reader, reader.text("category")),
-        bank=reader.text("bank"),
+        bank=_bank_named(reader, reader.text("bank"), banks),
         tier=reader.value("tier", names, 2),
         deposit=reader.number("deposit", 0),
         device=reader.number("device", 0),
         device_tier=reader.text("device_tier", "SW"),
         consent=reader.number("consent", 1),
     )
+    for key, expression in (("deposit", cast.deposit), ("device", cast.device), ("consent", cast.consent)):
+        reader.check(key, expression, {**names, "i": 0})
+    if cast.device_tier not in DEVICE_TIERS:
+        raise reader.wrong(f"device_tier must be one of {', '.join(DEVICE_TIERS)}")
     if not 1 <= cast.count <= MAX_CAST:
         raise reader.wrong(f"count is {cast.count}; 1 to {MAX_CAST} are allowed")
     reader.done()
@@ -411,8 +388,8 @@ def _cast(file: str, number: int, row: Any, names: Mapping[str, int]) -> Cast:
 
 def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tuple[Step, ...]:
     found: list[tuple[int, str, int, dict[str, Any], str, str, str]] = []
-    for number, row in _rows(file, table, "step"):
-        reader = _Reader(file, f"[[step]] number {number}", row)
+    for number, row in rows_of(file, table, "step"):
+        reader = Reader(file, f"[[step]] number {number}", row)
         first = reader.value("day", names, -1)
         last = first
         if first < 0:
@@ -424,6 +401,8 @@ def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tup
         if not first >= 0 or last > MAX_DAYS or every < 1:
             raise reader.wrong(f"days are 0 to {MAX_DAYS}, and every is 1 or more")
         verb, refused, text = reader.text("do"), reader.text("refused", ""), reader.text("text", "")
+        if refused and refused not in catalogue():
+            raise reader.wrong(f"there is no error code {refused[:MAX_NAME]}")
         arguments = reader.rest()
         found += [
             (day, time, number, arguments, verb, refused, text) for day in range(first, last + 1, every)
@@ -436,7 +415,7 @@ def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tup
 
 
 def _expectation(file: str, number: int, row: Any, names: Mapping[str, int]) -> Expectation:
-    reader = _Reader(file, f"[[expect]] number {number}", row)
+    reader = Reader(file, f"[[expect]] number {number}", row)
     expectation = Expectation(
         reader.text("name"), reader.text("fact"), reader.value("equals", names), reader.text("unit", "")
     )

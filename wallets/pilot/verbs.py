@@ -8,11 +8,11 @@ and hands a batch to the sandbox under an id that follows from the step, so that
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cbdc.errors import Malformed, TengeError
+from cbdc.errors import Malformed, TengeError, Unavailable
 from wallets.cast import Member
 from wallets.pilot.expression import evaluate
 from wallets.pilot.folder import RunFolder
@@ -20,6 +20,8 @@ from wallets.pilot.script import Script, Step
 from wallets.sandbox import Sandbox
 
 TREASURY = "treasury"
+MAX_NOTES = 200
+MAX_TIMES = 10_000
 
 
 @dataclass(slots=True)
@@ -42,6 +44,10 @@ class Play:
     folder: RunFolder
 
 
+def _wrong(step: Step, problem: str) -> Malformed:
+    return Malformed("E_VERB", step=f"{step.verb[:40]} on day {step.day}", problem=problem)
+
+
 class Arguments:
     """The arguments of one step: every key used, every expression evaluated where it stands."""
 
@@ -53,13 +59,13 @@ class Arguments:
 
     def wrong(self, problem: str) -> Malformed:
         """The refusal that names this step."""
-        return Malformed("E_VERB", step=f"{self._step.verb} on day {self._step.day}", problem=problem)
+        return _wrong(self._step, problem)
 
     def text(self, key: str, default: str | None = None) -> str:
         """A text."""
         value = self._left.pop(key, default)
         if not isinstance(value, str):
-            raise self.wrong(f"{key} is missing")
+            raise self.wrong(f"{key} is missing" if value is None else f"{key} must be a text")
         return value
 
     def raw(self, key: str, default: Any = None) -> Any:
@@ -72,6 +78,13 @@ class Arguments:
     def value(self, key: str, default: Any = None) -> int:
         """An expression over the script's names and the day."""
         return evaluate(self.raw(key, default), self._names)
+
+    def count(self, key: str, expression: Any, number: int, most: int) -> int:
+        """How often, for member `number`: the value of what was read under `key`, from 0 to `most`."""
+        value = self.at(expression, number)
+        if not 0 <= value <= most:
+            raise self.wrong(f"{key} is {value}; it must be from 0 to {most}")
+        return value
 
     def at(self, expression: Any, number: int) -> int:
         """An expression over the script's names, the day and the member's number i."""
@@ -87,7 +100,7 @@ class Arguments:
 
     def mark(self) -> bytes:
         """The id of the mark named `mark`, empty for free money."""
-        name = self._left.pop("mark", "")
+        name = self.text("mark", "")
         if not name:
             return b""
         if name not in self._play.sandbox.marks:
@@ -183,7 +196,10 @@ def _load(play: Play, step: Step, arguments: Arguments) -> Outcome:
     members, mark = arguments.members(), arguments.mark()
     notes, amount = arguments.raw("notes", 1), arguments.raw("amount")
     arguments.done()
-    rows = [(member, [arguments.at(amount, i)] * arguments.at(notes, i)) for i, member in members]
+    rows = [
+        (member, [arguments.at(amount, i)] * arguments.count("notes", notes, i, MAX_NOTES))
+        for i, member in members
+    ]
     results = play.sandbox.load(rows, mark, step_id(step))
     return Outcome(results, _accepted([(member, sum(parts)) for member, parts in rows], results))
 
@@ -199,11 +215,11 @@ def _clone(play: Play, step: Step, arguments: Arguments) -> Outcome:
 
 def _pay_offline(play: Play, step: Step, arguments: Arguments) -> Outcome:
     members, payee, amount = arguments.members(), arguments.payee(), arguments.raw("amount")
-    mark, clone, times = arguments.mark(), arguments.value("clone", 0), arguments.value("times", 1)
+    mark, clone, times = arguments.mark(), arguments.value("clone", 0), arguments.raw("times", 1)
     arguments.done()
     outcome = Outcome()
     for i, member in members:
-        for turn in range(times):
+        for turn in range(arguments.count("times", times, i, MAX_TIMES)):
             to = payee(i)
             if to is None:
                 raise arguments.wrong("the treasury takes no offline payment")
@@ -320,21 +336,40 @@ VERBS: dict[str, Callable[[Play, Step, Arguments], Outcome]] = {
 
 
 def perform(play: Play, step: Step) -> Outcome:
-    """Play one step; a refusal of the whole step counts as one refused try. E_VERB for a step nobody can play."""
+    """Play one step; a refusal of the whole step counts as one refused try. E_VERB for a step nobody can play.
+
+    What is no verdict about money (a store or the ledger did not answer) is raised, so that the step stays unfinished
+    and is played again on resume.
+    """
     verb = VERBS.get(step.verb)
     arguments = Arguments(play, step)
     if verb is None:
         raise arguments.wrong(f"there is no verb {step.verb}; there are {', '.join(VERBS)}")
     try:
-        return verb(play, step, arguments)
-    except Malformed:
+        outcome = verb(play, step, arguments)
+    except (Malformed, Unavailable):
         raise
     except TengeError as error:
         return Outcome([error])
+    for result in outcome.results:
+        if isinstance(result, Unavailable):
+            raise result
+    return outcome
 
 
-def check(play: Play) -> Iterator[str]:
-    """The verbs that a script names and nobody can play."""
-    for step in play.script.steps:
+def check(script: Script) -> None:
+    """Refuse a script, before anything is played, that names a verb, group, mark or bank that is not there: E_VERB."""
+    groups = {cast.name for cast in script.cast}
+    there = {
+        "who": groups,
+        "to": groups | {TREASURY},
+        "mark": {"", *(mark.name for mark in script.marks)},
+        "bank": {bank.name for bank in script.banks},
+    }
+    for step in script.steps:
         if step.verb not in VERBS:
-            yield step.verb
+            raise _wrong(step, f"there is no verb {step.verb[:40]}; there are {', '.join(VERBS)}")
+        for key, names in there.items():
+            named = step.arguments.get(key)
+            if isinstance(named, str) and named not in names:
+                raise _wrong(step, f"{key}: there is no {named[:40]}")

@@ -1,0 +1,108 @@
+"""A script's TOML, read strictly: every key is known and used, every value of its type, every mistake has its place.
+
+Whatever a file holds, what comes out is a value or E_SCRIPT with the file, the place and the problem.
+"""
+
+import re
+import tomllib
+from collections.abc import Container, Mapping
+from typing import Any
+
+from cbdc.errors import Malformed, TengeError
+from wallets.pilot.expression import evaluate
+
+Number = str | int
+
+MAX_SCRIPT_BYTES = 1 << 20
+MAX_NAME = 40
+NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+
+
+def read_table(file: str, data: bytes) -> dict[str, Any]:
+    """The whole file as a table."""
+    if len(data) > MAX_SCRIPT_BYTES:
+        problem = f"it has more than {MAX_SCRIPT_BYTES} bytes"
+        raise Malformed("E_SCRIPT", file=file, place="the file", problem=problem)
+    try:
+        return tomllib.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        # ValueError is what decoding, TOML and numbers of thousands of digits have in common.
+        raise Malformed("E_SCRIPT", file=file, place="the file", problem=str(error)) from None
+
+
+def rows_of(file: str, table: Mapping[str, Any], section: str) -> list[tuple[int, Any]]:
+    """The rows of a section written with double brackets, numbered from 1."""
+    rows = table.get(section, [])
+    if not isinstance(rows, list):
+        raise Malformed(
+            "E_SCRIPT", file=file, place=f"[[{section}]]", problem="write it with double brackets"
+        )
+    return list(enumerate(rows, start=1))
+
+
+class Reader:
+    """A table being read: every key must be known and used, every value of the right type."""
+
+    def __init__(self, file: str, place: str, table: Any) -> None:
+        self.file = file
+        self.place = place
+        if not isinstance(table, dict):
+            raise self.wrong("it must be a table")
+        self._table = dict(table)
+
+    def wrong(self, problem: str) -> Malformed:
+        """The refusal that names this place."""
+        return Malformed("E_SCRIPT", file=self.file, place=self.place, problem=problem)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """A text."""
+        value = self._table.pop(key, default)
+        if not isinstance(value, str):
+            raise self.wrong(f"{key} must be a text" if value is not None else f"{key} is missing")
+        return value
+
+    def name(self, key: str, form: re.Pattern[str] = NAME, taken: Container[str] = ()) -> str:
+        """A name in the form of its kind, not `taken` by another row."""
+        name = self.text(key)
+        if form.fullmatch(name) is None or len(name) > MAX_NAME:
+            raise self.wrong(f"{name[:MAX_NAME]!r} is no name: small letters and digits, up to {MAX_NAME}")
+        if name in taken:
+            raise self.wrong(f"the name {name} is taken")
+        return name
+
+    def number(self, key: str, default: Number | None = None) -> Number:
+        """A number or an expression, not evaluated yet."""
+        value = self._table.pop(key, default)
+        if isinstance(value, bool):
+            return int(value)
+        if not isinstance(value, str | int):
+            raise self.wrong(f"{key} must be a number or an expression")
+        return value
+
+    def value(self, key: str, names: Mapping[str, int], default: Number | None = None) -> int:
+        """The value of a number or an expression over `names`."""
+        return self.check(key, self.number(key, default), names)
+
+    def check(self, key: str, expression: Number, names: Mapping[str, int]) -> int:
+        """The value over `names` of what was read under `key`."""
+        try:
+            return evaluate(expression, names)
+        except TengeError as error:
+            raise self.wrong(f"{key}: {error.facts.get('problem', error.code)}") from None
+
+    def list(self, key: str) -> list[Any]:
+        """A list, empty when it is missing."""
+        value = self._table.pop(key, [])
+        if not isinstance(value, list):
+            raise self.wrong(f"{key} must be a list")
+        return value
+
+    def rest(self) -> dict[str, Any]:
+        """Everything that was not read yet, for somebody else to read."""
+        rest, self._table = self._table, {}
+        return rest
+
+    def done(self) -> None:
+        """Refuse a key that nobody read."""
+        if self._table:
+            raise self.wrong(f"unknown: {', '.join(sorted(self._table))}")
