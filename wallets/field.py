@@ -148,6 +148,7 @@ class Field:
         if element.status(self._clock.now()).certificate is None:
             element.provision(self.centre.trust_view, certificate)
         member.device = Device(element, self._hosts)
+        member.device.recover(self._clock.now())
         self._owners[element.public_key.kid] = member
         if self._journals is not None and self._clone_path(name).exists():
             member.clone = self._open_clone(member, name)
@@ -273,21 +274,38 @@ class Field:
             device.trust([newest])
 
     def redeem(self, member: Member, id: bytes) -> int:
-        """The device sends all its money home to the member's wallet, on the bank's order; how much (tiyn)."""
+        """The device sends all its money home to the member's wallet, on the bank's orders; how much (tiyn).
+
+        One order takes at most 255 pieces, so a full till needs several. Raises E_COINS when there is nothing.
+        """
         if member.device is None:
             raise Refused("E_NO_DEVICE", member=member.name)
+        total, number = 0, 0
+        while number == 0 or self._redeemed(id, number) is not None or self._left_tiyn(member.device):
+            total += self._redeem_part(member.device, id, number)
+            number += 1
+        find_tokens_of(self._store, self._system.ledger, [member.wallet])
+        return total
+
+    def _left_tiyn(self, device: Device) -> int:
+        return device.balance_tiyn(self._clock.now())
+
+    def _redeemed(self, id: bytes, number: int) -> int | None:
+        data = self._system.stores.cabinet.get(_REDEEMED, derived(id, "redeemed", number))
+        return None if data is None else Unsigned().load(canonical.decode(data), "amount")
+
+    def _redeem_part(self, device: Device, id: bytes, number: int) -> int:
         now = self._clock.now()
-        kid = member.device.status(now).kid
-        cabinet = self._system.stores.cabinet
-        name = derived(id, "redeemed", kid)
-        if cabinet.get(_REDEEMED, name) is None:
-            transfers = member.device.redeem(self.centre.redeem_order(id, kid), now)
+        amount = self._redeemed(id, number)
+        if amount is None:
+            order = self.centre.redeem_order(derived(id, "order", number), device.status(now).kid)
+            transfers = device.redeem(order, now)
             amount = sum(transfer.record.outputs[0].amount_tiyn for transfer in transfers)
             # After the sync below the device forgets; whoever repeats this call must still get the same answer.
-            cabinet.put_many([Row(_REDEEMED, name, canonical.encode(amount))])
-        self._sync(member.device, derived(id, "redeem sync"))
-        find_tokens_of(self._store, self._system.ledger, [member.wallet])
-        return Unsigned().load(canonical.decode(cabinet.get(_REDEEMED, name) or b""), "amount")
+            row = Row(_REDEEMED, derived(id, "redeemed", number), canonical.encode(amount))
+            self._system.stores.cabinet.put_many([row])
+        self._sync(device, derived(id, "redeem sync", number))
+        return amount
 
     # --- the centre ---
 
