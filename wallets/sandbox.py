@@ -324,6 +324,10 @@ class Sandbox:
         self.budget_buys(self._plan.budget_bank, tiyn_of(tenge), request)
         raise_first(self.give_vouchers(mark, [(member, tiyn_of(tenge))], request))
 
+    def release_once(self, member: Member, mark: str) -> int:
+        """A member whom the mark's definition names makes free money of all it has of it; how much (tiyn)."""
+        return self.release(member, self.marks[mark], None, self._fresh_id())
+
     def wait(self, days: int) -> None:
         """Let days pass; only where time is virtual."""
         assert isinstance(self.clock, ManualClock), "this sandbox runs on the machine's time"
