@@ -30,7 +30,7 @@ Check = Callable[[ModuleType, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Finding:
     """What one check found: its name, and what is not right yet (empty: it is)."""
 
     name: str
@@ -39,21 +39,21 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The marks of one exercise, in the order of its checks."""
+    """The findings of one exercise, in the order of its checks."""
 
     title: str
     seeds: tuple[int, ...]
-    marks: tuple[Mark, ...]
+    findings: tuple[Finding, ...]
 
     @property
     def points(self) -> int:
         """How many checks the answer passed, in every world."""
-        return sum(not mark.problem for mark in self.marks)
+        return sum(not finding.problem for finding in self.findings)
 
     @property
     def passed(self) -> bool:
         """Whether it passed them all."""
-        return self.points == len(self.marks)
+        return self.points == len(self.findings)
 
 
 def folders() -> dict[int, Path]:
@@ -86,8 +86,10 @@ def grade(number: int, seeds: Sequence[int], file: Path | None = None) -> Grade:
         student = load(path, f"exercise_{number}_answer")
     except (Exception, SystemExit) as error:  # a file that cannot be loaded is an answer too
         problem = _words(error, path)
-    marks = [Mark(check.__name__, problem or ask(check, student, seeds, path)) for check in checks.CHECKS]
-    return Grade(str(checks.TITLE), tuple(seeds), tuple(marks))
+    findings = [
+        Finding(check.__name__, problem or ask(check, student, seeds, path)) for check in checks.CHECKS
+    ]
+    return Grade(str(checks.TITLE), tuple(seeds), tuple(findings))
 
 
 def not_your_own(path: Path, not_here: dict[str, str]) -> str:
@@ -129,14 +131,14 @@ def _words(error: BaseException, path: Path) -> str:
 
 def words(found: Grade) -> list[str]:
     """A grade for a person."""
-    width = max(len(mark.name) for mark in found.marks)
+    width = max(len(finding.name) for finding in found.findings)
     first = f"{found.title} (seeds {', '.join(map(str, found.seeds))})"
     lines = [
-        f"  {'not yet' if mark.problem else 'ok':<8}{mark.name:<{width}}  {mark.problem}".rstrip()
-        for mark in found.marks
+        f"  {'not yet' if finding.problem else 'ok':<8}{finding.name:<{width}}  {finding.problem}".rstrip()
+        for finding in found.findings
     ]
     verdict = "passed" if found.passed else "not passed yet: every check counts, in every world"
-    return [first, *lines, f"Grade: {found.points} of {len(found.marks)}, {verdict}."]
+    return [first, *lines, f"Grade: {found.points} of {len(found.findings)}, {verdict}."]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

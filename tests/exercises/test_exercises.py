@@ -97,7 +97,7 @@ def test_every_stub_fails_every_check(number: int) -> None:
     found = grader.grade(number, [*grader.FIXED_SEEDS, *fresh_seeds(1)])
     assert not found.passed
     assert found.points == 0
-    assert {mark.problem.partition(",")[0] for mark in found.marks} == {"not written yet"}
+    assert {one.problem.partition(",")[0] for one in found.findings} == {"not written yet"}
 
 
 @pytest.mark.parametrize("number", FOLDERS)
@@ -216,7 +216,7 @@ def test_what_would_answer_for_the_student_may_not_be_imported(
     answer.write_text(f"{line}\n{solution(number).read_text(encoding='utf-8')}", encoding="utf-8")
     found = grader.grade(number, (7,), answer)
     assert found.points == 0
-    assert reason in found.marks[0].problem
+    assert reason in found.findings[0].problem
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_an_answer_that_cannot_be_loaded_is_told_in_words(text: str, told: str, 
     answer.write_text(text, encoding="utf-8")
     found = grader.grade(FORGE, (7,), answer)
     assert found.points == 0
-    assert told in next(mark.problem for mark in found.marks if mark.name == "replay")
+    assert told in next(one.problem for one in found.findings if one.name == "replay")
 
 
 def test_the_command_grades_and_tells() -> None:
