@@ -95,17 +95,17 @@ def open_locks(case: Case) -> None:
 def check_lock(case: Case, identity: TokenId, token: Token) -> None:
     """E_LOCKED (or E_QUORUM) unless the signers, the time and the preimages open the token's lock."""
     lock = token.lock
-    refusal = Refused("E_LOCKED", transaction_id=identity.transaction_id, output=identity.output)
-    if isinstance(lock, KeyLock):
-        if lock.kid not in case.signers:
-            raise refusal
-    elif isinstance(lock, QuorumLock):
+    if isinstance(lock, QuorumLock):
         keys.check_quorum(lock.threshold, frozenset(lock.kids), sorted(case.signers & set(lock.kids)))
+        return
+    if isinstance(lock, KeyLock):
+        opened = lock.kid in case.signers
     elif case.now > lock.deadline:
-        if lock.refund not in case.signers:
-            raise refusal
-    elif lock.claim not in case.signers or not _shows_preimage(case, lock):
-        raise refusal
+        opened = lock.refund in case.signers
+    else:
+        opened = lock.claim in case.signers and _shows_preimage(case, lock)
+    if not opened:
+        raise Refused("E_LOCKED", transaction_id=identity.transaction_id, output=identity.output)
 
 
 def _shows_preimage(case: Case, lock: HashLock) -> bool:

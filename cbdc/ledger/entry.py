@@ -200,15 +200,15 @@ class MerkleLog:
 
     def append(self, leaf: bytes) -> None:
         """Add a leaf hash at the end."""
-        node = leaf
-        for level in range(len(self._levels) + 1):
+        node, level = leaf, 0
+        while True:
             if level == len(self._levels):
                 self._levels.append([])
             row = self._levels[level]
             row.append(node)
             if len(row) % 2:
                 return
-            node = _node(row[-2], row[-1])
+            node, level = _node(row[-2], row[-1]), level + 1
 
     def truncate(self, size: int) -> None:
         """Forget every leaf from `size` on: what a failed commit added."""

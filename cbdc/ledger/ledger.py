@@ -35,7 +35,9 @@ from cbdc.ledger.rules import decide, needs
 from cbdc.ledger.state import (
     KEY,
     KIND_NAMES,
+    MARK,
     SUPPLY_KEYS,
+    TOKEN,
     RegisteredKey,
     StateKey,
     StateValue,
@@ -44,7 +46,6 @@ from cbdc.ledger.state import (
     mark_counter,
     token_id,
     token_key,
-    unpack_key,
 )
 from cbdc.ledger.store import Commit, EntryRow, Store
 from cbdc.ports import Clock
@@ -54,6 +55,7 @@ from cbdc.transaction import SignedTransaction, open_transaction
 
 GENESIS_TYPE = 80
 MAX_GROUP = 1_000
+_TOKEN = bytes([TOKEN])
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +201,12 @@ class Ledger:
         fresh = [item for item in opened if isinstance(item, SignedTransaction) and item.id not in known]
         group = _Group(self, max(self._last_time, self._clock.now()), fresh)
         answers: list[SignedTransaction | TengeError] = []
-        for item in opened:
+        for item, data in zip(opened, transactions, strict=True):
             answers.append(item)
             if isinstance(item, SignedTransaction) and item.id not in known and item.id not in group.places:
                 # A refusal belongs to these bytes, not to the id: the same id may come again, rightly signed.
                 try:
-                    group.add(item)
+                    group.add(item, data)
                 except Unavailable:
                     raise
                 except TengeError as error:
@@ -305,7 +307,7 @@ class Ledger:
 
     def owned(self, kid: bytes) -> list[tuple[TokenId, Token]]:
         """The unspent tokens a key id holds, in ascending order of their ids."""
-        keys = [unpack_key(packed) for packed in self._store.owned(kid)]
+        keys = [StateKey(TOKEN, packed[1:]) for packed in self._store.owned(kid) if packed[:1] == _TOKEN]
         values = self.load(keys)
         return [(token_id(key), token) for key in keys if isinstance(token := values[key], Token)]
 
@@ -343,20 +345,24 @@ class _Group:
         self._prefetch(transactions)
 
     def _prefetch(self, transactions: list[SignedTransaction]) -> None:
-        # Three rounds for the whole group at once; what a transaction needs beyond them is read when it is decided.
-        for _ in range(3):
+        # For the whole group at once. A token names keys and marks, and these name more; counters name nothing.
+        waiting = transactions
+        while waiting:
             missing: set[StateKey] = set()
-            for item in transactions:
-                try:
-                    missing |= needs(self._ledger.genesis, self.view, item, self.now)
-                except TengeError:
-                    continue
-            if not missing:
-                return
+            asking = []
+            for item in waiting:
+                named = needs(self._ledger.genesis, self.view, item, self.now)
+                missing |= named
+                if any(key.kind <= MARK for key in named):
+                    asking.append(item)
             self.view.update(self._ledger.load(missing))
+            waiting = asking
 
-    def add(self, item: SignedTransaction) -> None:
-        """Decide one transaction and keep its effects; raises its refusal and keeps nothing."""
+    def add(self, item: SignedTransaction, payload: bytes) -> None:
+        """Decide one transaction (its bytes are `payload`) and keep its effects; a refusal keeps nothing.
+
+        What it needs because of those before it is read now.
+        """
         while missing := needs(self._ledger.genesis, self.view, item, self.now):
             self.view.update(self._ledger.load(missing))
         effects = decide(self._ledger.genesis, self.view, item, self.now)
@@ -365,14 +371,14 @@ class _Group:
         for place, token in enumerate(item.record.creates):
             self.owners[token_key(TokenId(item.id, place)).pack()] = token.lock.holder
         index = self._ledger.size + len(self.rows)
-        data = Entry(index, self.now, item.encode()).encode()
+        data = Entry(index, self.now, payload).encode()
         self.rows.append(EntryRow(index, item.id, data, leaf_hash(data)))
         self.places[item.id] = index
 
     def encoded(self) -> dict[bytes, bytes | None]:
         """The changes as a store's bytes, in ascending order."""
         changes: dict[bytes, bytes | None] = {}
-        for key in sorted(self.changed):
+        for packed, key in sorted((key.pack(), key) for key in self.changed):
             value = self.view[key]
-            changes[key.pack()] = None if value is None else encode_value(key.kind, value)
+            changes[packed] = None if value is None else encode_value(key.kind, value)
         return changes

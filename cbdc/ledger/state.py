@@ -15,9 +15,20 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cbdc import canonical
-from cbdc.errors import Malformed
 from cbdc.keys import PublicKey, public_key
-from cbdc.record import ALGORITHM, AMOUNT, HASH, HASH_OR_NONE, RAW_KEY, Bytes, Group, Text, Unsigned
+from cbdc.marks import open_definition
+from cbdc.record import (
+    ALGORITHM,
+    AMOUNT,
+    HASH,
+    HASH_OR_NONE,
+    NETWORK_BYTES,
+    RAW_KEY,
+    Bytes,
+    Group,
+    Text,
+    Unsigned,
+)
 from cbdc.token import HOLDER_CLASSES, LockKind, Token, TokenId
 
 TOKEN = 1
@@ -46,13 +57,6 @@ class StateKey(NamedTuple):
     def pack(self) -> bytes:
         """One byte string for a store: the kind, then the id."""
         return bytes([self.kind]) + self.id
-
-
-def unpack_key(data: bytes) -> StateKey:
-    """The state key in a store's byte string; E_FIELD for an unknown kind."""
-    if not data or data[0] not in KIND_NAMES:
-        raise Malformed("E_FIELD", field="state key", problem="an unknown kind")
-    return StateKey(data[0], data[1:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +171,9 @@ def decode_value(kind: int, data: bytes) -> StateValue:
     if kind == FREEZE:
         return Text(128).load(value, "freeze")
     if kind == MARK:
-        return Bytes().load(value, "mark")
+        envelope = Bytes().load(value, "mark")
+        open_definition(envelope, bytes(NETWORK_BYTES))
+        return envelope
     return HASH.load(value, "register")
 
 

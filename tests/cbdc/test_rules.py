@@ -5,13 +5,15 @@ from collections import Counter
 
 import pytest
 
+from cbdc import authority
 from cbdc.errors import TengeError, catalogue
 from cbdc.ledger.audit import audit
 from cbdc.ledger.entry import Receipt
+from cbdc.token import PUPIL
 from cbdc.transaction import KINDS
 from tests.cbdc import rows_institutions, rows_keys, rows_marks, rows_payment
 from tests.cbdc.scene import CASH, Row, scene
-from tests.cbdc.world import picture
+from tests.cbdc.world import DAY, END, START, World, answer_of, picture
 from tests.conftest import ROOT
 
 ROWS = [*rows_payment.ROWS, *rows_marks.ROWS, *rows_institutions.ROWS, *rows_keys.ROWS]
@@ -57,6 +59,30 @@ def test_a_refusal_disturbs_nobody_in_its_group(row: Row) -> None:
     assert isinstance(second, Receipt)
     assert isinstance(third, TengeError)
     assert first.code == third.code == row.code
+
+
+def test_a_definition_is_signed_by_a_treasury_key_that_is_valid_now() -> None:
+    old = ("treasury.old", authority.TREASURY, (), START, START + DAY)
+    world = World(name="two treasuries", extra_auths=[old])
+    world.register("pupil", PUPIL, tier=0)
+    stale = world.definition("stale", signer="treasury.old")
+    world.issue("budget", 5)
+    record = world.payment("budget", ("pupil", 5), output_mark=stale.oid, definition=stale.encode())
+    assert answer_of(world.submit, world.sign(record, "budget")) == "E_SIG"
+    world.mark(world.definition("fresh"), ("pupil", 5))
+
+
+@pytest.mark.parametrize("scope", [(), (0,)])
+def test_an_issue_needs_an_officer_whatever_the_certificates_say(scope: tuple[int, ...]) -> None:
+    officers = [(f"late{n}", authority.EMISSION, scope, START, END) for n in range(2)]
+    world = World(name="careless", extra_auths=officers)
+    world.clock.move_to(START + 20 * DAY)
+    issue = world.issue_record([world.token("inventory1", 5)])
+    assert answer_of(world.submit, world.sign(issue, "operator")) == "E_QUORUM"
+    assert answer_of(world.submit, world.sign(issue, "operator", "late0")) == "E_QUORUM", (
+        "the strictest counts"
+    )
+    assert answer_of(world.submit, world.sign(issue, "operator", "late0", "late1")) == "ok"
 
 
 def test_names_are_unique() -> None:
