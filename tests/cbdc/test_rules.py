@@ -13,7 +13,7 @@ from cbdc.token import PUPIL
 from cbdc.transaction import KINDS
 from tests.cbdc import rows_institutions, rows_keys, rows_marks, rows_payment
 from tests.cbdc.scene import CASH, Row, scene
-from tests.cbdc.world import DAY, END, START, World, answer_of, picture
+from tests.cbdc.world import CERTIFIED, DAY, END, START, World, answer_of, picture
 from tests.conftest import ROOT
 
 ROWS = [*rows_payment.ROWS, *rows_marks.ROWS, *rows_institutions.ROWS, *rows_keys.ROWS]
@@ -74,15 +74,19 @@ def test_a_definition_is_signed_by_a_treasury_key_that_is_valid_now() -> None:
 
 @pytest.mark.parametrize("scope", [(), (0,)])
 def test_an_issue_needs_an_officer_whatever_the_certificates_say(scope: tuple[int, ...]) -> None:
-    officers = [(f"late{n}", authority.EMISSION, scope, START, END) for n in range(2)]
-    world = World(name="careless", extra_auths=officers)
-    world.clock.move_to(START + 20 * DAY)
+    rows = [(name, role, scope if role == authority.EMISSION else own) for name, role, own in CERTIFIED]
+    world = World(name="careless", certified=rows)
     issue = world.issue_record([world.token("inventory1", 5)])
     assert answer_of(world.submit, world.sign(issue, "operator")) == "E_QUORUM"
-    assert answer_of(world.submit, world.sign(issue, "operator", "late0")) == "E_QUORUM", (
-        "the strictest counts"
-    )
-    assert answer_of(world.submit, world.sign(issue, "operator", "late0", "late1")) == "ok"
+    assert answer_of(world.submit, world.sign(issue, "operator", "officer1")) == "ok"
+
+
+def test_the_strictest_certificate_says_how_many_officers_sign() -> None:
+    world = World(name="careful", extra_auths=[("officer4", authority.EMISSION, (3,), START, END)])
+    issue = world.issue_record([world.token("inventory1", 5)])
+    signers = ["operator", "officer1", "officer2"]
+    assert answer_of(world.submit, world.sign(issue, *signers)) == "E_QUORUM"
+    assert answer_of(world.submit, world.sign(issue, *signers, "officer4")) == "ok"
 
 
 def test_names_are_unique() -> None:

@@ -121,12 +121,13 @@ class World:
         name: str = "world",
         tiers: tuple[tuple[int, int, int, int], ...] = TIERS,
         extra_auths: Sequence[tuple[str, int, tuple[int, ...], int, int]] = (),
+        certified: Sequence[tuple[str, int, tuple[int, ...]]] = CERTIFIED,
     ) -> None:
-        """`extra_auths` are further certificates: (key name, role, scope, from, to)."""
+        """`extra_auths` are further certificates: (key name, role, scope, from, to); `certified` the usual ones."""
         self.name = name
         self.root = make_root(self.key("root"), START, END, f"Test {name}")
         self.network = network_id(self.root.record)
-        rows = [(key, role, scope, START, END) for key, role, scope in CERTIFIED]
+        rows = [(key, role, scope, START, END) for key, role, scope in certified]
         self.auths = [self.make_auth(*row) for row in (*rows, *extra_auths)]
         self.policy = self.certify(Policy("test", tiers, 5 * 3_600))
         self.genesis_payload = make_genesis(self.root, self.auths, self.policy)
