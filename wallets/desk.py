@@ -7,11 +7,13 @@ from that, so the same call again is harmless and a call that was cut off is com
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
+from cbdc import canonical
+from cbdc.cabinet import Row as DrawerRow
 from cbdc.errors import Refused, TengeError, Unavailable, by_code
 from cbdc.ledger.entry import Receipt
 from cbdc.marks import MarkDefinition, Statement
 from cbdc.ports import Clock
-from cbdc.record import Signed, sign
+from cbdc.record import Signed, Unsigned, sign
 from cbdc.sales import SaleOrder
 from cbdc.system import System
 from cbdc.treasury import Voucher
@@ -21,6 +23,8 @@ from wallets.wallet import MAX_TOKENS_A_PAYMENT, Payee, amount_of, find_tokens_o
 
 Row = tuple[Member, int]
 Answers = list[TengeError | None]
+
+_EXPIRED = "expired vouchers"
 
 
 def derived(*parts: bytes | str | int) -> bytes:
@@ -76,9 +80,10 @@ class Desk:
             self._take_in([member for _, (member, _) in allowed])
         return answers
 
-    def expire(self, definition: Signed[MarkDefinition], members: Sequence[Member]) -> int:
+    def expire(self, definition: Signed[MarkDefinition], members: Sequence[Member], id: bytes) -> int:
         """Vouchers that nobody used return to the budget; how much is back (tiyn)."""
         kids = [member.wallet.kid for member in members]
+        returned = self._to_return_tiyn(derived(id, "expire"), definition.oid, kids)
         answers = self._system.treasury.expire(definition, kids)
         refused = [answer for answer in answers if isinstance(answer, TengeError)]
         if refused:
@@ -90,7 +95,19 @@ class Desk:
         ]
         if gone:
             self._store.record(dropped=gone)
-        return self._system.treasury.returned_tiyn(answers)
+        return returned
+
+    def _to_return_tiyn(self, name: bytes, mark: bytes, kids: Sequence[bytes]) -> int:
+        """What the keys held of a mark when this was asked first.
+
+        It is written down before anything is taken, so that repeating a call that was cut off gives the same answer.
+        """
+        cabinet = self._system.stores.cabinet
+        if cabinet.get(_EXPIRED, name) is None:
+            held = [token for kid in kids for _, token in self._system.ledger.owned(kid)]
+            amount = sum(token.amount_tiyn for token in held if token.mark == mark)
+            cabinet.put_many([DrawerRow(_EXPIRED, name, canonical.encode(amount))])
+        return Unsigned().load(canonical.decode(cabinet.get(_EXPIRED, name) or b""), "amount")
 
     # --- the cast ---
 

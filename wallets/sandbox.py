@@ -238,7 +238,7 @@ class Sandbox:
     def expire(self, members: Sequence[Member], mark: bytes, id: bytes) -> int:
         """Unused marked money returns to the budget."""
         definition = next(one for one in self.definitions.values() if one.oid == mark)
-        return self.desk.expire(definition, members)
+        return self.desk.expire(definition, members, id)
 
     # --- offline: see `wallets.field` ---
 
