@@ -3,8 +3,11 @@
 A model keeps what each honest person is worth: what was loaded, plus what was taken, less what was paid. Whatever
 happened on the way, after the close every honest person has exactly that online (or more, where the thief's payment
 was refused at the counter and credited at the centre all the same), nobody honest is guilty, and the escrow is empty.
+
+By default it is quick. `TENGE_STEPS=10000 pytest tests/offline/test_reconcile_machine.py` takes that many steps.
 """
 
+import os
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +22,7 @@ from offline.records import Invoice
 from tests.cbdc.world import DAY
 from tests.offline.desk import Desk
 
+STEPS = int(os.environ.get("TENGE_STEPS", "0"))
 HONEST = ("ayan", "bota", "dana")
 THIEF = "kairat"
 AMOUNTS = st.integers(1, 900)
@@ -192,5 +196,7 @@ class OfflineWorld(RuleBasedStateMachine):
         assert self.desk.ledger.supply().escrow_tiyn == 0
 
 
-OfflineWorld.TestCase.settings = settings(max_examples=15, stateful_step_count=25)
+OfflineWorld.TestCase.settings = settings(
+    max_examples=max(15, STEPS // 25), stateful_step_count=25, deadline=None
+)
 TestOfflineWorld: Any = OfflineWorld.TestCase
