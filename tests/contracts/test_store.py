@@ -126,6 +126,16 @@ def test_more_keys_than_a_statement_holds(store: Store) -> None:
     assert len(list(store.leaves())) == 1_203
 
 
+def test_who_reads_entries_is_not_disturbed_by_a_commit(store: Store) -> None:
+    store.commit(commit(0, 1_203))
+    reading = store.entries()
+    seen = [next(reading).index for _ in range(700)]
+    store.commit(commit(1_203, 1, {T1: b"one"}, {T1: AYAN}))
+    assert answer_of(store.commit, commit(7, 1)) == "E_STORE_CONFLICT"
+    seen += [entry.index for entry in reading]
+    assert seen in ([*range(1_203)], [*range(1_204)])
+
+
 @pytest.mark.parametrize(
     ("start", "stop", "places"),
     [
