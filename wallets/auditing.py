@@ -45,7 +45,7 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
         problems += check_files(folder)
         ledger = ledger_of(folder)
     found = audit_ledger(ledger, kept, root_bytes)
-    if not target.startswith(SQLITE) and _not_begun(Path(target), found):
+    if kept is None and not target.startswith(SQLITE) and _not_begun(Path(target), found):
         found.problems.clear()
     problems += [{**problem.facts(), "page": page_of(problem.code)} for problem in found.problems]
     if not target.startswith(SQLITE):
@@ -62,10 +62,13 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
 
 
 def _not_begun(folder: Path, found: Audit) -> bool:
-    """Whether a run was stopped before it wrote entry 0: an empty journal is right then, and nowhere else."""
+    """Whether a run was stopped before it wrote entry 0: an empty journal is right then, and nowhere else.
+
+    Never asked when somebody kept a head: there was a journal then.
+    """
     try:
         complete = bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["complete"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     return not complete and found.entries == 0
 
@@ -74,7 +77,7 @@ def ledger_of(folder: Path) -> Path:
     """Where the ledger of a run is: in its folder, or where `run.json` says."""
     try:
         store = str(json.loads((folder / "run.json").read_text(encoding="utf-8")).get("store", ""))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         store = ""
     return Path(store.removeprefix(SQLITE)) if store.startswith(SQLITE) else folder / "ledger.sqlite"
 
@@ -107,7 +110,7 @@ def check_files(folder: Path) -> list[dict[str, Any]]:
         complete = bool(manifest["complete"])
     except FileNotFoundError:
         return [] if not (folder / "run.json").exists() else [_problem(MANIFEST, "E_AUDIT_FILE_MISSING")]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return [_problem(MANIFEST, "E_AUDIT_FILE_CHANGED")]
     found = set(list_files(folder))
     problems = [_problem(name, "E_AUDIT_FILE_MISSING") for name in sorted(listed.keys() - found)]
@@ -141,7 +144,7 @@ def check_report(folder: Path, found: Audit) -> list[dict[str, Any]]:
     try:
         supply = json.loads(path.read_text(encoding="utf-8"))["supply"]
         told = (supply["issued_tiyn"], supply["redeemed_tiyn"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return [_problem(path.name, "E_AUDIT_FILE_CHANGED")]
     if told != (found.issued_tiyn, found.redeemed_tiyn):
         return [_problem(path.name, "E_AUDIT_REPORT")]
