@@ -44,9 +44,9 @@ def play(
                 return runner.resume(resume, checkpoint, show)
             return runner.run(str(name), folder, seed, chosen, store, checkpoint, show)
         except KeyboardInterrupt:
-            console.print(
-                f"\nStopped; nothing is lost. Go on with: tenge pilot run --resume {folder.as_posix()}"
-            )
+            # A command to be copied: no colours, no words in brackets lost, and in one line whatever the width.
+            words = f"\nNothing is lost. Go on with: tenge pilot run --resume {folder.as_posix()}"
+            console.print(words, soft_wrap=True, markup=False, highlight=False)
             raise
 
 

@@ -106,11 +106,19 @@ class RunFolder:
         return cls(path, checkpoint)
 
     def finished(self) -> list[dict[str, Any]]:
-        """The events of the finished steps, in order."""
+        """The events of the finished steps, in order; E_RUN_DAMAGED when one is missing or no event."""
+        rows = self._rows("SELECT number, event FROM step ORDER BY number")
         try:
-            return [json.loads(event) for (event,) in self._rows("SELECT event FROM step ORDER BY number")]
+            events = [(number, json.loads(event)) for number, event in rows]
         except (TypeError, ValueError):
-            raise Malformed("E_RUN_DAMAGED", folder=self.path.name, file="run.sqlite") from None
+            events = [(-1, None)]
+        # The first row is the setting up; each later one holds the step before its own number.
+        if any(
+            number != place or not isinstance(event, dict) or event.get("step") != place - 1
+            for place, (number, event) in enumerate(events)
+        ):
+            raise Malformed("E_RUN_DAMAGED", folder=self.path.name, file="run.sqlite")
+        return [event for _, event in events]
 
     def finish_step(self, number: int, event: Mapping[str, Any]) -> None:
         """Write that a step is done."""

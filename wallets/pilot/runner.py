@@ -12,8 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from cbdc.errors import Refused
 from cbdc.ports import Checkpoint, ManualClock, no_checkpoint
-from wallets.cast import SandboxPlan
+from wallets.cast import SQLITE_URL, SandboxPlan
 from wallets.pilot import page, report, setting
 from wallets.pilot.folder import RunFolder, canonical_json, read_run, write_atomic
 from wallets.pilot.script import Script, Step, parse, read_source
@@ -52,12 +53,15 @@ def run(
     """Play a pilot into an empty folder.
 
     `store` is the URL of the ledger's store, empty for a file in the folder. Raises what `script.load` raises,
-    E_RUN_EXISTS for a folder that is not empty, E_VERB when a step cannot be played, and E_STORE_UNAVAILABLE or the
-    like when the disk fails: go on with `resume` then.
+    E_STORE_URL, E_RUN_EXISTS for a folder that is not empty, E_VERB when a step cannot be played, and
+    E_STORE_UNAVAILABLE or the like when the disk fails: go on with `resume` then.
     """
     file, data = read_source(name_or_path)
     script = parse(file, data, settings or {})
     check(script)
+    if store and not store.startswith(SQLITE_URL):
+        # A ledger in memory could be neither audited nor gone on with.
+        raise Refused("E_STORE_URL", url=store)
     asked = {
         "pilot": script.name,
         "file": file,
