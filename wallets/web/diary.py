@@ -36,24 +36,32 @@ def line(
     del lines[:-MAX_LINES]
 
 
-def checked(device: Device, before: set[Outpoint], now: int, owners: dict[bytes, str]) -> dict[str, Any]:
-    """What a payee's device has checked of the payment it just took: signatures, devices, hops, the money's way.
+def checked(device: Device, request: bytes, now: int, owners: dict[bytes, str]) -> dict[str, Any]:
+    """What a payee's device has checked of the payment it took for its invoice `request`: signatures, devices, hops.
 
-    `before` is what the device held before the payment, `owners` gives the phone of a device's key.
+    `owners` gives the phone of a device's key. Empty once the device has let go of the invoice or of the money.
     """
+    invoice = device.invoice_for(request)
     purse = device.status(now).purse
-    new = [outpoint for outpoint in purse if outpoint not in before]
-    held = [(outpoint, found) for outpoint in new if (found := device.line(outpoint)) is not None]
-    signed = {item.oid for _, token in held for item in (token.note, *token.transfers)}
+    lines = [(outpoint, found) for outpoint in purse if (found := device.line(outpoint)) is not None]
+    held = [
+        (outpoint, token)
+        for outpoint, token in lines
+        if invoice is not None and token.transfers and token.transfers[-1].record.reference == invoice.oid
+    ]
+    if not held:
+        return {}
+    signed = {token.note.oid for _, token in held}
+    signed |= {transfer.oid for _, token in held for transfer in token.transfers}
     payers = {transfer.record.payer for _, token in held for transfer in token.transfers}
     ways = [_way(token, outpoint) for outpoint, token in held]
     return {
         "signatures": len(signed),
         "certificates": len(payers),
         "trust": device.trust_view.sequence,
-        "hop": max((purse[outpoint].hop for outpoint in new), default=0),
-        "max_hops": min((purse[outpoint].max_hops for outpoint in new), default=0),
-        "route": [owners.get(kid, kid.hex()[:8]) for kid in max(ways, key=len, default=[])],
+        "hop": max(purse[outpoint].hop for outpoint, _ in held),
+        "max_hops": min(purse[outpoint].max_hops for outpoint, _ in held),
+        "route": [owners.get(kid, kid.hex()[:8]) for kid in max(ways, key=len)],
     }
 
 

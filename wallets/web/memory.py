@@ -43,9 +43,10 @@ class StageMemory:
 
     `act` counts the fresh starts; `version` rises with every change that a page should show; `events` is the log;
     `lines` the history and `checks` the last checks of each phone; `unsynced` the phones with offline payments to
-    hand in; `answers` what was answered to each request id and `doing` the wish under way; `verified` the proofs that were checked, by file;
-    `story` how many steps of the story are told, or None; `proven` the double spends already told of; `borne` who had
-    paid what of the loss when last told.
+    hand in, `handed_in` whether anybody ever did; `answers` what was answered to each request id, and `doing` the
+    wish under way; `verified` the proofs that were checked, by file; `story` how many steps of the story are told, or
+    None; `proven` the double spends already told of; `borne` who had paid what of the loss, and
+    `wallets` what each wallet held (tiyn), when last told.
     """
 
     act: int = 1
@@ -63,6 +64,7 @@ class StageMemory:
     story: int | None = None
     proven: int = 0
     borne: dict[str, int] = field(default_factory=dict)
+    wallets: dict[str, int] = field(default_factory=dict)
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -81,6 +83,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "story": (int, type(None)),
     "proven": (int,),
     "borne": (dict,),
+    "wallets": (dict,),
 }
 
 

@@ -12,7 +12,8 @@ from cbdc.errors import by_code
 from wallets.field import DAY_SECONDS
 from wallets.web import story
 from wallets.web.memory import Row
-from wallets.web.stage import BANK, Phone, Stage
+from wallets.web.opening import BANK, Phone
+from wallets.web.stage import Stage
 from wallets.web.words import refusal_words
 
 
@@ -126,12 +127,10 @@ def _event(event: Row, language: str) -> Row:
 
 def _story(stage: Stage) -> dict[str, Any]:
     told = stage.memory.story
-    ahead = told is not None and told < len(story.STEPS)
     return {
         "told": told,
         "steps": len(story.STEPS),
         "places": list(story.PLACES[told - 1]) if told else [],
-        "ahead": list(story.PLACES[told]) if told is not None and ahead else [],
     }
 
 

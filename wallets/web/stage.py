@@ -16,66 +16,38 @@ The page is one way to press its buttons; a test is another. Rules kept here:
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
 from cbdc.authority import open_root
 from cbdc.errors import Malformed, Refused, TengeError, by_code
-from cbdc.money import tenge
-from cbdc.ports import Clock, no_checkpoint
-from cbdc.token import MERCHANT, PERSON
-from offline.device import Device
+from cbdc.ports import Checkpoint, Clock, no_checkpoint
 from offline.evidence import verify_evidence
 from wallets.case import Case
-from wallets.cast import Member, SandboxPlan
 from wallets.desk import Answers, derived
 from wallets.field import DAY_SECONDS
-from wallets.sandbox import Sandbox
-from wallets.web import diary, story
+from wallets.web import diary, opening, story
 from wallets.web.memory import FolderKeep, Keep, NoKeep, StageClock, StageMemory
-from wallets.web.wishes import PHONES, read_wish
+from wallets.web.opening import BANK, NAMES, Phone
+from wallets.web.wishes import read_wish
 
-BANK = "bank"
-NAMES = {"aigerim": "Aigerim", "bolat": "Bolat", "dana": "Dana"}
-CATEGORIES = {"aigerim": PERSON, "bolat": PERSON, "dana": MERCHANT}
-DEPOSITS_TENGE = {"aigerim": 50_000, "bolat": 30_000, "dana": 80_000}
-BOUGHT_TENGE = {"aigerim": 20_000, "bolat": 8_000, "dana": 5_000}
-FIRST_ISSUE_TENGE = 100_000
-RESERVES_TENGE = 1_000_000
-LOSS_RESERVE_TENGE = 50_000
 WAIT_DAYS = 120
 MAX_ANSWERS = 400
 
 _ID_LETTERS = frozenset("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-")
 
 
-@dataclass(slots=True)
-class Phone:
-    """One phone: its id, whose it is, and what it is (person or shop)."""
-
-    id: str
-    member: Member
-    kind: str = field(default="person")
-
-    @property
-    def device(self) -> Device:
-        """Its secure device; every phone of the stage has one."""
-        assert self.member.device is not None
-        return self.member.device
-
-    @property
-    def clone(self) -> Device | None:
-        """The copy of its device, where somebody made one."""
-        return self.member.clone
-
-
 class Stage:
     """Everything behind the page. `act` asks for something, `view` (in `wallets.web.scene`) shows what there is."""
 
     def __init__(
-        self, clock: Clock, seed: int | None = None, folder: Path | None = None, store: str = ""
+        self,
+        clock: Clock,
+        seed: int | None = None,
+        folder: Path | None = None,
+        store: str = "",
+        checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
         """A stage in memory, or in `folder` as it was left there; `store` is the URL of the ledger's own store.
 
@@ -87,6 +59,7 @@ class Stage:
         self.clock = StageClock(clock)
         self._seed = seed
         self._store = store
+        self._checkpoint = checkpoint
         self._again = False
         self._keep: Keep = NoKeep() if folder is None else FolderKeep(folder)
         try:
@@ -105,61 +78,29 @@ class Stage:
     # --- opening ---
 
     def _open(self) -> None:
-        self.clock.shift_seconds = self.memory.shift_seconds
-        self.sandbox = Sandbox.open(self._plan(), self._act_folder(), no_checkpoint)
+        memory = self.memory
+        self.clock.shift_seconds = memory.shift_seconds
+        self.sandbox = opening.open_sandbox(
+            self.clock, self._seed, self._keep.folder, self._store, memory.act, self._checkpoint
+        )
         try:
-            self._set_the_stage()
+            self.phones = opening.bring_phones(self.sandbox)
+            if not memory.events:
+                bought = opening.first_money(self.sandbox, self.phones)
+                diary.tell(memory, self.clock.now(), "opened")
+                for name, amount in bought.items():
+                    diary.line(memory, name, self.clock.now(), "bought", amount, "wallet")
+                memory.wallets = self._wallets()
+            if memory.doing is None:
+                self.case = self._reconciled()
+                memory.wallets = self._wallets()
+            else:
+                self.case = self.sandbox.close_cases()
+                self._finish(again=True)
+            self._keep.save(self.memory)
         except BaseException:
             self.sandbox.close()
             raise
-
-    def _set_the_stage(self) -> None:
-        sandbox = self.sandbox
-        sandbox.set_up()
-        self.phones = {
-            id: Phone(
-                id,
-                sandbox.person(NAMES[id], DEPOSITS_TENGE[id], category=CATEGORIES[id]),
-                "shop" if CATEGORIES[id] == MERCHANT else "person",
-            )
-            for id in PHONES
-        }
-        if not self.memory.events:
-            sandbox.issue(FIRST_ISSUE_TENGE, id=derived("stage issue"))
-            rows = [(self.phones[id].member, tenge(BOUGHT_TENGE[id])) for id in PHONES]
-            _check(sandbox.buy(rows, derived("stage bought")))
-            diary.tell(self.memory, self.clock.now(), "opened")
-            for id in PHONES:
-                diary.line(self.memory, id, self.clock.now(), "bought", tenge(BOUGHT_TENGE[id]), "wallet")
-        for phone in self.phones.values():
-            for device in filter(None, (phone.device, phone.clone)):
-                device.recover(self.clock.now())
-        self.case = self._reconciled()
-        if self.memory.doing is not None:
-            self._finish(again=True)
-        self._keep.save(self.memory)
-
-    def _plan(self) -> SandboxPlan:
-        return SandboxPlan(
-            self._seed,
-            self.clock,
-            label="stage",
-            store=self._store_url(),
-            banks=((BANK, "Test bank", tenge(RESERVES_TENGE)),),
-            loss_reserve_tiyn=tenge(LOSS_RESERVE_TENGE),
-        )
-
-    def _store_url(self) -> str:
-        """The ledger's own store; each fresh start has one of its own beside it."""
-        if not self._store or self.memory.act == 1:
-            return self._store
-        stem, dot, ending = self._store.rpartition(".")
-        name = f"-{self.memory.act}"
-        return f"{stem}{name}.{ending}" if dot and "/" not in ending else f"{self._store}{name}"
-
-    def _act_folder(self) -> Path | None:
-        folder = self._keep.folder
-        return None if folder is None else folder / f"act-{self.memory.act:04d}"
 
     # --- wishes ---
 
@@ -208,6 +149,10 @@ class Stage:
         for old in list(self.memory.answers)[:-MAX_ANSWERS]:
             del self.memory.answers[old]
         self.memory.version += 1
+        self.memory.wallets = self._wallets()
+
+    def _wallets(self) -> dict[str, int]:
+        return {name: phone.member.wallet.total_tiyn() for name, phone in self.phones.items()}
 
     def _try(self, request_id: str, name: str, values: Mapping[str, Any]) -> TengeError | None:
         try:
@@ -281,22 +226,32 @@ class Stage:
         device = payer.clone if clone else payer.device
         assert device is not None
         self._enough("E_STAGE_DEVICE_SHORT", payer.id, device.balance_tiyn(now), amount)
-        before = set(payee.device.status(now).purse)
-        hop = self.sandbox.pay_offline(payer.member, payee.member, amount, b"", id, clone)
+        held = device.balance_tiyn(now)
+        try:
+            hop = self.sandbox.pay_offline(payer.member, payee.member, amount, b"", id, clone)
+        except TengeError:
+            if device.balance_tiyn(now) != held:
+                # The payer's device has signed, the payee's has refused: settlement will decide, once it knows.
+                diary.tell(
+                    self.memory, now, "undelivered", payer=payer.id, payee=payee.id, amount_tiyn=amount
+                )
+                self._mark_unsynced(payer, payee, clone)
+            raise
         place = f"{payer.id}.clone" if clone else payer.id
         kind = "paid_clone" if clone else "paid_offline"
         diary.tell(self.memory, now, kind, payer=payer.id, payee=payee.id, amount_tiyn=amount, hop=hop)
         diary.line(self.memory, place, now, "paid", -amount, "device", payee.id)
         diary.line(self.memory, payee.id, now, "received", amount, "device", payer.id)
-        self.memory.checks[payee.id] = {
-            "payer": payer.id,
-            "amount_tiyn": amount,
-            "time": now,
-            **diary.checked(payee.device, before, now, self._owners()),
-        }
-        for one in {payee.id} if clone else {payer.id, payee.id}:
-            if one not in self.memory.unsynced:
-                self.memory.unsynced.append(one)
+        checks = diary.checked(payee.device, id, now, self._owners())
+        if checks:
+            told = {"payer": payer.id, "amount_tiyn": amount, "time": now}
+            self.memory.checks[payee.id] = told | checks
+        self._mark_unsynced(payer, payee, clone)
+
+    def _mark_unsynced(self, payer: Phone, payee: Phone, clone: bool) -> None:
+        for phone in (payee.id,) if clone else (payer.id, payee.id):
+            if phone not in self.memory.unsynced:
+                self.memory.unsynced.append(phone)
 
     def _owners(self) -> dict[bytes, str]:
         """Whose device has which key."""
@@ -305,6 +260,10 @@ class Stage:
     def _load(self, id: bytes, phone: str, amount: int) -> None:
         holder = self._needs_network(phone)
         self._enough("E_STAGE_WALLET_SHORT", phone, holder.member.wallet.balance_tiyn(), amount)
+        status = holder.device.status(self.clock.now()).status
+        if status != "active":
+            # Before the ledger moves money into escrow for a device that would not take the note.
+            raise Refused("E_ELEMENT_STATE", status=status)
         _check(self.sandbox.load([(holder.member, [amount])], b"", id))
         now = self.clock.now()
         diary.tell(self.memory, now, "loaded", who=phone, amount_tiyn=amount)
@@ -314,11 +273,16 @@ class Stage:
         holder = self._needs_network(phone)
         if not holder.device.balance_tiyn(self.clock.now()) and not self._again:
             raise Refused("E_STAGE_DEVICE_EMPTY", who=phone)
+        before = self.memory.wallets[phone]
         amount = self.sandbox.redeem_offline(holder.member, id)
+        arrived = min(amount, holder.member.wallet.total_tiyn() - before)
         now = self.clock.now()
-        diary.tell(self.memory, now, "unloaded", who=phone, amount_tiyn=amount)
-        diary.line(self.memory, phone, now, "unloaded", amount, "wallet")
-        self._handed_in(phone)
+        if arrived:
+            diary.tell(self.memory, now, "unloaded", who=phone, amount_tiyn=arrived)
+            diary.line(self.memory, phone, now, "unloaded", arrived, "wallet")
+        if arrived < amount:
+            diary.tell(self.memory, now, "held", who=phone, amount_tiyn=amount - arrived)
+        self._handed_in(phone, before + arrived)
 
     def _sync(self, id: bytes, phone: str) -> None:
         holder = self._needs_network(phone)
@@ -326,11 +290,13 @@ class Stage:
         diary.tell(self.memory, self.clock.now(), "synced", who=phone)
         self._handed_in(phone)
 
-    def _handed_in(self, phone: str) -> None:
+    def _handed_in(self, phone: str, wallet_tiyn: int | None = None) -> None:
+        """A phone has brought what it had; `wallet_tiyn` is what its wallet is already known to hold."""
         self.memory.handed_in = True
         if phone in self.memory.unsynced:
             self.memory.unsynced.remove(phone)
-        self.case = self._reconciled()
+        known = {} if wallet_tiyn is None else {phone: wallet_tiyn}
+        self.case = self._reconciled(known)
 
     def _clone(self, id: bytes, phone: str) -> None:
         if self.phones[phone].clone is not None and not self._again:
@@ -377,27 +343,44 @@ class Stage:
 
     # --- the case ---
 
-    def _reconciled(self) -> Case:
-        """Reconcile, tell of new double spends and of what was collected since."""
+    def _reconciled(self, known: Mapping[str, int] | None = None) -> Case:
+        """Reconcile, and tell what came of it: payments made good, double spends, what was collected.
+
+        `known` is what wallets are known to hold, where that is no longer what `memory.wallets` says.
+        """
+        before = self.memory.wallets | dict(known or {})
         case = self.sandbox.close_cases()
         memory, now = self.memory, self.clock.now()
         if case.double_spends > memory.proven and case.evidence:
             named = self.phone_named(str(case.evidence[-1]["named"]))
             diary.tell(memory, now, "double_spend", named=named, amount_tiyn=case.loss_tiyn)
             memory.proven = case.double_spends
+        for name, phone in self.phones.items():
+            more = phone.member.wallet.total_tiyn() - before[name]
+            if more > 0:
+                diary.tell(memory, now, "settled", who=name, amount_tiyn=more)
+                diary.line(memory, name, now, "settled", more, "wallet")
+        self._tell_collected(case)
+        return case
+
+    def _tell_collected(self, case: Case) -> None:
+        memory, now = self.memory, self.clock.now()
         named = self.phone_named(str(case.evidence[0]["named"])) if case.evidence else ""
-        for kind, event in (("owner", "collected"), ("device", "collected"), ("bank", "collected_bank")):
+        for kind, event in (
+            ("owner", "collected"),
+            ("device", "collected_device"),
+            ("bank", "collected_bank"),
+        ):
             more = case.borne.get(kind, 0) - memory.borne.get(kind, 0)
             if more > 0:
                 diary.tell(memory, now, event, named=named, amount_tiyn=more)
                 if kind == "owner":
                     diary.line(memory, named, now, "collected", -more, "wallet")
         memory.borne = dict(case.borne)
-        return case
 
     def phone_named(self, name: str) -> str:
         """The id of the phone whose owner has this name in the sandbox, or the name."""
-        return next((id for id, known in NAMES.items() if known == name), name)
+        return next((phone for phone, known in NAMES.items() if known == name), name)
 
     def proof(self, file: str) -> bytes:
         """The bytes of a proof file; E_STAGE_PROOF."""

@@ -38,18 +38,18 @@ STEPS: tuple[tuple[Wish, ...], ...] = (
     (("wait", {}),),
 )
 
-# What a step is about, for the page to show it: names of phones, or of parts of the page.
+# What to look at after each step, the most telling first: phones, a clone, or a part of the case.
 PLACES: tuple[tuple[str, ...], ...] = (
-    ("aigerim", "dana"),
+    ("dana", "aigerim"),
     ("aigerim",),
     PHONES,
-    ("aigerim", "bolat"),
-    ("bolat",),
-    ("bolat", "dana"),
     ("bolat", "aigerim"),
+    ("bolat", "bolat-clone"),
+    ("dana", "bolat"),
+    ("aigerim", "bolat-clone"),
     PHONES,
-    ("dana", "aigerim", "case"),
-    ("case",),
+    ("case", "dana", "aigerim"),
+    ("proofs",),
     ("dana", "aigerim"),
-    ("case",),
+    ("paid",),
 )

@@ -4,6 +4,7 @@ Nothing is guessed: a missing field, one too many, another type or an unknown ph
 money is asked. An amount is the text a person typed, in tenge.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ from cbdc.money import check_tiyn, parse_tenge
 
 PHONES = ("aigerim", "bolat", "dana")
 STORY_WORDS = ("start", "next", "end")
+
+_FILE = re.compile(r"[A-Za-z0-9_.-]{1,80}", re.ASCII)
 
 Reader = Callable[[object, str], Any]
 
@@ -35,7 +38,7 @@ def _flag(value: object, field: str) -> bool:
 
 
 def _file(value: object, field: str) -> str:
-    if not isinstance(value, str) or not 1 <= len(value) <= 80:
+    if not isinstance(value, str) or _FILE.fullmatch(value) is None:
         raise Malformed("E_STAGE_FIELD", field=field, problem="it must be the name of a proof")
     return value
 

@@ -8,6 +8,7 @@ sentences of refusals are not here: they stand in the catalogues of `cbdc.errors
 """
 
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
@@ -17,6 +18,9 @@ from cbdc.money import format_tenge
 
 LANGUAGES = ("kk", "ru", "en")
 FALLBACK = "en"
+
+_LONG_ID = re.compile(r"[0-9a-f]{24,}")
+_SHOWN_LETTERS = 12
 
 
 @lru_cache(maxsize=len(LANGUAGES))
@@ -52,7 +56,7 @@ def _thousandths(weight: str) -> int:
         return 1_000
     whole, _, part = text.partition(".")
     digits = (part + "000")[:3]
-    if not (whole.isdecimal() and digits.isdecimal()):
+    if not (text.isascii() and whole.isdecimal() and digits.isdecimal()):
         return 0
     return min(1_000, int(whole[:1]) * 1_000 + int(digits))
 
@@ -74,4 +78,6 @@ def _shown(name: str, value: object, language: str) -> object:
         return texts(language).get(f"who.{value}", value)
     if name in ("available", "amount") and type(value) is int:
         return format_tenge(value)
+    if isinstance(value, str) and _LONG_ID.fullmatch(value):
+        return value[:_SHOWN_LETTERS] + "…"
     return value
