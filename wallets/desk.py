@@ -16,6 +16,7 @@ from cbdc.ports import Clock
 from cbdc.record import Signed, Unsigned, sign
 from cbdc.sales import SaleOrder
 from cbdc.system import System
+from cbdc.token import TokenId
 from cbdc.treasury import Voucher
 from wallets.cast import Member
 from wallets.store import Done, Intent, Refusal, WalletStore, WalletToken
@@ -140,11 +141,14 @@ class Desk:
         intents: list[Intent] = []
         places: list[int] = []
         answers: Answers = [None] * len(rows)
+        taken: set[TokenId] = set()
         for place, (member, payee, amount) in enumerate(rows):
             kid = treasury if payee is None else payee.wallet.kid
             intent_id = derived(id, "pay", place, member.name)
             try:
-                intents.append(member.wallet.prepare_payment(intent_id, [Payee(kid, amount)], mark))
+                intents.append(
+                    member.wallet.prepare_payment(intent_id, [Payee(kid, amount)], mark, taken=taken)
+                )
                 places.append(place)
             except TengeError as error:
                 answers[place] = error

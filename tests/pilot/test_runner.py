@@ -267,7 +267,7 @@ def test_a_damaged_run_json(small: runner.Finished, tmp_path: Path, change: dict
     assert refused(lambda: runner.resume(folder)).code == "E_RUN_DAMAGED"
 
 
-@pytest.mark.parametrize("text", ["", "[]", "7", "{", "\ufeff", '{"format": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "7", "{", "\ufeff", '{"format": 1}', "[" * 100_000])
 def test_a_run_json_that_is_none(small: runner.Finished, tmp_path: Path, text: str) -> None:
     folder = copy_of(small, tmp_path)
     (folder / "run.json").write_text(text, encoding="utf-8")

@@ -110,7 +110,7 @@ class RunFolder:
         rows = self._rows("SELECT number, event FROM step ORDER BY number")
         try:
             events = [(number, json.loads(event)) for number, event in rows]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             events = [(-1, None)]
         # The first row is the setting up; each later one holds the step before its own number.
         if any(
@@ -155,7 +155,7 @@ def read_run(path: Path) -> tuple[dict[str, Any], bytes]:
         script = (path / "script.toml").read_bytes()
     except FileNotFoundError:
         raise Refused("E_RUN_UNKNOWN", folder=path.name) from None
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise Malformed("E_RUN_DAMAGED", folder=path.name, file="run.json") from None
     if not _is_run(run):
         raise Malformed("E_RUN_DAMAGED", folder=path.name, file="run.json")
