@@ -199,7 +199,11 @@ class Ledger:
         opened = [self._open(data) for data in transactions]
         known = self._store.find([item.id for item in opened if isinstance(item, SignedTransaction)])
         fresh = [item for item in opened if isinstance(item, SignedTransaction) and item.id not in known]
-        group = _Group(self, max(self._last_time, self._clock.now()), fresh)
+        now = max(self._last_time, self._clock.now())
+        if fresh:
+            # A head signed after the certificate's last day could never be opened again, and time never falls.
+            self.genesis.authority.require(self._signer.public.kid, authority.LEDGER, now)
+        group = _Group(self, now, fresh)
         answers: list[SignedTransaction | TengeError] = []
         for item, data in zip(opened, transactions, strict=True):
             answers.append(item)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from cbdc.errors import Refused
 from cbdc.ledger.context import Case
 from cbdc.ledger.state import RegisteredKey
-from cbdc.token import KeyLock, holder_class
+from cbdc.ledger.view import registered
+from cbdc.token import HashLock, KeyLock, QuorumLock, holder_class
 from cbdc.transaction import SETTLE_LOSS, SETTLE_RECOVER, SETTLE_REDEEM, SETTLE_REFUND
 
 INVENTORY, TREASURY, WALLETS, ESCROW, RESERVE = (
@@ -87,3 +88,23 @@ def check_places(case: Case, kind: str) -> None:
         change = place.one_holder and identity(holder) in own
         if not change and holder_class(holder.category) not in place.receivers:
             raise Refused("E_CATEGORY_LEDGER", category=holder.category, kind=kind)
+
+
+def check_lock_holders(case: Case) -> None:
+    """Return if nobody is made the holder of money that somebody else can spend, without a word of his own.
+
+    A quorum's keys are all of one class, and they are all one holder's unless the holder that counts (the first key)
+    signs; what a hash lock refunds goes back to who paid into it. Otherwise limits, freezes and the supply table would
+    count the money for a stranger. Raises E_LOCK_HOLDER.
+    """
+    payers = {identity(holder) for _, _, holder in case.draft.spent}
+    for token, holder in case.draft.created:
+        lock = token.lock
+        if isinstance(lock, HashLock) and identity(holder) not in payers:
+            raise Refused("E_LOCK_HOLDER", kid=lock.refund)
+        if isinstance(lock, QuorumLock):
+            named = [registered(case.view, kid) for kid in lock.kids]
+            classes = {holder_class(key.category) for key in named}
+            one_holder = {identity(key) for key in named} == {identity(holder)}
+            if len(classes) > 1 or not (one_holder or lock.holder in case.signers):
+                raise Refused("E_LOCK_HOLDER", kid=lock.holder)

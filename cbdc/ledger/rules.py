@@ -38,6 +38,7 @@ from cbdc.ledger.state import (
     RegisteredKey,
     StateKey,
     StateValue,
+    bank_counter,
     day_counter,
     holding_counter,
     mark_counter,
@@ -154,7 +155,8 @@ def _named(genesis: Genesis, view: View, record: object) -> list[StateKey]:
         case Freeze() | Unfreeze():
             return [StateKey(FREEZE, record.holder)]
         case RegisterKey():
-            return [StateKey(KEY, keys.key_id(record.algorithm, record.public_key))]
+            new = keys.key_id(record.algorithm, record.public_key)
+            return [StateKey(KEY, new), bank_counter(record.pseudonym)]
         case RotateKey():
             new = keys.key_id(record.algorithm, record.public_key)
             return [StateKey(KEY, record.old), StateKey(KEY, new)]

@@ -19,8 +19,8 @@ from cbdc.ledger.context import (
 )
 from cbdc.ledger.places import SETTLE_PLACES, check_places
 from cbdc.ledger.rules_marks import check_kept, check_unmarked, definition_of, single_mark
-from cbdc.ledger.state import FREEZE, ISSUED, KEY, REDEEMED, RegisteredKey, StateKey
-from cbdc.ledger.view import registered
+from cbdc.ledger.state import FREEZE, ISSUED, KEY, REDEEMED, RegisteredKey, StateKey, bank_counter
+from cbdc.ledger.view import number, registered
 from cbdc.token import (
     BANK_INVENTORY,
     ESCROW,
@@ -92,6 +92,10 @@ def decide_register(case: Case, record: RegisterKey) -> None:
         case.genesis.policy.limits(record.tier)
     if case.view[StateKey(KEY, kid)] is not None or case.genesis.authority.holds(kid):
         raise Refused("E_KEY_TAKEN", kid=kid)
+    answers_for = bank_counter(record.pseudonym)
+    if number(case.view, answers_for) not in (0, record.bank_id + 1):
+        raise Refused("E_PSEUDONYM_TAKEN", pseudonym=record.pseudonym, bank_id=record.bank_id)
+    case.draft.changes[answers_for] = record.bank_id + 1
     case.draft.changes[StateKey(KEY, kid)] = RegisteredKey(
         record.algorithm, record.public_key, record.bank_id, record.tier, record.category, record.pseudonym
     )

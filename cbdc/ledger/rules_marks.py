@@ -30,7 +30,8 @@ def _learn_definition(case: Case, envelope: bytes) -> None:
     # Signed by a treasury certificate that is valid now, and brought by the treasury account that it names.
     signed = open_definition(envelope, case.genesis.network)
     _verify_by_treasury(case, signed)
-    issuers = [holder for _, token, holder in case.draft.spent if token.lock.holder == signed.record.issuer]
+    own = KeyLock(signed.record.issuer)
+    issuers = [holder for _, token, holder in case.draft.spent if token.lock == own]
     if not issuers or issuers[0].category != TREASURY_ACCOUNT:
         raise Refused("E_MARK_ISSUER", mark=signed.record.label)
     key = StateKey(MARK, signed.oid)
@@ -78,35 +79,39 @@ def check_transfer(case: Case, record: Transfer) -> None:
     if record.definition:
         _learn_definition(case, record.definition)
     mark = single_mark(case)
-    payers = {identity(holder): holder for _, _, holder in case.draft.spent}
+    spenders = {identity(holder) for _, _, holder in case.draft.spent}
     if not mark:
-        _check_marking(case, payers)
+        _check_marking(case, spenders)
         return
     definition = definition_of(case, mark)
     if any(token.mark != mark for token, _ in case.draft.created):
         raise Refused("E_MARK_DROPPED", mark=definition.label)
-    paid: Counter[Holder] = Counter()
+    # What counts is who ends with more and who with less: putting in a coin of one's own makes nobody a payer.
+    flow: Counter[Holder] = Counter()
+    for _, token, holder in case.draft.spent:
+        flow[identity(holder)] -= token.amount_tiyn
     for token, payee in case.draft.created:
-        if identity(payee) not in payers:
-            if not isinstance(token.lock, KeyLock):
-                raise Refused("E_MARK_LOCK", mark=definition.label)
-            paid[identity(payee)] += token.amount_tiyn
-    for (_, category), amount_tiyn in paid.items():
-        for payer in payers.values():
-            check_payment(definition, payer.category, category, amount_tiyn, case.now)
+        if identity(payee) not in spenders and not isinstance(token.lock, KeyLock):
+            raise Refused("E_MARK_LOCK", mark=definition.label)
+        flow[identity(payee)] += token.amount_tiyn
+    payers = [category for (_, category), amount in flow.items() if amount < 0]
+    for (_, category), amount in flow.items():
+        if amount > 0:
+            for payer in payers:
+                check_payment(definition, payer, category, amount, case.now)
 
 
-def _check_marking(case: Case, payers: dict[Holder, RegisteredKey]) -> None:
-    owners = {token.lock.holder for _, token, _ in case.draft.spent}
+def _check_marking(case: Case, spenders: set[Holder]) -> None:
+    locks = {token.lock for _, token, _ in case.draft.spent}
     for token, payee in case.draft.created:
         if not token.mark:
             continue
         definition = definition_of(case, token.mark)
-        if owners != {definition.issuer}:
+        if locks != {KeyLock(definition.issuer)}:
             raise Refused("E_MARK_ISSUER", mark=definition.label)
         if not isinstance(token.lock, KeyLock):
             raise Refused("E_MARK_LOCK", mark=definition.label)
-        if identity(payee) not in payers:
+        if identity(payee) not in spenders:
             # The budget hands the money out here: who and when is judged, a payment's cap is not.
             check_payment(definition, TREASURY_ACCOUNT, payee.category, 0, case.now)
 

@@ -9,10 +9,11 @@ paid on the day of the claim.
 from collections import Counter
 from collections.abc import Iterable
 
+from cbdc.canonical import MAX_INTEGER
 from cbdc.errors import Refused
 from cbdc.ledger.context import Case, check_not_frozen, create_all, open_locks, spend_all
 from cbdc.ledger.entry import TierLimits
-from cbdc.ledger.places import check_places
+from cbdc.ledger.places import check_lock_holders, check_places
 from cbdc.ledger.rules_marks import check_kept, check_transfer, definition_of, single_mark
 from cbdc.ledger.state import day_counter, holding_counter
 from cbdc.ledger.view import number
@@ -29,6 +30,7 @@ def decide_transfer(case: Case, record: Transfer) -> None:
     case.draft.check_balanced()
     check_transfer(case, record)
     check_places(case, "Transfer")
+    check_lock_holders(case)
     check_not_frozen(case)
     check_limits(case)
 
@@ -51,6 +53,8 @@ def decide_load(case: Case, record: LoadOffline) -> None:
     notes = load_notes(categories)
     if not notes or ESCROW in categories[notes:]:
         raise Refused("E_CATEGORY_LEDGER", category=categories[notes], kind="LoadOffline")
+    if record.load_number + notes - 1 > MAX_INTEGER:
+        raise Refused("E_LOAD_NUMBERS", load_number=record.load_number, notes=notes)
     check_not_frozen(case)
 
 

@@ -123,6 +123,12 @@ def day_counter(pseudonym: bytes, day: int) -> StateKey:
     return counter("day", pseudonym, str(day))
 
 
+@lru_cache(maxsize=65_536)
+def bank_counter(pseudonym: bytes) -> StateKey:
+    """Which institution answers for a pseudonym: its bank id plus one, written at its first registration."""
+    return counter("bank", pseudonym)
+
+
 @lru_cache(maxsize=4_096)
 def mark_counter(mark: bytes) -> StateKey:
     """The counter of how much money carries a mark, wherever it is."""

@@ -270,6 +270,11 @@ def certified_key_becomes_a_wallet(s: Scene) -> SignedTransaction:
     return s.sign(s.register_key("operator"), "operator", "bank1")
 
 
+@ROWS("RegisterKey", "E_PSEUDONYM_TAKEN")
+def another_bank_registers_the_same_person(s: Scene) -> SignedTransaction:
+    return register(s, ("new", "bank2"), bank_id=BANK_TWO, pseudonym=s.pseudonym("ayan"))
+
+
 @ROWS("RegisterKey", "E_KEY")
 def key_of_small_order(s: Scene) -> SignedTransaction:
     record = s.register_key("new", public_key=b"\1" + bytes(31))

@@ -441,3 +441,31 @@ def mark_that_stays_online(s: Scene) -> SignedTransaction:
     token = s.mark(online, ("pupil", 5_000))[0]
     outputs = (s.out("escrow", 5_000, online.oid),)
     return s.sign(LoadOffline(s.nonce(), (token,), outputs, fixed_bytes("device"), 1), "pupil")
+
+
+@ROWS("LoadOffline", "E_LOAD_NUMBERS")
+def load_numbers_run_past_the_last(s: Scene) -> SignedTransaction:
+    tokens = (s.out("escrow", 1), s.out("escrow", CASH - 1))
+    record = LoadOffline(s.nonce(), (s.tokens["ayan"],), tokens, fixed_bytes("device"), 2**53 - 1)
+    return s.sign(record, "ayan")
+
+
+# --- who a lock makes a holder ---
+
+
+@ROWS("Transfer", "E_LOCK_HOLDER")
+def a_stranger_is_made_holder_by_a_quorum(s: Scene) -> SignedTransaction:
+    lock = QuorumLock(1, (s.kid("shop"), s.kid("ayan")))
+    return s.transfer(["ayan"], [s.out("", CASH, lock=lock)], ["ayan"])
+
+
+@ROWS("Transfer", "E_LOCK_HOLDER")
+def a_bank_stands_in_a_quorum_of_people(s: Scene) -> SignedTransaction:
+    lock = QuorumLock(1, (s.kid("ayan"), s.kid("inventory1")))
+    return s.transfer(["ayan"], [s.out("", CASH, lock=lock)], ["ayan"])
+
+
+@ROWS("Transfer", "E_LOCK_HOLDER")
+def a_hash_lock_refunds_a_stranger(s: Scene) -> SignedTransaction:
+    lock = HashLock(bytes(32), s.kid("ayan"), s.kid("shop"), s.clock.now())
+    return s.transfer(["ayan"], [s.out("", CASH, lock=lock)], ["ayan"])

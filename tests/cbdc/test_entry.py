@@ -23,7 +23,7 @@ from cbdc.ledger.entry import (
     open_genesis,
 )
 from cbdc.record import Signed, open_envelope, sign
-from tests.cbdc.world import DAY, END, START, World, answer_of, fixed_bytes
+from tests.cbdc.world import DAY, LEDGER_END, START, World, answer_of, fixed_bytes
 
 SIZES = range(1, 34)
 
@@ -261,8 +261,8 @@ def head(time: int, signer: str = "ledger", network: bytes = WORLD.network) -> S
 def test_heads_are_verified_at_their_own_time() -> None:
     genesis = open_genesis(WORLD.genesis_payload)
     genesis.verify_head(head(START))
-    genesis.verify_head(head(END))
-    assert answer_of(genesis.verify_head, head(END + 1)) == "E_SIG"
+    genesis.verify_head(head(LEDGER_END))
+    assert answer_of(genesis.verify_head, head(LEDGER_END + 1)) == "E_SIG"
     assert answer_of(genesis.verify_head, head(START - 1)) == "E_SIG"
     assert answer_of(genesis.verify_head, head(START, "operator")) == "E_SIG"
     assert answer_of(genesis.verify_head, head(START, network=bytes(8))) == "E_SIG"

@@ -63,6 +63,8 @@ from cbdc.transaction import (
 
 START = 1_790_000_000
 END = START + 1_000 * 86_400
+# The ledger's own certificate outlives the others, so that what expired can still be asked.
+LEDGER_END = END + 1_000 * 86_400
 DAY = 86_400
 
 BANK_ONE = 1
@@ -127,7 +129,10 @@ class World:
         self.name = name
         self.root = make_root(self.key("root"), START, END, f"Test {name}")
         self.network = network_id(self.root.record)
-        rows = [(key, role, scope, START, END) for key, role, scope in certified]
+        rows = [
+            (key, role, scope, START, LEDGER_END if role == authority.LEDGER else END)
+            for key, role, scope in certified
+        ]
         self.auths = [self.make_auth(*row) for row in (*rows, *extra_auths)]
         self.policy = self.certify(Policy("test", tiers, 5 * 3_600))
         self.genesis_payload = make_genesis(self.root, self.auths, self.policy)
