@@ -23,7 +23,7 @@ from cbdc.ledger.entry import (
     open_genesis,
 )
 from cbdc.record import Signed, open_envelope, sign
-from tests.cbdc.world import DAY, LEDGER_END, START, World, answer_of, fixed_bytes
+from tests.cbdc.world import DAY, END, LEDGER_END, START, World, answer_of, fixed_bytes
 
 SIZES = range(1, 34)
 
