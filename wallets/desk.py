@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from cbdc import canonical
 from cbdc.cabinet import Row as DrawerRow
-from cbdc.errors import Refused, TengeError, Unavailable, by_code
+from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger.entry import Receipt
 from cbdc.marks import MarkDefinition, Statement
 from cbdc.ports import Clock
@@ -20,7 +20,16 @@ from cbdc.token import TokenId
 from cbdc.treasury import Voucher
 from wallets.cast import Member
 from wallets.store import Done, Intent, Refusal, WalletStore, WalletToken
-from wallets.wallet import MAX_TOKENS_A_PAYMENT, Payee, amount_of, find_tokens_of, send, send_one
+from wallets.wallet import (
+    MAX_TOKENS_A_PAYMENT,
+    Payee,
+    amount_of,
+    find_tokens_of,
+    open_refusal,
+    refusal_result,
+    send,
+    send_one,
+)
 
 Row = tuple[Member, int]
 Answers = list[TengeError | None]
@@ -239,7 +248,7 @@ class Desk:
 
         for intent in self._parts(member, mark, id, "sell", prepare):
             if intent.state == "refused":
-                raise by_code(intent.result.decode(), {})
+                raise open_refusal(intent.result)
             if intent.state == "saved":
                 saved = self._store.save_intents([intent])[0]
                 self._defund(bank.buy_back([saved.body])[0], saved)
@@ -251,5 +260,5 @@ class Desk:
             self._store.finish([Done(intent.wallet, intent.id, answer.transaction_id)])
             return
         if not isinstance(answer, Unavailable):
-            self._store.refuse([Refusal(intent.wallet, intent.id, answer.code.encode())])
+            self._store.refuse([Refusal(intent.wallet, intent.id, refusal_result(answer))])
         raise answer

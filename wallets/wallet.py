@@ -11,6 +11,7 @@ The id of an intent is the caller's; the transaction's nonce follows from it. Th
 gives the same transaction.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -199,12 +200,23 @@ def send(
 
 
 def answer_of(intent: Intent, gateway: Gateway) -> Receipt | TengeError:
-    """What a closed intent was answered with: its receipt, or its refusal (by code; the facts were told then)."""
+    """What a closed intent was answered with: its receipt, or its refusal."""
     if intent.state == "refused":
-        return by_code(intent.result.decode(), {})
+        return open_refusal(intent.result)
     receipt = gateway.find(intent.result)
     assert receipt is not None, "a transaction that was accepted stays in the journal"
     return receipt
+
+
+def refusal_result(error: TengeError) -> bytes:
+    """A refusal as an intent keeps it: the code and the facts, so that it reads the same whenever it is told again."""
+    return json.dumps([error.code, error.facts], sort_keys=True, ensure_ascii=False, default=str).encode()
+
+
+def open_refusal(result: bytes) -> TengeError:
+    """The refusal that `refusal_result` kept."""
+    code, facts = json.loads(result)
+    return by_code(code, facts)
 
 
 def send_one(
@@ -242,7 +254,7 @@ def close(
         if isinstance(answer, Unavailable):
             continue
         if isinstance(answer, TengeError):
-            refused.append(Refusal(intent.wallet, intent.id, answer.code.encode()))
+            refused.append(Refusal(intent.wallet, intent.id, refusal_result(answer)))
         elif intent.state == "saved":
             done.append(_done(intent, answer, open_transaction(intent.body, network), directory))
     if done:
@@ -263,18 +275,16 @@ def _still_open(store: WalletStore, refused: Sequence[Refusal]) -> list[tuple[Re
 def _done(intent: Intent, receipt: Receipt, transaction: SignedTransaction, directory: Directory) -> Done:
     added, history = [], []
     for place, token in enumerate(transaction.record.creates):
-        payee = directory.get(token.lock.holder)
+        payee = _owner(token, directory)
         if payee is None:
             continue
         identity = TokenId(transaction.id, place)
         added.append(WalletToken(payee, identity, token.amount_tiyn, _lock_bytes(token), token.mark))
         if payee != intent.wallet:
             history.append(_line(payee, transaction.id, place, receipt, intent, "in", token.amount_tiyn))
-    paid = sum(
-        t.amount_tiyn for t in transaction.record.creates if directory.get(t.lock.holder) != intent.wallet
-    )
+    paid = sum(t.amount_tiyn for t in transaction.record.creates if _owner(t, directory) != intent.wallet)
     direction: Direction = "out" if paid else "own"
-    other = next((directory.get(t.lock.holder, "") for t in transaction.record.creates), "")
+    other = next((_owner(t, directory) or "" for t in transaction.record.creates), "")
     history.append(_line(intent.wallet, transaction.id, 255, receipt, intent, direction, paid, other))
     return Done(intent.wallet, intent.id, transaction.id, tuple(added), tuple(history))
 
@@ -299,8 +309,18 @@ def _lock_bytes(token: Token) -> bytes:
     return canonical.encode(token.lock.wire())
 
 
+def _owner(token: Token, directory: Directory) -> str | None:
+    """The wallet that can spend a token alone: a quorum or a hash lock that only names its key is not its money."""
+    return directory.get(token.lock.kid) if isinstance(token.lock, KeyLock) else None
+
+
+def _spendable(gateway: Gateway, kid: bytes) -> list[tuple[TokenId, Token]]:
+    """The tokens that a key can spend alone; the ledger also names it as holder of locks that need others."""
+    return [(identity, token) for identity, token in gateway.owned(kid) if token.lock == KeyLock(kid)]
+
+
 def find_tokens_of(store: WalletStore, gateway: Gateway, wallets: Sequence[Wallet]) -> int:
-    """Ask the ledger which tokens the wallets' keys hold and take in those not known yet; how many were new.
+    """Ask the ledger which tokens the wallets' keys can spend alone and take in those not known yet; how many were new.
 
     This is how a restored wallet, or one paid by a stranger, learns what it has.
     """
@@ -308,7 +328,7 @@ def find_tokens_of(store: WalletStore, gateway: Gateway, wallets: Sequence[Walle
     for wallet in wallets:
         rows += [
             WalletToken(wallet.name, identity, token.amount_tiyn, _lock_bytes(token), token.mark)
-            for identity, token in gateway.owned(wallet.kid)
+            for identity, token in _spendable(gateway, wallet.kid)
             if store.token(wallet.name, identity) is None
         ]
     if rows:
@@ -318,7 +338,7 @@ def find_tokens_of(store: WalletStore, gateway: Gateway, wallets: Sequence[Walle
 
 def refresh(store: WalletStore, gateway: Gateway, wallet: Wallet) -> None:
     """Make the wallet's list what the ledger says: new tokens in, tokens that were taken away (a court's order) out."""
-    there = {identity for identity, _ in gateway.owned(wallet.kid)}
+    there = {identity for identity, _ in _spendable(gateway, wallet.kid)}
     gone = [(wallet.name, token.id) for token in store.tokens(wallet.name) if token.id not in there]
     if gone:
         store.record(dropped=gone)
