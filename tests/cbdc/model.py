@@ -164,14 +164,15 @@ class Model:
         payers = {self.holders[kid].who for kid, _, _ in spent}
         if mark:
             need(all(token.mark == mark for token in out), "E_MARK_DROPPED")
-            paid: dict[tuple[bytes, int], int] = {}
+            change: dict[tuple[bytes, int], int] = {}
+            for kid, amount, _ in spent:
+                change[self.holders[kid].who] = change.get(self.holders[kid].who, 0) - amount
             for token in out:
-                who = self._holder(token).who
-                if who not in payers:
-                    paid[who] = paid.get(who, 0) + token.amount_tiyn
-            for who, amount in paid.items():
-                for _, payer in payers:
-                    self._edge(marks[mark], payer, who[1], amount, now)
+                change[self._holder(token).who] = change.get(self._holder(token).who, 0) + token.amount_tiyn
+            for (_, payee), gain in change.items():
+                for (_, payer), loss in change.items():
+                    if gain > 0 > loss:
+                        self._edge(marks[mark], payer, payee, gain, now)
         for token in out if not mark else []:
             if token.mark:
                 need(token.mark in marks, "E_MARK_UNKNOWN")
@@ -315,6 +316,8 @@ class Model:
         registrar(r.category, r.bank_id, roles)
         need(any(row[0] == r.tier for row in self.policy.tiers) or r.category == INVENTORY, "E_TIER")
         need(kid not in self.holders and kid not in self.certified, "E_KEY_TAKEN")
+        banks = {one.bank for one in self.holders.values() if one.pseudonym == r.pseudonym}
+        need(banks <= {r.bank_id}, "E_PSEUDONYM_TAKEN")
         holder = Holder(r.pseudonym, r.category, r.tier, r.bank_id)
         return lambda: self.holders.update({kid: holder})
 

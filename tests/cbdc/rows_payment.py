@@ -2,7 +2,7 @@
 
 from cbdc.record import SIGNATURE
 from cbdc.token import HashLock, QuorumLock, TokenId
-from cbdc.transaction import LoadOffline, SignedTransaction
+from cbdc.transaction import SETTLE_REDEEM, LoadOffline, SignedTransaction
 from tests.cbdc.scene import CASH, FORTUNE, HELD, PREIMAGE, Rows, Scene
 from tests.cbdc.world import DAY, DAY_LIMIT, HOLDING_LIMIT, PAYMENT_LIMIT, fixed_bytes
 
@@ -100,6 +100,14 @@ def exactly_the_holding_limit(s: Scene) -> SignedTransaction:
     return s.transfer(
         ["rich"], [s.out("aruzhan", HOLDING_LIMIT), s.out("rich", FORTUNE - HOLDING_LIMIT)], ["rich"]
     )
+
+
+@ROWS("Transfer")
+def own_money_moves_whatever_the_limits_say(s: Scene) -> SignedTransaction:
+    s.register("ayan.2")
+    s.fund(("ayan", HOLDING_LIMIT - CASH - HELD["quorum"] - HELD["hashed"]))
+    s.settle(SETTLE_REDEEM, [s.tokens["escrow"]], [s.out("ayan", HELD["escrow"])])
+    return s.sign(s.payment("ayan", ("ayan.2", HOLDING_LIMIT - HELD["quorum"] - HELD["hashed"])), "ayan")
 
 
 @ROWS("Transfer")

@@ -63,23 +63,29 @@ class LedgerMachine(Bench):
         category=st.sampled_from([PERSON, MERCHANT, PUPIL, CANTEEN, SUPPLIER, 200]),
         tier=st.sampled_from([0, 1, 1, 2, 9]),
         bank=st.sampled_from([1, 1, 2]),
-        slip=st.sampled_from([None, None, None, "signature", "signer"]),
+        slip=st.sampled_from([None, None, None, "signature", "signer", "scope"]),
     )
     def add_holder(self, category: int, tier: int, bank: int, slip: str | None) -> None:
         self.people += 1
         self.register(f"holder{self.people}", category, tier, bank, slip)
 
-    @rule(pick=PICK, category=st.sampled_from([PERSON, SUPPLIER]), tier=st.sampled_from([0, 1, 2]))
-    def add_key_to_a_holder(self, pick: int, category: int, tier: int) -> None:
+    @rule(
+        pick=PICK,
+        category=st.sampled_from([PERSON, SUPPLIER]),
+        tier=st.sampled_from([0, 1, 2]),
+        bank=st.sampled_from([1, 1, 1, 2]),
+    )
+    def add_key_to_a_holder(self, pick: int, category: int, tier: int, bank: int) -> None:
         self.people += 1
         number = pick % self.people + 1
-        self.register(f"holder{number}.{self.people}", category, tier, 1, None)
+        self.register(f"holder{number}.{self.people}", category, tier, bank, None)
 
     def register(self, name: str, category: int, tier: int, bank: int, slip: str | None) -> None:
         world = self.world
         self.names[world.kid(name)] = name
         record = world.register_key(name, category, tier=tier, bank_id=bank)
-        self.attempt(record, [world.kid(name), world.kid("bank1")], slip)
+        signing = 3 - bank if slip == "scope" else bank
+        self.attempt(record, [world.kid(name), world.kid(f"bank{signing}")], slip)
 
     @rule(pick=PICK, slip=st.sampled_from([None, None, "signature", "signer"]))
     def rotate(self, pick: int, slip: str | None) -> None:

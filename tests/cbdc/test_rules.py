@@ -61,15 +61,21 @@ def test_a_refusal_disturbs_nobody_in_its_group(row: Row) -> None:
     assert first.code == third.code == row.code
 
 
-def test_a_definition_is_signed_by_a_treasury_key_that_is_valid_now() -> None:
-    old = ("treasury.old", authority.TREASURY, (), START, START + DAY)
-    world = World(name="two treasuries", extra_auths=[old])
+@pytest.mark.parametrize(
+    ("first", "last", "answer"),
+    [(0, 10, "ok"), (10, 20, "ok"), (10, 10, "ok"), (0, 9, "E_SIG"), (11, 20, "E_SIG")],
+)
+def test_a_definition_is_signed_by_a_treasury_key_that_is_valid_now(
+    first: int, last: int, answer: str
+) -> None:
+    period = (START + first * DAY, START + last * DAY)
+    world = World(name="two treasuries", extra_auths=[("other", authority.TREASURY, (), *period)])
+    assert world.clock.now() == START + 10 * DAY
     world.register("pupil", PUPIL, tier=0)
-    stale = world.definition("stale", signer="treasury.old")
+    definition = world.definition(signer="other")
     world.issue("budget", 5)
-    record = world.payment("budget", ("pupil", 5), output_mark=stale.oid, definition=stale.encode())
-    assert answer_of(world.submit, world.sign(record, "budget")) == "E_SIG"
-    world.mark(world.definition("fresh"), ("pupil", 5))
+    record = world.payment("budget", ("pupil", 5), output_mark=definition.oid, definition=definition.encode())
+    assert answer_of(world.submit, world.sign(record, "budget")) == answer
 
 
 @pytest.mark.parametrize("scope", [(), (0,)])
