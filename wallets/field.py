@@ -24,12 +24,22 @@ from offline.archive import SqliteArchive
 from offline.authority import purpose_row
 from offline.device import Device
 from offline.element import SimulatedSecureElement
-from offline.gateway import OfflineCentre, OfflineKeys, OfflineStores, memory_stores
+from offline.element_protocol import ElementStatus
+from offline.escrow import NONCE_BYTES
+from offline.gateway import (
+    DeviceTerms,
+    OfflineCentre,
+    OfflineKeys,
+    OfflineStores,
+    ask_to_enrol,
+    memory_stores,
+)
 from offline.host_store import HostStore, MemoryHostStore, SqliteHostStore
 from offline.journal import Journal, JournalFolder, MemoryJournal
 from offline.opened import OpenedElement, open_for_attack
+from offline.purse import check_in, check_slots
 from offline.reconcile import Settings
-from offline.records import Trust, open_bundle
+from offline.records import Enrol, Trust, open_bundle
 from wallets.case import Case, tell_case
 from wallets.cast import Member
 from wallets.desk import Answers, derived
@@ -80,6 +90,7 @@ class Field:
             stores = OfflineStores(*(SqliteArchive(self._folder / f"{name}.sqlite") for name in names))
         self._stores = stores
         self._owners: dict[bytes, Member] = {}
+        self._tiers: dict[bytes, int] = {}
         self._definitions: tuple[MarkDefinition, ...] = ()
         keys = system.keys
         self.centre = OfflineCentre(
@@ -92,6 +103,7 @@ class Field:
             entropy,
             CourtRecourse(system, self._owner_of, clock),
             checkpoint,
+            self._terms,
         )
         self.reconciler = self.centre.reconciler
         self.payments = 0
@@ -102,6 +114,12 @@ class Field:
     def _owner_of(self, device: bytes) -> tuple[bytes, int] | None:
         owner = self._owners.get(device)
         return None if owner is None else (owner.wallet.kid, self._bank_id(owner))
+
+    def _terms(self, enrol: Signed[Enrol], account: bytes) -> DeviceTerms:
+        """The bank's side: an account gets a device of the tier that its bank gave it, and no other."""
+        if account not in self._tiers:
+            raise Refused("E_DEVICE_WORD", kid=account)
+        return DeviceTerms(self._tiers[account])
 
     def close(self) -> None:
         """Release every file."""
@@ -144,7 +162,10 @@ class Field:
         )
         challenge = self.centre.challenge(bank_id, member.customer)
         proof = element.enrol(self._system.network, bank_id, challenge)
-        certificate = self.centre.enrol(proof, tier, member.wallet.kid)
+        self._tiers[member.wallet.kid] = tier
+        nonce = derived("enrol", proof.oid)[:NONCE_BYTES]
+        word = ask_to_enrol(proof, member.wallet.signer, self._system.network, self._clock.now(), nonce)
+        certificate = self.centre.enrol(proof, word)
         if element.status(self._clock.now()).certificate is None:
             element.provision(self.centre.trust_view, certificate)
         member.device = Device(element, self._hosts)
@@ -193,10 +214,12 @@ class Field:
             try:
                 if member.device is None:
                     raise Refused("E_NO_DEVICE", member=member.name)
-                status = member.device.status(now)
+                status, name = member.device.status(now), derived(id, "load", member.name)
+                if self._store.intent(member.wallet.name, name) is None:
+                    _check_room(status, amounts)
                 intents.append(
                     member.wallet.prepare_load(
-                        derived(id, "load", member.name),
+                        name,
                         amounts,
                         self._system.escrow_kid,
                         status.kid,
@@ -219,12 +242,14 @@ class Field:
         now = self._clock.now()
         status = member.device.status(now)
         self.reconciler.tick()
-        try:
-            for note in self.centre.notes(status.kid, status.load_number):
+        first: TengeError | None = None
+        for note in self.centre.notes(status.kid, status.load_number):
+            try:
                 member.device.load(note, now)
-        except TengeError as error:
-            return error
-        return None
+            except TengeError as error:
+                # A refused note is refunded when it closes; those after it are money all the same.
+                first = first or error
+        return first
 
     def _purpose(self, mark: bytes) -> int:
         if not mark:
@@ -336,6 +361,13 @@ class Field:
         for row in self._stores.evidence.rows(0):
             if row.leaf:
                 yield row.oid
+
+
+def _check_room(status: ElementStatus, amounts_tiyn: Sequence[int]) -> None:
+    """Refuse notes that the device would not take, before the ledger locks money for them: E_LIMIT_IN, E_PURSE_FULL."""
+    if status.limits is not None:
+        check_in(sum(amounts_tiyn), status.balance_tiyn, status.reserved_tiyn, status.limits)
+    check_slots(len(amounts_tiyn), len(status.purse), 0, len(status.purse) + status.free_slots)
 
 
 __all__ = ["Field", "devices_of"]
