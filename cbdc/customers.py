@@ -149,9 +149,12 @@ class CustomerFile:
         attached = self._cabinet.get(self._keys, kid)
         if attached is not None:
             return self.get(attached)
-        # A crash between the ledger's answer and our note leaves the pseudonym, which is as good.
+        # A crash between the ledger's answer and our note leaves the pseudonym, which is as good if this bank wrote it:
+        # pseudonyms are public, and another bank may register a key under one of ours.
         record = self._gateway.registered(kid)
-        customer = self._by_pseudonym.get(record.pseudonym) if record else None
+        if record is not None and record.bank_id != self._bank_id:
+            record = None
+        customer = self._by_pseudonym.get(record.pseudonym) if record is not None else None
         if customer is None:
             raise Refused("E_CUSTOMER_KEY", bank_id=self._bank_id, kid=kid)
         return customer

@@ -6,15 +6,17 @@ wallets. So a bank's failure takes nobody's digital tenge along.
 
     order    reserves -> inventory      a signed request to the operator, then the National Bank issues
     sell     deposit -> customer's key  `cbdc.sales`: many customers in one group
-    buy back customer's key -> deposit  the customer's transfer to the inventory, credited once, by the transaction's id
+    buy back customer's key -> deposit  the customer's transfer to the inventory, credited once, by the transaction's
+                                        id, to the owner of the tokens it spends: whoever hands it in decides nothing
     surplus  inventory -> reserves      redemption at the National Bank
 
 Identity stays in the bank (`cbdc.customers`).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+from cbdc import canonical
 from cbdc.accounts import (
     GOVERNMENT_AND_OTHER,
     BalanceSheet,
@@ -37,11 +39,11 @@ from cbdc.keys import PublicKey, Signer
 from cbdc.ledger.entry import Receipt
 from cbdc.orders import FundOrder
 from cbdc.ports import Clock, Entropy
-from cbdc.record import Signed, open_envelope
+from cbdc.record import HASH, Bytes, Group, Signed, open_envelope
 from cbdc.register import ISSUE, REDEEM, REGISTERED, Request
 from cbdc.sales import Answer, SaleDesk, SaleOrder
 from cbdc.till import Till
-from cbdc.token import KeyLock, Token
+from cbdc.token import KeyLock, Token, TokenId
 from cbdc.transaction import (
     Redeem,
     RegisterKey,
@@ -57,6 +59,30 @@ class BankKeys(NamedTuple):
 
     bank: Signer
     inventory: Signer
+
+
+@runtime_checkable
+class Journal(Protocol):
+    """A gateway that also shows what was accepted; the ledger itself does."""
+
+    def transaction(self, index: int) -> SignedTransaction:
+        """The transaction at `index` of the journal."""
+        ...
+
+
+class Purchase(NamedTuple):
+    """A transfer to the inventory and whom it credits: the customer (32 bytes) who owned what it spends."""
+
+    transaction: SignedTransaction
+    customer: bytes
+    amount_tiyn: int
+
+    def encode(self) -> bytes:
+        """The row in the cabinet."""
+        return canonical.encode([self.customer, self.transaction.encode()])
+
+
+_PURCHASE = Group((HASH, Bytes()))
 
 
 class CommercialBank:
@@ -240,52 +266,107 @@ class CommercialBank:
     def buy_back(self, transactions: Sequence[bytes]) -> list[Answer]:
         """Submit customers' transfers to the inventory in one group and credit their deposits, each once.
 
-        Refusals: E_BUYBACK (no plain transfer to the inventory), E_CUSTOMER_KEY, E_MARK_BLOCKS, the ledger's own.
+        The deposit credited is that of the owner of the tokens spent, as the ledger knows them. Witnesses do not say
+        it: the ledger answers an accepted transaction with its receipt whatever witnesses come with it.
+
+        Refusals: E_BUYBACK (no plain transfer of one customer's tokens to the inventory), E_CUSTOMER_KEY,
+        E_MARK_BLOCKS, E_TOKEN_SPENT, E_BOOKS_LEDGER, the ledger's own.
         """
-        opened: list[tuple[SignedTransaction, bytes, int] | TengeError] = []
+        made: dict[TokenId, Token] = {}
+        opened: list[Purchase | Answer] = []
         for data in transactions:
             try:
-                opened.append(self._open_buyback(data))
+                opened.append(self._open_buyback(data, made))
             except TengeError as refusal:
                 opened.append(refusal)
-        good = [item for item in opened if isinstance(item, tuple)]
-        self._put([Row(self._buying, item[0].id, item[0].encode()) for item in good])
-        answers = iter(self._gateway.submit_many([item[0].encode() for item in good]))
-        results = [next(answers) if isinstance(item, tuple) else item for item in opened]
-        self._credit([pair for pair in zip(opened, results, strict=True) if isinstance(pair[0], tuple)])
-        return results
+        answers = iter(self._carry_out([item for item in opened if isinstance(item, Purchase)]))
+        return [next(answers) if isinstance(item, Purchase) else item for item in opened]
 
-    def _open_buyback(self, data: bytes) -> tuple[SignedTransaction, bytes, int]:
+    def _open_buyback(self, data: bytes, made: dict[TokenId, Token]) -> Purchase | Receipt:
+        """The purchase in `data`, or the receipt of one that is booked already; `made`: what this group creates."""
         transaction = open_transaction(data, self._gateway.network)
         if not isinstance(transaction.record, Transfer):
             raise Refused("E_BUYBACK", bank_id=self._bank_id)
-        owners = {self.customers.owner_of(kid).id for kid, _ in transaction.witnesses}
-        bought = [token for token in transaction.record.outputs if token.lock == KeyLock(self.inventory_kid)]
+        row = self._cabinet.get(self._buying, transaction.id)
+        if row is not None:
+            return self._purchase(transaction, self._load(row).customer)
+        if self._books.booked(self._identity(transaction)):
+            receipt = self._gateway.find(transaction.id)
+            if receipt is None:
+                raise Refused("E_BOOKS_LEDGER", id=transaction.id)
+            return receipt
+        purchase = self._purchase(transaction, self._payer(transaction, made))
+        for place, token in enumerate(transaction.record.outputs):
+            made[TokenId(transaction.id, place)] = token
+        return purchase
+
+    def _purchase(self, transaction: SignedTransaction, customer: bytes) -> Purchase:
+        bought = [t for t in transaction.record.creates if t.lock == KeyLock(self.inventory_kid)]
         marked = [token.mark for token in bought if token.mark]
         if marked:
             raise Refused("E_MARK_BLOCKS", mark=marked[0])
-        if len(owners) != 1 or not bought:
+        if not bought:
             raise Refused("E_BUYBACK", bank_id=self._bank_id)
-        return transaction, owners.pop(), sum(token.amount_tiyn for token in bought)
+        return Purchase(transaction, customer, sum(token.amount_tiyn for token in bought))
 
-    def _credit(self, pairs: Sequence[tuple[object, Answer]]) -> None:
+    def _payer(self, transaction: SignedTransaction, made: dict[TokenId, Token]) -> bytes:
+        """The one customer whose tokens it spends. The bank's own inventory has no customer: E_CUSTOMER_KEY."""
+        inputs = transaction.record.spends
+        spent = [made.get(identity) or self._gateway.token(identity) for identity in inputs]
+        owners: set[bytes] = set()
+        if None not in spent:
+            # Nothing is accepted yet, and the ledger will verify each of these.
+            owners = {self.customers.owner_of(kid).id for kid, _ in transaction.witnesses}
+        elif self._gateway.find(transaction.id) is not None:
+            # Accepted before it came here: the witnesses may be anybody's, so the journal says what was spent.
+            spent = [self._journal_token(identity) for identity in inputs]
+        else:
+            missing = inputs[spent.index(None)]
+            raise Refused("E_TOKEN_SPENT", transaction_id=missing.transaction_id, output=missing.output)
+        for token in spent:
+            if token is None or not isinstance(token.lock, KeyLock):
+                raise Refused("E_BUYBACK", bank_id=self._bank_id)
+            owners.add(self.customers.owner_of(token.lock.kid).id)
+        if len(owners) != 1:
+            raise Refused("E_BUYBACK", bank_id=self._bank_id)
+        return owners.pop()
+
+    def _journal_token(self, identity: TokenId) -> Token | None:
+        """A token that may be spent, from the transaction that made it; None if this gateway shows no journal."""
+        made = self._gateway.find(identity.transaction_id)
+        if made is None or not isinstance(self._gateway, Journal):
+            return None
+        return self._gateway.transaction(made.index).record.creates[identity.output]
+
+    def _carry_out(self, purchases: Sequence[Purchase]) -> list[Answer]:
+        # Who is credited is written down before anything is sent: afterwards the tokens are gone from the ledger.
+        self._put([Row(self._buying, item.transaction.id, item.encode()) for item in purchases])
+        answers = self._gateway.submit_many([item.transaction.encode() for item in purchases])
         postings: list[Posting] = []
         closed: list[Row] = []
-        for item, answer in pairs:
-            assert isinstance(item, tuple)
-            transaction, customer, amount_tiyn = item
+        for item, answer in zip(purchases, answers, strict=True):
             if isinstance(answer, Receipt):
                 lines = (
-                    debit(inventory(self._bank_id), amount_tiyn),
-                    credit(deposit(self._bank_id, customer), amount_tiyn),
+                    debit(inventory(self._bank_id), item.amount_tiyn),
+                    credit(deposit(self._bank_id, item.customer), item.amount_tiyn),
                 )
-                identity = follow("bought back", transaction.id)
+                identity = self._identity(item.transaction)
                 postings.append(Posting(identity, self._clock.now(), "bought back", lines))
             if isinstance(answer, Receipt | Refused | Malformed):
-                closed.append(Row(self._buying, transaction.id, None))
+                closed.append(Row(self._buying, item.transaction.id, None))
         if postings:
             self._books.post_many(postings)
         self._put(closed)
+        return answers
+
+    def _identity(self, transaction: SignedTransaction) -> bytes:
+        """The id of the posting; with the bank in it, as one transfer may pay the inventories of two banks."""
+        return follow("bought back", self._bank_id.to_bytes(8, "big"), transaction.id)
+
+    def _load(self, row: bytes) -> Purchase:
+        values: tuple[Any, ...] = _PURCHASE.load(canonical.decode(row), "purchase")
+        customer, data = values
+        return self._purchase(open_transaction(data, self._gateway.network), customer)
 
     # --- the inventory ---
 
@@ -317,9 +398,9 @@ class CommercialBank:
     def resume(self) -> dict[bytes, Answer]:
         """Complete every open sale and every open purchase; the answers by sale id or transaction id."""
         answers = self._desk.resume()
-        rows = self._cabinet.all(self._buying)
-        bought = self.buy_back([data for _, data in rows])
-        answers.update((row[0], answer) for row, answer in zip(rows, bought, strict=True))
+        purchases = [self._load(row) for _, row in self._cabinet.all(self._buying)]
+        bought = self._carry_out(purchases)
+        answers.update((item.transaction.id, answer) for item, answer in zip(purchases, bought, strict=True))
         return answers
 
     def _put(self, rows: list[Row]) -> None:
