@@ -12,6 +12,7 @@ from typing import Any
 from cbdc.accounts import Account, Posting, open_posting
 from cbdc.errors import Unavailable
 from cbdc.ports import Checkpoint, no_checkpoint
+from cbdc.private import make_file
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS posting
@@ -74,6 +75,7 @@ class SqliteBooks:
         """Raises E_STORE_UNAVAILABLE when the file cannot be opened."""
         self._checkpoint = checkpoint
         try:
+            make_file(path)
             self._database = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from cbdc.errors import Unavailable
 from cbdc.ports import Checkpoint, no_checkpoint
+from cbdc.private import make_file
 
 
 def follow(label: str, *parts: bytes) -> bytes:
@@ -96,6 +97,7 @@ class SqliteCabinet:
         """Raises E_STORE_UNAVAILABLE when the file cannot be opened."""
         self._checkpoint = checkpoint
         try:
+            make_file(path)
             self._database = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")

@@ -36,6 +36,7 @@ from cbdc.ledger.memory import MemoryStore
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ledger.store import Store
 from cbdc.ports import Checkpoint, Clock, Entropy, no_checkpoint
+from cbdc.private import make_folder
 from cbdc.register import OperatorRegister
 from cbdc.supervision import Alert, Supervisor
 from cbdc.treasury import Treasury, TreasuryKeys
@@ -230,7 +231,7 @@ def open_stores(folder: Path | None, checkpoint: Checkpoint = no_checkpoint) -> 
     """The three stores in a folder's files (made when missing), or in memory; E_STORE_UNAVAILABLE."""
     if folder is None:
         return Stores(MemoryStore(), Books(MemoryBooks(checkpoint)), MemoryCabinet(checkpoint))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return Stores(
         SqliteStore(folder / "ledger.sqlite", checkpoint),
         Books(SqliteBooks(folder / "books.sqlite", checkpoint)),

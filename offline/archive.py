@@ -21,6 +21,7 @@ from typing import Protocol
 
 from cbdc.errors import Unavailable
 from cbdc.ledger.entry import MerkleLog, leaf_hash
+from cbdc.private import make_file
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS object (
@@ -113,6 +114,7 @@ class SqliteArchive:
 
     def __init__(self, path: Path) -> None:
         try:
+            make_file(path)
             self._database = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")

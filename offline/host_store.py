@@ -17,6 +17,7 @@ from threading import Lock
 from typing import Protocol
 
 from cbdc.errors import Unavailable
+from cbdc.private import make_file
 
 Key = tuple[str, bytes]
 
@@ -61,6 +62,8 @@ class SqliteHostStore:
         self._name = Path(path).name
         self._lock = Lock()
         try:
+            if path != ":memory:":
+                make_file(Path(path))
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise self._unavailable(error) from None

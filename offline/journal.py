@@ -33,6 +33,7 @@ from typing import BinaryIO, Protocol
 
 from cbdc.errors import Malformed, Unavailable
 from cbdc.ports import Checkpoint, no_checkpoint
+from cbdc.private import make_file, make_folder, opener
 
 BEFORE = "element.journal.before"
 TORN = "element.journal.torn"
@@ -212,7 +213,7 @@ class FileJournal:
         self._failed = True
         try:
             self._checkpoint(BEFORE)
-            with beside.open("wb", buffering=0) as handle:
+            with open(beside, "wb", buffering=0, opener=opener) as handle:
                 _write_all(handle, frame)
                 if self._durable:
                     os.fsync(handle.fileno())
@@ -237,7 +238,7 @@ class FileJournal:
             self.replay()
 
     def _create(self) -> None:
-        self._path.touch()
+        make_file(self._path)
         if self._durable:
             _sync_folder(self._path.parent)
 
@@ -259,7 +260,7 @@ class JournalFolder:
         self._durable = durable
         self._checkpoint = checkpoint
         self._handles = _Handles(most_open)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
 
     def journal(self, name: str) -> FileJournal:
         """The journal called `name` (letters, digits, dash and underscore; anything else is a bug in the caller)."""

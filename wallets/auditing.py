@@ -1,10 +1,12 @@
 """`tenge audit` and `tenge evidence verify`: checks that need nobody's word.
 
 A run's folder is checked file by file against its manifest, then its ledger is replayed from entry 0, its books are
-added up, and its report is compared with what the replay counts. A run that was killed in the middle has a manifest
-of the files that no longer change; the rest is checked by what is in it.
+added up, its report is compared with what the replay counts, and its proofs are checked from the ledger's own ROOT.
+A run that was killed in the middle has a manifest of the files that no longer change; the rest is checked by what is
+in it.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +22,15 @@ from cbdc.ledger.entry import LogHead, open_entry, open_genesis
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.record import NETWORK_BYTES, Signed, open_envelope
 from offline.evidence import verify_evidence
-from wallets.pilot.folder import MANIFEST, file_hash, list_files
+from wallets.pilot.folder import MANIFEST, canonical_json, file_hash, has_begun, list_files
 
 SQLITE = "sqlite:///"
 MAX_FILE_BYTES = 1 << 20
+PROOFS = "evidence"
+ROOT_FILE = f"{PROOFS}/root.dto"
+PROOF_FIELDS = ("file", "sha256", "type", "device", "amount_tiyn")
+BEFORE_THE_JOURNAL = ("run.sqlite", "books.sqlite", "register.sqlite")
+BEFORE_THE_REPORT = ("wallets.sqlite", ROOT_FILE, "head.dto", "report.html", "report.json")
 
 
 def audit_target(target: str, head: Path | None = None, root: Path | None = None) -> dict[str, Any]:
@@ -49,7 +56,10 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
         found.problems.clear()
     problems += [{**problem.facts(), "page": page_of(problem.code)} for problem in found.problems]
     if not target.startswith(SQLITE):
-        problems += check_books(Path(target) / "books.sqlite") + check_report(Path(target), found)
+        told = {str(problem.get("file")) for problem in problems}
+        problems += [row for row in check_presence(Path(target), found) if row["file"] not in told]
+        problems += check_books(Path(target) / "books.sqlite")
+        problems += check_root(Path(target), found) + check_report(Path(target), found)
     return {
         "ok": not problems,
         "entries": found.entries,
@@ -66,11 +76,15 @@ def _not_begun(folder: Path, found: Audit) -> bool:
 
     Never asked when somebody kept a head: there was a journal then.
     """
+    return found.entries == 0 and _is_complete(folder) is False and not has_begun(folder)
+
+
+def _is_complete(folder: Path) -> bool | None:
+    """Whether a run's manifest says that it is complete; None when there is none to read."""
     try:
-        complete = bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["complete"])
+        return bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["complete"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return False
-    return not complete and found.entries == 0
+        return None
 
 
 def ledger_of(folder: Path) -> Path:
@@ -136,27 +150,90 @@ def check_books(path: Path) -> list[dict[str, Any]]:
     return []
 
 
+def check_presence(folder: Path, found: Audit) -> list[dict[str, Any]]:
+    """The files that a run of this age must have: the books before entry 0, the rest before the report."""
+    if not (folder / "run.json").is_file():
+        return []
+    wanted = [*BEFORE_THE_JOURNAL] if found.entries else []
+    if _is_complete(folder) or (folder / "report.json").is_file():
+        wanted = [*BEFORE_THE_JOURNAL, *BEFORE_THE_REPORT]
+    return [_problem(name, "E_AUDIT_FILE_MISSING") for name in wanted if not (folder / name).is_file()]
+
+
+def check_root(folder: Path, found: Audit) -> list[dict[str, Any]]:
+    """The root beside the proofs must be the ledger's own."""
+    path = folder / ROOT_FILE
+    if found.genesis is None or not path.is_file():
+        return []
+    try:
+        own = _read(path) == found.genesis.authority.root.encode()
+    except TengeError as error:
+        return [_problem(ROOT_FILE, error.code, error)]
+    return [] if own else [_problem(ROOT_FILE, "E_AUDIT_ROOT")]
+
+
 def check_report(folder: Path, found: Audit) -> list[dict[str, Any]]:
-    """The report's supply must be the replay's."""
+    """The report's supply must be the replay's, its proofs must prove what it says, and it must agree with itself."""
     path = folder / "report.json"
     if not path.is_file():
         return []
     try:
-        supply = json.loads(path.read_text(encoding="utf-8"))["supply"]
-        told = (supply["issued_tiyn"], supply["redeemed_tiyn"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        agreed = canonical_json(report["supply"]) == canonical_json(found.supply_tiyn)
+        agreed = agreed and _is_consistent(report)
+        rows = [{name: row[name] for name in PROOF_FIELDS} for row in report["offline"]["evidence"]]
+        names = [str(row["file"]) for row in rows]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return [_problem(path.name, "E_AUDIT_FILE_CHANGED")]
-    if told != (found.issued_tiyn, found.redeemed_tiyn):
-        return [_problem(path.name, "E_AUDIT_REPORT")]
+    problems = [] if agreed else [_problem(path.name, "E_AUDIT_REPORT")]
+    there = {item.name: item for item in (folder / PROOFS).glob("*.dto") if item.name != "root.dto"}
+    problems += [
+        _problem(f"{PROOFS}/{name}", "E_AUDIT_FILE_UNKNOWN") for name in sorted(there.keys() - set(names))
+    ]
+    for name, row in zip(names, rows, strict=True):
+        if name in there:
+            problems += _check_proof(there[name], row, found)
+        else:
+            problems.append(_problem(f"{PROOFS}/{name}", "E_AUDIT_FILE_MISSING"))
+    return problems
+
+
+def _is_consistent(report: dict[str, Any]) -> bool:
+    """Whether each expectation's verdict follows from its figures, and these are the report's own where it has them."""
+    known = {
+        f"{part}.{name}": value for part in ("supply", "offline") for name, value in report[part].items()
+    }
+    return all(
+        row["ok"] is (row["expected"] == row["actual"])
+        and known.get(row["fact"], row["actual"]) == row["actual"]
+        for row in report["expectations"]
+    )
+
+
+def _check_proof(path: Path, row: dict[str, Any], found: Audit) -> list[dict[str, Any]]:
+    """A proof must be the file that the report means, and show under the ledger's own ROOT what the report says."""
+    name = f"{PROOFS}/{path.name}"
+    try:
+        data = _read(path)
+        if hashlib.sha256(data).hexdigest() != row["sha256"]:
+            return [_problem(name, "E_AUDIT_FILE_CHANGED")]
+        if found.genesis is None:
+            return []  # The journal's own problem: there is no ROOT to check by.
+        verdict = verify_evidence(data, found.genesis.authority.root)
+    except TengeError as error:
+        return [_problem(name, error.code, error)]
+    shown = (f"E{verdict.type}", verdict.device_id.hex(), verdict.amount_tiyn)
+    if shown != (str(row["type"]).partition(" ")[0], row["device"], row["amount_tiyn"]):
+        return [_problem("report.json", "E_AUDIT_REPORT")]
     return []
 
 
-def _problem(file: str, code: str) -> dict[str, Any]:
+def _problem(file: str, code: str, error: TengeError | None = None) -> dict[str, Any]:
     return {
         "file": file,
         "page": page_of(code),
         "code": code,
-        "sentence": Refused(code, file=file).sentence(),
+        "sentence": (error or Refused(code, file=file)).sentence(),
     }
 
 

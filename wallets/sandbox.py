@@ -23,6 +23,7 @@ from cbdc.ledger.ledger import Supply
 from cbdc.marks import MarkDefinition
 from cbdc.money import tenge as tiyn_of
 from cbdc.ports import Checkpoint, ManualClock, SeededEntropy, SystemEntropy, no_checkpoint
+from cbdc.private import make_folder
 from cbdc.record import Signed
 from cbdc.system import Setup, assemble, open_stores
 from cbdc.token import PERSON
@@ -82,7 +83,7 @@ class Sandbox:
         if folder is None:
             return keystore.Keystore(entropy.bytes("keystore.master", b"keystore", 32))
         path = folder / "keystore.tenge"
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         if path.exists():
             return keystore.open_keystore(path, PASSPHRASE)
         return keystore.create(path, PASSPHRASE, entropy, costs=keystore.WEAK_COSTS_FOR_PILOTS)

@@ -53,11 +53,12 @@ class Problem:
 
 @dataclass(slots=True)
 class Audit:
-    """What an audit found. `ok` only if there is no problem at all."""
+    """What an audit found. `ok` only if there is no problem at all; `held_tiyn` is by line of the supply table."""
 
     entries: int = 0
     issued_tiyn: int = 0
     redeemed_tiyn: int = 0
+    held_tiyn: dict[str, int] = field(default_factory=lambda: dict.fromkeys(HOLDER_CLASSES, 0))
     log_root: bytes = b""
     genesis: Genesis | None = None
     problems: list[Problem] = field(default_factory=list)
@@ -66,6 +67,12 @@ class Audit:
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
+
+    @property
+    def supply_tiyn(self) -> dict[str, int]:
+        """The supply table as the replay gives it, with the names of `Supply`."""
+        held = {f"{name}_tiyn": amount for name, amount in self.held_tiyn.items()}
+        return {"issued_tiyn": self.issued_tiyn, "redeemed_tiyn": self.redeemed_tiyn, **held}
 
     @property
     def outstanding_tiyn(self) -> int:
@@ -108,10 +115,14 @@ def audit(store: Store, kept_head: Signed[LogHead] | None = None, root: bytes | 
         result.note("store", error)
     result.entries = log.size
     result.log_root = log.root()
-    issued, redeemed = state[ISSUED], state[REDEEMED]
-    result.issued_tiyn = issued if isinstance(issued, int) else 0
-    result.redeemed_tiyn = redeemed if isinstance(redeemed, int) else 0
+    result.issued_tiyn, result.redeemed_tiyn = _count(state, ISSUED), _count(state, REDEEMED)
+    result.held_tiyn = {name: _count(state, class_counter(name)) for name in HOLDER_CLASSES}
     return result
+
+
+def _count(state: _Replayed, counter: StateKey) -> int:
+    value = state[counter]
+    return value if isinstance(value, int) else 0
 
 
 def _replay(store: Store, result: Audit, state: _Replayed, log: MerkleLog, times: list[int]) -> bool:

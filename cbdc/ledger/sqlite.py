@@ -16,6 +16,7 @@ from typing import Any
 from cbdc.errors import Unavailable
 from cbdc.ledger.store import Commit, EntryRow
 from cbdc.ports import Checkpoint, no_checkpoint
+from cbdc.private import make_file
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry
@@ -38,6 +39,8 @@ class SqliteStore:
         self._read_only = read_only
         self._lock = RLock()
         name = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+        if not read_only:
+            make_file(path)
         try:
             self._database = sqlite3.connect(
                 name, uri=True, isolation_level=None, timeout=10, check_same_thread=False

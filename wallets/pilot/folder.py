@@ -21,6 +21,7 @@ from typing import Any
 
 from cbdc.errors import Malformed, Refused, Unavailable
 from cbdc.ports import Checkpoint
+from cbdc.private import make_file, make_folder, opener
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -34,12 +35,13 @@ def canonical_json(value: Any) -> str:
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file whole or not at all: a temporary file, flushed to the disk, then renamed.
 
-    Its folder is made when missing. Raises E_STORE_UNAVAILABLE when the disk does not take it.
+    It, and its folder when that is missing, is made for its owner only. Raises E_STORE_UNAVAILABLE when the disk does
+    not take it.
     """
     temporary = path.with_name(path.name + ".new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
+        make_folder(path.parent)
+        with open(temporary, "wb", opener=opener) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -68,6 +70,7 @@ class RunFolder:
         self.path = path
         self._checkpoint = checkpoint
         try:
+            make_file(path / "run.sqlite")
             self._database = sqlite3.connect(path / "run.sqlite", isolation_level=None)
         except sqlite3.Error as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
@@ -171,6 +174,23 @@ def _is_run(run: object) -> bool:
     settings = run.get("settings")
     texts = [run.get(key) for key in ("pilot", "file", "script_sha256", "store")]
     return isinstance(settings, dict) and all(isinstance(text, str) for text in (*texts, *settings.values()))
+
+
+def has_begun(path: Path) -> bool:
+    """Whether a run wrote more than its question: the wallets' store (made after the ledger's first entry) or a step.
+
+    A `run.sqlite` that is missing or cannot be read counts as begun: every run makes it before it makes a ledger.
+    """
+    if (path / "wallets.sqlite").exists():
+        return True
+    try:
+        database = sqlite3.connect(f"{(path / 'run.sqlite').absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return database.execute("SELECT 1 FROM step LIMIT 1").fetchone() is not None
+        finally:
+            database.close()
+    except sqlite3.Error:
+        return True
 
 
 def is_fixed(name: str) -> bool:

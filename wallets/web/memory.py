@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from cbdc.errors import Malformed, Refused, Unavailable
 from cbdc.ports import Clock
+from cbdc.private import make_file, make_folder
 from wallets.pilot.folder import canonical_json, write_atomic
 
 FORMAT = 1
@@ -129,7 +130,8 @@ class FolderKeep:
         self.folder: Path | None = folder
         self._file = folder / STATE_FILE
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
+            make_file(folder / LOCK_FILE)
             self._guard = sqlite3.connect(
                 folder / LOCK_FILE, isolation_level=None, timeout=0, check_same_thread=False
             )
