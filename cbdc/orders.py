@@ -31,7 +31,8 @@ class FundOrder(Record):
 class HolderProof(Record):
     """ "It is I who ask": the key `kid` asks for `purpose` at `time` (real seconds), once more or less (`nonce`).
 
-    It authorises reading what belongs to the key, nothing else; it never moves money.
+    It authorises reading what belongs to the key, or that a device is enrolled for it (the purpose names which); it
+    never moves money.
     """
 
     kid: bytes

@@ -45,6 +45,7 @@ _ACCOUNT = b"account/"
 _ORDER = b"order/"
 _RENEWED = b"renewed/"
 _LIST = b"list/"
+_STRANGER = b"stranger/"
 _ATTEMPTS = 16
 _TYPE_PLACE = 1
 
@@ -242,6 +243,18 @@ class DeviceRegister:
         account, _ = canonical.decode_array(kept)
         assert isinstance(account, bytes)
         return account
+
+    def owns(self, account: bytes | None, index: int, loader: bytes) -> bool:
+        """Whether the load in journal entry `index`, made by `loader`, is the owner's (`account`); both present keys.
+
+        A device without an owner may get one later: that its load was a stranger's when it was first seen is written
+        down, so that the answer never changes.
+        """
+        name = _STRANGER + index.to_bytes(8, "big")
+        if account is None:
+            self._papers.archive.keep(name, loader)
+            return False
+        return account == loader and self._papers.archive.answer(name) is None
 
     def bank_of(self, kid: bytes) -> int:
         """The bank that certified a device; E_DEVICE_UNKNOWN."""

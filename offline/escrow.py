@@ -11,6 +11,7 @@ order, so a repetition after a crash finds the fact booked or books it, and the 
 Source: DTO/1, sections 5.9 (ledger) and 5.19 (2, 8).
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,7 +22,7 @@ from cbdc.ledger.entry import Entry, Receipt
 from cbdc.ledger.state import MARK, StateKey, StateValue
 from cbdc.marks import MarkDefinition
 from cbdc.record import open_envelope
-from cbdc.token import KeyLock, Token, TokenId
+from cbdc.token import HashLock, KeyLock, Token, TokenId
 from cbdc.transaction import (
     MAX_INPUTS,
     SETTLE_LOSS,
@@ -63,12 +64,20 @@ class SettlementLedger(Protocol):
         """The values of state keys, None where there is none."""
         ...
 
+    def find(self, transaction_id: bytes) -> Receipt | None:
+        """The receipt of an accepted transaction, or None."""
+        ...
+
+    def transaction(self, index: int) -> SignedTransaction:
+        """The transaction in the journal entry `index`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """One load as the journal has it: for which device, and one token in escrow for each of its notes.
 
-    `loader` is the key id of the wallet that signed it.
+    `loader` is the key id of the wallet that held the money (not of whoever else signed).
     """
 
     index: int
@@ -104,7 +113,7 @@ class EscrowBook:
         self._marks: dict[bytes, bytes] = {}
         self._settled: dict[bytes, Settled] = {}
         self._loads: dict[bytes, list[Load]] = {}
-        self._fresh: list[Load] = []
+        self._fresh: deque[Load] = deque()
 
     @property
     def settled(self) -> Mapping[bytes, Settled]:
@@ -124,22 +133,28 @@ class EscrowBook:
     def refresh(self) -> None:
         """Follow the journal to its end; the loads that are new wait in `new_loads`."""
         for entry in self._ledger.entries(self._next):
-            self._next = entry.index + 1
             kind = entry.payload[_TYPE_PLACE]
             if kind == LoadOffline.TYPE:
                 self._load(entry)
             elif kind == SettleOffline.TYPE:
                 self._settle(entry)
+            # Only now: an entry that could not be read whole is read again.
+            self._next = entry.index + 1
 
     def new_loads(self) -> list[Load]:
-        """The loads that were found since this was last asked, each once."""
-        fresh, self._fresh = self._fresh, []
-        return fresh
+        """The loads that were found and not yet marked as `registered`, oldest first."""
+        return list(self._fresh)
+
+    def registered(self, load: Load) -> None:
+        """The oldest of the new loads has its notes: it is new no more."""
+        assert self._fresh[0] == load, "loads are registered in their order"
+        self._fresh.popleft()
 
     def _load(self, entry: Entry) -> None:
         opened = open_transaction(entry.payload, self._ledger.network)
         record = opened.record
         assert isinstance(record, LoadOffline)
+        loader = self._holder(opened)
         tokens: list[Token] = []
         for place, token in enumerate(record.outputs):
             if token.lock != self._escrow:
@@ -148,11 +163,19 @@ class EscrowBook:
             self._add(TokenId(opened.id, place), token, backing)
             self._marks[backing] = token.mark
             tokens.append(token)
-        load = Load(
-            entry.index, entry.time, record.device, record.load_number, opened.witnesses[0][0], tuple(tokens)
-        )
+        load = Load(entry.index, entry.time, record.device, record.load_number, loader, tuple(tokens))
         self._loads.setdefault(load.device, []).append(load)
         self._fresh.append(load)
+
+    def _holder(self, opened: SignedTransaction) -> bytes:
+        """The key that held what a load spent (G7: all inputs are one holder's), whoever signed beside it."""
+        spent = opened.record.spends[0]
+        receipt = self._ledger.find(spent.transaction_id)
+        assert receipt is not None, "a token that was spent was made by a transaction in the journal"
+        lock = self._ledger.transaction(receipt.index).record.creates[spent.output].lock
+        if isinstance(lock, HashLock) and lock.claim in {kid for kid, _ in opened.witnesses}:
+            return lock.claim
+        return lock.holder
 
     def loads_of(self, device: bytes) -> list[Load]:
         """The loads of a device, in the order of the journal."""

@@ -8,13 +8,17 @@ may carry the same questions over HTTP.
     notes               money taken offline          redeem_order        where the purse may be sent home
     submit, sync        hand in, and be answered     outcome, evidence   what became of it
 
+A device belongs to an account only if the account says so: its owner signs, with the account's online key, that it
+asks for this very enrolment (`ask_to_enrol`); refunds go to the owner, and recourse takes from it. The tier is the
+bank's to decide (`Terms`), never the applicant's.
+
 A device whose own signatures contradict each other is revoked by the next TRUST list, made at once.
 
 Source: DTO/1, sections 5.2, 5.9, 5.12 and 5.19.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -22,17 +26,28 @@ from cbdc.authority import Authority
 from cbdc.errors import Refused
 from cbdc.keys import Signer
 from cbdc.ledger.state import RegisteredKey
+from cbdc.orders import HolderProof
 from cbdc.ports import Checkpoint, Clock, Entropy, no_checkpoint
-from cbdc.record import Signed
+from cbdc.record import Signed, sign
 from offline.archive import ArchiveStore, MemoryArchive
 from offline.authority import DeviceRegister, PurposeRow, TrustOffice
 from offline.batch import open_batch
-from offline.escrow import SettlementLedger
+from offline.escrow import Load, SettlementLedger
 from offline.issue import NoteIssuer
 from offline.parameters import INTERMITTENT, Policy
 from offline.posting import Recourse
 from offline.reconcile import Reconciler, Settings
-from offline.records import DeviceCertificate, Enrol, Note, Outcome, RedeemOrder, SubmitAck, SyncAck, Trust
+from offline.records import (
+    TIER_SW,
+    DeviceCertificate,
+    Enrol,
+    Note,
+    Outcome,
+    RedeemOrder,
+    SubmitAck,
+    SyncAck,
+    Trust,
+)
 from offline.trust import TrustView
 
 
@@ -43,6 +58,33 @@ class Synced(NamedTuple):
     sync: Signed[SyncAck]
 
 
+class DeviceTerms(NamedTuple):
+    """What a bank grants a device: its tier, and among how many devices its owner's limits are divided."""
+
+    tier: int
+    share: int = 1
+
+
+Terms = Callable[[Signed[Enrol], bytes], DeviceTerms]
+"""A bank's decision on an enrolment for an account (online key id)."""
+
+
+def lowest_terms(enrol: Signed[Enrol], account: bytes) -> DeviceTerms:
+    """The lowest tier, whoever asks."""
+    return DeviceTerms(TIER_SW)
+
+
+def _asks_for(enrol: Signed[Enrol]) -> str:
+    return f"enrol device {enrol.oid.hex()}"
+
+
+def ask_to_enrol(
+    enrol: Signed[Enrol], owner: Signer, network: bytes, time: int, nonce: bytes
+) -> Signed[HolderProof]:
+    """The word of an account's owner (its online key): this device is to be mine. `nonce` has 16 bytes."""
+    return sign(HolderProof(owner.public.kid, _asks_for(enrol), time, nonce), network, owner)
+
+
 class OfflineDesk(Protocol):
     """What a device's host may ask. Answers are the same for the same question, for ever."""
 
@@ -50,8 +92,8 @@ class OfflineDesk(Protocol):
         """32 bytes for a device to sign."""
         ...
 
-    def enrol(self, enrol: Signed[Enrol], tier: int, account: bytes) -> Signed[DeviceCertificate]:
-        """A certificate for the device that signed the challenge, owned by the holder of the online key `account`."""
+    def enrol(self, enrol: Signed[Enrol], word: Signed[HolderProof]) -> Signed[DeviceCertificate]:
+        """A certificate for the device that signed the challenge, owned by the account that signed `word`."""
         ...
 
     def trust(self, newer_than: int = 0) -> Sequence[Signed[Trust]]:
@@ -139,13 +181,15 @@ class OfflineCentre:
         entropy: Entropy,
         recourse: Recourse | None = None,
         checkpoint: Checkpoint = no_checkpoint,
+        terms: Terms = lowest_terms,
     ) -> None:
         self._ledger = ledger
+        self._terms = terms
         self._stores = stores
         self._network = authority.network
         self.devices = DeviceRegister(stores.devices, authority, keys.bank_cas, clock, entropy)
         self.lists = TrustOffice(stores.lists, authority, keys.status, clock)
-        self.issuer = NoteIssuer(ledger, authority, keys.issuers, self.lists.policy_at)
+        self.issuer = NoteIssuer(ledger, authority, keys.issuers, self.lists.policy_at, self._is_owners)
         self.reconciler = Reconciler(
             stores.evidence,
             ledger,
@@ -175,20 +219,26 @@ class OfflineCentre:
         """32 bytes for a device to sign; E_BANK_UNKNOWN."""
         return self.devices.challenge(bank_id, request_id)
 
-    def enrol(
-        self, enrol: Signed[Enrol], tier: int, account: bytes, share: int = 1
-    ) -> Signed[DeviceCertificate]:
-        """Certify a device for the holder of the online key `account`, in the category the ledger has for it.
+    def enrol(self, enrol: Signed[Enrol], word: Signed[HolderProof]) -> Signed[DeviceCertificate]:
+        """Certify a device for the account that signed `word` (`ask_to_enrol`), in the ledger's category for it.
 
-        Raises E_KEY_UNKNOWN when the ledger does not know the key, E_DEVICE_OWNER when another bank registered it,
-        and what `DeviceRegister.enrol` raises.
+        The bank's terms decide its tier. Raises E_KEY_UNKNOWN when the ledger does not know the account's key,
+        E_KEY_RETIRED when it has a newer one, E_SIG and E_DEVICE_WORD when the account did not ask for this enrolment,
+        E_DEVICE_OWNER when another bank registered it, and what `DeviceRegister.enrol` raises.
         """
+        account = word.record.kid
         owner = self._ledger.registered(account)
         if owner is None:
             raise Refused("E_KEY_UNKNOWN", kid=account)
+        word.verify(owner.key)
+        if word.record.purpose != _asks_for(enrol):
+            raise Refused("E_DEVICE_WORD", kid=account)
+        if owner.successor:
+            raise Refused("E_KEY_RETIRED", kid=account)
         if owner.bank_id != enrol.record.bank_id:
             raise Refused("E_DEVICE_OWNER", bank_id=enrol.record.bank_id, owner_bank_id=owner.bank_id)
         policy = self.lists.view.policy
+        tier, share = self._terms(enrol, account)
         certificate = self.devices.enrol(enrol, tier, owner.category, account, policy, share)
         self.reconciler.submit(certificate)
         return certificate
@@ -200,14 +250,26 @@ class OfflineCentre:
         return certificate
 
     def account_of(self, device: bytes) -> bytes | None:
-        """The present online key id of a device's owner (its successor, if it was rotated), or None."""
+        """The present online key id of a device's owner (its successor, if it was rotated), or None.
+
+        An online key is its own: it is named where the money of a stranger's load is to be refunded.
+        """
         account = self.devices.account_of(device)
-        while account is not None:
-            known = self._ledger.registered(account)
-            if known is None or not known.successor:
-                break
+        if account is None and self._ledger.registered(device) is not None:
+            account = device
+        return None if account is None else self._present(account)
+
+    def _present(self, account: bytes) -> bytes:
+        known = self._ledger.registered(account)
+        while known is not None and known.successor:
             account = known.successor
+            known = self._ledger.registered(account)
         return account
+
+    def _is_owners(self, load: Load) -> bool:
+        account = self.devices.account_of(load.device)
+        present = None if account is None else self._present(account)
+        return self.devices.owns(present, load.index, self._present(load.loader))
 
     def trust(self, newer_than: int = 0) -> Sequence[Signed[Trust]]:
         """The newest list, unless the asker has it."""
@@ -240,7 +302,10 @@ class OfflineCentre:
     # --- notes and orders ---
 
     def notes(self, device: bytes, load_number: int = 0) -> Sequence[Signed[Note]]:
-        """The device's notes above a load number, by load number; the same bytes each time."""
+        """The device's notes above a load number, by load number; the same bytes each time.
+
+        Only out of its owner's loads: what a stranger loaded is refunded to the stranger.
+        """
         found = [note for load in self.reconciler.loads_of(device) for note in self.issuer.notes(load)]
         return sorted(
             (note for note in found if note.record.load_number > load_number),

@@ -9,13 +9,20 @@ A note is issued under the oldest issuer epoch that is valid at the load's time,
 note. A token above the epoch's largest note is no money offline: its note is not handed out, and refunds itself when
 it closes.
 
+**A load that is no load.** Anybody can lock money for anybody's device, under any number. If that became notes, a
+stranger could use up a device's load numbers; so only the owner's loads do. Every other load, and one that no notes
+can be made of, stands in the registry as a refund: entries like notes, which belong to the loader's own key, are never
+signed or handed out, and so go back to the loader when they close.
+
 Source: DTO/1, sections 5.4, 5.13 and 5.19 (6, 8).
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from cbdc.authority import ISSUER, Auth, Authority
-from cbdc.errors import Refused
+from cbdc.canonical import MAX_INTEGER
+from cbdc.errors import Malformed, Refused
 from cbdc.keys import Signer
 from cbdc.ledger.state import MARK, StateKey
 from cbdc.marks import MarkDefinition
@@ -33,18 +40,33 @@ from offline.parameters import (
 from offline.records import Note
 
 PolicyAt = Callable[[int], Policy]
+IsOwners = Callable[[Load], bool]
+
+
+def anybody(load: Load) -> bool:
+    """Every load is taken for its device owner's."""
+    return True
 
 
 class NoteIssuer:
-    """Makes the notes of loads. `signers` are the issuer's epoch keys; `policy_at` gives the policy before a moment."""
+    """Makes the notes of loads. `signers` are the issuer's epoch keys; `policy_at` gives the policy before a moment.
+
+    `is_owners` says whether a load is its device owner's; its answer for one load never changes.
+    """
 
     def __init__(
-        self, ledger: SettlementLedger, authority: Authority, signers: Sequence[Signer], policy_at: PolicyAt
+        self,
+        ledger: SettlementLedger,
+        authority: Authority,
+        signers: Sequence[Signer],
+        policy_at: PolicyAt,
+        is_owners: IsOwners = anybody,
     ) -> None:
         """Raises E_AUTHORITY when none of the signers is an issuer."""
         self._ledger = ledger
         self._network = authority.network
         self._policy_at = policy_at
+        self._is_owners = is_owners
         self._signers = {signer.public.kid: signer for signer in signers}
         self._epochs = sorted(
             (auth for auth in authority.with_role(ISSUER) if auth.kid in self._signers),
@@ -54,23 +76,47 @@ class NoteIssuer:
             raise Refused("E_AUTHORITY", kid=min(self._signers, default=b""), role="issuer of offline notes")
 
     def registry(self, load: Load) -> list[Signed[Note]]:
-        """The notes of a load as the registry knows them: right ids, no signatures (which no id covers)."""
-        epoch = self._epoch(load.time)
+        """The notes of a load as the registry knows them: right ids, no signatures (which no id covers).
+
+        A load that becomes no notes is there too, as its loader's refund.
+        """
         found = []
-        for place in range(len(load.tokens)):
-            record = self._note(load, place, epoch)
+        for record in self._records(load) or self._refunds(load):
             body = record.body()
             found.append(Signed(record, body, b"", object_id(Note.DOMAIN, Note.TYPE, self._network, body)))
         return found
 
     def notes(self, load: Load) -> list[Signed[Note]]:
-        """The signed notes of a load, for its device: always the same bytes, without those above the largest note."""
+        """The signed notes of a load, for its device: always the same bytes, without those above the largest note.
+
+        Empty for a stranger's load, and for one that no notes can be made of.
+        """
         epoch = self._epoch(load.time)
         signer = self._signers[epoch.kid]
         return [
-            sign(self._note(load, place, epoch), self._network, signer)
-            for place, token in enumerate(load.tokens)
-            if token.amount_tiyn <= epoch.scope[1]
+            sign(record, self._network, signer)
+            for record in self._records(load)
+            if record.amount_tiyn <= epoch.scope[1]
+        ]
+
+    def _records(self, load: Load) -> list[Note]:
+        """The notes of its owner's load; none when it is a stranger's or a note cannot say what it would have to."""
+        if load.load_number + len(load.tokens) - 1 > MAX_INTEGER or not self._is_owners(load):
+            return []
+        epoch = self._epoch(load.time)
+        try:
+            made = [self._note(load, place, epoch) for place in range(len(load.tokens))]
+            for record in made:
+                record.body()
+        except Malformed:
+            return []
+        return made
+
+    def _refunds(self, load: Load) -> list[Note]:
+        epoch = self._epoch(load.time)
+        return [
+            replace(self._note(load, place, epoch), owner=load.loader, purpose=0, max_hops=1, load_number=0)
+            for place in range(len(load.tokens))
         ]
 
     def _epoch(self, time: int) -> Auth:

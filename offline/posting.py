@@ -13,7 +13,7 @@ end the same way. After each posting the identity of the note is checked, as ass
     note + booked losses - booked payments and recoveries = tokens in the note's escrow
 
 What the ledger refuses (an unknown account, a full wallet) and what the empty reserve cannot fund is HELD and tried
-again at the next call.
+again at the next call. Recourse that fails keeps its one case open until the next call, and nothing else.
 
 Source: DTO/1, sections 5.9 (`post`), 5.11 and 5.19.2.
 """
@@ -58,6 +58,7 @@ _GROUP = 500
 _LOST_RACES = ("E_FACT_USED", "E_TOKEN_SPENT")
 _RETRIED = (HELD_RESERVE, HELD_ACCOUNT)
 _COLLECTED = b"collected/"
+_ASKED = b"asked/"
 OWNER = "owner"
 BANK = "bank"
 
@@ -277,11 +278,11 @@ class Settlement:
         for standing in plan.standings:
             self.standings[standing.subject] = standing
         subjects = {fact_key("pay", standing.subject): standing.subject for standing in plan.standings}
-        if not self._post(plan.postings, subjects):
-            self._collect(kid, plan.rest_tiyn)
+        if not self._post(plan.postings, subjects) and self._collect(kid, plan.rest_tiyn):
             self._closed_cases.add(kid)
 
-    def _collect(self, kid: bytes, rest_tiyn: int) -> None:
+    def _collect(self, kid: bytes, rest_tiyn: int) -> bool:
+        """Let owner and bank pay for what is left; False when one of them could not be asked, so it is tried again."""
         certificate = self._graph.seen.certificate(kid)
         assert certificate is not None, "only a certified device can be guilty"
         most_tiyn = certificate.record.limits.max_out_tiyn
@@ -289,15 +290,24 @@ class Settlement:
             (OWNER, self._policy.recourse_permille, self._collected(kid)[0]),
             (BANK, self._policy.bank_permille, self._collected(kid)[1]),
         ):
+            number = len(self._archive.answers(_collected_key(kid, party)))
+            key = _collected_key(kid, party) + number.to_bytes(4, "big")
+            # What was asked under a fact and not answered is asked again as it was: a part may have been taken.
+            pending = self._archive.answer(_ASKED + key)
             asked_tiyn = min(rest_tiyn, max(0, most_tiyn * permille // 1_000 - had_tiyn))
-            if asked_tiyn:
-                number = len(self._archive.answers(_collected_key(kid, party)))
-                fact = fact_key(f"recourse {party}", kid, number)
-                got_tiyn = self._recourse.collect(kid, party, asked_tiyn, fact)
-                assert 0 <= got_tiyn <= asked_tiyn, "recourse brings in no more than was asked"
-                key = _collected_key(kid, party) + number.to_bytes(4, "big")
-                self._archive.keep(key, canonical.encode(got_tiyn))
-                rest_tiyn -= got_tiyn
+            if not asked_tiyn and pending is None:
+                continue
+            asked_tiyn = _amount(pending or self._archive.keep(_ASKED + key, canonical.encode(asked_tiyn)))
+            try:
+                got_tiyn = self._recourse.collect(
+                    kid, party, asked_tiyn, fact_key(f"recourse {party}", kid, number)
+                )
+            except TengeError:
+                return False
+            assert 0 <= got_tiyn <= asked_tiyn, "recourse brings in no more than was asked"
+            self._archive.keep(key, canonical.encode(got_tiyn))
+            rest_tiyn = max(0, rest_tiyn - got_tiyn)
+        return True
 
     def _collected(self, kid: bytes) -> tuple[int, int]:
         owner, bank = (

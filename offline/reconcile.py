@@ -335,6 +335,7 @@ class Reconciler:
             for note in self._registry(load):
                 self._graph.register(note)
                 self._phantoms.discard(note.oid)
+            self._book.registered(load)
         for row in self._archive.follow():
             self._take(row, open_kept(row.envelope, self._network))
 

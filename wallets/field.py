@@ -18,6 +18,7 @@ from cbdc.keys import ES256
 from cbdc.ledger.entry import Receipt
 from cbdc.marks import MarkDefinition
 from cbdc.ports import Checkpoint, Clock, Entropy
+from cbdc.private import make_folder
 from cbdc.record import Signed, Unsigned
 from cbdc.system import System
 from offline.archive import SqliteArchive
@@ -82,7 +83,7 @@ class Field:
         self._clone_hosts: HostStore = MemoryHostStore()
         stores = memory_stores()
         if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             self._journals = JournalFolder(self._folder / "elements", durable, checkpoint=checkpoint)
             self._hosts = SqliteHostStore(self._folder / "hosts.sqlite", durable)
             self._clone_hosts = SqliteHostStore(self._folder / "clones.sqlite", durable)

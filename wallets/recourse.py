@@ -3,9 +3,14 @@
 The owner's free digital tenge is written off by the enforcement authority, on the proof as legal reference, up to what
 it holds. A bank is charged on its reserve account at the National Bank, against the loss account. What is to be taken
 is written down under its fact before it is taken, so asking again takes nothing twice and answers the same.
+
+Only what a seizure can take counts as the owner's: unmarked tokens behind that key alone. Money in many pieces is
+taken in several parts, the largest pieces first; a part that was planned and is gone when it is to be taken brings
+nothing, and the next one is planned on what is there.
 """
 
 from collections.abc import Callable
+from itertools import count
 
 from cbdc import canonical
 from cbdc.accounts import (
@@ -20,12 +25,17 @@ from cbdc.accounts import (
     reserves,
 )
 from cbdc.cabinet import Row, follow
+from cbdc.errors import Refused
 from cbdc.ports import Clock
 from cbdc.record import Unsigned
 from cbdc.system import System
+from cbdc.token import KeyLock
 from offline.posting import OWNER
 
 _DRAWER = "recourse"
+_PART_PIECES = 200
+_MOST_PARTS = 100
+_GONE = ("E_FUNDS", "E_FUNDS_SCATTERED", "E_TOKEN_SPENT")
 
 OwnerOf = Callable[[bytes], tuple[bytes, int] | None]
 
@@ -44,27 +54,60 @@ class CourtRecourse:
         if owner is None or not amount_tiyn:
             return 0
         online, bank_id = owner
-        possible = (
-            self._free_tiyn(online) if party == OWNER else self._system.national_bank.reserve_tiyn(bank_id)
-        )
-        taken = self._planned(fact, min(amount_tiyn, possible))
-        if not taken:
-            return 0
         if party == OWNER:
             reason = f"proof of a double spend by device {kid.hex()[:16]}"
-            self._system.enforcement.seize(fact, online, taken, self._system.loss_reserve_kid, reason)
-        else:
+            return self._seize(online, amount_tiyn, fact, reason)
+        taken = self._planned(fact, min(amount_tiyn, self._system.national_bank.reserve_tiyn(bank_id)))
+        if taken:
             self._charge(bank_id, taken, fact)
         return taken
 
-    def _free_tiyn(self, kid: bytes) -> int:
-        return sum(token.amount_tiyn for _, token in self._system.ledger.owned(kid) if not token.mark)
+    def _seize(self, online: bytes, amount_tiyn: int, fact: bytes, reason: str) -> int:
+        """Seize up to an amount, part by part, until it is reached or nothing more is there; how much came in."""
+        taken = 0
+        for number in count():
+            part = follow("recourse part", fact, number.to_bytes(4, "big"))
+            planned = self._known(part)
+            if planned is None:
+                # The last planned part is 0, so a repetition ends where the first call did.
+                missing = amount_tiyn - taken if number < _MOST_PARTS else 0
+                planned = self._planned(part, min(missing, self._free_tiyn(online)))
+            if not planned:
+                return taken
+            taken += self._seize_part(online, planned, part, reason)
+        raise AssertionError("an endless count does not end")
 
-    def _planned(self, fact: bytes, amount_tiyn: int) -> int:
-        known = self._system.stores.cabinet.get(_DRAWER, fact)
+    def _seize_part(self, online: bytes, amount_tiyn: int, part: bytes, reason: str) -> int:
+        gone = follow("recourse gone", part)
+        if self._known(gone) is not None:
+            return 0
+        try:
+            self._system.enforcement.seize(part, online, amount_tiyn, self._system.loss_reserve_kid, reason)
+        except Refused as refusal:
+            if refusal.code not in _GONE:
+                raise
+            self._planned(gone, amount_tiyn)
+            return 0
+        return amount_tiyn
+
+    def _free_tiyn(self, kid: bytes) -> int:
+        """What one seizure can take: the largest pieces of free money that this key alone holds."""
+        pieces = sorted(
+            token.amount_tiyn
+            for _, token in self._system.ledger.owned(kid)
+            if not token.mark and token.lock == KeyLock(kid)
+        )
+        return sum(pieces[-_PART_PIECES:])
+
+    def _known(self, name: bytes) -> int | None:
+        known = self._system.stores.cabinet.get(_DRAWER, name)
+        return None if known is None else Unsigned().load(canonical.decode(known), "amount")
+
+    def _planned(self, name: bytes, amount_tiyn: int) -> int:
+        known = self._known(name)
         if known is not None:
-            return Unsigned().load(canonical.decode(known), "amount")
-        self._system.stores.cabinet.put_many([Row(_DRAWER, fact, canonical.encode(amount_tiyn))])
+            return known
+        self._system.stores.cabinet.put_many([Row(_DRAWER, name, canonical.encode(amount_tiyn))])
         return amount_tiyn
 
     def _charge(self, bank_id: int, amount_tiyn: int, fact: bytes) -> None:

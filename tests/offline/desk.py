@@ -15,20 +15,28 @@ from typing import Any
 from cbdc import authority
 from cbdc.authority import Authority
 from cbdc.ledger.store import Store
+from cbdc.orders import HolderProof
 from cbdc.ports import Checkpoint, SeededEntropy, no_checkpoint
 from cbdc.record import Signed
 from cbdc.token import PERSON
 from cbdc.transaction import LoadOffline
 from offline.device import Device
 from offline.element import SimulatedSecureElement
-from offline.gateway import OfflineCentre, OfflineKeys, OfflineStores, memory_stores
+from offline.gateway import (
+    DeviceTerms,
+    OfflineCentre,
+    OfflineKeys,
+    OfflineStores,
+    ask_to_enrol,
+    memory_stores,
+)
 from offline.host_store import MemoryHostStore
 from offline.journal import MemoryJournal
 from offline.opened import OpenedElement, open_for_attack
 from offline.parameters import INTERMITTENT, Policy
 from offline.posting import Recourse
 from offline.reconcile import Settings
-from offline.records import TIER_SE, Bundle, HeldToken, Invoice, Outpoint, Receipt, SyncAck
+from offline.records import TIER_SE, Bundle, Enrol, HeldToken, Invoice, Outpoint, Receipt, SyncAck
 from offline.settle import LossPolicy
 from tests.cbdc.world import BANK_ONE, BANK_TWO, END, START, World
 
@@ -64,6 +72,7 @@ class Desk(World):
         self.people: dict[str, Device] = {}
         self.hosts: dict[str, MemoryHostStore] = {}
         self.journals: dict[str, MemoryJournal] = {}
+        self.terms: dict[bytes, DeviceTerms] = {}
         self._ids = 0
         if reserve_tiyn:
             self.issue("reserve", reserve_tiyn)
@@ -90,6 +99,7 @@ class Desk(World):
             "entropy": self.entropy,
             "recourse": self.recourse,
             "checkpoint": checkpoint,
+            "terms": lambda enrol, account: self.terms.get(account, DeviceTerms(TIER_SE)),
         }
         return OfflineCentre(**{**values, **changes})
 
@@ -113,11 +123,16 @@ class Desk(World):
         element = self.bare(name)
         challenge = self.centre.challenge(bank, name.encode())
         enrol = element.enrol(self.network, bank, challenge)
-        certificate = self.centre.enrol(enrol, tier, account, share)
+        self.terms[account] = DeviceTerms(tier, share)
+        certificate = self.centre.enrol(enrol, self.word(enrol, name))
         element.provision(self.centre.trust_view, certificate)
         self.hosts[name] = MemoryHostStore()
         self.people[name] = Device(element, self.hosts[name])
         return self.people[name]
+
+    def word(self, enrol: Signed[Enrol], name: str) -> Signed[HolderProof]:
+        """The word of that wallet's owner that it asks for this device."""
+        return ask_to_enrol(enrol, self.key(name), self.network, self.clock.now(), bytes(16))
 
     def restart(self, name: str) -> Device:
         """The device of that name after a crash of its host and its element."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cbdc.errors import Refused
+from cbdc.errors import Refused, TengeError
 from cbdc.token import CANTEEN, MERCHANT, PUPIL
 from offline.archive import MemoryArchive
 from offline.authority import purpose_row
@@ -224,13 +224,21 @@ def test_questions_that_cannot_be_answered_are_refused() -> None:
     element = desk.bare("stranger")
     challenge = desk.centre.challenge(1, b"stranger")
     enrol = element.enrol(desk.network, 1, challenge)
-    for account, code in (
-        (bytes(32), "E_KEY_UNKNOWN"),
-        (desk.register("far", bank=BANK_TWO), "E_DEVICE_OWNER"),
+    other = desk.bare("other").enrol(desk.network, 1, challenge)
+    desk.register("far", bank=BANK_TWO)
+    for word, code in (
+        (desk.word(enrol, "nobody"), "E_KEY_UNKNOWN"),
+        (desk.word(enrol, "far"), "E_DEVICE_OWNER"),
+        (desk.word(other, "ayan"), "E_DEVICE_WORD"),
     ):
         with pytest.raises(Refused) as caught:
-            desk.centre.enrol(enrol, 1, account)
+            desk.centre.enrol(enrol, word)
         assert caught.value.code == code
+    with pytest.raises(TengeError) as wrong:
+        desk.centre.enrol(
+            enrol, replace(desk.word(enrol, "ayan"), signature=desk.word(other, "ayan").signature)
+        )
+    assert wrong.value.code == "E_SIG"
     with pytest.raises(Refused) as caught:
         desk.centre.sync(make_batch(bytes(16)).encode())
     assert caught.value.code == "E_SYNC_MISSING"
