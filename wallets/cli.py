@@ -80,7 +80,11 @@ def main() -> None:
 
 @main.command()
 @click.option(
-    "--seed", default=7, show_default=True, help="The same seed tells the same story, byte for byte."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="The same seed tells the same story, byte for byte.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), default=Path("build/demo"), help="Where the report is written."
@@ -150,7 +154,11 @@ def pilot_list(as_json: bool) -> int:
 @pilot.command("run")
 @click.argument("name", required=False)
 @click.option(
-    "--seed", default=7, show_default=True, help="The same seed gives the same report, byte for byte."
+    "--seed",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="The same seed gives the same report, byte for byte.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="An empty folder for the run [build/NAME-SEED].")
 @click.option(
