@@ -66,7 +66,7 @@ class CourtRecourse:
         """Seize up to an amount, part by part, until it is reached or nothing more is there; how much came in."""
         taken = 0
         for number in count():
-            part = follow("recourse part", fact, number.to_bytes(4, "big"))
+            part = fact if number == 0 else follow("recourse part", fact, number.to_bytes(4, "big"))
             planned = self._known(part)
             if planned is None:
                 # The last planned part is 0, so a repetition ends where the first call did.
