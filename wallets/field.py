@@ -172,12 +172,9 @@ class Field:
         member.device = Device(element, self._hosts)
         member.device.recover(self._clock.now())
         self._owners[element.public_key.kid] = member
-        if self._journals is not None and self._clone_path(name).exists():
+        # A clone is there once its state is written: a kill may have left the file empty, or the record unfinished.
+        if self._journals is not None and self._journals.journal(f"clone-{name}").replay():
             member.clone = self._open_clone(member, name)
-
-    def _clone_path(self, name: str) -> Path:
-        assert self._folder is not None
-        return self._folder / "elements" / f"clone-{name}.journal"
 
     def _open_clone(self, member: Member, name: str) -> Device:
         element = OpenedElement(self._journal(f"clone-{name}"), self._entropy, b"", attacks_allowed=True)

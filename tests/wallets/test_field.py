@@ -242,6 +242,22 @@ def test_refunds_reach_the_wallet_when_notes_are_over(village: Village) -> None:
 # --- folders ---
 
 
+@pytest.mark.parametrize("left", [b"", b"\0\0\1"])
+def test_a_clone_cut_off_while_it_was_written_is_made_again(tmp_path: Path, left: bytes) -> None:
+    village = Village(tmp_path / "run")
+    village.sandbox.clone(village.ayan)
+    village.sandbox.close()
+    (journal,) = (tmp_path / "run" / "offline" / "elements").glob("clone-*.journal")
+    journal.write_bytes(left)
+
+    village.open()
+    assert village.ayan.clone is None
+    village.sandbox.clone(village.ayan)
+    village.pay(village.ayan, village.dana, "one")
+    village.pay(village.ayan, village.shop, "two", clone=True)
+    village.sandbox.close()
+
+
 def test_a_folder_keeps_devices_clones_and_lists(tmp_path: Path) -> None:
     village = Village(tmp_path / "run")
     village.sandbox.clone(village.ayan)
