@@ -75,7 +75,9 @@ class Text:
         """The text; E_TYPE for anything else, E_FIELD when it is too long."""
         if type(value) is not str:
             raise Malformed("E_TYPE", type=f"{name}: {type(value).__name__}")
-        if len(value.encode("utf-8", "surrogatepass")) > self.most_bytes:  # what is no text, `canonical` refuses
+        if (
+            len(value.encode("utf-8", "surrogatepass")) > self.most_bytes
+        ):  # what is no text, `canonical` refuses
             raise Malformed("E_FIELD", field=name, problem=f"longer than {self.most_bytes} bytes")
         return value
 

@@ -42,7 +42,9 @@ def play(folder: Path, crash: str = "") -> int:
     """Play the small pilot into `folder`; the exit code (negative when killed)."""
     environment = {**os.environ, CRASH_VARIABLE: crash}
     arguments = command("school-meals", "--seed", "7", "--out", str(folder), *SETTINGS)
-    return subprocess.run(arguments, env=environment, capture_output=True, timeout=LIMIT_SECONDS, check=False).returncode
+    return subprocess.run(
+        arguments, env=environment, capture_output=True, timeout=LIMIT_SECONDS, check=False
+    ).returncode
 
 
 def resume(folder: Path) -> subprocess.CompletedProcess[bytes]:
