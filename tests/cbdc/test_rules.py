@@ -9,6 +9,7 @@ from cbdc import authority
 from cbdc.errors import TengeError, catalogue
 from cbdc.ledger.audit import audit
 from cbdc.ledger.entry import Receipt
+from cbdc.money import MAX_TIYN
 from cbdc.token import PUPIL
 from cbdc.transaction import KINDS
 from tests.cbdc import rows_institutions, rows_keys, rows_marks, rows_payment
@@ -76,6 +77,33 @@ def test_a_definition_is_signed_by_a_treasury_key_that_is_valid_now(
     world.issue("budget", 5)
     record = world.payment("budget", ("pupil", 5), output_mark=definition.oid, definition=definition.encode())
     assert answer_of(world.submit, world.sign(record, "budget")) == answer
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "valid"), [(0, 10, True), (10, 20, True), (0, 9, False), (11, 20, False)]
+)
+@pytest.mark.parametrize(
+    ("role", "code"), [(authority.OPERATOR, "E_AUTHORITY_TIME"), (authority.EMISSION, "E_QUORUM")]
+)
+def test_a_certificate_counts_from_its_first_second_to_its_last(
+    first: int, last: int, valid: bool, role: int, code: str
+) -> None:
+    period = (START + first * DAY, START + last * DAY)
+    rows = [row for row in CERTIFIED if row[1] != role]
+    timed = [(*row, *period) for row in CERTIFIED if row[1] == role]
+    world = World(name="periods", certified=rows, extra_auths=timed)
+    assert world.clock.now() == START + 10 * DAY
+    issue = world.sign(world.issue_record([world.token("inventory1", 5)]), "officer1", "officer2", "operator")
+    assert answer_of(world.submit, issue) == ("ok" if valid else code)
+
+
+def test_all_there_can_ever_be_and_one_tiyn_more() -> None:
+    world = World()
+    world.issue("inventory1", MAX_TIYN - 1)
+    world.issue("budget", 1)
+    assert world.ledger.supply().issued_tiyn == MAX_TIYN
+    issue = world.sign(world.issue_record([world.token("inventory1", 1)]), "officer1", "officer2", "operator")
+    assert answer_of(world.submit, issue) == "E_MONEY_RANGE"
 
 
 @pytest.mark.parametrize("scope", [(), (0,)])
