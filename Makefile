@@ -5,7 +5,7 @@
 #   make serve     the sandbox with its web wallet on this machine
 #   make lint      style and types only            make format   rewrite the style
 #   make errors    regenerate docs/errors.md       make lock     pin the dependencies anew
-#   make mutants   do the tests notice changed rules? (slow)
+#   make mutants   do the tests notice planted bugs? (slow)
 #   make clean     remove what make made
 
 .DEFAULT_GOAL := help
@@ -56,10 +56,6 @@ $(VENV)/test.stamp: requirements/test.txt $(VENV)/run.stamp
 	$(INSTALL) requirements/test.txt
 	@touch $@
 
-$(VENV)/mutants.stamp: requirements/mutants.txt $(VENV)/test.stamp
-	$(INSTALL) requirements/mutants.txt
-	@touch $@
-
 # --- what people do ---
 
 demo: $(VENV)/run.stamp
@@ -93,9 +89,8 @@ pages: errors
 	$(PY) -m tests.house.commands_page --write
 	$(PY) -m tests.house.made --write
 
-mutants: $(VENV)/mutants.stamp
-	$(BIN)/mutmut run
-	$(BIN)/mutmut results
+mutants: $(VENV)/test.stamp
+	$(PY) -m tests.mutants --workers $(WORKERS)
 
 # --- pins ---
 
@@ -108,7 +103,6 @@ lock: $(PY)
 	test -x $(LOCKER)/bin/uv || { $(PY) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install --quiet uv; }
 	$(COMPILE) -o requirements/run.txt >/dev/null
 	$(COMPILE) -c requirements/run.txt --extra test -o requirements/test.txt >/dev/null
-	$(COMPILE) -c requirements/test.txt --extra test --extra mutants -o requirements/mutants.txt >/dev/null
 
 clean:
-	rm -rf $(VENV) build mutants *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

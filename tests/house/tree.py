@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("cbdc", "offline", "wallets")
 
-_SKIPPED = {".git", ".venv", "build", "dist", "mutants", "node_modules"}
+_SKIPPED = {".git", ".venv", "build", "dist", "node_modules"}
 _BINARY = {
     ".png",
     ".jpg",

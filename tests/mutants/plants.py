@@ -1,0 +1,24 @@
+"""Every planted bug, in the order of docs/mutants.md. The bugs themselves stand in the modules beside this, as data."""
+
+from tests.mutants import (
+    plants_centre,
+    plants_elements,
+    plants_forms,
+    plants_graph,
+    plants_journal,
+    plants_ledger,
+    plants_steps,
+    plants_wallets,
+)
+
+FIELDS = (
+    *plants_forms.FIELDS,
+    *plants_ledger.FIELDS,
+    *plants_journal.FIELDS,
+    *plants_steps.FIELDS,
+    *plants_elements.FIELDS,
+    *plants_graph.FIELDS,
+    *plants_centre.FIELDS,
+    *plants_wallets.FIELDS,
+)
+PLANTS = tuple(plant for field in FIELDS for plant in field.plants)
