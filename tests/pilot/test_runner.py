@@ -182,6 +182,26 @@ def test_a_run_stopped_between_steps(
     assert (tmp_path / "run" / "report.json").read_bytes() == (small.folder / "report.json").read_bytes()
 
 
+def test_a_run_stopped_before_its_cases_close_still_finds_who_answers(
+    small: runner.Finished, tmp_path: Path
+) -> None:
+    # Opened again at the moment of the last step, settlement closes the case before the cast is back.
+    database = sqlite3.connect(small.folder / "run.sqlite")
+    ((left,),) = database.execute("SELECT max(number) FROM step")
+    database.close()
+
+    def checkpoint(name: str) -> None:
+        nonlocal left
+        left -= name == "runner.step.after"
+        if not left:
+            raise Stop
+
+    with pytest.raises(Stop):
+        runner.run("school-meals", tmp_path / "run", 7, SMALL, checkpoint=checkpoint)
+    assert failed(runner.resume(tmp_path / "run")) == []
+    assert (tmp_path / "run" / "report.json").read_bytes() == (small.folder / "report.json").read_bytes()
+
+
 def test_a_disk_that_is_full_for_a_while(small: runner.Finished, tmp_path: Path) -> None:
     left = [60]
 
