@@ -35,6 +35,7 @@ Row = tuple[Member, int]
 Answers = list[TengeError | None]
 
 _EXPIRED = "expired vouchers"
+_POOR = "payments without cover"
 
 
 def derived(*parts: bytes | str | int) -> bytes:
@@ -145,15 +146,24 @@ class Desk:
         return answers
 
     def pay(self, rows: Sequence[tuple[Member, Member | None, int]], mark: bytes, id: bytes) -> Answers:
-        """Members pay members (None: the treasury account) in money of one mark, all in one group."""
+        """Members pay members (None: the treasury account) in money of one mark, all in one group.
+
+        Who had too little when this was asked first is refused again, even if the group itself has brought money since.
+        """
         treasury = self._system.treasury.account_kid
+        cabinet = self._system.stores.cabinet
         intents: list[Intent] = []
         places: list[int] = []
         answers: Answers = [None] * len(rows)
+        poor: list[DrawerRow] = []
         taken: set[TokenId] = set()
         for place, (member, payee, amount) in enumerate(rows):
             kid = treasury if payee is None else payee.wallet.kid
             intent_id = derived(id, "pay", place, member.name)
+            before = cabinet.get(_POOR, intent_id)
+            if before is not None:
+                answers[place] = open_refusal(before)
+                continue
             try:
                 intents.append(
                     member.wallet.prepare_payment(intent_id, [Payee(kid, amount)], mark, taken=taken)
@@ -161,6 +171,9 @@ class Desk:
                 places.append(place)
             except TengeError as error:
                 answers[place] = error
+                poor.append(DrawerRow(_POOR, intent_id, refusal_result(error)))
+        if poor and intents:
+            cabinet.put_many(poor)
         results = send(self._store, self._system.ledger, intents, self._directory, self._clock)
         for place, answer in zip(places, results, strict=True):
             answers[place] = answer if isinstance(answer, TengeError) else None

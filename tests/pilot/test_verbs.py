@@ -297,6 +297,31 @@ def test_refusals_of_a_whole_step_are_one_try(stage: Stage) -> None:
     assert codes(perform(stage.play, stage.step("order", bank="nowhere", amount=1))) == ["E_BANK_NAME"]
 
 
+def test_a_refused_try_stays_refused_when_the_step_is_played_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Person 0 has nothing to pay with until person 1 has paid; the run is killed after that."""
+    stage.do("buy", who="person", when="i == 1", amount=300)
+    stage.do("load", who="person", when="i == 1", amount=300)
+    chain = {"who": "person", "to": "person", "to_member": "(i + 2) % 3", "amount": 300}
+    one = stage.step("pay_offline", **chain)
+    really, tried = stage.sandbox.pay_offline, itertools.count(1)
+
+    def killed(*arguments: Any, **named: Any) -> int:
+        if next(tried) == 3:
+            raise KeyboardInterrupt
+        return really(*arguments, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stage.sandbox, "pay_offline", killed)
+        with pytest.raises(KeyboardInterrupt):
+            perform(stage.play, one)
+    outcome = perform(stage.play, one)
+    assert codes(outcome) == ["E_COINS", "", "E_COINS"]
+    assert outcome.amount_tiyn == 300
+    assert "{" not in "".join(str(error) for error in outcome.results if error)
+
+
 def test_what_is_no_verdict_stops_the_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk is no refusal: the step is not finished, and is played again when there is room."""
     down = Unavailable("E_STORE_UNAVAILABLE", detail="the disk is full")

@@ -146,6 +146,17 @@ def test_one_member_pays_twice_in_one_group(town: Town) -> None:
     assert balances(payer, town.shop, town.first[1]) == [200, 400, 400]
 
 
+def test_who_had_too_little_stays_refused_when_the_group_is_asked_again(town: Town) -> None:
+    """The first payment brings the second payer money; asked again, that must not change what was answered."""
+    town.desk.buy([(town.first[0], 500)], ONE)
+    rows = [(town.first[0], town.first[1], 300), (town.first[1], town.shop, 200)]
+    told = [str(town.desk.pay(rows, b"", TWO)[1]) for _ in range(2)]
+    assert told[0] == told[1]
+    assert told[0].startswith("E_FUNDS")
+    assert balances(*town.first, town.shop) == [200, 300, 0]
+    assert codes(town.desk.pay(rows[1:], b"", THREE)) == [""], "under another id it is another payment"
+
+
 def test_a_refusal_of_the_ledger_stands_at_its_place(town: Town) -> None:
     town.desk.buy([(town.first[0], 500), (town.other[0], 500)], ONE)
     known = town.sandbox.system.ledger.registered(town.first[0].wallet.kid)

@@ -2,7 +2,7 @@
 
     run.json        the script's hash, the seed, the settings, the store: enough to go on after a kill
     script.toml     the script as it was read
-    run.sqlite      finished steps, one row each, written when the step is done
+    run.sqlite      finished steps, one row each, written when the step is done; refused tries of the one under way
     ledger.sqlite, books.sqlite, wallets.sqlite, offline/...     the institutions' and wallets' own stores
     report.json, report.html, evidence/*                          written at the end
     manifest.json   the SHA-256 of every file that no longer changes
@@ -55,6 +55,10 @@ _SCHEMA = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "CREATE TABLE IF NOT EXISTS step (number INTEGER PRIMARY KEY, event TEXT NOT NULL)",
+    (
+        "CREATE TABLE IF NOT EXISTS refused (step INTEGER, place INTEGER, result BLOB NOT NULL,"
+        " PRIMARY KEY (step, place)) WITHOUT ROWID"
+    ),
     (
         "CREATE TABLE IF NOT EXISTS served (step INTEGER, holder TEXT, amount_tiyn INTEGER NOT NULL,"
         " PRIMARY KEY (step, holder)) WITHOUT ROWID"
@@ -129,6 +133,14 @@ class RunFolder:
         text = json.dumps(event, sort_keys=True, ensure_ascii=False)
         self._rows("INSERT INTO step VALUES (?, ?)", (number, text))
         self._checkpoint("runner.step.after")
+
+    def refuse(self, step: int, place: int, result: bytes) -> None:
+        """How one try of a step was refused: what came later in the step must not change it when it is played again."""
+        self._rows("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", (step, place, result))
+
+    def refusals(self, step: int) -> dict[int, bytes]:
+        """The refused tries of a step by their place in it."""
+        return dict(self._rows("SELECT place, result FROM refused WHERE step = ?", (step,)))
 
     def serve(self, step: int, holder: str, amount_tiyn: int) -> None:
         """What the stand-in register saw in a step: marked money a holder earned; the same step again counts once."""

@@ -10,6 +10,7 @@ and hands a batch to the sandbox under an id that follows from the step, so that
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cbdc.errors import Malformed, TengeError, Unavailable
@@ -18,6 +19,7 @@ from wallets.pilot.expression import evaluate
 from wallets.pilot.folder import RunFolder
 from wallets.pilot.script import Script, Step
 from wallets.sandbox import Sandbox
+from wallets.wallet import open_refusal, refusal_result
 
 TREASURY = "treasury"
 MAX_NOTES = 200
@@ -136,6 +138,38 @@ def step_id(step: Step, *parts: object) -> bytes:
     return hashlib.sha256(b"pilot step\0" + text.encode()).digest()
 
 
+class Tries:
+    """The tries of a step that are made one after the other.
+
+    A refused one is written down, so that when the step is played again after a kill it stays refused, whatever the
+    tries behind it brought.
+    """
+
+    def __init__(self, play: Play, step: Step, outcome: Outcome) -> None:
+        self._folder = play.folder
+        self._step = step.number
+        self._outcome = outcome
+        self._refused = play.folder.refusals(step.number)
+        self._place = 0
+
+    def __call__(self, call: Callable[[], int]) -> int | None:
+        """What the call gives, or None when it is (or was) refused."""
+        place, self._place = self._place, self._place + 1
+        if place in self._refused:
+            self._outcome.results.append(open_refusal(self._refused[place]))
+            return None
+        try:
+            value = call()
+        except Unavailable:
+            raise
+        except TengeError as error:
+            self._folder.refuse(self._step, place, refusal_result(error))
+            self._outcome.results.append(error)
+            return None
+        self._outcome.results.append(None)
+        return value
+
+
 def _order(play: Play, step: Step, arguments: Arguments) -> Outcome:
     amount = arguments.value("amount")
     bank = arguments.text("bank")
@@ -218,6 +252,7 @@ def _pay_offline(play: Play, step: Step, arguments: Arguments) -> Outcome:
     mark, clone, times = arguments.mark(), arguments.value("clone", 0), arguments.raw("times", 1)
     arguments.done()
     outcome = Outcome()
+    tries = Tries(play, step, outcome)
     for i, member in members:
         for turn in range(arguments.count("times", times, i, MAX_TIMES)):
             to = payee(i)
@@ -225,15 +260,12 @@ def _pay_offline(play: Play, step: Step, arguments: Arguments) -> Outcome:
                 raise arguments.wrong("the treasury takes no offline payment")
             tiyn = arguments.at(amount, i)
             identity = step_id(step, member.name, turn)
-            try:
-                hops = play.sandbox.pay_offline(member, to, tiyn, mark, identity, clone=bool(clone))
-            except TengeError as error:
-                outcome.results.append(error)
-                continue
-            outcome.results.append(None)
-            outcome.amount_tiyn += tiyn
-            outcome.offline_payments += 1
-            outcome.hops = max(outcome.hops, hops)
+            pay = partial(play.sandbox.pay_offline, member, to, tiyn, mark, identity, clone=bool(clone))
+            hops = tries(pay)
+            if hops is not None:
+                outcome.amount_tiyn += tiyn
+                outcome.offline_payments += 1
+                outcome.hops = max(outcome.hops, hops)
     return outcome
 
 
@@ -253,15 +285,12 @@ def _reconcile(play: Play, step: Step, arguments: Arguments) -> Outcome:
 def _redeem_offline(play: Play, step: Step, arguments: Arguments) -> Outcome:
     members = arguments.members()
     arguments.done()
-    results: list[TengeError | None] = []
-    total = 0
+    outcome = Outcome()
+    tries = Tries(play, step, outcome)
     for _, member in members:
-        try:
-            total += play.sandbox.redeem_offline(member, step_id(step, member.name))
-            results.append(None)
-        except TengeError as error:
-            results.append(error)
-    return Outcome(results, total)
+        send_home = partial(play.sandbox.redeem_offline, member, step_id(step, member.name))
+        outcome.amount_tiyn += tries(send_home) or 0
+    return outcome
 
 
 def _close_cases(play: Play, step: Step, arguments: Arguments) -> Outcome:
@@ -274,13 +303,11 @@ def _release(play: Play, step: Step, arguments: Arguments) -> Outcome:
     members, mark, statements = arguments.members(), arguments.mark(), arguments.value("statements", 1)
     arguments.done()
     outcome = Outcome()
+    tries = Tries(play, step, outcome)
     for _, member in members:
         seen = play.folder.served_tiyn(member.name) if statements else None
-        try:
-            outcome.amount_tiyn += play.sandbox.release(member, mark, seen, step_id(step, member.name))
-            outcome.results.append(None)
-        except TengeError as error:
-            outcome.results.append(error)
+        release = partial(play.sandbox.release, member, mark, seen, step_id(step, member.name))
+        outcome.amount_tiyn += tries(release) or 0
     return outcome
 
 
@@ -288,12 +315,10 @@ def _sell(play: Play, step: Step, arguments: Arguments) -> Outcome:
     members, mark = arguments.members(), arguments.mark()
     arguments.done()
     outcome = Outcome()
+    tries = Tries(play, step, outcome)
     for _, member in members:
-        try:
-            outcome.amount_tiyn += play.sandbox.sell(member, mark, step_id(step, member.name))
-            outcome.results.append(None)
-        except TengeError as error:
-            outcome.results.append(error)
+        sell = partial(play.sandbox.sell, member, mark, step_id(step, member.name))
+        outcome.amount_tiyn += tries(sell) or 0
     return outcome
 
 
