@@ -1,7 +1,10 @@
-"""Kill the real command anywhere: the audit of what is left is clean, and going on gives the untouched report.
+"""Kill a run anywhere: the audit of what is left is clean, and going on gives the untouched report.
 
-Every write point of the house is reached by the small pilot, and a kill there, the first time and once later, changes
-nothing. `TENGE_KILLS=200` adds as many kills at random moments (6 without it).
+Every write point of the house is reached by the small pilot, and a kill of the real command there, the first time and
+once later, changes nothing; nor do kills at random moments. `busy.toml` is a pilot in which the tries of each step
+depend on one another; it is stopped at write points all along its way, in this process.
+
+`TENGE_KILLS=200` kills at as many random moments and write points (6 of each without it).
 """
 
 import os
@@ -22,6 +25,7 @@ from wallets.pilot import runner
 KILLS = int(os.environ.get("TENGE_KILLS", "6"))
 CHANCE = random.Random(20_231_106)
 MOMENTS = [CHANCE.random() for _ in range(KILLS)]
+BUSY = Path(__file__).with_name("busy.toml")
 
 
 class Untouched(NamedTuple):
@@ -60,6 +64,7 @@ def test_every_write_point_is_reached(untouched: Untouched) -> None:
     assert set(untouched.reached) == set(WRITE_POINTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["first", "later"])
 @pytest.mark.parametrize("point", WRITE_POINTS)
 def test_a_kill_at_a_write_point(untouched: Untouched, base: Path, point: str, when: str) -> None:
@@ -69,6 +74,7 @@ def test_a_kill_at_a_write_point(untouched: Untouched, base: Path, point: str, w
     judge(killed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(KILLS))
 def test_a_kill_at_a_random_moment(untouched: Untouched, base: Path, number: int) -> None:
     judge(kills.kill_at_moment(base, number, 0.15 + MOMENTS[number] * untouched.seconds, untouched.report))
@@ -78,3 +84,46 @@ def test_a_kill_that_comes_too_late_changes_nothing(untouched: Untouched, base: 
     killed = kills.kill_at_point(base, "runner.step.after", 10_000, untouched.report)
     assert not killed.died
     judge(killed)
+
+
+# --- a pilot in which everything depends on everything ---
+
+
+class Stop(BaseException):
+    """The process ends here."""
+
+
+def play_busy(folder: Path, stop_at: int = 0) -> int:
+    """Play it, stop at the write point with this number (0: never); how many were passed."""
+    passed = [0]
+
+    def checkpoint(_: str) -> None:
+        passed[0] += 1
+        if passed[0] == stop_at:
+            raise Stop
+
+    try:
+        runner.run(str(BUSY), folder, 7, checkpoint=checkpoint)
+    except Stop:
+        assert not (folder / "report.json").exists()
+    return passed[0]
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, bytes]:
+    folder = tmp_path_factory.mktemp("busy") / "run"
+    points = play_busy(folder)
+    assert kills.audit_problems(folder) == ()
+    return points, (folder / "report.json").read_bytes()
+
+
+@pytest.mark.parametrize("number", range(KILLS))
+def test_a_busy_run_stopped_anywhere(busy: tuple[int, bytes], base: Path, number: int) -> None:
+    points, report = busy
+    # Evenly over the whole way; with as many kills as there are points, at each of them.
+    place = 1 + (2 * number + 1) * points // (2 * KILLS) % points
+    play_busy(base / "run", place)
+    assert kills.audit_problems(base / "run") == ()
+    runner.resume(base / "run")
+    assert kills.audit_problems(base / "run") == ()
+    assert (base / "run" / "report.json").read_bytes() == report
