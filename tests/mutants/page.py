@@ -14,7 +14,7 @@ A test that never fails proves nothing. Here are {count} bugs in the rules that 
 tired person could make, planted one at a time in a copy of the tree. The table says which test noticed each first.
 
 ```bash
-make mutants                                           # all of them: some twenty minutes on two cores
+make mutants                                           # all of them: ten to twenty minutes on two cores
 .venv/bin/python -m tests.mutants --only quorum-off-by-one
 .venv/bin/python -m tests.mutants --list               # names and places
 .venv/bin/python -m tests.mutants --write              # all of them, and this page anew
