@@ -24,8 +24,9 @@ WORKERS ?= 2
 PYTEST_ARGS ?=
 DEMO_RUN := build/demo-run
 
-# Everything comes from the locks: every file is checked against a hash, and nothing is built from source.
-INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r
+# Everything comes from the locks: every file is checked against a hash, and nothing is built from source. A lock names
+# all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
+INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
 .PHONY: help demo test serve lint format errors pages lock mutants clean
 
