@@ -22,6 +22,15 @@ MERCHANT = 2
 PUPIL = 3
 CANTEEN = 4
 SUPPLIER = 5
+CONTRACTOR = 6
+SUBCONTRACTOR = 7
+PUBLIC_CUSTOMER = 8
+FIRM = 9
+FARMER = 10
+LIVESTOCK_SELLER = 11
+EXCHANGE = 12
+CUSTODIAN = 13
+VOUCHER_OFFICE = 14
 BANK_INVENTORY = 200
 TREASURY_ACCOUNT = 201
 ESCROW = 202
@@ -33,6 +42,15 @@ CATEGORY_NAMES = {
     PUPIL: "pupil",
     CANTEEN: "canteen",
     SUPPLIER: "supplier",
+    CONTRACTOR: "contractor",
+    SUBCONTRACTOR: "subcontractor",
+    PUBLIC_CUSTOMER: "public customer",
+    FIRM: "firm",
+    FARMER: "farmer",
+    LIVESTOCK_SELLER: "livestock seller",
+    EXCHANGE: "exchange",
+    CUSTODIAN: "custodian",
+    VOUCHER_OFFICE: "voucher office",
     BANK_INVENTORY: "bank inventory",
     TREASURY_ACCOUNT: "treasury account",
     ESCROW: "escrow",

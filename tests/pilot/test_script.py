@@ -12,6 +12,7 @@ from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.token import CANTEEN, PUPIL, SUPPLIER, TREASURY_ACCOUNT
 from tests.pilot.play import TINY, expect, parsed, script_text, step
 from wallets.pilot import script
+from wallets.pilot.perform import check
 from wallets.pilot.reader import MAX_SCRIPT_BYTES
 from wallets.pilot.script import MAX_DAYS, built_in, load, parse, read_source
 
@@ -214,7 +215,7 @@ def test_bad_files(data: bytes, place: str, problem: str) -> None:
 
 def refusal_of(data: bytes) -> tuple[str, str]:
     with pytest.raises(Malformed) as caught:
-        parse("bad.toml", data, {})
+        check(parse("bad.toml", data, {}))
     assert caught.value.code == "E_SCRIPT"
     assert caught.value.facts["file"] == "bad.toml"
     return str(caught.value.facts["place"]), str(caught.value.facts["problem"])

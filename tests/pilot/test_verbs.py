@@ -16,9 +16,11 @@ from cbdc.ports import ManualClock, no_checkpoint
 from tests.pilot.play import parsed, step
 from wallets.pilot import setting
 from wallets.pilot.folder import RunFolder
+from wallets.pilot.perform import VERBS, check, perform
+from wallets.pilot.play import Outcome, Play
 from wallets.pilot.runner import plan_of
 from wallets.pilot.script import Step
-from wallets.pilot.verbs import MAX_NOTES, MAX_TIMES, VERBS, Outcome, Play, check, perform
+from wallets.pilot.verbs import MAX_NOTES, MAX_TIMES
 from wallets.sandbox import Sandbox
 
 CAST = """

@@ -182,4 +182,6 @@ def sample(count_of_days: int = 20, a_day: int = 10) -> dict[str, Any]:
         "events": story(count_of_days, a_day),
         "privacy": "The ledger knows 263 pseudonyms and no name. Kazpost alone can say who stands behind one.",
         "simulated": ["Cards and their secure elements are software.", "The register of pupils is a script."],
+        "parts": {},
+        "off": [],
     }

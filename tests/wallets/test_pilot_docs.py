@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.house.tree import ROOT
-from wallets.pilot import expression, report, script, verbs
+from wallets.pilot import expression, perform, report, script
 
 TEXT = (ROOT / "docs/pilots/README.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (.+?) \| (.+?) \|(?: (.+?) \|)?$", re.MULTILINE)
@@ -51,8 +51,8 @@ def read_keys(function: object, receiver: str = "reader") -> set[str]:
 
 def verb_arguments(verb: str) -> set[str]:
     """What a verb reads from its step."""
-    keys = read_keys(verbs.VERBS[verb], "arguments")
-    for call in calls(verbs.VERBS[verb], {"arguments"}):
+    keys = read_keys(perform.VERBS[verb], "arguments")
+    for call in calls(perform.VERBS[verb], {"arguments"}):
         assert isinstance(call.func, ast.Attribute)
         keys.update(IMPLIED.get(call.func.attr, []))
     return keys
@@ -60,7 +60,7 @@ def verb_arguments(verb: str) -> set[str]:
 
 def test_every_verb_is_told_with_its_arguments() -> None:
     told = {verb: set(arguments) for verb, arguments in rows("Verbs").items() if verb != "verb"}
-    assert told == {verb: verb_arguments(verb) for verb in verbs.VERBS}
+    assert told == {verb: verb_arguments(verb) for verb in perform.VERBS}
 
 
 SECTIONS = {

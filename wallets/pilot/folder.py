@@ -183,7 +183,9 @@ def _is_run(run: object) -> bool:
     """Whether this is what `run.json` of a run holds."""
     if not isinstance(run, dict) or run.get("format") != FORMAT or type(run.get("seed")) is not int:
         return False
-    settings = run.get("settings")
+    settings, off = run.get("settings"), run.get("off")
+    if not isinstance(off, list) or not all(isinstance(path, str) for path in off):
+        return False
     texts = [run.get(key) for key in ("pilot", "file", "script_sha256", "store")]
     return isinstance(settings, dict) and all(isinstance(text, str) for text in (*texts, *settings.values()))
 

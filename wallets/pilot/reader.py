@@ -40,6 +40,47 @@ def rows_of(file: str, table: Mapping[str, Any], section: str) -> list[tuple[int
     return list(enumerate(rows, start=1))
 
 
+def _rules(table: Mapping[str, Any], path: str) -> tuple[list[Any], int]:
+    """The list of rules that `path` leads to, and the place of the rule in it; -1 when there is none.
+
+    `mark.meal.goods` is the rule `goods` of the row of `[[mark]]` whose name is `meal`; `corridor.cap` the rule `cap`
+    of the table `[corridor]`. Rules stand under the key `rule` of their row, each with a name.
+    """
+    section, *names = path.split(".")
+    owner = table.get(section)
+    if len(names) == 2 and isinstance(owner, list):
+        owner = next((row for row in owner if isinstance(row, dict) and row.get("name") == names[0]), None)
+    elif len(names) != 1:
+        owner = None
+    rules = owner.get("rule") if isinstance(owner, dict) else None
+    if not isinstance(rules, list):
+        return [], -1
+    places = [
+        place for place, rule in enumerate(rules) if isinstance(rule, dict) and rule.get("name") == names[-1]
+    ]
+    return rules, places[0] if places else -1
+
+
+def has_rule(table: Mapping[str, Any], path: str) -> bool:
+    """Whether the script has the rule that `path` names."""
+    return _rules(table, path)[1] >= 0
+
+
+def switch_off(file: str, table: dict[str, Any], path: str) -> None:
+    """Leave the rule that `path` names out of the script; E_SCRIPT when there is none.
+
+    Steps that name it keep their text: they are the ones that are now expected to be accepted.
+    """
+    rules, place = _rules(table, path)
+    if place < 0:
+        raise Malformed("E_SCRIPT", file=file, place=path[:MAX_NAME], problem="there is no such rule")
+    del rules[place]
+    for step in table.get("step", []):
+        if isinstance(step, dict) and step.get("rule") == path:
+            step.pop("rule")
+            step.pop("refused", None)
+
+
 class Reader:
     """A table being read: every key must be known and used, every value of the right type."""
 

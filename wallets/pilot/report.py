@@ -7,7 +7,7 @@ transaction and offline object, in order) and the events; never signatures, grou
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cbdc.money import format_tenge
@@ -24,14 +24,29 @@ PRIVACY = (
 )
 
 
-def build(script: Script, seed: int, events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What extensions add to a report: facts by their full name, figures by extension; and the rules left out."""
+
+    facts: Mapping[str, int] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    off: Sequence[str] = ()
+
+
+def build(
+    script: Script,
+    seed: int,
+    events: Sequence[Mapping[str, Any]],
+    sandbox: Sandbox,
+    parts: Parts = Parts(),
+) -> dict[str, Any]:
     """The report of a run whose steps gave `events` and left `sandbox`."""
     refusals: Counter[str] = Counter()
     for event in events:
         refusals.update(event.get("refusals", {}))
     offline = _offline(events, sandbox)
     marks = {name: _mark(name, events, sandbox) for name in sorted(sandbox.marks)}
-    facts = _facts(script, events, sandbox, refusals, offline, marks)
+    facts = {**_facts(script, events, sandbox, refusals, offline, marks), **parts.facts}
     return {
         "format": FORMAT,
         "pilot": script.name,
@@ -56,6 +71,8 @@ def build(script: Script, seed: int, events: Sequence[Mapping[str, Any]], sandbo
         "events": [_line(event) for event in events],
         "privacy": PRIVACY,
         "simulated": list(script.simulated),
+        "parts": dict(parts.figures),
+        "off": list(parts.off),
     }
 
 

@@ -17,8 +17,9 @@ from cbdc.ports import Checkpoint, ManualClock, no_checkpoint
 from wallets.cast import SQLITE_URL, SandboxPlan
 from wallets.pilot import page, report, setting
 from wallets.pilot.folder import RunFolder, canonical_json, read_run, write_atomic
+from wallets.pilot.perform import check, facts_of, perform, reports_of, worlds
+from wallets.pilot.play import Outcome, Play
 from wallets.pilot.script import Script, Step, parse, read_source
-from wallets.pilot.verbs import Outcome, Play, check, perform
 from wallets.sandbox import Sandbox
 
 Progress = Callable[[int, int, str], None]
@@ -49,15 +50,16 @@ def run(
     store: str = "",
     checkpoint: Checkpoint = no_checkpoint,
     progress: Progress = quiet,
+    off: Sequence[str] = (),
 ) -> Finished:
-    """Play a pilot into an empty folder.
+    """Play a pilot into an empty folder, without the rules named in `off`.
 
     `store` is the URL of the ledger's store, empty for a file in the folder. Raises what `script.load` raises,
     E_STORE_URL, E_RUN_EXISTS for a folder that is not empty, E_VERB when a step cannot be played, and
     E_STORE_UNAVAILABLE or the like when the disk fails: go on with `resume` then.
     """
     file, data = read_source(name_or_path)
-    script = parse(file, data, settings or {})
+    script = parse(file, data, settings or {}, off)
     check(script)
     if store and not store.startswith(SQLITE_URL):
         # A ledger in memory could be neither audited nor gone on with.
@@ -69,6 +71,7 @@ def run(
         "seed": seed,
         "settings": dict(sorted((settings or {}).items())),
         "store": store,
+        "off": list(off),
     }
     return _play(script, RunFolder.create(folder, asked, data, checkpoint), asked, checkpoint, progress)
 
@@ -76,7 +79,7 @@ def run(
 def resume(folder: Path, checkpoint: Checkpoint = no_checkpoint, progress: Progress = quiet) -> Finished:
     """Go on with the run in `folder`; a finished run gives its report again. E_RUN_UNKNOWN or E_RUN_DAMAGED."""
     asked, data = read_run(folder)
-    script = parse(asked["file"], data, asked["settings"])
+    script = parse(asked["file"], data, asked["settings"], asked["off"])
     check(script)
     return _play(script, RunFolder.open(folder, checkpoint), asked, checkpoint, progress)
 
@@ -102,13 +105,16 @@ def _play_on(
     clock = ManualClock(script.moment_of(first.day, first.time) if first else script.moment_of(0, "00:00"))
     sandbox = Sandbox.open(plan_of(script, asked, clock), folder.path, checkpoint)
     try:
-        play = Play(script, sandbox, folder)
-        total = len(script.steps) + 1
-        for number, event in enumerate(_remaining(play, clock, events), start=len(events)):
-            folder.finish_step(number, event)
-            events.append(event)
-            progress(len(events), total, str(event["text"] or event["verb"]))
-        result = report.build(script, asked["seed"], events, sandbox)
+        setting.set_up(script, sandbox)
+        with worlds(script, sandbox, folder) as opened:
+            play = Play(script, sandbox, folder, opened)
+            total = len(script.steps) + 1
+            for number, event in enumerate(_remaining(play, clock, events), start=len(events)):
+                folder.finish_step(number, event)
+                events.append(event)
+                progress(len(events), total, str(event["text"] or event["verb"]))
+            parts = report.Parts(facts_of(opened), reports_of(opened), asked["off"])
+            result = report.build(script, asked["seed"], events, sandbox, parts)
         _write(folder, result, sandbox)
     finally:
         sandbox.close()
@@ -132,9 +138,8 @@ def plan_of(script: Script, asked: Mapping[str, Any], clock: ManualClock) -> San
 def _remaining(
     play: Play, clock: ManualClock, events: Sequence[Mapping[str, Any]]
 ) -> Iterator[dict[str, Any]]:
-    """Play what is left: the setting up first, then each step; yields its event when it is done."""
+    """Play what is left: the event of the setting up first, then each step; yields its event when it is done."""
     script, sandbox = play.script, play.sandbox
-    setting.set_up(script, sandbox)
     if not events:
         yield {
             "step": -1,
@@ -165,6 +170,7 @@ def _event(script: Script, sandbox: Sandbox, step: Step, outcome: Outcome) -> di
         "tries": len(outcome.results),
         "accepted": sum(1 for error in outcome.results if error is None),
         "refused_as": step.refused,
+        "rule": step.rule,
         "refusals": dict(sorted(refusals.items())),
         "sentences": _sentences(outcome),
         "mark": str(step.arguments.get("mark", "")),

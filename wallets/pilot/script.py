@@ -8,7 +8,7 @@
     [[mark]]       a purpose of marked money (see `cbdc.marks`)
     [[cast]]       a group of people or shops: name, count, category, bank, tier, device...
     [[step]]       what happens: day (or first_day and last_day), at, do, and the arguments of the verb; `refused`
-                   names the code that each try of this step must be refused with
+                   names the code that each try of this step must be refused with, and `rule` the rule that does it
     [[expect]]     name, fact, equals: what must be true at the end, as a closed form of the parameters
 
 Numbers are expressions (`wallets.pilot.expression`); money is in tiyn, so write `tenge(800)`. Days count working days
@@ -30,7 +30,16 @@ from typing import Any
 from cbdc import token
 from cbdc.errors import Refused, catalogue
 from wallets.cast import DEVICE_TIERS
-from wallets.pilot.reader import MAX_NAME, MAX_SCRIPT_BYTES, Number, Reader, read_table, rows_of
+from wallets.pilot.reader import (
+    MAX_NAME,
+    MAX_SCRIPT_BYTES,
+    Number,
+    Reader,
+    has_rule,
+    read_table,
+    rows_of,
+    switch_off,
+)
 
 GRADES = {
     "P": "official",
@@ -105,7 +114,10 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One happening on one day: `verb` with its `arguments`; `refused` is the code every try must be refused with."""
+    """One happening on one day: `verb` with its `arguments`; `refused` is the code every try must be refused with.
+
+    `rule` names the rule of the script that refuses it (`mark.meal.goods`): without that one rule it would be accepted.
+    """
 
     number: int
     day: int
@@ -114,6 +126,7 @@ class Step:
     arguments: Mapping[str, Any]
     refused: str
     text: str
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +141,10 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A whole pilot with its parameters settled: everything a runner needs."""
+    """A whole pilot with its parameters settled: everything a runner needs.
+
+    `extra` holds the sections that extensions read (`wallets.pilot.extension`), as they stand in the file.
+    """
 
     name: str
     title: str
@@ -147,6 +163,8 @@ class Script:
     steps: tuple[Step, ...]
     expectations: tuple[Expectation, ...]
     simulated: tuple[str, ...] = field(default=())
+    file: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     def date_of(self, day: int) -> date:
         """The calendar date of a working day; day 0 is the calendar day before day 1, and later days skip weekends."""
@@ -191,10 +209,14 @@ def load(name_or_path: str, settings: Mapping[str, str] | None = None) -> Script
     return parse(file, data, settings or {})
 
 
-def parse(file: str, data: bytes, settings: Mapping[str, str]) -> Script:
-    """The script in the bytes of a TOML file; the errors of `load`."""
+def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str] = ()) -> Script:
+    """The script in the bytes of a TOML file; the errors of `load`.
+
+    `off` names rules that are left out (`mark.meal.goods`), to see what would happen without them.
+    """
     table = read_table(file, data)
-    top = Reader(file, "the file", table)
+    for path in off:
+        switch_off(file, table, path)
     head = Reader(file, "[pilot]", table.get("pilot"))
     parameters = _parameters(file, table, settings)
     names = {parameter.name: parameter.value for parameter in parameters}
@@ -208,9 +230,6 @@ def parse(file: str, data: bytes, settings: Mapping[str, str]) -> Script:
     for number, row in rows_of(file, table, "cast"):
         cast.append(_cast(file, number, row, names, banks, [group.name for group in cast]))
     budget = Reader(file, "[budget]", table.get("budget", {}))
-    unknown = set(table) - _SECTIONS
-    if unknown:
-        raise top.wrong(f"unknown: {', '.join(sorted(unknown))}")
     script = Script(
         name=head.name("name", _PILOT_NAME),
         title=head.text("title"),
@@ -231,6 +250,8 @@ def parse(file: str, data: bytes, settings: Mapping[str, str]) -> Script:
             _expectation(file, number, row, names) for number, row in rows_of(file, table, "expect")
         ),
         simulated=tuple(str(item) for item in head.list("simulated")),
+        file=file,
+        extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
     )
     head.done()
     budget.done()
@@ -387,7 +408,7 @@ def _cast(
 
 
 def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tuple[Step, ...]:
-    found: list[tuple[int, str, int, dict[str, Any], str, str, str]] = []
+    found: list[tuple[int, str, int, dict[str, Any], str, str, str, str]] = []
     for number, row in rows_of(file, table, "step"):
         reader = Reader(file, f"[[step]] number {number}", row)
         first = reader.value("day", names, -1)
@@ -403,14 +424,20 @@ def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tup
         verb, refused, text = reader.text("do"), reader.text("refused", ""), reader.text("text", "")
         if refused and refused not in catalogue():
             raise reader.wrong(f"there is no error code {refused[:MAX_NAME]}")
+        rule = reader.text("rule", "")
+        if rule and not (refused and has_rule(table, rule)):
+            problem = (
+                f"there is no rule {rule[:MAX_NAME]}" if refused else "a rule is named where one refuses"
+            )
+            raise reader.wrong(problem)
         arguments = reader.rest()
         found += [
-            (day, time, number, arguments, verb, refused, text) for day in range(first, last + 1, every)
+            (day, time, number, arguments, verb, refused, text, rule) for day in range(first, last + 1, every)
         ]
     found.sort(key=lambda item: item[:3])
     return tuple(
-        Step(place, day, time, verb, {**arguments}, refused, text)
-        for place, (day, time, _, arguments, verb, refused, text) in enumerate(found)
+        Step(place, day, time, verb, {**arguments}, refused, text, rule)
+        for place, (day, time, _, arguments, verb, refused, text, rule) in enumerate(found)
     )
 
 

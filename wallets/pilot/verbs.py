@@ -7,167 +7,16 @@ A verb never decides anything about money; it names who, to whom and how much, f
 and hands a batch to the sandbox under an id that follows from the step, so that playing a step again is harmless.
 """
 
-import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
-from cbdc.errors import Malformed, TengeError, Unavailable
+from cbdc.errors import TengeError
 from wallets.cast import Member
-from wallets.pilot.expression import evaluate
-from wallets.pilot.folder import RunFolder
-from wallets.pilot.script import Script, Step
-from wallets.sandbox import Sandbox
-from wallets.wallet import open_refusal, refusal_result
+from wallets.pilot.play import Arguments, Outcome, Play, Tries, Verb, step_id
+from wallets.pilot.script import Step
 
-TREASURY = "treasury"
 MAX_NOTES = 200
 MAX_TIMES = 10_000
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How the tries of one step ended: None for each that was accepted, else its refusal."""
-
-    results: list[TengeError | None] = field(default_factory=list)
-    amount_tiyn: int = 0
-    offline_payments: int = 0
-    hops: int = 0
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Play:
-    """What a verb works with."""
-
-    script: Script
-    sandbox: Sandbox
-    folder: RunFolder
-
-
-def _wrong(step: Step, problem: str) -> Malformed:
-    return Malformed("E_VERB", step=f"{step.verb[:40]} on day {step.day}", problem=problem)
-
-
-class Arguments:
-    """The arguments of one step: every key used, every expression evaluated where it stands."""
-
-    def __init__(self, play: Play, step: Step) -> None:
-        self._play = play
-        self._step = step
-        self._left = dict(step.arguments)
-        self._names = {**play.script.names, "day": step.day}
-
-    def wrong(self, problem: str) -> Malformed:
-        """The refusal that names this step."""
-        return _wrong(self._step, problem)
-
-    def text(self, key: str, default: str | None = None) -> str:
-        """A text."""
-        value = self._left.pop(key, default)
-        if not isinstance(value, str):
-            raise self.wrong(f"{key} is missing" if value is None else f"{key} must be a text")
-        return value
-
-    def raw(self, key: str, default: Any = None) -> Any:
-        """An expression, to be evaluated for each member."""
-        value = self._left.pop(key, default)
-        if value is None:
-            raise self.wrong(f"{key} is missing")
-        return value
-
-    def value(self, key: str, default: Any = None) -> int:
-        """An expression over the script's names and the day."""
-        return evaluate(self.raw(key, default), self._names)
-
-    def count(self, key: str, expression: Any, number: int, most: int) -> int:
-        """How often, for member `number`: the value of what was read under `key`, from 0 to `most`."""
-        value = self.at(expression, number)
-        if not 0 <= value <= most:
-            raise self.wrong(f"{key} is {value}; it must be from 0 to {most}")
-        return value
-
-    def at(self, expression: Any, number: int) -> int:
-        """An expression over the script's names, the day and the member's number i."""
-        return evaluate(expression, {**self._names, "i": number})
-
-    def members(self) -> list[tuple[int, Member]]:
-        """The members of the group `who` for whom `when` holds, with their numbers."""
-        who, when = self.text("who"), self._left.pop("when", 1)
-        group = self._play.sandbox.group(who)
-        if not group:
-            raise self.wrong(f"there is no group {who}")
-        return [(number, member) for number, member in enumerate(group) if self.at(when, number)]
-
-    def mark(self) -> bytes:
-        """The id of the mark named `mark`, empty for free money."""
-        name = self.text("mark", "")
-        if not name:
-            return b""
-        if name not in self._play.sandbox.marks:
-            raise self.wrong(f"there is no mark {name}")
-        return self._play.sandbox.marks[name]
-
-    def payee(self) -> Callable[[int], Member | None]:
-        """Who is paid by member i: a member of the group `to`, or None for the treasury."""
-        to, to_member = self.text("to"), self._left.pop("to_member", 0)
-        if to == TREASURY:
-            return lambda number: None
-        group = self._play.sandbox.group(to)
-        if not group:
-            raise self.wrong(f"there is no group {to}")
-
-        def find(number: int) -> Member:
-            place = self.at(to_member, number)
-            if not 0 <= place < len(group):
-                raise self.wrong(f"{to} has no member {place}")
-            return group[place]
-
-        return find
-
-    def done(self) -> None:
-        """E_VERB when an argument was not used."""
-        if self._left:
-            raise self.wrong(f"unknown: {', '.join(sorted(self._left))}")
-
-
-def step_id(step: Step, *parts: object) -> bytes:
-    """The 32-byte id of a part of a step."""
-    text = ":".join(str(part) for part in (step.number, step.verb, *parts))
-    return hashlib.sha256(b"pilot step\0" + text.encode()).digest()
-
-
-class Tries:
-    """The tries of a step that are made one after the other.
-
-    A refused one is written down, so that when the step is played again after a kill it stays refused, whatever the
-    tries behind it brought.
-    """
-
-    def __init__(self, play: Play, step: Step, outcome: Outcome) -> None:
-        self._folder = play.folder
-        self._step = step.number
-        self._outcome = outcome
-        self._refused = play.folder.refusals(step.number)
-        self._place = 0
-
-    def __call__(self, call: Callable[[], int]) -> int | None:
-        """What the call gives, or None when it is (or was) refused."""
-        place, self._place = self._place, self._place + 1
-        if place in self._refused:
-            self._outcome.results.append(open_refusal(self._refused[place]))
-            return None
-        try:
-            value = call()
-        except Unavailable:
-            raise
-        except TengeError as error:
-            self._folder.refuse(self._step, place, refusal_result(error))
-            self._outcome.results.append(error)
-            return None
-        self._outcome.results.append(None)
-        return value
 
 
 def _order(play: Play, step: Step, arguments: Arguments) -> Outcome:
@@ -339,7 +188,7 @@ def _accepted(rows: Sequence[tuple[Member, int]], results: Sequence[TengeError |
     return sum(amount for (_, amount), result in zip(rows, results, strict=True) if result is None)
 
 
-VERBS: dict[str, Callable[[Play, Step, Arguments], Outcome]] = {
+VERBS: dict[str, Verb] = {
     "order": _order,
     "budget_buys": _budget_buys,
     "voucher": _voucher,
@@ -358,43 +207,3 @@ VERBS: dict[str, Callable[[Play, Step, Arguments], Outcome]] = {
     "expire": _expire,
     "redeem": _redeem,
 }
-
-
-def perform(play: Play, step: Step) -> Outcome:
-    """Play one step; a refusal of the whole step counts as one refused try. E_VERB for a step nobody can play.
-
-    What is no verdict about money (a store or the ledger did not answer) is raised, so that the step stays unfinished
-    and is played again on resume.
-    """
-    verb = VERBS.get(step.verb)
-    arguments = Arguments(play, step)
-    if verb is None:
-        raise arguments.wrong(f"there is no verb {step.verb}; there are {', '.join(VERBS)}")
-    try:
-        outcome = verb(play, step, arguments)
-    except (Malformed, Unavailable):
-        raise
-    except TengeError as error:
-        return Outcome([error])
-    for result in outcome.results:
-        if isinstance(result, Unavailable):
-            raise result
-    return outcome
-
-
-def check(script: Script) -> None:
-    """Refuse a script, before anything is played, that names a verb, group, mark or bank that is not there: E_VERB."""
-    groups = {cast.name for cast in script.cast}
-    there = {
-        "who": groups,
-        "to": groups | {TREASURY},
-        "mark": {"", *(mark.name for mark in script.marks)},
-        "bank": {bank.name for bank in script.banks},
-    }
-    for step in script.steps:
-        if step.verb not in VERBS:
-            raise _wrong(step, f"there is no verb {step.verb[:40]}; there are {', '.join(VERBS)}")
-        for key, names in there.items():
-            named = step.arguments.get(key)
-            if isinstance(named, str) and named not in names:
-                raise _wrong(step, f"{key}: there is no {named[:40]}")
