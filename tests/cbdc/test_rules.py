@@ -12,12 +12,18 @@ from cbdc.ledger.entry import Receipt
 from cbdc.money import MAX_TIYN
 from cbdc.token import PUPIL
 from cbdc.transaction import KINDS
-from tests.cbdc import rows_institutions, rows_keys, rows_marks, rows_payment
+from tests.cbdc import rows_institutions, rows_keys, rows_marks, rows_payment, rows_service
 from tests.cbdc.scene import CASH, Row, scene
 from tests.cbdc.world import CERTIFIED, DAY, END, START, World, answer_of, picture
 from tests.conftest import ROOT
 
-ROWS = [*rows_payment.ROWS, *rows_marks.ROWS, *rows_institutions.ROWS, *rows_keys.ROWS]
+ROWS = [
+    *rows_payment.ROWS,
+    *rows_marks.ROWS,
+    *rows_institutions.ROWS,
+    *rows_keys.ROWS,
+    *rows_service.ROWS,
+]
 
 # Guard G1 judges bytes: its codes have their rows in test_transaction.py and in the vectors.
 FORM = {"E_LOCK", "E_INPUT_TWICE", "E_WITNESS_TWICE"}

@@ -67,6 +67,9 @@ DRAWN: dict[str, st.SearchStrategy[Any]] = {
     "bank_id": st.integers(0, 99),
     "tier": st.integers(0, 255),
     "category": st.integers(1, 255),
+    "from_bank": st.integers(1, 99),
+    "to_bank": st.integers(1, 99),
+    "keys": st.lists(HASHES, min_size=1, max_size=3).map(tuple),
 }
 
 
@@ -126,7 +129,7 @@ def test_the_id_covers_network_kind_and_body_and_nothing_else() -> None:
 
 
 def test_the_list_is_closed() -> None:
-    assert sorted(KINDS) == list(range(64, 76))
+    assert sorted(KINDS) == [*range(64, 76), 78, 79]
 
 
 def packed(*values: Any) -> bytes:
