@@ -19,7 +19,8 @@ The codes of each guard stand in `docs/ledger.md`, in the same order.
 
 `needs(genesis, view, transaction, now)` names the state that is still missing from a view. It is asked until it
 answers nothing, at most four rounds: a transaction names its tokens, a token its keys and mark, a key its pseudonym, a
-pseudonym its counters. Both functions are pure; the ledger does the reading in between, for a whole batch at once.
+pseudonym its counters, a mark's definition the facts and counters that its clauses ask for. Both functions are pure;
+the ledger does the reading in between, for a whole batch at once.
 """
 
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from cbdc import keys
 from cbdc.ledger import rules_institutions, rules_marks, rules_payment, rules_service
 from cbdc.ledger.context import Case, open_case
 from cbdc.ledger.entry import PERIOD_NAMES, Genesis
+from cbdc.ledger.judgement import needed
 from cbdc.ledger.state import (
     FREEZE,
     KEY,
@@ -49,6 +51,7 @@ from cbdc.ledger.view import View
 from cbdc.marks import open_definition, open_statement
 from cbdc.token import Token
 from cbdc.transaction import (
+    Attest,
     ExpireMark,
     Freeze,
     HandOver,
@@ -100,6 +103,8 @@ def _rule(case: Case) -> None:
             rules_service.decide_hand_over(case, record)
         case Recover():
             rules_service.decide_recover(case, record)
+        case Attest():
+            rules_institutions.decide_attest(case, record)
         case _:
             raise AssertionError(f"no rule for {type(record).__name__}")
 
@@ -134,6 +139,7 @@ def needs(genesis: Genesis, view: View, transaction: SignedTransaction, now: int
             if holder is not None:
                 wanted += (StateKey(FREEZE, holder.pseudonym), day_counter(holder.pseudonym, day))
                 wanted += [period_counter(holder.pseudonym, *period) for period in periods]
+    wanted += needed(genesis, view, transaction, now)
     if record.spends:
         signers = (view.get(StateKey(KEY, kid)) for kid, _ in transaction.witnesses)
         wanted += [StateKey(FREEZE, key.pseudonym) for key in signers if isinstance(key, RegisteredKey)]
