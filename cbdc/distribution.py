@@ -38,6 +38,8 @@ from cbdc.issuance import NationalBank
 from cbdc.keys import PublicKey, Signer
 from cbdc.ledger.entry import Receipt
 from cbdc.orders import FundOrder
+from cbdc.overflow import Overflow, Terms, bought_back_id
+from cbdc.policies import PolicySet
 from cbdc.ports import Clock, Entropy
 from cbdc.record import HASH, Bytes, Group, Signed, open_envelope
 from cbdc.register import ISSUE, REDEEM, REGISTERED, Request
@@ -45,6 +47,8 @@ from cbdc.sales import Answer, SaleDesk, SaleOrder
 from cbdc.till import Till
 from cbdc.token import KeyLock, Token, TokenId
 from cbdc.transaction import (
+    HandOver,
+    Recover,
     Redeem,
     RegisterKey,
     SignedTransaction,
@@ -52,6 +56,8 @@ from cbdc.transaction import (
     open_transaction,
     sign_transaction,
 )
+
+FAILED = "bank failed"
 
 
 class BankKeys(NamedTuple):
@@ -111,6 +117,7 @@ class CommercialBank:
         self.customers = CustomerFile(cabinet, gateway, bank_id, entropy)
         self.till = Till(gateway, keys.inventory, f"inventory of bank {bank_id}")
         self._desk = SaleDesk(gateway, books, cabinet, self.till, bank_id, clock)
+        self._overflow = Overflow(gateway, books, cabinet, bank_id, self.till.kid, clock)
         self._buying = f"bank {bank_id}/buying"
 
     @property
@@ -197,8 +204,9 @@ class CommercialBank:
     def enrol(self, customer: bytes, public: PublicKey, possession: bytes) -> Receipt:
         """Register a customer's key on the ledger; `possession` is the key's signature over the enrolment.
 
-        Raises E_CUSTOMER_UNKNOWN, E_SIG, or the ledger's refusal (E_KEY_TAKEN, E_TIER).
+        Raises E_BANK_FAILED, E_CUSTOMER_UNKNOWN, E_SIG, or the ledger's refusal (E_KEY_TAKEN, E_TIER).
         """
+        self.check_serving()
         record = self.enrolment(customer, public)
         mine = sign_transaction(record, self._gateway.network, [self._keys.bank])
         public.verify(possession, mine.message)
@@ -237,6 +245,7 @@ class CommercialBank:
 
         The bank's own staff (and a pilot) order here; a customer far away sends a signed `FundOrder` to `fund`.
         """
+        self.check_serving()
         for order in orders:
             self.customers.get(order.customer)
         return self._desk.sell(orders)
@@ -249,6 +258,7 @@ class CommercialBank:
         record = order.record
         if record.bank_id != self._bank_id:
             raise Refused("E_BANK_SCOPE", bank_id=record.bank_id)
+        self.check_serving()
         customer = self.customers.owner_of(record.kid)
         registered = self._gateway.registered(record.kid)
         if registered is None:
@@ -270,8 +280,9 @@ class CommercialBank:
         it: the ledger answers an accepted transaction with its receipt whatever witnesses come with it.
 
         Refusals: E_BUYBACK (no plain transfer of one customer's tokens to the inventory), E_CUSTOMER_KEY,
-        E_MARK_BLOCKS, E_TOKEN_SPENT, E_BOOKS_LEDGER, the ledger's own.
+        E_MARK_BLOCKS, E_TOKEN_SPENT, E_BOOKS_LEDGER, the ledger's own. E_BANK_FAILED is raised.
         """
+        self.check_serving()
         made: dict[TokenId, Token] = {}
         opened: list[Purchase | Answer] = []
         for data in transactions:
@@ -285,7 +296,9 @@ class CommercialBank:
     def _open_buyback(self, data: bytes, made: dict[TokenId, Token]) -> Purchase | Receipt:
         """The purchase in `data`, or the receipt of one that is booked already; `made`: what this group creates."""
         transaction = open_transaction(data, self._gateway.network)
-        if not isinstance(transaction.record, Transfer):
+        if not isinstance(transaction.record, Transfer) or self._overflow.is_promised(
+            transaction.record.nonce
+        ):
             raise Refused("E_BUYBACK", bank_id=self._bank_id)
         row = self._cabinet.get(self._buying, transaction.id)
         if row is not None:
@@ -361,7 +374,49 @@ class CommercialBank:
 
     def _identity(self, transaction: SignedTransaction) -> bytes:
         """The id of the posting; with the bank in it, as one transfer may pay the inventories of two banks."""
-        return follow("bought back", self._bank_id.to_bytes(8, "big"), transaction.id)
+        return bought_back_id(self._bank_id, transaction.id)
+
+    # --- the waterfall ---
+
+    def receiving_terms(
+        self, wishes: Sequence[tuple[bytes, bytes, int]], policy: PolicySet
+    ) -> list[Terms | TengeError]:
+        """How customers' keys receive payments (id, key id, tiyn) without breaking a holding limit: `cbdc.overflow`.
+
+        Refusals: E_BANK_FAILED (raised), E_CUSTOMER_KEY, E_KEY_UNKNOWN, E_ID_REUSED.
+        """
+        self.check_serving()
+        answers: list[Terms | TengeError | None] = []
+        owners: dict[bytes, bytes] = {}
+        for _, kid, _ in wishes:
+            try:
+                owners[kid] = owners.get(kid) or self.customers.owner_of(kid).id
+                answers.append(None)
+            except TengeError as refusal:
+                answers.append(refusal)
+        fine = [wish for wish, answer in zip(wishes, answers, strict=True) if answer is None]
+        given = iter(self._overflow.terms(fine, owners, policy))
+        return [next(given) if answer is None else answer for answer in answers]
+
+    def settle_received(self, transactions: Sequence[bytes]) -> list[Answer]:
+        """Send payments made by terms and credit customers' deposits; refusals of `Overflow.settle`."""
+        return self._overflow.settle(transactions)
+
+    # --- service of holders under supervision, and a bank that has failed ---
+
+    def sign_service(self, record: HandOver | Recover, *others: Signer) -> SignedTransaction:
+        """The bank's word for a handover to it or a recovery; the enforcement authority's must follow."""
+        self.check_serving()
+        return sign_transaction(record, self._gateway.network, [self._keys.bank, *others])
+
+    def fail(self) -> None:
+        """From now on the bank serves nobody: it sells, buys back, registers and orders nothing. For ever."""
+        self._cabinet.put_many([Row(FAILED, self._bank_id.to_bytes(8, "big"), b"1")])
+
+    def check_serving(self) -> None:
+        """E_BANK_FAILED when the bank has failed."""
+        if self._cabinet.get(FAILED, self._bank_id.to_bytes(8, "big")) is not None:
+            raise Refused("E_BANK_FAILED", bank_id=self._bank_id)
 
     def _load(self, row: bytes) -> Purchase:
         values: tuple[Any, ...] = _PURCHASE.load(canonical.decode(row), "purchase")
@@ -376,10 +431,12 @@ class CommercialBank:
 
     def request_tokens(self, id: bytes, amount_tiyn: int) -> Request:
         """Ask the National Bank for digital tenge against reserves: a signed request in the operator's register."""
+        self.check_serving()
         return self._request(id, ISSUE, amount_tiyn)
 
     def order_tokens(self, id: bytes, amount_tiyn: int) -> Receipt:
         """Ask, and have the National Bank's officers at hand approve and issue. Raises what `NationalBank` raises."""
+        self.check_serving()
         self._request(id, ISSUE, amount_tiyn)
         return self._national_bank.approve_and_issue(id)
 
@@ -401,6 +458,7 @@ class CommercialBank:
         purchases = [self._load(row) for _, row in self._cabinet.all(self._buying)]
         bought = self._carry_out(purchases)
         answers.update((item.transaction.id, answer) for item, answer in zip(purchases, bought, strict=True))
+        self._overflow.resume()
         return answers
 
     def _put(self, rows: list[Row]) -> None:
