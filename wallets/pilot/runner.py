@@ -132,6 +132,7 @@ def plan_of(script: Script, asked: Mapping[str, Any], clock: ManualClock) -> San
         budget_bank=script.budget_bank,
         budget_tiyn=script.budget_tiyn,
         loss_reserve_tiyn=script.loss_reserve_tiyn,
+        registers=tuple(dict.fromkeys(register for register, _ in script.facts)),
     )
 
 

@@ -27,9 +27,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cbdc import token
 from cbdc.errors import Refused, catalogue
 from wallets.cast import DEVICE_TIERS
+from wallets.pilot.mark_rules import Known, Rules, category, read_rules
 from wallets.pilot.reader import (
     MAX_NAME,
     MAX_SCRIPT_BYTES,
@@ -49,7 +49,6 @@ GRADES = {
     "D": "derived",
     "A": "assumption",
 }
-CATEGORIES = {name.replace(" ", "_"): number for number, name in token.CATEGORY_NAMES.items()}
 MAX_CAST = 100_000
 MAX_DAYS = 2_000
 YEARS = range(2_000, 2_101)
@@ -82,19 +81,17 @@ class Bank:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A purpose of marked money, before it is signed. Days count as in steps."""
+    """A purpose of marked money, before it is signed. Days count as in steps; rules: `wallets.pilot.mark_rules`."""
 
     name: str
     label: str
     purpose: int
-    edges: tuple[tuple[int, tuple[int, ...]], ...]
     max_hops: int
-    payment_cap_tiyn: int
     first_day: int
-    last_day: int
     release_categories: tuple[int, ...]
-    evidence: bool
     converts_on_redeem: bool
+    person_to_person: bool
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +162,7 @@ class Script:
     simulated: tuple[str, ...] = field(default=())
     file: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def date_of(self, day: int) -> date:
         """The calendar date of a working day; day 0 is the calendar day before day 1, and later days skip weekends."""
@@ -224,7 +222,9 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
     _require(file, table, names)
     marks, banks, cast = list[Mark](), list[Bank](), list[Cast]()
     for number, row in rows_of(file, table, "mark"):
-        marks.append(_mark(file, number, row, names, [mark.name for mark in marks]))
+        marks.append(
+            _mark(file, number, row, names, Known(_facts(file, table), [mark.name for mark in marks]))
+        )
     for number, row in rows_of(file, table, "bank"):
         banks.append(_bank(file, number, row, names, [bank.name for bank in banks]))
     for number, row in rows_of(file, table, "cast"):
@@ -251,6 +251,7 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
         ),
         simulated=tuple(str(item) for item in head.list("simulated")),
         file=file,
+        facts=_facts(file, table),
         extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
     )
     head.done()
@@ -322,6 +323,16 @@ def _require(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> N
         reader.done()
 
 
+def _facts(file: str, table: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """(register, fact) to the fact's number, as far as the registers can be read here."""
+    rows = [row for _, row in rows_of(file, table, "register") if isinstance(row, dict)]
+    return {
+        (str(row.get("name")), str(fact)): place
+        for row in rows
+        for place, fact in enumerate(row["facts"] if isinstance(row.get("facts"), list) else [], start=1)
+    }
+
+
 def _bank(file: str, number: int, row: Any, names: Mapping[str, int], taken: Container[str]) -> Bank:
     reader = Reader(file, f"[[bank]] number {number}", row)
     name = reader.name("name", taken=taken)
@@ -346,33 +357,22 @@ def _day(reader: Reader, day: int) -> int:
     return day
 
 
-def _category(reader: Reader, name: object) -> int:
-    if not isinstance(name, str) or name not in CATEGORIES:
-        raise reader.wrong(f"category {name!r} must be one of {', '.join(CATEGORIES)}")
-    return CATEGORIES[name]
-
-
-def _mark(file: str, number: int, row: Any, names: Mapping[str, int], taken: Container[str]) -> Mark:
-    reader = Reader(file, f"[[mark]] number {number}", row)
-    edges = []
-    for edge in reader.list("edges"):
-        if not (isinstance(edge, list) and len(edge) == 2 and isinstance(edge[1], list)):
-            raise reader.wrong('edges are written as [["payer", ["payee", ...]], ...]')
-        edges.append((_category(reader, edge[0]), tuple(_category(reader, name) for name in edge[1])))
-    name = reader.name("name", taken=taken)
+def _mark(file: str, number: int, row: Any, names: Mapping[str, int], known: Known) -> Mark:
+    place = f"[[mark]] number {number}"
+    reader = Reader(file, place, row)
+    name = reader.name("name", taken=known.marks)
     mark = Mark(
         name=name,
         label=reader.text("label", name),
         purpose=reader.value("purpose", names),
-        edges=tuple(edges),
         max_hops=reader.value("max_hops", names, 0),
-        payment_cap_tiyn=reader.value("payment_cap", names, 0),
         first_day=_day(reader, reader.value("first_day", names, 0)),
-        last_day=_day(reader, reader.value("last_day", names)),
-        release_categories=tuple(_category(reader, item) for item in reader.list("release")),
-        evidence=bool(reader.value("evidence", names, 0)),
+        release_categories=tuple(category(reader, item) for item in reader.list("release")),
         converts_on_redeem=bool(reader.value("converts_on_redeem", names, 0)),
+        person_to_person=bool(reader.value("person_to_person", names, 0)),
+        rules=read_rules(file, place, row, names, known),
     )
+    reader.list("rule")
     reader.done()
     return mark
 
@@ -389,7 +389,7 @@ def _cast(
     cast = Cast(
         name=reader.name("name", taken=taken),
         count=reader.value("count", names),
-        category=_category(reader, reader.text("category")),
+        category=category(reader, reader.text("category")),
         bank=_bank_named(reader, reader.text("bank"), banks),
         tier=reader.value("tier", names, 2),
         deposit=reader.number("deposit", 0),
