@@ -213,6 +213,10 @@ class Sandbox:
         institution = self.system.banks[self.desk.bank_id(bank)]
         self.system.treasury.draw(derived(id, "draw"), institution, derived("budget"), amount_tiyn)
 
+    def publish_mark(self, mark: str) -> None:
+        """The treasury puts a mark's definition on the ledger, so that those whom it lets may mark by it."""
+        self.system.treasury.publish(self.definitions[mark])
+
     def give_vouchers(self, mark: str, rows: Sequence[Row], id: bytes) -> Answers:
         """The treasury gives marked money to members."""
         return self.desk.give_vouchers(self.definitions[mark], rows, id)

@@ -3,7 +3,7 @@
 from cbdc.marks import MarkDefinition
 from cbdc.record import Signed
 from wallets.pilot.expression import evaluate
-from wallets.pilot.mark_rules import NO_LAST_DAY, Places, clause_of
+from wallets.pilot.mark_rules import NO_LAST_DAY, Places, clauses_of
 from wallets.pilot.papers import document_id
 from wallets.pilot.script import Cast, Mark, Script
 from wallets.sandbox import REGISTER, Sandbox
@@ -48,7 +48,7 @@ def _define(script: Script, sandbox: Sandbox, mark: Mark) -> Signed[MarkDefiniti
         person_to_person=mark.person_to_person,
         max_hops=mark.max_hops,
         converts_on_redeem=mark.converts_on_redeem,
-        clauses=[clause_of(rule, places) for rule in rules.clauses],
+        clauses=clauses_of(rules.clauses, places),
     )
 
 
