@@ -10,6 +10,7 @@
     [[step]]       what happens: day (or first_day and last_day), at, do, and the arguments of the verb; `refused`
                    names the code that each try of this step must be refused with, and `rule` the rule that does it
     [[expect]]     name, fact, equals: what must be true at the end, as a closed form of the parameters
+    [quick]        NAME = value of parameters for a small run: `tenge pilot run NAME --quick`
 
 Numbers are expressions (`wallets.pilot.expression`); money is in tiyn, so write `tenge(800)`. Days count working days
 from 1 (Monday to Friday); day 0 is the day before the first, for preparations, and days after the last are allowed.
@@ -29,6 +30,7 @@ from typing import Any
 
 from cbdc.errors import Refused, catalogue
 from wallets.cast import DEVICE_TIERS
+from wallets.pilot.expression import evaluate
 from wallets.pilot.mark_rules import Known, Rules, category, read_rules
 from wallets.pilot.reader import (
     MAX_NAME,
@@ -166,6 +168,7 @@ class Script:
     file: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    quick: Mapping[str, int] = field(default_factory=dict)
 
     def date_of(self, day: int) -> date:
         """The calendar date of a working day; day 0 is the calendar day before day 1, and later days skip weekends."""
@@ -208,6 +211,16 @@ def load(name_or_path: str, settings: Mapping[str, str] | None = None) -> Script
     """
     file, data = read_source(name_or_path)
     return parse(file, data, settings or {})
+
+
+def quick_settings(name_or_path: str) -> dict[str, str]:
+    """The settings of the script's section [quick], for a small run; none when it has no such section.
+
+    Raises E_SCRIPT_UNKNOWN, and E_SCRIPT for a mistake in the section or in the parameters.
+    """
+    file, data = read_source(name_or_path)
+    table = read_table(file, data)
+    return {name: str(value) for name, value in _quick(file, table, _parameters(file, table, {})).items()}
 
 
 def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str] = ()) -> Script:
@@ -255,6 +268,7 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
         simulated=tuple(str(item) for item in head.list("simulated")),
         file=file,
         facts=_facts(file, table),
+        quick=_quick(file, table, parameters),
         extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
     )
     head.done()
@@ -262,7 +276,19 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
     return script
 
 
-_SECTIONS = {"pilot", "parameter", "derived", "require", "bank", "budget", "mark", "cast", "step", "expect"}
+_SECTIONS = {
+    "pilot",
+    "parameter",
+    "derived",
+    "require",
+    "bank",
+    "budget",
+    "mark",
+    "cast",
+    "step",
+    "expect",
+    "quick",
+}
 
 
 def _date(head: Reader) -> date:
@@ -307,6 +333,20 @@ def _setting(name: str, text: str) -> int:
         return int(text.replace("_", ""))
     except ValueError:
         raise Refused("E_SETTING", name=name, value=text[:40], problem="it must be a whole number") from None
+
+
+def _quick(file: str, table: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, int]:
+    reader = Reader(file, "[quick]", table.get("quick", {}))
+    rows = {str(row.get("name")): row for _, row in rows_of(file, table, "parameter")}
+    found: dict[str, int] = {}
+    for name in table.get("quick", {}):
+        if name not in [parameter.name for parameter in parameters]:
+            raise reader.wrong(f"there is no parameter {name[:MAX_NAME]}")
+        found[name] = reader.value(name, {})
+        least, most = evaluate(rows[name].get("least", 0), {}), evaluate(rows[name].get("most", 10**12), {})
+        if not least <= found[name] <= most:
+            raise reader.wrong(f"{name} is {found[name]}; it must be from {least} to {most}")
+    return found
 
 
 def _derive(file: str, table: Mapping[str, Any], names: dict[str, int]) -> None:
