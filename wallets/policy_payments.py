@@ -22,6 +22,7 @@ from cbdc.purchases import PurchaseDesk
 from cbdc.sales import SaleOrder
 from cbdc.system import System
 from cbdc.token import KeyLock, Token, TokenId
+from cbdc.transaction import open_transaction
 from wallets.cast import Member
 from wallets.desk import Answers, Desk, derived
 from wallets.store import Intent, WalletStore
@@ -81,6 +82,13 @@ class PolicyPayments:
         self._prepare(batch)
         self._send(batch)
         return [batch.answers.get(place) for place in range(len(rows))]
+
+    def transaction_id(self, id: bytes, place: int, payer: Member) -> bytes:
+        """The id of the transfer that an accepted payment of `pay` became, by the call's id and its place in it."""
+        intent_id = derived(id, "policy pay", place, payer.name)
+        intent = self._store.intent(payer.wallet.name, intent_id)
+        assert intent is not None, "an accepted payment has its intent"
+        return open_transaction(intent.body, self._system.network).id
 
     def buy(self, orders: Sequence[tuple[Member, int, bytes]]) -> Answers:
         """Members buy digital tenge at their banks (member, tiyn, order id); for each None, or its refusal."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from cbdc.errors import Malformed, TengeError, Unavailable
 from wallets.pilot import verbs
+from wallets.pilot.banking.part import BANKING
 from wallets.pilot.extension import Extension
 from wallets.pilot.folder import RunFolder
 from wallets.pilot.play import TREASURY, Arguments, Outcome, Play, Verb, wrong_step
@@ -18,7 +19,7 @@ from wallets.pilot.script import Script, Step
 from wallets.pilot.tax import TAX
 from wallets.sandbox import Sandbox
 
-EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX)
+EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX, BANKING)
 
 VERBS: dict[str, Verb] = {**verbs.VERBS}
 for _extension in EXTENSIONS:

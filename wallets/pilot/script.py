@@ -13,7 +13,8 @@
     [quick]        NAME = value of parameters for a small run: `tenge pilot run NAME --quick`
 
 Numbers are expressions (`wallets.pilot.expression`); money is in tiyn, so write `tenge(800)`. Days count working days
-from 1 (Monday to Friday); day 0 is the day before the first, for preparations, and days after the last are allowed.
+from 1 (Monday to Friday), or with `days = "calendar"` in [pilot] every day; day 0 is the day before the first, for
+preparations, and days after the last are allowed.
 
 Rules kept here: a script is refused whole, before anything runs, with the place of its first mistake (E_SCRIPT); no
 two things of a kind share a name, and what a row points to (a bank, an error code) is there; a file never runs code.
@@ -169,10 +170,11 @@ class Script:
     extra: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     quick: Mapping[str, int] = field(default_factory=dict)
+    every_day: bool = False
 
     def date_of(self, day: int) -> date:
         """The calendar date of a working day; day 0 is the calendar day before day 1, and later days skip weekends."""
-        if day < 1:
+        if day < 1 or self.every_day:
             return self.start + timedelta(days=day - 1)
         weeks, rest = divmod(day - 1, 5)
         return self.start + timedelta(days=7 * weeks + rest)
@@ -269,6 +271,7 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
         file=file,
         facts=_facts(file, table),
         quick=_quick(file, table, parameters),
+        every_day=head.choice("days", ("working", "calendar")) == "calendar",
         extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
     )
     head.done()
