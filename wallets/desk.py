@@ -21,14 +21,17 @@ from cbdc.treasury import Voucher
 from wallets.cast import Member
 from wallets.store import Done, Intent, Refusal, WalletStore, WalletToken
 from wallets.wallet import (
+    GROUP,
     MAX_TOKENS_A_PAYMENT,
     Payee,
+    Sight,
     amount_of,
     find_tokens_of,
     open_refusal,
     refusal_result,
-    send,
+    save,
     send_one,
+    send_saved,
 )
 
 Row = tuple[Member, int]
@@ -152,29 +155,44 @@ class Desk:
         """
         treasury = self._system.treasury.account_kid
         cabinet = self._system.stores.cabinet
-        intents: list[Intent] = []
-        places: list[int] = []
         answers: Answers = [None] * len(rows)
+        saved: list[Intent] = []
+        places: list[int] = []
         poor: list[DrawerRow] = []
         taken: set[TokenId] = set()
-        for place, (member, payee, amount) in enumerate(rows):
-            kid = treasury if payee is None else payee.wallet.kid
-            intent_id = derived(id, "pay", place, member.name)
-            before = cabinet.get(_POOR, intent_id)
-            if before is not None:
-                answers[place] = open_refusal(before)
-                continue
-            try:
-                intents.append(
-                    member.wallet.prepare_payment(intent_id, [Payee(kid, amount)], mark, taken=taken)
-                )
-                places.append(place)
-            except TengeError as error:
-                answers[place] = error
-                poor.append(DrawerRow(_POOR, intent_id, refusal_result(error)))
-        if poor and intents:
+        # First every coin is chosen and every intent saved, a group at a time; only then is anything sent. So a call
+        # that was cut off anywhere finds its intents as they were, and makes the rest out of the same money.
+        for start in range(0, len(rows), GROUP):
+            ids = [
+                derived(id, "pay", start + place, row[0].name)
+                for place, row in enumerate(rows[start : start + GROUP])
+            ]
+            before = cabinet.get_many(_POOR, ids)
+            sight = Sight.of(
+                self._store,
+                [(row[0].wallet.name, name) for row, name in zip(rows[start:], ids, strict=False)],
+            )
+            intents: list[Intent] = []
+            for place, intent_id in enumerate(ids, start=start):
+                member, payee, amount = rows[place]
+                kid = treasury if payee is None else payee.wallet.kid
+                if intent_id in before:
+                    answers[place] = open_refusal(before[intent_id])
+                    continue
+                try:
+                    intents.append(
+                        member.wallet.prepare_payment(
+                            intent_id, [Payee(kid, amount)], mark, taken=taken, sight=sight
+                        )
+                    )
+                    places.append(place)
+                except TengeError as error:
+                    answers[place] = error
+                    poor.append(DrawerRow(_POOR, intent_id, refusal_result(error)))
+            saved += save(self._store, intents) if intents else []
+        if poor and saved:
             cabinet.put_many(poor)
-        results = send(self._store, self._system.ledger, intents, self._directory, self._clock)
+        results = send_saved(self._store, self._system.ledger, saved, self._directory, self._clock)
         for place, answer in zip(places, results, strict=True):
             answers[place] = answer if isinstance(answer, TengeError) else None
         return answers

@@ -315,6 +315,18 @@ class Ledger:
         values = self.load(keys)
         return [(token_id(key), token) for key in keys if isinstance(token := values[key], Token)]
 
+    def owned_by_each(self, kids: Sequence[bytes]) -> dict[bytes, list[tuple[TokenId, Token]]]:
+        """What `owned` says of each of these key ids, read in one go."""
+        keys = {
+            kid: [StateKey(TOKEN, packed[1:]) for packed in found if packed[:1] == _TOKEN]
+            for kid, found in self._store.owned_by_each(kids).items()
+        }
+        values = self.load(key for found in keys.values() for key in found)
+        return {
+            kid: [(token_id(key), token) for key in found if isinstance(token := values[key], Token)]
+            for kid, found in keys.items()
+        }
+
     def supply(self) -> Supply:
         """The supply table as it stands."""
         values = self.load(SUPPLY_KEYS)
