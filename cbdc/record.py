@@ -14,7 +14,6 @@ Source: DTO/1, section 5.3.
 
 import hashlib
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from cbdc import canonical
@@ -139,10 +138,15 @@ ALGORITHM = Unsigned(1, 255)
 RAW_KEY = Bytes((32, 33))
 
 
-@lru_cache(maxsize=256)
-def _names(cls: type) -> tuple[str, ...]:
-    """The names of a record's fields, in wire order."""
-    return tuple(field.name for field in fields(cls))
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _names(cls: type["Record"]) -> tuple[str, ...]:
+    """The names of a record's fields, in wire order; looked up once for each class."""
+    names = _NAMES.get(cls)
+    if names is None:
+        names = _NAMES[cls] = tuple(field.name for field in fields(cls))
+    return names
 
 
 @dataclass(frozen=True, slots=True)

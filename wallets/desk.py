@@ -133,20 +133,19 @@ class Desk:
         answers: Answers = [None] * len(rows)
         for bank in {member.bank for member, _ in rows}:
             places = [place for place, (member, _) in enumerate(rows) if member.bank == bank]
-            orders = [
-                SaleOrder(
-                    derived(id, "buy", rows[place][0].name),
-                    rows[place][0].customer,
-                    rows[place][0].wallet.kid,
-                    rows[place][1],
-                )
-                for place in places
-            ]
-            sold = self._system.banks[self.bank_id(bank)].sell(orders)
-            for place, answer in zip(places, sold, strict=True):
-                answers[place] = answer if isinstance(answer, TengeError) else None
-        self._take_in([member for member, _ in rows])
+            for start in range(0, len(places), GROUP):
+                self._buy(bank, rows, places[start : start + GROUP], id, answers)
         return answers
+
+    def _buy(self, bank: str, rows: Sequence[Row], places: list[int], id: bytes, answers: Answers) -> None:
+        orders = [
+            SaleOrder(derived(id, "buy", member.name), member.customer, member.wallet.kid, amount)
+            for member, amount in (rows[place] for place in places)
+        ]
+        sold = self._system.banks[self.bank_id(bank)].sell(orders)
+        for place, answer in zip(places, sold, strict=True):
+            answers[place] = answer if isinstance(answer, TengeError) else None
+        self._take_in([rows[place][0] for place in places])
 
     def pay(self, rows: Sequence[tuple[Member, Member | None, int]], mark: bytes, id: bytes) -> Answers:
         """Members pay members (None: the treasury account) in money of one mark, all in one group.

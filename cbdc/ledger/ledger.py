@@ -304,6 +304,12 @@ class Ledger:
         key = token_key(identity)
         return cast(Token | None, self.load([key])[key])
 
+    def tokens(self, identities: Sequence[TokenId]) -> dict[TokenId, Token]:
+        """Those of these tokens that are unspent."""
+        keys = {token_key(identity): identity for identity in identities}
+        values = self.load(keys)
+        return {identity: token for key, identity in keys.items() if isinstance(token := values[key], Token)}
+
     def registered(self, kid: bytes) -> RegisteredKey | None:
         """What the ledger knows of a key, or None."""
         key = StateKey(KEY, kid)
