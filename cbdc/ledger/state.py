@@ -160,7 +160,8 @@ def encode_value(kind: int, value: StateValue) -> bytes:
         return _encode_registered(value)
     if kind == FACT:
         assert isinstance(value, Fact)
-        return canonical.encode([value.amount_tiyn, value.lines, value.expires, value.standing])
+        lines = [tuple(line) for line in value.lines]
+        return canonical.encode([value.amount_tiyn, lines, value.expires, value.standing])
     return canonical.encode(value)
 
 
