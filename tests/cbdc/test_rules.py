@@ -17,6 +17,7 @@ from tests.cbdc import (
     rows_ends,
     rows_institutions,
     rows_keys,
+    rows_limits,
     rows_marks,
     rows_payment,
 )
