@@ -14,6 +14,7 @@ from cbdc.token import QuorumLock, TokenId
 from cbdc.transaction import (
     KINDS,
     SETTLE_REDEEM,
+    Attest,
     ExpireMark,
     Freeze,
     HandOver,
@@ -197,6 +198,10 @@ def rotate(s: Scene, wrong: Wrong) -> Made:
     return Made(record, ["ayan", name, "bank2" if "G4" in wrong else "bank1"])
 
 
+def attest(s: Scene, wrong: Wrong) -> Made:
+    return Made(s.attest_record("supplier", 5), ["operator" if "G4" in wrong else "register"])
+
+
 def hand_over(s: Scene, wrong: Wrong) -> Made:
     banks = (7 if "G7" in wrong else BANK_ONE, BANK_TWO)
     record = HandOver(s.nonce(), s.pseudonym("ayan"), *banks, (s.kid("ayan"),), "resolution")
@@ -259,6 +264,7 @@ CODES: dict[type[Transaction], tuple[Recipe, dict[str, str]]] = {
     ),
     RegisterKey: (register, _ALWAYS | {"G4": "E_BANK_SCOPE", "G9": "E_TIER", "G10": "E_KEY_TAKEN"}),
     RotateKey: (rotate, _ALWAYS | {"G4": "E_BANK_SCOPE", "G10": "E_KEY_TAKEN"}),
+    Attest: (attest, _ALWAYS | {"G4": "E_AUTHORITY"}),
     HandOver: (hand_over, _ALWAYS | {"G4": "E_BANK_SCOPE", "G7": "E_HANDOVER_BANK"}),
     Recover: (
         recover,
