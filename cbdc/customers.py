@@ -116,9 +116,8 @@ class CustomerFile:
         known = self._cabinet.get(self._people, customer.id)
         if known is not None and self._load(customer.id, known) != customer:
             raise Refused("E_ID_REUSED", id=customer.id)
-        values = (customer.name, customer.reference, customer.tier, customer.category, customer.pseudonym)
         if known is None:
-            self._cabinet.put_many([Row(self._people, customer.id, canonical.encode(values))])
+            self._cabinet.put_many([Row(self._people, customer.id, customer.encode())])
         self._by_pseudonym[customer.pseudonym] = customer
 
     def attach(self, keys: list[tuple[bytes, bytes]]) -> None:

@@ -38,8 +38,7 @@ from cbdc.issuance import NationalBank
 from cbdc.keys import PublicKey, Signer
 from cbdc.ledger.entry import Receipt
 from cbdc.orders import FundOrder
-from cbdc.overflow import Overflow, Terms, bought_back_id
-from cbdc.policies import PolicySet
+from cbdc.overflow import Overflow, bought_back_id, check_serving, stop_serving
 from cbdc.ports import Clock, Entropy
 from cbdc.record import HASH, Bytes, Group, Signed, open_envelope
 from cbdc.register import ISSUE, REDEEM, REGISTERED, Request
@@ -56,8 +55,6 @@ from cbdc.transaction import (
     open_transaction,
     sign_transaction,
 )
-
-FAILED = "bank failed"
 
 
 class BankKeys(NamedTuple):
@@ -138,7 +135,7 @@ class CommercialBank:
         self.customers = CustomerFile(cabinet, gateway, bank_id, entropy)
         self.till = Till(gateway, keys.inventory, f"inventory of bank {bank_id}")
         self._desk = SaleDesk(gateway, books, cabinet, self.till, bank_id, clock)
-        self._overflow = Overflow(gateway, books, cabinet, bank_id, self.till.kid, clock)
+        self.overflow = Overflow(gateway, books, cabinet, self.customers, bank_id, self.till.kid, clock)
         self._buying = f"bank {bank_id}/buying"
 
     @property
@@ -243,7 +240,7 @@ class CommercialBank:
 
         Raises E_BANK_FAILED, E_CUSTOMER_UNKNOWN, E_SIG, or the ledger's refusal (E_KEY_TAKEN, E_TIER).
         """
-        self.check_serving()
+        check_serving(self._cabinet, self._bank_id)
         record = self.enrolment(customer, public)
         mine = sign_transaction(record, self._gateway.network, [self._keys.bank])
         public.verify(possession, mine.message)
@@ -284,7 +281,7 @@ class CommercialBank:
 
         The bank's own staff (and a pilot) order here; a customer far away sends a signed `FundOrder` to `fund`.
         """
-        self.check_serving()
+        check_serving(self._cabinet, self._bank_id)
         for order in orders:
             self.customers.get(order.customer)
         return self._desk.sell(orders)
@@ -297,7 +294,7 @@ class CommercialBank:
         record = order.record
         if record.bank_id != self._bank_id:
             raise Refused("E_BANK_SCOPE", bank_id=record.bank_id)
-        self.check_serving()
+        check_serving(self._cabinet, self._bank_id)
         customer = self.customers.owner_of(record.kid)
         registered = self._gateway.registered(record.kid)
         if registered is None:
@@ -321,7 +318,7 @@ class CommercialBank:
         Refusals: E_BUYBACK (no plain transfer of one customer's tokens to the inventory), E_CUSTOMER_KEY,
         E_MARK_BLOCKS, E_TOKEN_SPENT, E_BOOKS_LEDGER, the ledger's own. E_BANK_FAILED is raised.
         """
-        self.check_serving()
+        check_serving(self._cabinet, self._bank_id)
         made: dict[TokenId, Token] = {}
         opened: list[Purchase | Answer] = []
         for data in transactions:
@@ -335,7 +332,7 @@ class CommercialBank:
     def _open_buyback(self, data: bytes, made: dict[TokenId, Token]) -> Purchase | Receipt:
         """The purchase in `data`, or the receipt of one that is booked already; `made`: what this group creates."""
         transaction = open_transaction(data, self._gateway.network)
-        if not isinstance(transaction.record, Transfer) or self._overflow.is_promised(
+        if not isinstance(transaction.record, Transfer) or self.overflow.is_promised(
             transaction.record.nonce
         ):
             raise Refused("E_BUYBACK", bank_id=self._bank_id)
@@ -425,47 +422,16 @@ class CommercialBank:
         """The id of the posting; with the bank in it, as one transfer may pay the inventories of two banks."""
         return bought_back_id(self._bank_id, transaction.id)
 
-    # --- the waterfall ---
-
-    def receiving_terms(
-        self, wishes: Sequence[tuple[bytes, bytes, int]], policy: PolicySet
-    ) -> list[Terms | TengeError]:
-        """How customers' keys receive payments (id, key id, tiyn) without breaking a holding limit: `cbdc.overflow`.
-
-        Refusals: E_BANK_FAILED (raised), E_CUSTOMER_KEY, E_KEY_UNKNOWN, E_ID_REUSED.
-        """
-        self.check_serving()
-        answers: list[Terms | TengeError | None] = []
-        owners: dict[bytes, bytes] = {}
-        for _, kid, _ in wishes:
-            try:
-                owners[kid] = owners.get(kid) or self.customers.owner_of(kid).id
-                answers.append(None)
-            except TengeError as refusal:
-                answers.append(refusal)
-        fine = [wish for wish, answer in zip(wishes, answers, strict=True) if answer is None]
-        given = iter(self._overflow.terms(fine, owners, policy))
-        return [next(given) if answer is None else answer for answer in answers]
-
-    def settle_received(self, transactions: Sequence[bytes]) -> list[Answer]:
-        """Send payments made by terms and credit customers' deposits; refusals of `Overflow.settle`."""
-        return self._overflow.settle(transactions)
-
     # --- service of holders under supervision, and a bank that has failed ---
 
     def sign_service(self, record: HandOver | Recover, *others: Signer) -> SignedTransaction:
         """The bank's word for a handover to it or a recovery; the enforcement authority's must follow."""
-        self.check_serving()
+        check_serving(self._cabinet, self._bank_id)
         return sign_transaction(record, self._gateway.network, [self._keys.bank, *others])
 
     def fail(self) -> None:
-        """From now on the bank serves nobody: it sells, buys back, registers and orders nothing. For ever."""
-        self._cabinet.put_many([Row(FAILED, self._bank_id.to_bytes(8, "big"), b"1")])
-
-    def check_serving(self) -> None:
-        """E_BANK_FAILED when the bank has failed."""
-        if self._cabinet.get(FAILED, self._bank_id.to_bytes(8, "big")) is not None:
-            raise Refused("E_BANK_FAILED", bank_id=self._bank_id)
+        """From now on the bank serves nobody: it sells, buys back, enrols and orders nothing. For ever."""
+        stop_serving(self._cabinet, self._bank_id)
 
     def _load(self, row: bytes) -> Purchase:
         values: tuple[Any, ...] = _PURCHASE.load(canonical.decode(row), "purchase")
@@ -480,12 +446,10 @@ class CommercialBank:
 
     def request_tokens(self, id: bytes, amount_tiyn: int) -> Request:
         """Ask the National Bank for digital tenge against reserves: a signed request in the operator's register."""
-        self.check_serving()
         return self._request(id, ISSUE, amount_tiyn)
 
     def order_tokens(self, id: bytes, amount_tiyn: int) -> Receipt:
         """Ask, and have the National Bank's officers at hand approve and issue. Raises what `NationalBank` raises."""
-        self.check_serving()
         self._request(id, ISSUE, amount_tiyn)
         return self._national_bank.approve_and_issue(id)
 
@@ -497,6 +461,7 @@ class CommercialBank:
         )
 
     def _request(self, id: bytes, kind: int, amount_tiyn: int) -> Request:
+        check_serving(self._cabinet, self._bank_id)
         return self._national_bank.ask(self._keys.bank, (id, kind, self._bank_id, amount_tiyn))
 
     # --- after a crash ---
@@ -507,7 +472,7 @@ class CommercialBank:
         purchases = [self._load(row) for _, row in self._cabinet.all(self._buying)]
         bought = self._carry_out(purchases)
         answers.update((item.transaction.id, answer) for item, answer in zip(purchases, bought, strict=True))
-        self._overflow.resume()
+        self.overflow.resume()
         return answers
 
     def _put(self, rows: list[Row]) -> None:

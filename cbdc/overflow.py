@@ -15,13 +15,14 @@ A tier with the rule `zero_holding` holds nothing: everything goes to the deposi
 of the payment went to the wallet, is told in `docs/limits.md`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 from cbdc import canonical
 from cbdc.accounts import Books, Posting, credit, debit, deposit, inventory
 from cbdc.cabinet import Cabinet, Row, follow, follow_nonce
+from cbdc.customers import CustomerFile
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.gateway import Gateway
 from cbdc.ledger.entry import Receipt
@@ -33,6 +34,7 @@ from cbdc.token import KeyLock, Token
 from cbdc.transaction import SignedTransaction, Transfer, open_transaction
 
 TERMS_SECONDS = 600
+_FAILED = "bank failed"
 
 Answer = Receipt | TengeError
 
@@ -95,6 +97,17 @@ def bought_back_id(bank_id: int, transaction_id: bytes) -> bytes:
     return follow("bought back", bank_id.to_bytes(8, "big"), transaction_id)
 
 
+def stop_serving(cabinet: Cabinet, bank_id: int) -> None:
+    """Write down that a bank has failed."""
+    cabinet.put_many([Row(_FAILED, bank_id.to_bytes(8, "big"), b"1")])
+
+
+def check_serving(cabinet: Cabinet, bank_id: int) -> None:
+    """E_BANK_FAILED when a bank has failed."""
+    if cabinet.get(_FAILED, bank_id.to_bytes(8, "big")) is not None:
+        raise Refused("E_BANK_FAILED", bank_id=bank_id)
+
+
 class Overflow:
     """The waterfall of one bank."""
 
@@ -103,6 +116,7 @@ class Overflow:
         gateway: Gateway,
         books: Books,
         cabinet: Cabinet,
+        customers: CustomerFile,
         bank_id: int,
         inventory_kid: bytes,
         clock: Clock,
@@ -110,6 +124,7 @@ class Overflow:
         self._gateway = gateway
         self._books = books
         self._cabinet = cabinet
+        self._customers = customers
         self._bank_id = bank_id
         self._inventory_kid = inventory_kid
         self._clock = clock
@@ -119,36 +134,54 @@ class Overflow:
         )
 
     def terms(
-        self, wishes: Sequence[tuple[bytes, bytes, int]], owners: Mapping[bytes, bytes], policy: PolicySet
-    ) -> list[Terms]:
-        """Terms for payments (id, payee's key id, tiyn), in order, each seeing what those before it take.
+        self, wishes: Sequence[tuple[bytes, bytes, int]], policy: PolicySet
+    ) -> list[Terms | TengeError]:
+        """For payments (id, payee's key id, tiyn) in order their terms, each seeing what those before it take.
 
-        `owners` maps key ids to customers. The same id gives the same terms; E_ID_REUSED for another payment under it,
-        E_KEY_UNKNOWN.
+        The same id gives the same terms. Refusals: E_CUSTOMER_KEY, E_KEY_UNKNOWN, E_ID_REUSED for another payment under
+        an id. Raises E_BANK_FAILED.
         """
+        check_serving(self._cabinet, self._bank_id)
+        answers: list[Terms | TengeError] = []
+        rows: list[Row] = []
+        promised = self._promised()
+        for wish in wishes:
+            try:
+                given, fresh = self._give(wish, policy, promised)
+                answers.append(given)
+                rows += fresh
+            except TengeError as refusal:
+                answers.append(refusal)
+        if rows:
+            self._cabinet.put_many(rows)
+        return answers
+
+    def _promised(self) -> dict[bytes, int]:
+        """What open terms keep free, by key id."""
         now = self._clock.now()
         promised: dict[bytes, int] = {}
         for _, data in self._cabinet.all(self._open):
             terms = self._load(b"", data)
             if terms.expires >= now:
                 promised[terms.kid] = promised.get(terms.kid, 0) + terms.wallet_tiyn
-        made: list[Terms] = []
-        rows: list[Row] = []
-        for identity, kid, amount_tiyn in wishes:
-            HASH.load(identity, "terms id")
-            check_tiyn(amount_tiyn, at_least=1)
-            known = self._known(identity, kid, amount_tiyn)
-            if known is None:
-                room = max(0, self._room(kid, policy) - promised.get(kid, 0))
-                wallet = min(amount_tiyn, room)
-                promised[kid] = promised.get(kid, 0) + wallet
-                parts = (wallet, amount_tiyn - wallet, now + TERMS_SECONDS)
-                known = Terms(identity, owners[kid], kid, self._inventory_kid, *parts)
-                rows += [Row(self._open, identity, known.encode()), Row(self._nonces, known.nonce, identity)]
-            made.append(known)
-        if rows:
-            self._cabinet.put_many(rows)
-        return made
+        return promised
+
+    def _give(
+        self, wish: tuple[bytes, bytes, int], policy: PolicySet, promised: dict[bytes, int]
+    ) -> tuple[Terms, list[Row]]:
+        identity, kid, amount_tiyn = wish
+        HASH.load(identity, "terms id")
+        check_tiyn(amount_tiyn, at_least=1)
+        known = self._known(identity, kid, amount_tiyn)
+        if known is not None:
+            return known, []
+        customer = self._customers.owner_of(kid).id
+        room = max(0, self._room(kid, policy) - promised.get(kid, 0))
+        wallet = min(amount_tiyn, room)
+        promised[kid] = promised.get(kid, 0) + wallet
+        parts = (wallet, amount_tiyn - wallet, self._clock.now() + TERMS_SECONDS)
+        terms = Terms(identity, customer, kid, self._inventory_kid, *parts)
+        return terms, [Row(self._open, identity, terms.encode()), Row(self._nonces, terms.nonce, identity)]
 
     def _known(self, id: bytes, kid: bytes, amount_tiyn: int) -> Terms | None:
         for drawer in (self._open, self._done):

@@ -146,7 +146,7 @@ class PolicyPayments:
                 (derived(batch.ids[place], "terms"), batch.rows[place][1].wallet.kid, batch.rows[place][2])
                 for place in places
             ]
-            given = self._system.banks[bank_id].receiving_terms(wishes, self._policy)
+            given = self._system.banks[bank_id].overflow.terms(wishes, self._policy)
             for place, terms in zip(places, given, strict=True):
                 if isinstance(terms, Terms):
                     batch.terms[place] = terms
@@ -195,7 +195,7 @@ class PolicyPayments:
         closed = [one if one is not None and one.state != "saved" else None for one in known]
         fresh = [place for place, one in zip(places, closed, strict=True) if one is None]
         saved = self._store.save_intents([batch.intents[place] for place in fresh])
-        answers = self._system.banks[bank_id].settle_received([intent.body for intent in saved])
+        answers = self._system.banks[bank_id].overflow.settle([intent.body for intent in saved])
         close(self._store, self._system.network, saved, answers, self._directory, self._clock)
         for place, answer in zip(fresh, answers, strict=True):
             self._note(batch, place, answer)
