@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from typing import Any
 
 from cbdc.errors import LANGUAGES, by_code
@@ -87,7 +88,9 @@ def _digest(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> str:
     digest = hashlib.sha256()
     for identity in sandbox.signed_ids():
         digest.update(identity)
-    digest.update(canonical_json(list(events)).encode())
+    # The facts of refusals stand in their sentences already.
+    told = [{key: value for key, value in event.items() if key != "refused_with"} for event in events]
+    digest.update(canonical_json(told).encode())
     return digest.hexdigest()
 
 
@@ -133,6 +136,10 @@ def _facts(
             facts[f"steps.{event['verb']}.{event['who']}" if event["who"] else f"steps.{event['verb']}"] += (
                 event["accepted"]
             )
+    reached = {event["milestone"]: event for event in events if event.get("milestone") and event["accepted"]}
+    for name, event in reached.items():
+        since = reached[event["since"]]["date"] if event["since"] in reached else script.start.isoformat()
+        facts[f"days.{name}"] = (date.fromisoformat(event["date"]) - date.fromisoformat(since)).days
     for cast in script.cast:
         group = sandbox.group_figures(cast.name)
         facts.update({f"{kind}.{cast.name}_tiyn": value for kind, value in group.items()})

@@ -10,6 +10,7 @@
     [[step]]       what happens: day (or first_day and last_day), at, do, and the arguments of the verb; `refused`
                    names the code that each try of this step must be refused with, and `rule` the rule that does it
     [[expect]]     name, fact, equals: what must be true at the end, as a closed form of the parameters
+    [quick]        NAME = value of parameters for a small run: `tenge pilot run NAME --quick`
 
 Numbers are expressions (`wallets.pilot.expression`); money is in tiyn, so write `tenge(800)`. Days count working days
 from 1 (Monday to Friday); day 0 is the day before the first, for preparations, and days after the last are allowed.
@@ -29,6 +30,7 @@ from typing import Any
 
 from cbdc.errors import Refused, catalogue
 from wallets.cast import DEVICE_TIERS
+from wallets.pilot.expression import evaluate
 from wallets.pilot.mark_rules import Known, Rules, category, read_rules
 from wallets.pilot.reader import (
     MAX_NAME,
@@ -114,6 +116,7 @@ class Step:
     """One happening on one day: `verb` with its `arguments`; `refused` is the code every try must be refused with.
 
     `rule` names the rule of the script that refuses it (`mark.meal.goods`): without that one rule it would be accepted.
+    `milestone` names a moment, told in days `since` another one (without it: since the first day).
     """
 
     number: int
@@ -124,6 +127,8 @@ class Step:
     refused: str
     text: str
     rule: str = ""
+    milestone: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +168,7 @@ class Script:
     file: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    quick: Mapping[str, int] = field(default_factory=dict)
 
     def date_of(self, day: int) -> date:
         """The calendar date of a working day; day 0 is the calendar day before day 1, and later days skip weekends."""
@@ -205,6 +211,16 @@ def load(name_or_path: str, settings: Mapping[str, str] | None = None) -> Script
     """
     file, data = read_source(name_or_path)
     return parse(file, data, settings or {})
+
+
+def quick_settings(name_or_path: str) -> dict[str, str]:
+    """The settings of the script's section [quick], for a small run; none when it has no such section.
+
+    Raises E_SCRIPT_UNKNOWN, and E_SCRIPT for a mistake in the section or in the parameters.
+    """
+    file, data = read_source(name_or_path)
+    table = read_table(file, data)
+    return {name: str(value) for name, value in _quick(file, table, _parameters(file, table, {})).items()}
 
 
 def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str] = ()) -> Script:
@@ -252,6 +268,7 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
         simulated=tuple(str(item) for item in head.list("simulated")),
         file=file,
         facts=_facts(file, table),
+        quick=_quick(file, table, parameters),
         extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
     )
     head.done()
@@ -259,7 +276,19 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
     return script
 
 
-_SECTIONS = {"pilot", "parameter", "derived", "require", "bank", "budget", "mark", "cast", "step", "expect"}
+_SECTIONS = {
+    "pilot",
+    "parameter",
+    "derived",
+    "require",
+    "bank",
+    "budget",
+    "mark",
+    "cast",
+    "step",
+    "expect",
+    "quick",
+}
 
 
 def _date(head: Reader) -> date:
@@ -304,6 +333,20 @@ def _setting(name: str, text: str) -> int:
         return int(text.replace("_", ""))
     except ValueError:
         raise Refused("E_SETTING", name=name, value=text[:40], problem="it must be a whole number") from None
+
+
+def _quick(file: str, table: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, int]:
+    reader = Reader(file, "[quick]", table.get("quick", {}))
+    rows = {str(row.get("name")): row for _, row in rows_of(file, table, "parameter")}
+    found: dict[str, int] = {}
+    for name in table.get("quick", {}):
+        if name not in [parameter.name for parameter in parameters]:
+            raise reader.wrong(f"there is no parameter {name[:MAX_NAME]}")
+        found[name] = reader.value(name, {})
+        least, most = evaluate(rows[name].get("least", 0), {}), evaluate(rows[name].get("most", 10**12), {})
+        if not least <= found[name] <= most:
+            raise reader.wrong(f"{name} is {found[name]}; it must be from {least} to {most}")
+    return found
 
 
 def _derive(file: str, table: Mapping[str, Any], names: dict[str, int]) -> None:
@@ -408,7 +451,8 @@ def _cast(
 
 
 def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tuple[Step, ...]:
-    found: list[tuple[int, str, int, dict[str, Any], str, str, str, str]] = []
+    found: list[tuple[int, str, int, tuple[Any, ...]]] = []
+    milestones: set[str] = set()
     for number, row in rows_of(file, table, "step"):
         reader = Reader(file, f"[[step]] number {number}", row)
         first = reader.value("day", names, -1)
@@ -430,15 +474,14 @@ def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tup
                 f"there is no rule {rule[:MAX_NAME]}" if refused else "a rule is named where one refuses"
             )
             raise reader.wrong(problem)
-        arguments = reader.rest()
-        found += [
-            (day, time, number, arguments, verb, refused, text, rule) for day in range(first, last + 1, every)
-        ]
+        milestone, since = reader.text("milestone", ""), reader.text("since", "")
+        if since and since not in milestones:
+            raise reader.wrong(f"there is no milestone {since[:MAX_NAME]} above")
+        milestones.add(milestone)
+        words = (verb, reader.rest(), refused, text, rule, milestone, since)
+        found += [(day, time, number, words) for day in range(first, last + 1, every)]
     found.sort(key=lambda item: item[:3])
-    return tuple(
-        Step(place, day, time, verb, {**arguments}, refused, text, rule)
-        for place, (day, time, _, arguments, verb, refused, text, rule) in enumerate(found)
-    )
+    return tuple(Step(place, day, time, *words) for place, (day, time, _, words) in enumerate(found))
 
 
 def _expectation(file: str, number: int, row: Any, names: Mapping[str, int]) -> Expectation:
