@@ -84,11 +84,17 @@ class ClientFile:
 
     def open(self, client: Client) -> Client:
         """A new client, or the one known under this id; E_ID_REUSED when that is somebody else."""
-        known = self._cabinet.get(self._drawer, HASH.load(client.id, "client id"))
+        known = self.known(client)
         if known is None:
             self._put(client)
-            return client
-        before = self._load(client.id, known)
+        return known or client
+
+    def known(self, client: Client) -> Client | None:
+        """The client that is known under this id, or None; E_ID_REUSED when that is somebody else."""
+        data = self._cabinet.get(self._drawer, HASH.load(client.id, "client id"))
+        if data is None:
+            return None
+        before = self._load(client.id, data)
         if (before.name, before.reference, before.category) != (
             client.name,
             client.reference,
@@ -105,23 +111,15 @@ class ClientFile:
         return self._load(id, data)
 
     def active(self, id: bytes) -> Client:
-        """A client that may place orders: E_CLIENT_UNKNOWN, E_CLIENT_FROZEN, E_CLIENT_LINK (not linked to a bank)."""
+        """A client that may place orders: E_CLIENT_UNKNOWN, E_CLIENT_FROZEN."""
         client = self.get(id)
         if client.state == FROZEN:
             raise Refused("E_CLIENT_FROZEN", id=id)
-        if not client.link:
-            raise Refused("E_CLIENT_LINK", id=id)
         return client
 
     def all(self) -> list[Client]:
         """Every client, oldest first."""
         return [self._load(*row) for row in self._cabinet.all(self._drawer)]
-
-    def attach(self, id: bytes, link: bytes, bank_id: int) -> Client:
-        """Note the link to a bank."""
-        client = replace(self.get(id), link=link, bank_id=bank_id)
-        self._put(client)
-        return client
 
     def note_test(self, id: bytes) -> Client:
         """The client passed the knowledge test."""

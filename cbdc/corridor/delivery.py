@@ -245,6 +245,13 @@ class DeliveryDesk:
             self._log.row(id, terms.asset, "deliver", "accepted", tiyn=terms.tiyn, units=terms.units)
         )
 
+    def take(self, id: bytes, secret: bytes) -> None:
+        """The buyer's units, by a secret that came another way. Again is harmless.
+
+        E_UNIT_PREIMAGE, E_UNIT_CLAIM_LATE, E_UNIT_LOCK.
+        """
+        self._ledgers[self.terms(id).asset].claim(_lock_id(id), secret)
+
     def take_back(self, id: bytes) -> None:
         """The seller's units, after the asset's deadline. Again is harmless; E_UNIT_REFUND_EARLY, E_UNIT_LOCK."""
         self._ledgers[self.terms(id).asset].refund(_lock_id(id))

@@ -1,7 +1,7 @@
 """A licensed exchange of the AIFC, simulated: a plain dealer whose clients are linked to their bank accounts.
 
-    open_client     the exchange identifies its client
-    link            bank and exchange agree on the person, by a code and without the name
+    open_client     the exchange identifies its client; bank and exchange agree on the person, by a code and without the
+                    name, before an account is there
     fund            digital tenge from the client's own key; the monthly cap is shared with all other providers
     buy, sell       against the dealer's price
     send            to a client of a licensed provider, with travel facts; never as a payment
@@ -14,11 +14,11 @@
 Source: `docs/domain.md`, digital assets: the corridor between AIFC exchanges and banks since June 2022.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cbdc.accounts import Posting, credit, debit
 from cbdc.cabinet import follow
-from cbdc.corridor.bank_desk import BankDesk, Link
+from cbdc.corridor.bank_desk import BankDesk
 from cbdc.corridor.cap import CapRule, SimulatedDataExchange
 from cbdc.corridor.cash import FUND, WITHDRAW, Cash, FundOrders, WithdrawOrders
 from cbdc.corridor.clients import FROZEN, Client, ClientFile
@@ -182,25 +182,26 @@ class SimulatedExchange:
         category: int = PERSON,
         resident: bool = True,
         declared_usd_cents: int = 0,
+        *,
+        bank_id: int,
+        customer: bytes,
     ) -> Client:
-        """Identify a client and open its account. Once per `id`; E_CORRIDOR_LICENCE, E_ID_REUSED."""
-        self._commons.gate.require(self.kid, EXCHANGE_ACTIVITY)
-        return self.clients.open(
-            Client(id, name, reference, address, category, int(resident), 0, declared_usd_cents)
-        )
+        """Identify a client, agree with its bank that it is the bank's `customer`, and open its account.
 
-    def link(self, client: bytes, bank_id: int, customer: bytes) -> Link:
-        """Link a client to the bank's customer that it says it is. Raises E_PERSON_MATCH, and what the bank says."""
-        known = self.clients.get(client)
-        code = match_code(self._secrets[bank_id], known.reference)
-        link = self.cash.banks[bank_id].link(
-            follow("corridor link", self.kid, client), self.kid, customer, code
-        )
-        self.clients.attach(client, link.id, bank_id)
-        return link
+        Once per `id`. Raises E_CORRIDOR_LICENCE, E_PERSON_MATCH, E_ID_REUSED, and what the bank says.
+        """
+        self._commons.gate.require(self.kid, EXCHANGE_ACTIVITY)
+        client = Client(id, name, reference, address, category, int(resident), 0, declared_usd_cents)
+        known = self.clients.known(client)
+        if known is not None:
+            return known
+        code = match_code(self._secrets[bank_id], reference)
+        name_of_link = follow("corridor link", self.kid, id)
+        link = self.cash.banks[bank_id].link(name_of_link, self.kid, customer, code)
+        return self.clients.open(replace(client, link=link.id, bank_id=bank_id))
 
     def till_kid(self, client: bytes) -> bytes:
-        """The key a client pays to fund its account; E_CLIENT_UNKNOWN, E_CLIENT_FROZEN, E_CLIENT_LINK."""
+        """The key a client pays to fund its account; E_CLIENT_UNKNOWN, E_CLIENT_FROZEN."""
         return self.cash.tills[self.clients.active(client).bank_id].kid
 
     def owed_tiyn(self, client: bytes) -> int:

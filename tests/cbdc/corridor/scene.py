@@ -85,8 +85,15 @@ class Scene:
         self.holder(name, tiyn, bank_id)
         client = ident(f"client {exchange.name} {name}")
         facts = {"declared_usd_cents": 10_000_000, "address": "a street", **facts}
-        exchange.open_client(client, name, reference(name), category=category, **facts)  # type: ignore[arg-type]
-        exchange.link(client, bank_id, ident(name))
+        exchange.open_client(
+            client,
+            name,
+            reference(name),
+            category=category,
+            bank_id=bank_id,
+            customer=ident(name),
+            **facts,  # type: ignore[arg-type]
+        )
         return client
 
     def holder(self, name: str, tiyn: int = tenge(3_000_000), bank_id: int = 1) -> SoftwareKey:

@@ -11,13 +11,15 @@ from cbdc.corridor.cap import CapRule
 from cbdc.corridor.exchange import ExchangeRules
 from cbdc.corridor.measures import measure
 from cbdc.corridor.orders import HELD
+from cbdc.corridor.persons import match_code
 from cbdc.corridor.reconcile import reconcile
-from cbdc.corridor.records import EXCHANGE_ACTIVITY, FREEZE_ACCOUNT, REFUSE, RELEASE, SUSPENDED
+from cbdc.corridor.records import EXCHANGE_ACTIVITY, FREEZE_ACCOUNT, REFUSE, RELEASE, SUSPENDED, Verdict
 from cbdc.corridor.screening import Screen
 from cbdc.corridor.setup import sign_verdict
 from cbdc.corridor.trades import SendRules, client_custody, own_custody
 from cbdc.errors import TengeError, Unavailable
 from cbdc.money import tenge
+from cbdc.record import sign
 from cbdc.token import MERCHANT, KeyLock, Token
 from cbdc.transaction import Transfer, sign_transaction
 from tests.cbdc.corridor.scene import COIN, PLAN, Scene, reference
@@ -86,7 +88,9 @@ def test_without_a_licence_in_force_nothing_goes() -> None:
     scene.corridor.register.move(ident("stop"), scene.one.kid, EXCHANGE_ACTIVITY, SUSPENDED)
     assert code(lambda: scene.one.fund(ayan, payment)) == "E_CORRIDOR_LICENCE"
     assert code(lambda: scene.one.buy(ident("b"), ayan, COIN, 1_000)) == "E_CORRIDOR_LICENCE"
-    assert code(lambda: scene.one.open_client(ident("x"), "x", "1")) == "E_CORRIDOR_LICENCE"
+    opening = code(lambda: scene.one.open_client(ident("x"), "x", "1", bank_id=1, customer=ident("ayan")))
+    assert opening == "E_CORRIDOR_LICENCE"
+    assert Scene(system=scene.system).one.name == "Alatau"  # opened again, its accounts are still there
     scene.corridor.register.silent = True
     assert code(lambda: scene.two.buy(ident("b"), ayan, COIN, 1_000)) == "E_CORRIDOR_LICENCE_SILENT"
     assert scene.system.ledger.owned(scene.one.till_kid(ayan)) != []  # its capital, and nothing more
@@ -105,23 +109,30 @@ def test_a_bank_ends_the_relation_with_a_risky_provider() -> None:
 
 
 def test_both_sides_must_mean_the_same_person() -> None:
+    def opening(scene: Scene, customer: str, name: str = "ayan") -> Callable[[], object]:
+        number = reference(name)
+        return lambda: scene.one.open_client(
+            ident("client"), name, number, bank_id=1, customer=ident(customer)
+        )
+
     scene = Scene()
     scene.holder("ayan")
     scene.holder("dina-long")
-    client = ident("client")
-    scene.one.open_client(client, "ayan", reference("ayan"))
-    assert code(lambda: scene.one.link(client, 1, ident("dina-long"))) == "E_PERSON_MATCH"
-    assert code(lambda: scene.one.link(client, 1, ident("nobody"))) == "E_CUSTOMER_UNKNOWN"
-    assert code(lambda: scene.one.buy(ident("b"), client, COIN, 1_000)) == "E_CLIENT_LINK"
-    scene.one.link(client, 1, ident("ayan"))
-    scene.one.link(client, 1, ident("ayan"))
-    assert code(lambda: scene.one.open_client(client, "other", "1")) == "E_ID_REUSED"
+    assert code(opening(scene, "dina-long")) == "E_PERSON_MATCH"
+    assert code(opening(scene, "nobody")) == "E_CUSTOMER_UNKNOWN"
+    assert scene.one.clients.all() == []
+    assert opening(scene, "ayan")() == opening(scene, "ayan")()
+    assert code(opening(scene, "dina-long", "dina-long")) == "E_ID_REUSED"
     assert code(lambda: scene.one.buy(ident("b"), ident("?"), COIN, 1_000)) == "E_CLIENT_UNKNOWN"
-    assert code(lambda: scene.corridor.desks[2].find(ident("l"), scene.one.kid)) == "E_CORRIDOR_LINK"
+    desk, link = scene.corridor.desks[1], scene.one.clients.get(ident("client")).link
+    assert code(lambda: scene.corridor.desks[2].find(link, scene.one.kid)) == "E_CORRIDOR_LINK"
+    assert code(lambda: desk.find(link, scene.two.kid)) == "E_CORRIDOR_LINK"
+    assert not desk.owns(desk.find(link, scene.one.kid), key("nobody").public.kid)
+    repeated = match_code(b"any", "any")
+    assert code(lambda: desk.link(link, scene.one.kid, ident("dina-long"), repeated)) == "E_ID_REUSED"
     unmatched = Scene(replace(PLAN, identify=False))
     unmatched.holder("dina-long")
-    unmatched.one.open_client(client, "ayan", reference("ayan"))
-    unmatched.one.link(client, 1, ident("dina-long"))
+    opening(unmatched, "dina-long")()
 
 
 # --- money in ---
@@ -406,14 +417,31 @@ def test_a_refused_order_stays_refused_and_an_account_may_be_frozen(verdict: int
     agreed(scene)
 
 
-def test_a_released_order_may_still_be_refused_and_goes_on_after_a_crash() -> None:
+def test_a_released_order_may_still_be_refused_and_is_carried_on_by_resume() -> None:
     scene, ayan = screened()
     held = hold(scene, ayan)
     scene.one.withdraw(ident("w"), ayan, scene.one.owed_tiyn(ayan))
     verdict = sign_verdict(scene.corridor, "Alatau", held, RELEASE, "fine")
     assert code(lambda: scene.one.review(verdict)) == "E_FUNDS_ACCOUNT"
+    assert scene.one.desk.resume() == []
     scene.fund("ayan", ayan, 500 * DOLLAR)
     assert scene.one.buy(held, ayan, COIN, 400 * DOLLAR).cleared
+    agreed(scene)
+
+
+def test_a_release_that_was_written_down_is_carried_on() -> None:
+    scene, ayan = screened()
+    held = hold(scene, ayan)
+    scene.corridor.register.silent = True
+    verdict = sign_verdict(scene.corridor, "Alatau", held, RELEASE, "fine")
+    assert code(lambda: scene.one.review(verdict)) == "E_CORRIDOR_LICENCE_SILENT"
+    assert [error.code for _, error in scene.one.desk.resume()] == ["E_CORRIDOR_LICENCE_SILENT"]
+    scene.corridor.register.silent = False
+    assert scene.one.desk.resume() == []
+    assert scene.one.buy(held, ayan, COIN, 400 * DOLLAR).cleared
+    named = Verdict(key("stranger").public.kid, held, RELEASE, "mine", scene.clock.now())
+    own = sign(named, scene.system.network, scene.corridor.officer("Alatau")).encode()
+    assert code(lambda: scene.one.review(own)) == "E_COMPLIANCE_OFFICER"
     agreed(scene)
 
 
