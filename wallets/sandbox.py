@@ -114,6 +114,11 @@ class Sandbox:
         sandbox.set_up()
         return sandbox
 
+    @property
+    def entropy(self) -> SeededEntropy:
+        """Chance for what is built over this sandbox: keyed by the keystore, the same when it is opened again."""
+        return self._entropy
+
     def close(self) -> None:
         """Release every file."""
         self.field.close()
