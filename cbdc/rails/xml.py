@@ -59,7 +59,8 @@ def parse(data: bytes) -> Any:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[^\x20-\x7e]", "?", text)[:120]
+    """A library's words, without namespaces, in letters that every screen has; never more than a line."""
+    return re.sub(r"[^\x20-\x7e]", "?", re.sub(r"\{[^}]*\}", "", text)).rstrip(". ")[:120]
 
 
 @lru_cache(maxsize=32)
