@@ -37,7 +37,8 @@ def no_report(world: Any) -> Any:
 @dataclass(frozen=True, slots=True)
 class Extension:
     """One part. `sections` are the top-level names of a script that belong to it; `families` the first words of its
-    facts. `close`, when given, releases what `open` took."""
+    facts. `close`, when given, releases what `open` took; `tick` does what has fallen due, before each step, at its
+    moment (Unix seconds)."""
 
     name: str
     sections: frozenset[str]
@@ -48,3 +49,4 @@ class Extension:
     facts: Callable[[Any], Mapping[str, int]] = no_facts
     report: Callable[[Any], Any] = no_report
     close: Callable[[Any], None] = field(default=lambda world: None)
+    tick: Callable[[Any, int], None] = field(default=lambda world, now: None)

@@ -132,6 +132,7 @@ def plan_of(script: Script, asked: Mapping[str, Any], clock: ManualClock) -> San
         budget_bank=script.budget_bank,
         budget_tiyn=script.budget_tiyn,
         loss_reserve_tiyn=script.loss_reserve_tiyn,
+        registers=tuple(dict.fromkeys(register for register, _ in script.facts)),
     )
 
 
@@ -171,6 +172,8 @@ def _event(script: Script, sandbox: Sandbox, step: Step, outcome: Outcome) -> di
         "accepted": sum(1 for error in outcome.results if error is None),
         "refused_as": step.refused,
         "rule": step.rule,
+        "milestone": step.milestone,
+        "since": step.since,
         "refusals": dict(sorted(refusals.items())),
         "sentences": _sentences(outcome),
         "mark": str(step.arguments.get("mark", "")),

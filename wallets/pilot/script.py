@@ -10,6 +10,7 @@
     [[step]]       what happens: day (or first_day and last_day), at, do, and the arguments of the verb; `refused`
                    names the code that each try of this step must be refused with, and `rule` the rule that does it
     [[expect]]     name, fact, equals: what must be true at the end, as a closed form of the parameters
+    [quick]        NAME = value of parameters for a small run: `tenge pilot run NAME --quick`
 
 Numbers are expressions (`wallets.pilot.expression`); money is in tiyn, so write `tenge(800)`. Days count working days
 from 1 (Monday to Friday); day 0 is the day before the first, for preparations, and days after the last are allowed.
@@ -27,9 +28,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cbdc import token
 from cbdc.errors import Refused, catalogue
 from wallets.cast import DEVICE_TIERS
+from wallets.pilot.expression import evaluate
+from wallets.pilot.mark_rules import Known, Rules, category, read_rules
 from wallets.pilot.reader import (
     MAX_NAME,
     MAX_SCRIPT_BYTES,
@@ -49,7 +51,6 @@ GRADES = {
     "D": "derived",
     "A": "assumption",
 }
-CATEGORIES = {name.replace(" ", "_"): number for number, name in token.CATEGORY_NAMES.items()}
 MAX_CAST = 100_000
 MAX_DAYS = 2_000
 YEARS = range(2_000, 2_101)
@@ -82,19 +83,17 @@ class Bank:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A purpose of marked money, before it is signed. Days count as in steps."""
+    """A purpose of marked money, before it is signed. Days count as in steps; rules: `wallets.pilot.mark_rules`."""
 
     name: str
     label: str
     purpose: int
-    edges: tuple[tuple[int, tuple[int, ...]], ...]
     max_hops: int
-    payment_cap_tiyn: int
     first_day: int
-    last_day: int
     release_categories: tuple[int, ...]
-    evidence: bool
     converts_on_redeem: bool
+    person_to_person: bool
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +116,7 @@ class Step:
     """One happening on one day: `verb` with its `arguments`; `refused` is the code every try must be refused with.
 
     `rule` names the rule of the script that refuses it (`mark.meal.goods`): without that one rule it would be accepted.
+    `milestone` names a moment, told in days `since` another one (without it: since the first day).
     """
 
     number: int
@@ -127,6 +127,8 @@ class Step:
     refused: str
     text: str
     rule: str = ""
+    milestone: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +167,8 @@ class Script:
     simulated: tuple[str, ...] = field(default=())
     file: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    quick: Mapping[str, int] = field(default_factory=dict)
 
     def date_of(self, day: int) -> date:
         """The calendar date of a working day; day 0 is the calendar day before day 1, and later days skip weekends."""
@@ -209,6 +213,16 @@ def load(name_or_path: str, settings: Mapping[str, str] | None = None) -> Script
     return parse(file, data, settings or {})
 
 
+def quick_settings(name_or_path: str) -> dict[str, str]:
+    """The settings of the script's section [quick], for a small run; none when it has no such section.
+
+    Raises E_SCRIPT_UNKNOWN, and E_SCRIPT for a mistake in the section or in the parameters.
+    """
+    file, data = read_source(name_or_path)
+    table = read_table(file, data)
+    return {name: str(value) for name, value in _quick(file, table, _parameters(file, table, {})).items()}
+
+
 def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str] = ()) -> Script:
     """The script in the bytes of a TOML file; the errors of `load`.
 
@@ -224,7 +238,9 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
     _require(file, table, names)
     marks, banks, cast = list[Mark](), list[Bank](), list[Cast]()
     for number, row in rows_of(file, table, "mark"):
-        marks.append(_mark(file, number, row, names, [mark.name for mark in marks]))
+        marks.append(
+            _mark(file, number, row, names, Known(_facts(file, table), [mark.name for mark in marks]))
+        )
     for number, row in rows_of(file, table, "bank"):
         banks.append(_bank(file, number, row, names, [bank.name for bank in banks]))
     for number, row in rows_of(file, table, "cast"):
@@ -251,6 +267,8 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
         ),
         simulated=tuple(str(item) for item in head.list("simulated")),
         file=file,
+        facts=_facts(file, table),
+        quick=_quick(file, table, parameters),
         extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
     )
     head.done()
@@ -258,7 +276,19 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
     return script
 
 
-_SECTIONS = {"pilot", "parameter", "derived", "require", "bank", "budget", "mark", "cast", "step", "expect"}
+_SECTIONS = {
+    "pilot",
+    "parameter",
+    "derived",
+    "require",
+    "bank",
+    "budget",
+    "mark",
+    "cast",
+    "step",
+    "expect",
+    "quick",
+}
 
 
 def _date(head: Reader) -> date:
@@ -305,6 +335,20 @@ def _setting(name: str, text: str) -> int:
         raise Refused("E_SETTING", name=name, value=text[:40], problem="it must be a whole number") from None
 
 
+def _quick(file: str, table: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, int]:
+    reader = Reader(file, "[quick]", table.get("quick", {}))
+    rows = {str(row.get("name")): row for _, row in rows_of(file, table, "parameter")}
+    found: dict[str, int] = {}
+    for name in table.get("quick", {}):
+        if name not in [parameter.name for parameter in parameters]:
+            raise reader.wrong(f"there is no parameter {name[:MAX_NAME]}")
+        found[name] = reader.value(name, {})
+        least, most = evaluate(rows[name].get("least", 0), {}), evaluate(rows[name].get("most", 10**12), {})
+        if not least <= found[name] <= most:
+            raise reader.wrong(f"{name} is {found[name]}; it must be from {least} to {most}")
+    return found
+
+
 def _derive(file: str, table: Mapping[str, Any], names: dict[str, int]) -> None:
     reader = Reader(file, "[derived]", table.get("derived", {}))
     for name in list(table.get("derived", {})):
@@ -320,6 +364,16 @@ def _require(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> N
         if not reader.value("that", names):
             raise Refused("E_SCRIPT_REQUIRES", sentence=sentence)
         reader.done()
+
+
+def _facts(file: str, table: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """(register, fact) to the fact's number, as far as the registers can be read here."""
+    rows = [row for _, row in rows_of(file, table, "register") if isinstance(row, dict)]
+    return {
+        (str(row.get("name")), str(fact)): place
+        for row in rows
+        for place, fact in enumerate(row["facts"] if isinstance(row.get("facts"), list) else [], start=1)
+    }
 
 
 def _bank(file: str, number: int, row: Any, names: Mapping[str, int], taken: Container[str]) -> Bank:
@@ -346,33 +400,22 @@ def _day(reader: Reader, day: int) -> int:
     return day
 
 
-def _category(reader: Reader, name: object) -> int:
-    if not isinstance(name, str) or name not in CATEGORIES:
-        raise reader.wrong(f"category {name!r} must be one of {', '.join(CATEGORIES)}")
-    return CATEGORIES[name]
-
-
-def _mark(file: str, number: int, row: Any, names: Mapping[str, int], taken: Container[str]) -> Mark:
-    reader = Reader(file, f"[[mark]] number {number}", row)
-    edges = []
-    for edge in reader.list("edges"):
-        if not (isinstance(edge, list) and len(edge) == 2 and isinstance(edge[1], list)):
-            raise reader.wrong('edges are written as [["payer", ["payee", ...]], ...]')
-        edges.append((_category(reader, edge[0]), tuple(_category(reader, name) for name in edge[1])))
-    name = reader.name("name", taken=taken)
+def _mark(file: str, number: int, row: Any, names: Mapping[str, int], known: Known) -> Mark:
+    place = f"[[mark]] number {number}"
+    reader = Reader(file, place, row)
+    name = reader.name("name", taken=known.marks)
     mark = Mark(
         name=name,
         label=reader.text("label", name),
         purpose=reader.value("purpose", names),
-        edges=tuple(edges),
         max_hops=reader.value("max_hops", names, 0),
-        payment_cap_tiyn=reader.value("payment_cap", names, 0),
         first_day=_day(reader, reader.value("first_day", names, 0)),
-        last_day=_day(reader, reader.value("last_day", names)),
-        release_categories=tuple(_category(reader, item) for item in reader.list("release")),
-        evidence=bool(reader.value("evidence", names, 0)),
+        release_categories=tuple(category(reader, item) for item in reader.list("release")),
         converts_on_redeem=bool(reader.value("converts_on_redeem", names, 0)),
+        person_to_person=bool(reader.value("person_to_person", names, 0)),
+        rules=read_rules(file, place, row, names, known),
     )
+    reader.list("rule")
     reader.done()
     return mark
 
@@ -389,7 +432,7 @@ def _cast(
     cast = Cast(
         name=reader.name("name", taken=taken),
         count=reader.value("count", names),
-        category=_category(reader, reader.text("category")),
+        category=category(reader, reader.text("category")),
         bank=_bank_named(reader, reader.text("bank"), banks),
         tier=reader.value("tier", names, 2),
         deposit=reader.number("deposit", 0),
@@ -408,7 +451,8 @@ def _cast(
 
 
 def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tuple[Step, ...]:
-    found: list[tuple[int, str, int, dict[str, Any], str, str, str, str]] = []
+    found: list[tuple[int, str, int, tuple[Any, ...]]] = []
+    milestones: set[str] = set()
     for number, row in rows_of(file, table, "step"):
         reader = Reader(file, f"[[step]] number {number}", row)
         first = reader.value("day", names, -1)
@@ -430,15 +474,14 @@ def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tup
                 f"there is no rule {rule[:MAX_NAME]}" if refused else "a rule is named where one refuses"
             )
             raise reader.wrong(problem)
-        arguments = reader.rest()
-        found += [
-            (day, time, number, arguments, verb, refused, text, rule) for day in range(first, last + 1, every)
-        ]
+        milestone, since = reader.text("milestone", ""), reader.text("since", "")
+        if since and since not in milestones:
+            raise reader.wrong(f"there is no milestone {since[:MAX_NAME]} above")
+        milestones.add(milestone)
+        words = (verb, reader.rest(), refused, text, rule, milestone, since)
+        found += [(day, time, number, words) for day in range(first, last + 1, every)]
     found.sort(key=lambda item: item[:3])
-    return tuple(
-        Step(place, day, time, verb, {**arguments}, refused, text, rule)
-        for place, (day, time, _, arguments, verb, refused, text, rule) in enumerate(found)
-    )
+    return tuple(Step(place, day, time, *words) for place, (day, time, _, words) in enumerate(found))
 
 
 def _expectation(file: str, number: int, row: Any, names: Mapping[str, int]) -> Expectation:
