@@ -10,7 +10,7 @@ knows no network, and it believes a pocket note only with the bank's signature.
 Shown once for an attempt, shown the same for ever: a terminal that lost power asks again and gets the same bytes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cbdc import canonical
@@ -96,7 +96,7 @@ class SimulatedChip:
             nonce = binding_of(dict(values), counter)
             return sign_payment(self._signer, self._network, note, payee, amount, nonce, mark).encode()
 
-        return self._show(attempt, transfer)
+        return self._show("shown", attempt, transfer)
 
     def ask(self, attempt: bytes, values: Mapping[int, str]) -> bytes:
         """Field 55 of a question for the pocket."""
@@ -105,10 +105,10 @@ class SimulatedChip:
             record = PocketQuestion(self.number, counter, binding_of(dict(values), counter))
             return sign(record, self._network, self._signer).encode()
 
-        return self._show(attempt, question)
+        return self._show("asked", attempt, question)
 
-    def _show(self, attempt: bytes, make: Any) -> bytes:
-        identity = follow("shown", self._row, attempt)
+    def _show(self, what: str, attempt: bytes, make: Callable[[int], bytes]) -> bytes:
+        identity = follow(what, self._row, attempt)
         shown = self._cabinet.get(_SHOWN, identity)
         if shown is None:
             counter, note = self._state()

@@ -303,7 +303,9 @@ class CardIssuer:
             return []
         card = self.registry.card(payment.card)
         identity = follow("card return", payment.key, cause)
-        return self.returns.row(Return(identity, card.customer, amount_tiyn, self.registry.lock(card).kids))
+        return self.returns.row(
+            Return(identity, card.customer, amount_tiyn, self.registry.lock(card.id).kids)
+        )
 
     def _refuse(self, message: Message, payment: Payment | None, refusal: TengeError) -> Payment:
         """Answer with a refusal. A request that was refused leaves a payment that was declined, with the reason."""

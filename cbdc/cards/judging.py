@@ -96,7 +96,12 @@ class Judge:
             raise Refused("E_CARD_REPLAY", card=masked(device.number), counter=shown.counter)
         self.rules.check_limits(message, self._paid(card, self._today()))
         signed = check_payment(
-            message, shown, device.key, self._registry.lock(card), self._payee(message), self._gateway.network
+            message,
+            shown,
+            device.key,
+            self._registry.lock(card.id),
+            self._payee(message),
+            self._gateway.network,
         )
         if not bound_to(message, shown, signed) and self.rules.has(REPLAY):
             raise Refused("E_CARD_CRYPTOGRAM", counter=shown.counter)
@@ -130,7 +135,7 @@ class Judge:
                 message,
                 shown,
                 device.key,
-                self._registry.lock(card),
+                self._registry.lock(card.id),
                 self._payee(message),
                 self._gateway.network,
             )
@@ -197,7 +202,7 @@ class Judge:
         note = PocketNote(
             device.number,
             device.counter,
-            self._registry.lock(card).kids,
+            self._registry.lock(card.id).kids,
             tuple((t.transaction_id, t.output, t.amount_tiyn, t.mark) for t in tokens),
         )
         return sign(note, self._gateway.network, self._signer).encode()

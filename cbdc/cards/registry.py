@@ -212,8 +212,9 @@ class CardRegistry:
         devices = [self.device(number) for number in card.numbers]
         return [device for device in devices if device.state != DELETED]
 
-    def lock(self, card: Card) -> QuorumLock:
-        """The lock of the card's pocket now: the wallet, the plastic, and the tokens that were not deleted."""
+    def lock(self, id: bytes) -> QuorumLock:
+        """The lock of a card's pocket now: the wallet, the plastic, and the tokens that were not deleted."""
+        card = self.card(id)
         return pocket_lock((card.wallet_kid, *(device.key.kid for device in self._speaking(card))))
 
     def device_row(self, device: Device) -> Row:

@@ -5,7 +5,7 @@ a filled pocket; the shop banks at bank 2 and takes digital tenge too.
 """
 
 from collections.abc import Iterable
-from pathlib import Path
+from dataclasses import replace
 
 from cbdc.accounts import CIRCULATION, deposit, inventory, reserve, reserves
 from cbdc.cabinet import Row, follow
@@ -15,17 +15,18 @@ from cbdc.cards.asking import MACHINE, Terminal
 from cbdc.cards.chip import SimulatedChip
 from cbdc.cards.issuer import CardIssuer
 from cbdc.cards.numbers import MASTERCARD_LIKE, VISA_LIKE
-from cbdc.cards.pocket import pocket_lock, tokens_in
+from cbdc.cards.pocket import tokens_in
 from cbdc.cards.registry import Card, NewCard
 from cbdc.cards.rules import CASH, STANDARD_RULES, Rule
 from cbdc.cards.system import CardSystem
 from cbdc.cards.wire import PlannedFaults
 from cbdc.keys import SoftwareKey
 from cbdc.money import tenge
-from cbdc.ports import Checkpoint, ManualClock, no_checkpoint
+from cbdc.ports import ManualClock, SeededEntropy
+from cbdc.system import Setup, Stores, assemble, open_stores
 from cbdc.token import MERCHANT, KeyLock, QuorumLock, Token, TokenId
 from cbdc.transaction import Transfer, sign_transaction
-from tests.cbdc.institutions import START, buy, ident, key, make_system, person, stock
+from tests.cbdc.institutions import BANKS, START, buy, ident, key, person, stock
 
 ISSUER, ACQUIRER = 1, 2
 MEMBERS = {1: VISA_LIKE, 2: MASTERCARD_LIKE}
@@ -33,18 +34,18 @@ POCKET = tenge(50_000)
 
 
 class CardScene:
-    """See the module's text. Built again over the same folder and clock, it is the same scene."""
+    """See the module's text. Built again over the same stores and clock, it is the same scene."""
 
     def __init__(
         self,
-        folder: Path | None = None,
         rules: Iterable[Rule] = STANDARD_RULES,
         stand_in_tiyn: int = 0,
-        checkpoint: Checkpoint = no_checkpoint,
+        stores: Stores | None = None,
         clock: ManualClock | None = None,
     ) -> None:
         self.clock = clock or ManualClock(START)
-        self.system = make_system(folder, checkpoint, self.clock)
+        self.stores = stores or open_stores(None)
+        self.system = assemble(self.stores, key, self.clock, SeededEntropy(7), Setup(banks=BANKS))
         self.faults = PlannedFaults()
         self.cards = CardSystem(self.system, MEMBERS, rules, stand_in_tiyn, self.faults)
         for bank in MEMBERS:
@@ -64,10 +65,11 @@ class CardScene:
             self.load(self.aliya, self.card, POCKET)
             self.tell(self.chip)
 
-    def issue(self, name: str, expires: str = "9912") -> Card:
+    def issue(self, name: str, expires: str = "9912", which: str = "") -> Card:
         """A card for a customer of bank 1."""
+        chip = key(f"{which}chip {name}")
         order = NewCard(
-            ident(f"card {name}"), ident(name), key(name).public.kid, VISA_LIKE, key(f"chip {name}"), expires
+            ident(f"{which}card {name}"), ident(name), key(name).public.kid, VISA_LIKE, chip, expires
         )
         return self.issuer.registry.issue([order])[0]
 
@@ -88,7 +90,7 @@ class CardScene:
             (i, t) for i, t in self.system.ledger.owned(kid) if t.mark == mark and isinstance(t.lock, KeyLock)
         ]
         total = sum(token.amount_tiyn for _, token in owned)
-        outputs = [Token(amount_tiyn, self.issuer.registry.lock(card), mark)]
+        outputs = [Token(amount_tiyn, self.issuer.registry.lock(card.id), mark)]
         if total > amount_tiyn:
             outputs.append(Token(total - amount_tiyn, KeyLock(kid), mark))
         self.transfer(owner, tuple(i for i, _ in owned), tuple(outputs))
@@ -99,16 +101,35 @@ class CardScene:
         record = Transfer(nonce, tuple(sorted(inputs)), outputs)
         self.system.ledger.submit(sign_transaction(record, self.system.network, [owner]).encode())
 
+    def relock(self) -> None:
+        """The wallet moves the pocket behind its present keys."""
+        tokens = self._pocket_tokens()
+        amount = sum(token.amount_tiyn for _, token in tokens)
+        self.transfer(
+            self.aliya, tuple(i for i, _ in tokens), (Token(amount, self.issuer.registry.lock(self.card.id)),)
+        )
+
+    def empty_pocket(self) -> None:
+        """The wallet takes everything out, without the card."""
+        tokens = self._pocket_tokens()
+        amount = sum(token.amount_tiyn for _, token in tokens)
+        lock = KeyLock(self.aliya.public.kid)
+        self.transfer(self.aliya, tuple(i for i, _ in tokens), (Token(amount, lock),))
+
+    def _pocket_tokens(self) -> list[tuple[TokenId, Token]]:
+        owned = self.system.ledger.owned(self.aliya.public.kid)
+        return [(i, t) for i, t in owned if isinstance(t.lock, QuorumLock)]
+
+    def abroad(self, country: str) -> Terminal:
+        """The shop's terminal in another country."""
+        return replace(self.terminal, country=country)
+
     # --- what is where ---
 
     def pocket(self, owner: SoftwareKey | None = None) -> int:
         """What the ledger says is in a pocket."""
         kid = (owner or self.aliya).public.kid
         return sum(token.amount_tiyn for token in tokens_in(self.system.ledger, kid))
-
-    def pocket_lock(self) -> QuorumLock:
-        """The lock of Aliya's pocket."""
-        return pocket_lock(self.issuer.registry.lock(self.card).kids)
 
     def deposit(self, name: str, bank: int) -> int:
         """A deposit."""

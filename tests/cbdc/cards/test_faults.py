@@ -60,7 +60,8 @@ def _cash(scene: CardScene) -> None:
 
 def _asked_first(scene: CardScene) -> None:
     """The chip knows nothing of its pocket and asks before it pays."""
-    scene.forget(scene.chip)
+    if scene.chip.counter == 0:
+        scene.forget(scene.chip)
     _captured(scene)
 
 
@@ -185,7 +186,7 @@ def test_no_money_is_lost_or_doubled(case: Case) -> None:
     flow = FLOWS[name]
     scene = CardScene(stand_in_tiyn=flow.stand_in_tiyn)
     everything, cash = total(scene), scene.cash()
-    scene.faults.plan({**{place: ("lost",) for place in flow.always}, (mti, leg): (fault,) * times})
+    scene.faults.plan({**dict.fromkeys(flow.always, ("lost",)), (mti, leg): (fault,) * times})
     flow.play(scene)
     assert scene.faults.left() < times, "the fault met nothing"
     finish(scene)

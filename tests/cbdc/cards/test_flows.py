@@ -55,7 +55,8 @@ def test_cash_leaves_the_books_and_what_the_machine_lacks_returns() -> None:
     outcome = scene.cards.purchase(
         ident("cash"), 2, scene.machine, scene.chip, tenge(20_000), CASH, gives_tiyn=tenge(15_000)
     )
-    assert outcome.sale.state == "captured" and outcome.sale.done_tiyn == tenge(15_000)
+    assert outcome.sale.state == "captured"
+    assert outcome.sale.done_tiyn == tenge(15_000)
     assert scene.cash() == before - tenge(15_000)
     assert scene.pocket() == POCKET - tenge(15_000)
     check(scene)
