@@ -23,7 +23,7 @@ from cbdc.institutions import BankName
 from cbdc.ledger.ledger import Supply
 from cbdc.marks import MarkDefinition
 from cbdc.money import tenge as tiyn_of
-from cbdc.ports import Checkpoint, Entropy, ManualClock, SeededEntropy, SystemEntropy, no_checkpoint
+from cbdc.ports import Checkpoint, ManualClock, SeededEntropy, SystemEntropy, no_checkpoint
 from cbdc.private import make_folder
 from cbdc.record import Signed
 from cbdc.system import Setup, assemble, open_stores
@@ -122,6 +122,11 @@ class Sandbox:
         sandbox.set_up()
         return sandbox
 
+    @property
+    def entropy(self) -> SeededEntropy:
+        """Chance for what is built over this sandbox: keyed by the keystore, the same when it is opened again."""
+        return self._entropy
+
     def close(self) -> None:
         """Release every file."""
         self.field.close()
@@ -208,11 +213,6 @@ class Sandbox:
         label = f"wallet/{name}/{serial}" if serial else f"wallet/{name}"
         signer = self._keys.key(label)
         return Wallet(name, signer, self.store, self.system.ledger, self._entropy, self.clock)
-
-    @property
-    def entropy(self) -> Entropy:
-        """The sandbox's chance, keyed by its own secret."""
-        return self._entropy
 
     def secret(self, label: str, name: bytes) -> bytes:
         """32 bytes that nobody knows and that follow from the sandbox's own secret, for a purpose and a name."""
