@@ -20,18 +20,12 @@ from cbdc.money import tenge
 from cbdc.token import HashLock, KeyLock, Token
 from cbdc.transaction import Transfer, sign_transaction
 from tests.cbdc.corridor.coins import BAR_MG, GOLD, SECRET, Flaky, GoldScene
+from tests.cbdc.corridor.scene import code
 from tests.cbdc.institutions import check_books, ident, key, make_system, stock
 
 DEAL = ident("deal")
 PRICE = tenge(350_000)
 UNITS = 5_000
-
-
-def code(call: Callable[[], object]) -> str:
-    """The code of the refusal."""
-    with pytest.raises(TengeError) as caught:
-        call()
-    return caught.value.code
 
 
 def swapped(
