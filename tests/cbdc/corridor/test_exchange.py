@@ -13,8 +13,9 @@ from cbdc.corridor.reconcile import reconcile
 from cbdc.corridor.records import EXCHANGE_ACTIVITY, SUSPENDED
 from cbdc.corridor.trades import SendRules, own_custody
 from cbdc.money import tenge
-from cbdc.token import MERCHANT, KeyLock, Token
+from cbdc.token import CUSTODIAN, EXCHANGE, MERCHANT, PERSON, TREASURY_ACCOUNT, KeyLock, Token
 from cbdc.transaction import Transfer, sign_transaction
+from cbdc.treasury import Voucher
 from tests.cbdc.corridor.scene import COIN, DOLLAR, PLAN, Scene, agreed, code, reference, with_rules
 from tests.cbdc.institutions import ident, key
 
@@ -135,14 +136,26 @@ def test_only_a_fresh_transfer_to_the_till_is_taken() -> None:
     assert [(row.place, row.expected - row.found) for row in found] == [("digital tenge on the ledger", 500)]
 
 
-def test_marked_money_never_enters() -> None:
+def test_marked_money_never_enters_even_where_its_mark_would_let_it() -> None:
     scene = Scene()
     ayan = scene.client("ayan")
+    treasury, system, now = scene.system.treasury, scene.system, scene.clock.now()
+    system.national_bank.endow(ident("budget"), 0, tenge(10_000))
+    treasury.order_tokens(ident("tokens"), tenge(10_000))
+    edges = ((TREASURY_ACCOUNT, (PERSON,)), (PERSON, (EXCHANGE, CUSTODIAN)))
+    mark = treasury.define("careless", 9, edges, now, now + 86_400)
     holder, till = key("ayan"), scene.one.till_kid(ayan)
-    (identity, token), *_ = scene.system.ledger.owned(holder.public.kid)
-    marked = Token(token.amount_tiyn, KeyLock(till), bytes(32))
-    data = sign_transaction(Transfer(bytes(16), (identity,), (marked,)), scene.system.network, [holder])
-    assert code(lambda: scene.one.fund(ayan, data.encode())) == "E_CORRIDOR_MARKED"
+    treasury.distribute(ident("give"), mark, [Voucher(holder.public.kid, tenge(10_000))])
+    marked = [(id, token) for id, token in system.ledger.owned(holder.public.kid) if token.mark]
+    ((identity, token),) = marked
+    paid = Token(token.amount_tiyn, KeyLock(till), mark.oid)
+    data = sign_transaction(Transfer(bytes(16), (identity,), (paid,)), system.network, [holder]).encode()
+    assert code(lambda: scene.one.fund(ayan, data)) == "E_CORRIDOR_MARKED"
+    system.ledger.submit(data)  # the ledger would take it: the mark says so
+    assert scene.one.owed_tiyn(ayan) == 0
+    assert scene.one.cash.tills[1].available_tiyn() == tenge(2_000_000)
+    found = reconcile(scene.one, scene.corridor.receivers).differences
+    assert [row.place for row in found] == ["digital tenge on the ledger"]
 
 
 def test_what_the_ledger_refuses_gives_the_cap_back() -> None:
