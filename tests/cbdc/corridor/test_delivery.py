@@ -182,6 +182,20 @@ def test_a_frozen_seller_gets_nothing_and_both_go_back() -> None:
     assert scene.holdings() == before
 
 
+def test_the_gold_goes_back_though_the_buyer_has_not_fetched_the_money() -> None:
+    scene = GoldScene()
+    before = scene.holdings()
+    scene.desk.agree(DEAL, scene.terms())
+    scene.desk.lock_asset(DEAL)
+    scene.desk.lock_money(DEAL, scene.payment(scene.terms()))
+    scene.clock.advance(4 * 3_600)
+    assert scene.desk.settle(DEAL) == MONEY_LOCKED
+    scene.clock.advance(1)
+    assert scene.desk.settle(DEAL) == ROLLED_BACK
+    scene.money_back(DEAL)
+    assert scene.holdings() == before
+
+
 # --- gold itself ---
 
 

@@ -310,6 +310,17 @@ def test_units_go_to_another_providers_client_with_travel_facts() -> None:
     agreed(scene)
 
 
+def test_nothing_is_sent_to_a_provider_without_a_licence() -> None:
+    scene = Scene()
+    ayan, dina = scene.client("ayan"), scene.client("dina-long", scene.two)
+    scene.fund("ayan", ayan, 100 * DOLLAR)
+    scene.one.buy(ident("b"), ayan, COIN, 50 * DOLLAR)
+    scene.corridor.register.move(ident("stop"), scene.two.kid, EXCHANGE_ACTIVITY, SUSPENDED)
+    assert code(lambda: scene.one.send(ident("s"), ayan, COIN, 10, "Sayram", dina)) == "E_CORRIDOR_LICENCE"
+    assert scene.two.position(dina, COIN) == 0
+    agreed(scene)
+
+
 def test_from_a_thousand_dollars_the_full_facts_travel() -> None:
     scene = Scene()
     ayan, dina = scene.client("ayan", address=""), scene.client("dina-long", scene.two)
