@@ -1,15 +1,14 @@
 """A bank's customers: identity stays here, the ledger sees keys, a tier, a category and a pseudonym.
 
 The pseudonym is one for each customer of a bank and stands for the person in limits and freezes; only the bank can
-lead it back to a name. What a tier allows is data of the ledger's policy, in entry 0.
+lead it back to a name. What a tier allows is data (`cbdc.policies`), enforced by the ledger's policy in entry 0.
 
-Every limit below is an **assumption of this sandbox**: none has been published for the digital tenge. Tier 1 takes the
-nearest binding rule, the one for electronic money of unidentified users (3 monthly calculation indices of 2026, that
-is 12 975 tenge, per operation, per balance and per day).
+Every limit of the sandbox's own preset is an **assumption**: none has been published for the digital tenge.
 
 Source: `docs/domain.md`, privacy and identification.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,59 +17,17 @@ from cbdc.cabinet import Cabinet, Row
 from cbdc.errors import Refused
 from cbdc.gateway import Gateway
 from cbdc.ledger.entry import Policy
-from cbdc.money import tenge
+from cbdc.policies import preset
 from cbdc.ports import Entropy
 from cbdc.record import HASH, Group, Text, Unsigned
 
-UTC_PLUS_5_SECONDS = 5 * 3_600
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """What the holders of one tier may hold, pay at once and pay in a day (tiyn; 0 is no limit), and why."""
-
-    number: int
-    name: str
-    holding_limit_tiyn: int
-    payment_limit_tiyn: int
-    day_limit_tiyn: int
-    note: str
-
-
-TIERS = (
-    Tier(
-        1,
-        "unidentified",
-        tenge(12_975),
-        tenge(12_975),
-        tenge(12_975),
-        "assumption: 3 monthly calculation indices, the rule for electronic money of unidentified users",
-    ),
-    Tier(
-        2,
-        "identified at a distance",
-        tenge(1_000_000),
-        tenge(500_000),
-        tenge(1_000_000),
-        "assumption: one payment up to the sum from which a card top-up asks for the sender's number",
-    ),
-    Tier(3, "identified in person", tenge(10_000_000), tenge(5_000_000), tenge(10_000_000), "assumption"),
-    Tier(4, "business or public body", 0, 0, 0, "assumption: no limit, marks and books bound it"),
-)
 PERSON_TIER = 2
 BUSINESS_TIER = 4
 
 
-def sandbox_policy(
-    label: str = "sandbox defaults",
-    tiers: tuple[Tier, ...] = TIERS,
-    day_offset_seconds: int = UTC_PLUS_5_SECONDS,
-) -> Policy:
-    """The policy for entry 0 of a ledger: these tiers, and days that begin at midnight in Kazakhstan."""
-    rows = tuple(
-        (tier.number, tier.holding_limit_tiyn, tier.payment_limit_tiyn, tier.day_limit_tiyn) for tier in tiers
-    )
-    return Policy(label, rows, day_offset_seconds)
+def sandbox_policy() -> Policy:
+    """The policy for entry 0 of a ledger: the sandbox's own preset, and days that begin at midnight in Kazakhstan."""
+    return preset("sandbox").ledger_policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +40,10 @@ class Customer:
     tier: int
     category: int
     pseudonym: bytes
+
+    def encode(self) -> bytes:
+        """The row in the cabinet."""
+        return canonical.encode([self.name, self.reference, self.tier, self.category, self.pseudonym])
 
 
 _CUSTOMER = Group((Text(128), Text(64), Unsigned(0, 255), Unsigned(1, 255), HASH))
@@ -102,24 +63,29 @@ class CustomerFile:
 
     def open(self, id: bytes, name: str, reference: str, tier: int, category: int) -> Customer:
         """A new customer, or the one known under this id; E_ID_REUSED when that is somebody else."""
-        known = self._cabinet.get(self._people, id)
-        if known is not None:
-            customer = self._load(id, known)
-            if (customer.name, customer.reference, customer.tier, customer.category) != (
-                name,
-                reference,
-                tier,
-                category,
-            ):
-                raise Refused("E_ID_REUSED", id=id)
-            return customer
-        HASH.load(id, "customer id")
-        pseudonym = self._entropy.bytes("pseudonym", self._bank_id.to_bytes(8, "big") + id)
-        values = _CUSTOMER.load((name, reference, tier, category, pseudonym), "customer")
-        self._cabinet.put_many([Row(self._people, id, canonical.encode(values))])
-        customer = Customer(id, *values)
-        self._by_pseudonym[pseudonym] = customer
-        return customer
+        return self.open_many([(id, name, reference, tier, category)])[0]
+
+    def open_many(self, people: Sequence[tuple[bytes, str, str, int, int]]) -> list[Customer]:
+        """For each (id, name, reference, tier, category) the customer; the new ones are written in one commit.
+
+        Raises E_ID_REUSED when an id is somebody else's; nothing is written then.
+        """
+        known = self.get_many([name for name, *_ in people])
+        fresh: dict[bytes, Customer] = {}
+        for name, *said in people:
+            customer = known.get(name) or fresh.get(name)
+            if customer is None:
+                HASH.load(name, "customer id")
+                pseudonym = self._entropy.bytes("pseudonym", self._bank_id.to_bytes(8, "big") + name)
+                fresh[name] = Customer(name, *_CUSTOMER.load((*said, pseudonym), "customer"))
+            elif [customer.name, customer.reference, customer.tier, customer.category] != said:
+                raise Refused("E_ID_REUSED", id=name)
+        if fresh:
+            self._cabinet.put_many(
+                [Row(self._people, name, customer.encode()) for name, customer in fresh.items()]
+            )
+        self._by_pseudonym.update({customer.pseudonym: customer for customer in fresh.values()})
+        return [known.get(name) or fresh[name] for name, *_ in people]
 
     def _load(self, id: bytes, data: bytes) -> Customer:
         values: tuple[Any, ...] = _CUSTOMER.load(canonical.decode(data), "customer")
@@ -132,9 +98,27 @@ class CustomerFile:
             raise Refused("E_CUSTOMER_UNKNOWN", bank_id=self._bank_id, id=id)
         return self._load(id, data)
 
+    def get_many(self, ids: Sequence[bytes]) -> dict[bytes, Customer]:
+        """Those of these customers that the bank has, by id."""
+        found = self._cabinet.get_many(self._people, ids)
+        return {name: self._load(name, data) for name, data in found.items()}
+
+    def attached(self, kids: Sequence[bytes]) -> set[bytes]:
+        """Those of these key ids that are noted as a customer's."""
+        return set(self._cabinet.get_many(self._keys, kids))
+
     def all(self) -> list[Customer]:
         """Every customer, oldest first."""
         return [self._load(*row) for row in self._cabinet.all(self._people)]
+
+    def adopt(self, customer: Customer) -> None:
+        """Take a customer of another bank over as it is, pseudonym included; again: nothing. E_ID_REUSED."""
+        known = self._cabinet.get(self._people, customer.id)
+        if known is not None and self._load(customer.id, known) != customer:
+            raise Refused("E_ID_REUSED", id=customer.id)
+        if known is None:
+            self._cabinet.put_many([Row(self._people, customer.id, customer.encode())])
+        self._by_pseudonym[customer.pseudonym] = customer
 
     def attach(self, keys: list[tuple[bytes, bytes]]) -> None:
         """Note which key ids belong to which customers: pairs (key id, customer id)."""
@@ -143,6 +127,10 @@ class CustomerFile:
     def keys_of(self, id: bytes) -> list[bytes]:
         """The key ids of a customer, oldest first."""
         return [kid for kid, customer in self._cabinet.all(self._keys) if customer == id]
+
+    def all_keys(self) -> list[tuple[bytes, bytes]]:
+        """Every key id with its customer, oldest first."""
+        return self._cabinet.all(self._keys)
 
     def owner_of(self, kid: bytes) -> Customer:
         """The customer whose key this is; E_CUSTOMER_KEY when it is nobody's here."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from cbdc.accounts import NATIONAL_BANK, BalanceSheet, deposit, institution_of
 from cbdc.authority import Root
+from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
 from cbdc.institutions import BankName
 from cbdc.ledger.ledger import Supply
@@ -35,7 +36,7 @@ from wallets.desk import Answers, Desk, Row, derived
 from wallets.field import DAY_SECONDS, Field, devices_of
 from wallets.store_memory import memory_store
 from wallets.store_sqlite import sqlite_store
-from wallets.wallet import Wallet
+from wallets.wallet import GROUP, Wallet
 
 PASSPHRASE = "test money"  # noqa: S105 - seals only the seeded keys of pilots, which follow from the seed anyway
 REGISTER = "general"
@@ -61,6 +62,7 @@ class Sandbox:
             banks=tuple(BankName(number, name) for number, (name, _, _) in enumerate(plan.banks, start=1)),
             registers=(REGISTER, *plan.registers),
             label=plan.label,
+            policy=plan.policy.ledger_policy(),
         )
         self.system = assemble(stores, self._keys.key, self.clock, self._entropy, setup)
         self.store = (
@@ -72,7 +74,14 @@ class Sandbox:
         self.desk = Desk(self.system, self.store, self.clock, self.directory)
         titles = {name: title for name, title, _ in plan.banks}
         self.field = Field(
-            self.system, self._entropy, self.clock, folder, checkpoint, self.store, titles=titles
+            self.system,
+            self._entropy,
+            self.clock,
+            folder,
+            checkpoint,
+            self.store,
+            titles=titles,
+            parameters=plan.policy.offline(),
         )
         self.marks: dict[str, bytes] = {}
         self.definitions: dict[str, Signed[MarkDefinition]] = {}
@@ -169,17 +178,22 @@ class Sandbox:
         institution = self.system.banks[self.desk.bank_id(bank)]
         members = []
         for number, name in enumerate(names):
-            signer = self._keys.key(f"wallet/{name}")
-            wallet = Wallet(name, signer, self.store, self.system.ledger, self._entropy, self.clock)
-            customer = derived("customer", name)
-            institution.open_account(customer, name, f"test-{name}", tier, category, deposits_tiyn[number])
+            wallet = self.wallet(name)
             self.directory[wallet.kid] = name
             agreed = True if consent is None else consent[number]
+            customer = derived("customer", name)
             members.append(Member(name, group, number, bank, category, customer, wallet, agreed))
-        answers = institution.register_keys([(m.customer, m.wallet.signer) for m in members])
-        refused = [answer for answer in answers if isinstance(answer, TengeError)]
-        if refused:
-            raise refused[0]
+        for start in range(0, len(members), GROUP):
+            part = members[start : start + GROUP]
+            institution.open_accounts(
+                [
+                    NewAccount(m.customer, m.name, f"test-{m.name}", tier, category, deposits_tiyn[m.number])
+                    for m in part
+                ]
+            )
+            known = institution.customers.attached([m.wallet.kid for m in part])
+            keys = [(m.customer, m.wallet.signer) for m in part if m.wallet.kid not in known]
+            raise_first([a for a in institution.register_keys(keys) if isinstance(a, TengeError)])
         for member, wanted in zip(members, with_device, strict=True):
             if wanted:
                 self.field.enrol(member, DEVICE_TIERS[device_tier], self.desk.bank_id(bank))
@@ -193,6 +207,16 @@ class Sandbox:
         bank = self._plan.banks[0][0]
         tier = 2 if category == PERSON else MERCHANT_TIER
         return self.add_group(name, category, bank, tier, [name], [tiyn_of(deposit_tenge)], [device], "SE")[0]
+
+    def wallet(self, name: str, serial: int = 0) -> Wallet:
+        """The wallet of this name; a later `serial` is the same person's with another key (after a recovery)."""
+        label = f"wallet/{name}/{serial}" if serial else f"wallet/{name}"
+        signer = self._keys.key(label)
+        return Wallet(name, signer, self.store, self.system.ledger, self._entropy, self.clock)
+
+    def secret(self, label: str, name: bytes) -> bytes:
+        """32 bytes that nobody knows and that follow from the sandbox's own secret, for a purpose and a name."""
+        return self._entropy.bytes(label, name, 32)
 
     def group(self, name: str) -> list[Member]:
         """The members of a group, in order; empty for an unknown name."""
@@ -437,7 +461,7 @@ class Sandbox:
         yield from self.field.object_ids()
 
 
-def raise_first(answers: Answers) -> None:
+def raise_first(answers: Sequence[TengeError | None]) -> None:
     """Raise the first refusal among the answers, if there is one."""
     for answer in answers:
         if answer is not None:

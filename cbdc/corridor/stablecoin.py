@@ -41,6 +41,7 @@ from cbdc.keys import Signer
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.ledger import Ledger
 from cbdc.money import check_tiyn
+from cbdc.policies import UTC_PLUS_5_SECONDS
 from cbdc.ports import Clock
 from cbdc.record import AMOUNT, HASH, MOMENT, Bytes, Group, Signed, Text, Unsigned, open_envelope, sign
 from cbdc.token import KeyLock, Token
@@ -48,7 +49,6 @@ from cbdc.transaction import Transfer, open_transaction
 
 T = TypeVar("T")
 
-UTC_PLUS_5_SECONDS = 5 * 3_600
 DAY_SECONDS = 86_400
 
 _WRAP = Group((Text(128), AMOUNT, Bytes(), MOMENT))

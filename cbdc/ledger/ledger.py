@@ -43,6 +43,7 @@ from cbdc.ledger.state import (
     StateValue,
     decode_value,
     encode_value,
+    holding_counter,
     mark_counter,
     token_id,
     token_key,
@@ -304,6 +305,12 @@ class Ledger:
         key = token_key(identity)
         return cast(Token | None, self.load([key])[key])
 
+    def tokens(self, identities: Sequence[TokenId]) -> dict[TokenId, Token]:
+        """Those of these tokens that are unspent."""
+        keys = {token_key(identity): identity for identity in identities}
+        values = self.load(keys)
+        return {identity: token for key, identity in keys.items() if isinstance(token := values[key], Token)}
+
     def registered(self, kid: bytes) -> RegisteredKey | None:
         """What the ledger knows of a key, or None."""
         key = StateKey(KEY, kid)
@@ -315,6 +322,18 @@ class Ledger:
         values = self.load(keys)
         return [(token_id(key), token) for key in keys if isinstance(token := values[key], Token)]
 
+    def owned_by_each(self, kids: Sequence[bytes]) -> dict[bytes, list[tuple[TokenId, Token]]]:
+        """What `owned` says of each of these key ids, read in one go."""
+        keys = {
+            kid: [StateKey(TOKEN, packed[1:]) for packed in found if packed[:1] == _TOKEN]
+            for kid, found in self._store.owned_by_each(kids).items()
+        }
+        values = self.load(key for found in keys.values() for key in found)
+        return {
+            kid: [(token_id(key), token) for key in found if isinstance(token := values[key], Token)]
+            for kid, found in keys.items()
+        }
+
     def supply(self) -> Supply:
         """The supply table as it stands."""
         values = self.load(SUPPLY_KEYS)
@@ -323,6 +342,11 @@ class Ledger:
     def marked_tiyn(self, mark: bytes) -> int:
         """How much money carries a mark, wherever it is."""
         key = mark_counter(mark)
+        return cast(int, self.load([key])[key] or 0)
+
+    def holding_tiyn(self, pseudonym: bytes) -> int:
+        """What a wallet holder holds over all its keys and marks, as guard G9 counts it."""
+        key = holding_counter(pseudonym)
         return cast(int, self.load([key])[key] or 0)
 
 
