@@ -13,12 +13,13 @@ from wallets.pilot import verbs
 from wallets.pilot.extension import Extension
 from wallets.pilot.folder import RunFolder
 from wallets.pilot.play import TREASURY, Arguments, Outcome, Play, Verb, wrong_step
+from wallets.pilot.rails import RAILS
 from wallets.pilot.registers import REGISTERS
 from wallets.pilot.script import Script, Step
 from wallets.pilot.tax import TAX
 from wallets.sandbox import Sandbox
 
-EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX)
+EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX, RAILS)
 
 VERBS: dict[str, Verb] = {**verbs.VERBS}
 for _extension in EXTENSIONS:
