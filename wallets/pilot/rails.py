@@ -32,6 +32,7 @@ from cbdc.rails.desk import account_of
 from cbdc.rails.exchange import Signatures
 from cbdc.rails.hashlock import make_lock, spend_lock
 from cbdc.rails.messages import Initiation, Message, Statement, reference_of, uetr_of
+from cbdc.rails.network import ACTIONS
 from cbdc.rails.rates import Quote, quote_id
 from cbdc.rails.settlement import locked, loro, nostro, sent, spread_income
 from cbdc.rails.statement import Holder, Reconciliation, reconcile, statements
@@ -303,12 +304,24 @@ def _set_rate(play: Play, step: Step, arguments: Arguments) -> Outcome:
 # --- figures ---
 
 
+_CARRIED = ("pacs.008", "pacs.009", "pacs.002", "pacs.004", "camt.056", "camt.029")
+_SUMS = (
+    "paid_minor", "paid_tiyn", "slowest_seconds", "fastest_seconds", "exchanged_minor", "exchanged_tiyn",
+    "exchange_seconds",
+)  # fmt: skip
+_FACTS = [
+    *(f"rails.{name}" for name in _SUMS),
+    *(f"rails.orders_{name}" for name in orders.STATE_NAMES.values()),
+    *(f"rails.exchanges_{name}" for name in exchanges.STATE_NAMES.values()),
+]
+
+
 def _facts(world: RailsWorld) -> Mapping[str, int]:
     corridor = world.corridor
     names, home = corridor.plan.addresses, world.sandbox.system
     payees = {customer_abroad(name) for name in world.plan.payees}
     found = world.reconciliation()
-    facts: Counter[str] = Counter()
+    facts: Counter[str] = Counter(dict.fromkeys(_FACTS, 0))
     for order in corridor.desk.all():
         facts[f"rails.orders_{orders.STATE_NAMES[order.state]}"] += 1
         if order.state == orders.DONE:
@@ -363,7 +376,7 @@ def _held(tokens: list[Any]) -> int:
 def _counts(world: RailsWorld) -> dict[str, int]:
     """Messages by kind and faults by name, in words that a fact may have."""
     counts = world.corridor.network.counts()
-    return {name.replace(".", ""): counts[name] for name in sorted(counts)}
+    return {name.replace(".", ""): counts[name] for name in sorted({*_CARRIED, *ACTIONS})}
 
 
 def _report(world: RailsWorld) -> Any:
