@@ -11,9 +11,11 @@ what needs the state is judged by `cbdc.ledger.rules`.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from cbdc import canonical
+from cbdc.clause import DOCUMENTS, LINES, BasketLine
 from cbdc.errors import Malformed, Refused
 from cbdc.keys import Signer
 from cbdc.marks import open_definition, open_statement
@@ -22,6 +24,7 @@ from cbdc.record import (
     AMOUNT,
     HASH,
     HASH_OR_NONE,
+    MOMENT,
     NONCE,
     ONLINE_DOMAIN,
     RAW_KEY,
@@ -49,10 +52,14 @@ SETTLE_RECOVER = 3
 SETTLE_REFUND = 4
 
 
+_INPUT = Group((HASH, Unsigned(0, MAX_OUTPUTS - 1)))
+_OUTPUT = Group((AMOUNT, LockKind(), HASH_OR_NONE))
+
+
 @dataclass(frozen=True, slots=True)
 class _InputKind:
     def load(self, value: object, name: str) -> TokenId:
-        return TokenId(*Group((HASH, Unsigned(0, MAX_OUTPUTS - 1))).load(value, name))
+        return TokenId(*_INPUT.load(value, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +67,15 @@ class _OutputKind:
     def load(self, value: object, name: str) -> Token:
         if isinstance(value, Token):
             value = value.wire()
-        amount, lock, mark = Group((AMOUNT, LockKind(), HASH_OR_NONE)).load(value, name)
+        amount, lock, mark = _OUTPUT.load(value, name)
         return Token(amount, lock, mark)
 
 
 _INPUTS = Items(_InputKind(), most=MAX_INPUTS, least=1)
 _OUTPUTS = Items(_OutputKind(), most=MAX_OUTPUTS, least=1)
 _SOME_OUTPUTS = Items(_OutputKind(), most=MAX_OUTPUTS)
-_ENVELOPE = Bytes(most=4_096)
+_ENVELOPE = Bytes(most=16_384)
+_WITNESSES = Items(Group((HASH, SIGNATURE)), most=MAX_WITNESSES, least=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +124,16 @@ class Issue(Transaction):
 class Transfer(Transaction):
     """Holders pay. `definition` is the envelope of a mark's definition when the treasury first puts that mark on money.
 
-    `preimages` opens hash locks; each may stand anywhere in the list.
+    `preimages` opens hash locks; each may stand anywhere in the list. `lines` say what is paid for, `documents` (their
+    32-byte ids) on what it stands; both only matter to marks that ask for them.
     """
 
     inputs: tuple[TokenId, ...]
     outputs: tuple[Token, ...]
     definition: bytes = b""
     preimages: tuple[bytes, ...] = ()
+    lines: tuple[BasketLine, ...] = ()
+    documents: tuple[bytes, ...] = ()
 
     TYPE: ClassVar[int] = 65
     SCHEMA: ClassVar[tuple[Kind, ...]] = (
@@ -131,6 +142,8 @@ class Transfer(Transaction):
         _OUTPUTS,
         _ENVELOPE,
         Items(Bytes((32,)), most=MAX_INPUTS),
+        LINES,
+        DOCUMENTS,
     )
 
 
@@ -182,14 +195,18 @@ class Seize(Transaction):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseMark(Transaction):
-    """A holder whom the mark's definition names turns marked money into free money, on signed statements."""
+    """A holder whom the mark's definition names turns marked money into free money, on signed statements.
+
+    `documents` (their ids) are what the definition's release clauses ask for.
+    """
 
     inputs: tuple[TokenId, ...]
     outputs: tuple[Token, ...]
     statements: tuple[bytes, ...]
+    documents: tuple[bytes, ...] = ()
 
     TYPE: ClassVar[int] = 70
-    SCHEMA: ClassVar[tuple[Kind, ...]] = (NONCE, _INPUTS, _OUTPUTS, Items(_ENVELOPE, most=64))
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (NONCE, _INPUTS, _OUTPUTS, Items(_ENVELOPE, most=64), DOCUMENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +290,39 @@ class RotateKey(Transaction):
     SCHEMA: ClassVar[tuple[Kind, ...]] = (NONCE, HASH, ALGORITHM, RAW_KEY)
 
 
+@dataclass(frozen=True, slots=True)
+class Attest(Transaction):
+    """An outside register says something about a holder, anew, or takes it back (`standing` 0).
+
+    `fact_kind` is the register's own number for what it says (a licence, an act, an e-invoice), `subject` the holder's
+    pseudonym, `counterparty` a second holder's or empty, `document` the document's hash or empty. `amount_tiyn` and
+    `lines` are what it proves (0 and none for a bare membership), until `expires`. What it said before under the same
+    five words is replaced; what was used of it stays used.
+    """
+
+    fact_kind: int
+    subject: bytes
+    counterparty: bytes
+    document: bytes
+    amount_tiyn: int
+    lines: tuple[BasketLine, ...]
+    expires: int
+    standing: int
+
+    TYPE: ClassVar[int] = 76
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (
+        NONCE,
+        Unsigned(1, 65_535),
+        HASH,
+        HASH_OR_NONE,
+        HASH_OR_NONE,
+        Unsigned(),
+        LINES,
+        MOMENT,
+        Unsigned(0, 1),
+    )
+
+
 KINDS: dict[int, type[Transaction]] = {
     kind.TYPE: kind
     for kind in (
@@ -288,6 +338,7 @@ KINDS: dict[int, type[Transaction]] = {
         SettleOffline,
         RegisterKey,
         RotateKey,
+        Attest,
     )
 }
 
@@ -320,8 +371,11 @@ def sign_transaction(record: Transaction, network: bytes, signers: list[Signer])
     return SignedTransaction(record, body, identity, witnesses)
 
 
+@lru_cache(maxsize=2_048)
 def open_transaction(data: bytes, network: bytes) -> SignedTransaction:
     """The transaction in `data`, judged as far as possible without the ledger (guard G1).
+
+    The last ones are remembered by their bytes: whoever handles the same group next need not decode it again.
 
     Raises the decoding errors (also for a definition or a statement it carries), E_OBJTYPE for an unknown kind,
     E_WITNESS_TWICE when one key signs twice, E_INPUT_TWICE when one token stands twice among the inputs, and
@@ -333,11 +387,11 @@ def open_transaction(data: bytes, network: bytes) -> SignedTransaction:
     type_number, body, witnesses = values
     kind = KINDS.get(type_number) if type(type_number) is int else None
     if kind is None:
-        raise Malformed("E_OBJTYPE", type=str(type_number)[:20], expected="64..75")
+        raise Malformed("E_OBJTYPE", type=str(type_number)[:20], expected="64..76")
     Bytes().load(body, "body")
     assert isinstance(body, bytes)
     record = kind.from_body(body, MAX_TRANSACTION_BYTES)
-    pairs = Items(Group((HASH, SIGNATURE)), most=MAX_WITNESSES, least=1).load(witnesses, "witnesses")
+    pairs = _WITNESSES.load(witnesses, "witnesses")
     if len({kid for kid, _ in pairs}) != len(pairs):
         raise Refused("E_WITNESS_TWICE", witnesses=len(pairs))
     if len(set(record.spends)) != len(record.spends):

@@ -17,6 +17,7 @@ from typing import Any
 
 from cbdc.accounts import NATIONAL_BANK, BalanceSheet, deposit, institution_of
 from cbdc.authority import Root
+from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
 from cbdc.institutions import BankName
 from cbdc.ledger.ledger import Supply
@@ -28,13 +29,14 @@ from cbdc.record import Signed
 from cbdc.system import Setup, assemble, open_stores
 from cbdc.token import PERSON
 from wallets import keystore
+from wallets.basis import Basis
 from wallets.case import Case
 from wallets.cast import DEVICE_TIERS, Member, SandboxPlan, open_ledger_store
 from wallets.desk import Answers, Desk, Row, derived
 from wallets.field import DAY_SECONDS, Field, devices_of
 from wallets.store_memory import memory_store
 from wallets.store_sqlite import sqlite_store
-from wallets.wallet import Wallet
+from wallets.wallet import GROUP, Wallet
 
 PASSPHRASE = "test money"  # noqa: S105 - seals only the seeded keys of pilots, which follow from the seed anyway
 REGISTER = "general"
@@ -58,7 +60,7 @@ class Sandbox:
             stores = stores._replace(ledger=open_ledger_store(plan.store, checkpoint))
         setup = Setup(
             banks=tuple(BankName(number, name) for number, (name, _, _) in enumerate(plan.banks, start=1)),
-            registers=(REGISTER,),
+            registers=(REGISTER, *plan.registers),
             label=plan.label,
         )
         self.system = assemble(stores, self._keys.key, self.clock, self._entropy, setup)
@@ -111,6 +113,11 @@ class Sandbox:
         )
         sandbox.set_up()
         return sandbox
+
+    @property
+    def entropy(self) -> SeededEntropy:
+        """Chance for what is built over this sandbox: keyed by the keystore, the same when it is opened again."""
+        return self._entropy
 
     def close(self) -> None:
         """Release every file."""
@@ -165,15 +172,21 @@ class Sandbox:
         for number, name in enumerate(names):
             signer = self._keys.key(f"wallet/{name}")
             wallet = Wallet(name, signer, self.store, self.system.ledger, self._entropy, self.clock)
-            customer = derived("customer", name)
-            institution.open_account(customer, name, f"test-{name}", tier, category, deposits_tiyn[number])
             self.directory[wallet.kid] = name
             agreed = True if consent is None else consent[number]
+            customer = derived("customer", name)
             members.append(Member(name, group, number, bank, category, customer, wallet, agreed))
-        answers = institution.register_keys([(m.customer, m.wallet.signer) for m in members])
-        refused = [answer for answer in answers if isinstance(answer, TengeError)]
-        if refused:
-            raise refused[0]
+        for start in range(0, len(members), GROUP):
+            part = members[start : start + GROUP]
+            institution.open_accounts(
+                [
+                    NewAccount(m.customer, m.name, f"test-{m.name}", tier, category, deposits_tiyn[m.number])
+                    for m in part
+                ]
+            )
+            known = institution.customers.attached([m.wallet.kid for m in part])
+            keys = [(m.customer, m.wallet.signer) for m in part if m.wallet.kid not in known]
+            raise_first([a for a in institution.register_keys(keys) if isinstance(a, TengeError)])
         for member, wanted in zip(members, with_device, strict=True):
             if wanted:
                 self.field.enrol(member, DEVICE_TIERS[device_tier], self.desk.bank_id(bank))
@@ -192,6 +205,10 @@ class Sandbox:
         """The members of a group, in order; empty for an unknown name."""
         return self._groups.get(name, [])
 
+    def pseudonym(self, member: Member) -> bytes:
+        """The pseudonym under which the ledger knows a member's keys."""
+        return self.system.banks[self.desk.bank_id(member.bank)].customers.get(member.customer).pseudonym
+
     # --- online: see `wallets.desk` ---
 
     def issue(self, tenge: int, bank: str = "", id: bytes = b"") -> None:
@@ -208,6 +225,10 @@ class Sandbox:
         institution = self.system.banks[self.desk.bank_id(bank)]
         self.system.treasury.draw(derived(id, "draw"), institution, derived("budget"), amount_tiyn)
 
+    def publish_mark(self, mark: str) -> None:
+        """The treasury puts a mark's definition on the ledger, so that those whom it lets may mark by it."""
+        self.system.treasury.publish(self.definitions[mark])
+
     def give_vouchers(self, mark: str, rows: Sequence[Row], id: bytes) -> Answers:
         """The treasury gives marked money to members."""
         return self.desk.give_vouchers(self.definitions[mark], rows, id)
@@ -216,9 +237,19 @@ class Sandbox:
         """Members buy digital tenge with their deposits."""
         return self.desk.buy(rows, id)
 
-    def pay(self, rows: Sequence[tuple[Member, Member | None, int]], mark: bytes, id: bytes) -> Answers:
-        """Members pay members, or (None) the treasury."""
-        return self.desk.pay(rows, mark, id)
+    def pay(
+        self,
+        rows: Sequence[tuple[Member, Member | None, int]],
+        mark: bytes,
+        id: bytes,
+        bases: Sequence[Basis] = (),
+        marking: bytes = b"",
+    ) -> Answers:
+        """Members pay members, or (None) the treasury; see `wallets.desk` for what payments may stand on."""
+        return self.desk.pay(rows, self._definition(mark), id, bases, self._definition(marking))
+
+    def _definition(self, mark: bytes) -> Signed[MarkDefinition] | None:
+        return next((one for one in self.definitions.values() if one.oid == mark), None)
 
     def merge(self, members: Sequence[Member], mark: bytes, id: bytes) -> Answers:
         """Members make one token of many."""
@@ -227,6 +258,12 @@ class Sandbox:
     def release(self, member: Member, mark: bytes, seen_tiyn: int | None, id: bytes) -> int:
         """A member turns its marked money into free money on the register's statement."""
         return self.desk.release(member, mark, seen_tiyn, id, REGISTER)
+
+    def release_on_documents(
+        self, member: Member, mark: bytes, amount_tiyn: int, documents: Sequence[bytes], id: bytes
+    ) -> int:
+        """A member frees a part of its marked money on documents of outside registers."""
+        return self.desk.release_on_documents(member, mark, amount_tiyn, documents, id)
 
     def sell(self, member: Member, mark: bytes = b"", id: bytes = b"") -> int:
         """A member turns its digital tenge into a deposit."""
@@ -407,7 +444,7 @@ class Sandbox:
         yield from self.field.object_ids()
 
 
-def raise_first(answers: Answers) -> None:
+def raise_first(answers: Sequence[TengeError | None]) -> None:
     """Raise the first refusal among the answers, if there is one."""
     for answer in answers:
         if answer is not None:

@@ -57,6 +57,7 @@ class Arguments:
         self._step = step
         self._left = dict(step.arguments)
         self._names = {**play.script.names, "day": step.day}
+        self._member_names = {**self._names, "i": 0}
 
     def wrong(self, problem: str) -> Malformed:
         """The refusal that names this step."""
@@ -76,6 +77,10 @@ class Arguments:
             raise self.wrong(f"{key} is missing")
         return value
 
+    def has(self, key: str) -> bool:
+        """Whether the step has this argument, not read yet."""
+        return key in self._left
+
     def value(self, key: str, default: Any = None) -> int:
         """An expression over the script's names and the day."""
         return evaluate(self.raw(key, default), self._names)
@@ -89,7 +94,8 @@ class Arguments:
 
     def at(self, expression: Any, number: int) -> int:
         """An expression over the script's names, the day and the member's number i."""
-        return evaluate(expression, {**self._names, "i": number})
+        self._member_names["i"] = number
+        return evaluate(expression, self._member_names)
 
     def members(self) -> list[tuple[int, Member]]:
         """The members of the group `who` for whom `when` holds, with their numbers."""
@@ -99,9 +105,9 @@ class Arguments:
             raise self.wrong(f"there is no group {who}")
         return [(number, member) for number, member in enumerate(group) if self.at(when, number)]
 
-    def mark(self) -> bytes:
-        """The id of the mark named `mark`, empty for free money."""
-        name = self.text("mark", "")
+    def mark(self, key: str = "mark") -> bytes:
+        """The id of the mark that `key` names, empty for free money."""
+        name = self.text(key, "")
         if not name:
             return b""
         if name not in self._play.sandbox.marks:
