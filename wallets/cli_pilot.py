@@ -25,7 +25,7 @@ def pilot_list(as_json: bool) -> int:
     Example:
       tenge pilot list --json
     """
-    from wallets.pilot import script
+    from wallets.pilot import quantities, script
 
     loaded = [script.load(name) for name in script.built_in()]
     if as_json:
@@ -40,7 +40,7 @@ def pilot_list(as_json: bool) -> int:
                             "name": row.name,
                             "default": row.value,
                             "unit": row.unit,
-                            "grade": script.GRADES[row.grade],
+                            "grade": quantities.GRADES[row.grade],
                         }
                         for row in one.parameters
                     ],
@@ -52,7 +52,9 @@ def pilot_list(as_json: bool) -> int:
     for one in loaded:
         click.echo(f"{one.name}: {one.title}\n  {one.summary}\n")
         for row in one.parameters:
-            click.echo(f"  --set {row.name}={row.value}  {row.unit} ({script.GRADES[row.grade]}: {row.note})")
+            click.echo(
+                f"  --set {row.name}={row.value}  {row.unit} ({quantities.GRADES[row.grade]}: {row.note})"
+            )
     return OK
 
 

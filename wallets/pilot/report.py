@@ -15,6 +15,7 @@ from typing import Any
 from cbdc.errors import LANGUAGES, by_code
 from wallets.pilot.folder import canonical_json
 from wallets.pilot.journal_report import JournalFigures, read_journal
+from wallets.pilot.quantities import Distribution
 from wallets.pilot.script import Script
 from wallets.sandbox import Sandbox
 
@@ -64,6 +65,7 @@ def build(
         "script_sha256": script.sha256,
         "digest": _digest(events, sandbox),
         "parameters": [asdict(parameter) for parameter in script.parameters],
+        "distributions": [_distribution(one) for one in script.distributions],
         "expectations": _expectations(script, facts) + _step_expectations(events),
         "supply": asdict(sandbox.supply()),
         "parties": journal.party_rows(),
@@ -82,6 +84,10 @@ def build(
         "parts": dict(parts.figures),
         "off": list(parts.off),
     }
+
+
+def _distribution(one: Distribution) -> dict[str, Any]:
+    return {**asdict(one), "values": {key: list(values) for key, values in one.values.items()}}
 
 
 def _digest(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> str:

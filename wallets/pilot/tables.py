@@ -231,7 +231,11 @@ def parameters(tongue: Tongue, rows: Sequence[Row], caption: str) -> Markup:
             tongue.labelled(row.get("name", "")),
             tongue.value(row.get("value"), row.get("unit")),
             grade(tongue, row),
-            tongue.told(row, "note"),
+            [
+                tongue.told(row, "note"),
+                "; " if row.get("note") and row.get("source") else "",
+                row.get("source") or "",
+            ],
             numbers=(1,),
         )
         for row in rows
