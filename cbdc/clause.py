@@ -152,11 +152,12 @@ class Clause:
 
 
 class Found(NamedTuple):
-    """A document that was named: its fact (None: there is none), what it has left, and its counter."""
+    """A document that was named: its fact (None: there is none), what it has left, its counter, and its fact's id."""
 
     fact: Fact | None
     left_tiyn: int
     counter: bytes
+    identity: bytes
 
 
 def look_up(
@@ -177,13 +178,23 @@ def look_up(
         identity = fact_id(register, kind, subject, counterparty, document)
         fact, used = known.fact(identity), known.used(used_name(identity))
         allowed = share(fact.amount_tiyn, *part, remainder_to="rest")[0] if fact else 0
-        found.append(Found(fact, max(0, allowed - used), used_name(identity)))
+        found.append(Found(fact, max(0, allowed - used), used_name(identity), identity))
     return found
 
 
 def used_name(fact: bytes) -> bytes:
-    """The name of the counter of what was paid on a fact."""
+    """The name of the counter of what was paid or freed on a fact."""
     return b"used:" + fact
+
+
+def item_name(fact: bytes, item: int) -> bytes:
+    """The name of the counter of what was paid for one item of a fact."""
+    return b"item:" + fact + item.to_bytes(4, "big")
+
+
+def counter_name(word: bytes, *parts: bytes | str | int) -> bytes:
+    """The name of a counter of a clause: no two lists of parts give the same."""
+    return word + b":" + canonical.encode(list(parts))
 
 
 def take(found: list[Found], amount_tiyn: int) -> tuple[tuple[bytes, int], ...]:
@@ -227,16 +238,29 @@ def basket_problem(payment: Payment) -> str:
     return "" if payment.vouched else "the payee did not sign it"
 
 
-def above_documents(lines: tuple[BasketLine, ...], documents: list[Found]) -> int | None:
-    """An item that is paid above what the documents say of it, or None."""
-    allowed: dict[int, int] = {}
-    for found in documents:
-        for item, _, amount in found.fact.lines if found.fact else ():
-            allowed[item] = allowed.get(item, 0) + amount
-    paid: dict[int, int] = {}
-    for line in lines:
-        paid[line.item] = paid.get(line.item, 0) + line.amount_tiyn
-    return next((item for item, amount in paid.items() if amount > allowed.get(item, 0)), None)
+class Item(NamedTuple):
+    """An item that is paid for: how much, and what each document has left of it, by the counter's name."""
+
+    paid_tiyn: int
+    left_tiyn: dict[bytes, int]
+
+
+def items_of(lines: tuple[BasketLine, ...], documents: list[Found], known: Known) -> dict[int, Item]:
+    """What is paid for each item, and what the documents still have of it."""
+    paid = {item: 0 for item, _, _ in lines}
+    for item, _, amount in lines:
+        paid[item] += amount
+    items = {}
+    for item, amount in paid.items():
+        left = {}
+        for found in documents:
+            name = item_name(found.identity, item)
+            allowed = (
+                sum(line.amount_tiyn for line in found.fact.lines if line.item == item) if found.fact else 0
+            )
+            left[name] = max(0, allowed - known.used(name))
+        items[item] = Item(amount, left)
+    return items
 
 
 def period_number(period: int, local_seconds: int) -> int:

@@ -41,13 +41,17 @@ from cbdc.clause import (
     PERIOD_NAMES,
     Clause,
     Finding,
+    Found,
+    Item,
     Known,
     Payment,
     about_parties,
-    above_documents,
     basket_problem,
+    counter_name,
     fact_id,
     fact_problem,
+    item_name,
+    items_of,
     look_up,
     period_number,
     take,
@@ -92,7 +96,7 @@ class Listed(Clause):
 class Document(Clause):
     """DOCUMENT: the payment names documents of `register`; their sums, less what was used, cover it.
 
-    `same_lines` 1: no item is paid above what the documents say of it.
+    `same_lines` 1: all payments together pay no item above what the documents say of it.
     """
 
     register: bytes
@@ -108,20 +112,38 @@ class Document(Clause):
         """E_MARK_DOCUMENT for none that stands, E_MARK_DOCUMENT_SUM above their sums, E_MARK_DOCUMENT_LINES."""
         subject, counterparty = about_parties(self.about, payment)
         found = look_up(self.register, self.fact_kind, subject, counterparty, payment.documents, known)
+        items = items_of(payment.lines if self.same_lines else (), found, known)
         standing = [item for item in found if not fact_problem(item.fact, payment.now)]
         if not standing:
-            problem = next(
-                (fact_problem(item.fact, payment.now) for item in found if item.fact), "none was named"
-            )
+            problems = (fact_problem(item.fact, payment.now) for item in found if item.fact)
+            problem = next(problems, "the register says nothing of it" if found else "none was named")
             return self.refuse("E_MARK_DOCUMENT", fact_kind=self.fact_kind, problem=problem)
         left = sum(item.left_tiyn for item in standing)
         if left < payment.amount_tiyn:
             return self.refuse("E_MARK_DOCUMENT_SUM", left_tiyn=left, amount_tiyn=payment.amount_tiyn)
+        uses = take(standing, payment.amount_tiyn)
         if self.same_lines:
-            over = above_documents(payment.lines, standing)
-            if over is not None:
-                return self.refuse("E_MARK_DOCUMENT_LINES", item=over)
-        return self.allow(take(standing, payment.amount_tiyn), fact_kind=self.fact_kind, left_tiyn=left)
+            problem = basket_problem(payment)
+            if problem:
+                return self.refuse("E_MARK_BASKET", problem=problem)
+            for number, item in items.items():
+                taken = _take_item(item, number, standing)
+                if taken is None:
+                    return self.refuse("E_MARK_DOCUMENT_LINES", item=number)
+                uses += taken
+        return self.allow(uses, fact_kind=self.fact_kind, left_tiyn=left)
+
+
+def _take_item(item: Item, number: int, standing: list[Found]) -> tuple[tuple[bytes, int], ...] | None:
+    """How an item is taken from the documents that stand, the first named first; None when they have too little."""
+    rest, uses = item.paid_tiyn, []
+    for found in standing:
+        name = item_name(found.identity, number)
+        part = min(rest, item.left_tiyn[name])
+        rest -= part
+        if part:
+            uses.append((name, part))
+    return None if rest else tuple(uses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +230,7 @@ class Estimate(Clause):
 
     def counter(self, mark: bytes, item: int) -> bytes:
         """The name of the counter of what was paid from a line."""
-        return b"estimate:" + mark + b":" + self.name.encode() + b":" + str(item).encode()
+        return counter_name(b"estimate", mark, self.name, item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,8 +281,7 @@ class Period(Clause):
             ALL: b"",
         }
         number = period_number(self.period, payment.now + payment.day_offset_seconds)
-        parts = (b"period", payment.mark, self.name.encode(), holders[self.whose], str(number).encode())
-        return b":".join(parts)
+        return counter_name(b"period", payment.mark, self.name, holders[self.whose], number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +358,10 @@ class Release(Clause):
     KIND: ClassVar[str] = "release"
     ARGUMENTS: ClassVar[tuple[Kind, ...]] = (HASH, _KIND_OF_FACT, _PART, _PART)
 
+    def frees(self, category: int) -> bool:
+        """Whether holders of this category may use it."""
+        return not self.payers or category in self.payers
+
 
 KINDS: dict[int, type[Clause]] = {
     kind.TAG: kind
@@ -388,6 +413,8 @@ def _check(clause: Clause) -> None:
     match clause:
         case Share() | Marks() | Release() if clause.numerator > clause.denominator:
             problem = "a share is at most the whole"
+        case Release() if clause.payees:
+            problem = "nobody is paid by a release"
         case Goods() if any(first > last for first, last in clause.ranges):
             problem = "a range ends before it begins"
         case Prices(caps=rows) | Estimate(sums=rows) if len(dict(rows)) != len(rows):

@@ -169,13 +169,17 @@ def judge(definition: MarkDefinition, payment: Payment, known: Known) -> list[Fi
 
 
 def check(findings: Iterable[Finding]) -> tuple[tuple[bytes, int], ...]:
-    """What the payment uses up, if every finding allows it; raises the refusal of the first that does not."""
-    uses: list[tuple[bytes, int]] = []
+    """What the payment uses up, if every finding allows it; raises the refusal of the first that does not.
+
+    Two clauses that ask for the same document use it up once: it is one payment.
+    """
+    uses: dict[bytes, int] = {}
     for finding in findings:
         if finding.code:
             raise by_code(finding.code, finding.facts)
-        uses += finding.uses
-    return tuple(uses)
+        for name, amount in finding.uses:
+            uses[name] = max(amount, uses.get(name, 0))
+    return tuple(uses.items())
 
 
 def _time(definition: MarkDefinition, now: int) -> Finding:

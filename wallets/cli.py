@@ -167,6 +167,29 @@ def bench_ledger(transfers: int, as_json: bool) -> int:
     return OK
 
 
+@bench.command("pilot")
+@click.option("--people", default=2_000, show_default=True, help="How many people the pilot has.")
+@click.option("--days", default=12, show_default=True, help="How many days, a multiple of three.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_refusals
+def bench_pilot(people: int, days: int, as_json: bool) -> int:
+    """A whole pilot (scale), beside the bare ledger with the very same transactions; exit 1 when something went wrong.
+
+    \b
+    Example:
+      tenge bench pilot --people 20000 --days 30
+    """
+    from wallets import bench_pilot as measure
+
+    found = measure.pilot(people, days)
+    if as_json:
+        _print_json(found)
+    else:
+        for line in measure.words(found):
+            click.echo(line)
+    return FAILED if found["errors"] else OK
+
+
 if __name__ == "__main__":
     main()
 

@@ -31,6 +31,22 @@ class Judged(NamedTuple):
     payment: Payment
 
 
+def crowded(payments: Sequence[Judged]) -> Judged | None:
+    """The payment that may not stand beside others, or None.
+
+    Lines and documents speak of one payment, and so do clauses: only the issuer that hands money out may pay many at
+    once under a definition with clauses, and then without lines and documents. So judging is bounded: one payment, or
+    one look for each clause and payee.
+    """
+    if len(payments) < 2:
+        return None
+    for item in payments:
+        named = item.payment.lines or item.payment.documents
+        if item.definition.clauses and (named or not item.payment.marking):
+            return item
+    return None
+
+
 class Seen:
     """`cbdc.clause.Known` over a view and what the transaction itself has moved so far."""
 
@@ -151,8 +167,10 @@ def needed(genesis: Genesis, view: View, transaction: SignedTransaction, now: in
     if not definitions or len({token.mark for token, _ in held_before}) != 1:
         return []
     wanted = Wanted()
-    for item in judged(genesis, definitions, record, held_before, held_after, frozenset(), now):
-        judge(item.definition, item.payment, wanted)
+    payments = judged(genesis, definitions, record, held_before, held_after, frozenset(), now)
+    if crowded(payments) is None:
+        for item in payments:
+            judge(item.definition, item.payment, wanted)
     return wanted.keys
 
 

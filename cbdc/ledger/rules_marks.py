@@ -5,8 +5,8 @@ with the first such transfer, signed by a treasury certificate. From then on the
 
 What moves between the keys of one holder (the same pseudonym **and** category) is no payment. A cap holds for all that
 one payee gets in a transaction, however many outputs it is cut into. Under a definition with clauses one transaction
-makes one payment: lines and documents then speak of just that one. What a payment uses up (a document's sum, a line of
-an estimate, a period's cap) is booked with it, in the same commit.
+makes one payment (`cbdc.ledger.judgement.crowded`): lines and documents then speak of just that one. What a payment
+uses up (a document's sum, a line of an estimate, a period's cap) is booked with it, in the same commit.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from cbdc.clause import Party, fact_problem, look_up, take
 from cbdc.clauses import marking_of, parts_of
 from cbdc.errors import Refused, by_code
 from cbdc.ledger.context import Case, check_not_frozen, create_all, open_locks, signing_as, spend_all
-from cbdc.ledger.judgement import Held, Seen, flows, judged
+from cbdc.ledger.judgement import Held, Seen, crowded, flows, judged
 from cbdc.ledger.places import Holder, check_places, identity
 from cbdc.ledger.state import COUNTER, KEY, MARK, RegisteredKey, StateKey
 from cbdc.marks import MarkDefinition, Statement, check, judge, open_definition, open_statement
@@ -87,18 +87,18 @@ def check_transfer(case: Case, record: Transfer) -> None:
         _learn_definition(case, record.definition)
     mark = single_mark(case)
     spent = [(token, holder) for _, token, holder in case.draft.spent]
+    marks = dict.fromkeys([mark, *(token.mark for token, _ in case.draft.created)])
+    definitions = {name: definition_of(case, name) for name in marks if name}
+    vouchers = _signing_holders(case)
+    payments = judged(case.genesis, definitions, record, spent, case.draft.created, vouchers, case.now)
+    if crowd := crowded(payments):
+        raise Refused("E_MARK_PAYEES", mark=crowd.definition.label, payments=len(payments))
     if mark:
         _check_arrival(case, mark, spent)
     else:
         _check_marking(case, spent)
-    marks = {token.mark for token, _ in case.draft.created if token.mark} | ({mark} if mark else set())
-    definitions = {name: definition_of(case, name) for name in marks}
-    vouchers = _signing_holders(case)
-    payments = judged(case.genesis, definitions, record, spent, case.draft.created, vouchers, case.now)
     seen = Seen(case.view, case.draft)
     for definition, payment in payments:
-        if definition.clauses and not payment.marking and len(payments) > 1:
-            raise Refused("E_MARK_PAYEES", mark=definition.label, payments=len(payments))
         for name, amount in check(judge(definition, payment, seen)):
             case.draft.moved[StateKey(COUNTER, name)] += amount
 
@@ -113,7 +113,11 @@ def _signing_holders(case: Case) -> frozenset[Holder]:
 
 
 def _check_arrival(case: Case, mark: bytes, spent: list[Held]) -> None:
-    """What stays keeps the mark; what a payee gets keeps it, is in part under another, or is free where it ends."""
+    """What stays keeps the mark; what a payee gets keeps it, is in part under another, or is free where it ends.
+
+    Where a payee's own tokens of the mark are among the inputs, nobody could tell what is his from what he gets: there
+    everything keeps the mark.
+    """
     definition = definition_of(case, mark)
     spenders = {identity(holder) for _, holder in spent}
     flow = flows(spent, case.draft.created)
@@ -124,17 +128,18 @@ def _check_arrival(case: Case, mark: bytes, spent: list[Held]) -> None:
     for holder, parts in arrived.items():
         wanted = {mark: parts.total()}
         if flow[holder] > 0:
-            for payer in payers:
-                wanted = parts_of(definition.clauses, mark, payer[1], holder[1], flow[holder])
-            if holder in spenders and wanted != {mark: flow[holder]}:
+            # Several payers are several payments, so then there is no clause that could part the money.
+            due = parts_of(definition.clauses, mark, payers[0][1], holder[1], flow[holder])
+            if holder not in spenders:
+                wanted = due
+            elif due != {mark: flow[holder]}:
                 raise Refused("E_MARK_PAYEES", mark=definition.label, payments=len(arrived))
-        if holder in spenders:
-            wanted = {mark: parts.total()}
         if parts != wanted:
             code = "E_MARK_SHARE" if any(wanted.keys() - {b"", mark}) else "E_MARK_DROPPED"
             raise by_code(code, {"mark": definition.label})
     for token, payee in case.draft.created:
-        if identity(payee) not in spenders and not isinstance(token.lock, KeyLock):
+        stays = identity(payee) in spenders and flow[identity(payee)] <= 0
+        if not stays and not isinstance(token.lock, KeyLock):
             raise Refused("E_MARK_LOCK", mark=definition.label)
 
 
@@ -179,7 +184,7 @@ def decide_release(case: Case, record: ReleaseMark) -> None:
     if len(holders) != 1 or holders != {identity(holder) for _, holder in case.draft.created}:
         raise Refused("E_MARK_RELEASE_HOLDER", mark=definition.label)
     pseudonym, category = holders.pop()
-    if category not in definition.release_categories:
+    if category not in definition.release_categories or not _has_release(definition, category):
         raise Refused("E_MARK_RELEASE", mark=definition.label, category=category)
     if any(token.mark not in (b"", mark) for token, _ in case.draft.created):
         raise Refused("E_MARK_DROPPED", mark=definition.label)
@@ -197,13 +202,16 @@ def decide_release(case: Case, record: ReleaseMark) -> None:
         case.draft.once(statement.oid, case.transaction.id, "E_STATEMENT_USED")
 
 
+def _has_release(definition: MarkDefinition, category: int) -> bool:
+    """Whether some release clause is about this category, if there is any at all."""
+    return not definition.releases or any(clause.frees(category) for clause in definition.releases)
+
+
 def _use_documents(
     case: Case, record: ReleaseMark, definition: MarkDefinition, holder: Party, released_tiyn: int
 ) -> None:
     """E_MARK_RELEASE_SUM unless the documents that the release clauses ask for allow as much as is released."""
-    clauses = [
-        clause for clause in definition.releases if not clause.payers or holder.category in clause.payers
-    ]
+    clauses = [clause for clause in definition.releases if clause.frees(holder.category)]
     if not clauses:
         return
     seen, left, allowed = Seen(case.view, case.draft), released_tiyn, 0

@@ -46,8 +46,19 @@ def pilot_expectations(argument: str) -> str:
     return "\n".join(lines)
 
 
+def pilot_attempts(argument: str) -> str:
+    """What a pilot has refused: the attempt, the code, and the rule without which it would be accepted."""
+    lines = ["| attempt | refused as | by the rule |", "|---|---|---|"]
+    for row in _table(argument).get("step", []):
+        if "refused" in row:
+            rule = f"`{row['rule']}`" if "rule" in row else "the ledger's own"
+            lines.append(f"| {_cell(row['text'])} | `{row['refused']}` | {rule} |")
+    return "\n".join(lines)
+
+
 MAKERS: Mapping[str, Callable[[str], str]] = {
     "pilot-parameters": pilot_parameters,
     "pilot-derived": pilot_derived,
     "pilot-expectations": pilot_expectations,
+    "pilot-attempts": pilot_attempts,
 }

@@ -160,7 +160,8 @@ def fact_prefixes() -> set[str]:
 
 def test_every_family_of_facts_is_told() -> None:
     told = {name.partition(".")[0] for name in rows("Facts an expectation may name") if "." in name}
-    assert told == fact_prefixes() | {"wallets", "devices", "deposits"}
+    families = {family for part in perform.EXTENSIONS for family in part.families}
+    assert told == fact_prefixes() | {"wallets", "devices", "deposits"} | families
 
 
 @pytest.mark.parametrize("name", script.built_in())

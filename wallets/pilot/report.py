@@ -8,6 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from typing import Any
 
 from cbdc.money import format_tenge
@@ -126,6 +127,10 @@ def _facts(
             facts[f"steps.{event['verb']}.{event['who']}" if event["who"] else f"steps.{event['verb']}"] += (
                 event["accepted"]
             )
+    reached = {event["milestone"]: event for event in events if event.get("milestone") and event["accepted"]}
+    for name, event in reached.items():
+        since = reached[event["since"]]["date"] if event["since"] in reached else script.start.isoformat()
+        facts[f"days.{name}"] = (date.fromisoformat(event["date"]) - date.fromisoformat(since)).days
     for cast in script.cast:
         group = sandbox.group_figures(cast.name)
         facts.update({f"{kind}.{cast.name}_tiyn": value for kind, value in group.items()})

@@ -172,6 +172,8 @@ def _event(script: Script, sandbox: Sandbox, step: Step, outcome: Outcome) -> di
         "accepted": sum(1 for error in outcome.results if error is None),
         "refused_as": step.refused,
         "rule": step.rule,
+        "milestone": step.milestone,
+        "since": step.since,
         "refusals": dict(sorted(refusals.items())),
         "sentences": _sentences(outcome),
         "mark": str(step.arguments.get("mark", "")),

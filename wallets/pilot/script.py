@@ -93,6 +93,7 @@ class Step:
     """One happening on one day: `verb` with its `arguments`; `refused` is the code every try must be refused with.
 
     `rule` names the rule of the script that refuses it (`mark.meal.goods`): without that one rule it would be accepted.
+    `milestone` names a moment, told in days `since` another one (without it: since the first day).
     """
 
     number: int
@@ -103,6 +104,8 @@ class Step:
     refused: str
     text: str
     rule: str = ""
+    milestone: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +375,8 @@ def _cast(
 
 
 def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tuple[Step, ...]:
-    found: list[tuple[int, str, int, dict[str, Any], str, str, str, str]] = []
+    found: list[tuple[int, str, int, tuple[Any, ...]]] = []
+    milestones: set[str] = set()
     for number, row in rows_of(file, table, "step"):
         reader = Reader(file, f"[[step]] number {number}", row)
         first = reader.value("day", names, -1)
@@ -394,15 +398,14 @@ def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tup
                 f"there is no rule {rule[:MAX_NAME]}" if refused else "a rule is named where one refuses"
             )
             raise reader.wrong(problem)
-        arguments = reader.rest()
-        found += [
-            (day, time, number, arguments, verb, refused, text, rule) for day in range(first, last + 1, every)
-        ]
+        milestone, since = reader.text("milestone", ""), reader.text("since", "")
+        if since and since not in milestones:
+            raise reader.wrong(f"there is no milestone {since[:MAX_NAME]} above")
+        milestones.add(milestone)
+        words = (verb, reader.rest(), refused, text, rule, milestone, since)
+        found += [(day, time, number, words) for day in range(first, last + 1, every)]
     found.sort(key=lambda item: item[:3])
-    return tuple(
-        Step(place, day, time, verb, {**arguments}, refused, text, rule)
-        for place, (day, time, _, arguments, verb, refused, text, rule) in enumerate(found)
-    )
+    return tuple(Step(place, day, time, *words) for place, (day, time, _, words) in enumerate(found))
 
 
 def _expectation(file: str, number: int, row: Any, names: Mapping[str, int]) -> Expectation:
