@@ -114,15 +114,15 @@ FOUND = """
 16 unknown: defualt
 21 whole: peple is not known here (known: people, price, seed)
 25 reserve: it cannot be read
-33 there is no kind pay; there are pays
+33 there is no kind pay
 38 amount is 0; it must be 1 or more
 43 category 'pupl' must be one of person
 44 there is no bank bnk
-48 there is no verb ordr; there are budget_buys
+48 there is no verb ordr
 54 at must be a time such as 09:30
 59 amount is missing: pay needs it
 64 to_member: member 0 pays pupil 9; it must be from 0 to 4
-65 ammount is no argument of pay, which takes amount
+65 ammount is no argument of pay
 73 who: there is no pupils
 76 amount: j is not known here (known: day, i, people, price, seed, whole)
 77 there is no error code E_NO

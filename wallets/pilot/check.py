@@ -107,6 +107,13 @@ def _quick_mistakes(script: Script, table: Mapping[str, Any]) -> list[Mistake]:
     return []
 
 
+def _spoken(row: Mapping[str, Any], problem: str) -> list[str]:
+    """The keys of a row that a problem speaks of, by their name or else by their value."""
+    words = re.findall(r"[\w-]+", problem)
+    named = [key for key in row if key in words and key != "name"]
+    return named + [key for key, value in row.items() if isinstance(value, str) and value and value in words]
+
+
 class _Reading:
     """Reads a script over and over, each time without what was wrong the time before."""
 
@@ -171,7 +178,10 @@ class _Reading:
         place, problem = str(error.facts["place"]), str(error.facts["problem"])
         words = re.findall(r"[\w-]+", problem)
         if not any(one.place == place and one.key in words for one in self.mistakes):
-            self._note([Mistake(place, "", problem)])
+            rows, at = self._row(place)
+            row = rows[at] if rows is not None and 0 <= at < len(rows) else None
+            spoken = _spoken(row, problem) if isinstance(row, dict) else []
+            self._note([Mistake(place, spoken[0] if spoken else "", problem)])
         return self._repair(place, problem)
 
     def _default(self, name: str, problem: str, error: TengeError) -> bool:
@@ -233,11 +243,8 @@ class _Reading:
         return (rows, int(inner) - 1) if isinstance(rows, list) else (None, 0)
 
     def _mend(self, place: str, row: dict[str, Any], problem: str) -> bool:
-        """Give the key that a problem speaks of a value that can be read; False when none is known."""
-        words = re.findall(r"[\w-]+", problem)
-        spoken = [key for key in row if key in words and key != "name"]
-        spoken += [key for key, value in row.items() if isinstance(value, str) and value and value in words]
-        for key in spoken:
+        """Give the key that a problem speaks of a value that can be read; False when there is none."""
+        for key in _spoken(row, problem):
             known = form_of(place, key)
             if known is None or (known.form == form.LIST and known.required):
                 continue
