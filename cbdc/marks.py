@@ -9,8 +9,9 @@ onward transfer inherit it, and marked money is neither redeemed nor cashed out.
 `judge` is the one place where a payment meets a definition: the ledger refuses by its first finding that refuses, and
 an explanation tells all of them.
 
-The same definition names its offline `purpose`: what a receiver can judge alone (categories, hops) goes with the
-note, so there is one rule, compiled, not two.
+The same definition names its offline `purpose`: what a receiver can judge alone (categories, hops, caps, windows) goes
+with the note, and a definition that asks for more does not go offline (`offline_purpose`). There is one rule, compiled,
+not two.
 
 Sources: `docs/domain.md`, programmability (marks disappear after the expenditure; while marked no conversion to cash
 or ordinary money); DTO/1, sections 5.13 and 5.19.6.
@@ -19,11 +20,12 @@ or ordinary money); DTO/1, sections 5.13 and 5.19.6.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from cbdc import canonical
-from cbdc.clause import Clause, Finding, Known, Payment
-from cbdc.clauses import MAX_CLAUSES, ClauseKind, Drops, Marks, Release, Share
+from cbdc.canonical import MAX_INTEGER
+from cbdc.clause import TREASURY_CATEGORY, Clause, Finding, Known, Payment
+from cbdc.clauses import MAX_CLAUSES, Cap, ClauseKind, Drops, Marks, Release, Share, Window
 from cbdc.errors import Malformed, by_code
 from cbdc.record import (
     AMOUNT,
@@ -147,6 +149,61 @@ def open_definition(envelope: bytes, network: bytes) -> Signed[MarkDefinition]:
 def open_statement(envelope: bytes, network: bytes) -> Signed[Statement]:
     """The statement in an envelope, structure checked and not verified; the errors of `record.open_envelope`."""
     return open_envelope(envelope, Statement, network)
+
+
+class PurposeLimit(NamedTuple):
+    """What a receiver with no network holds a payment to: for these payers and payees (empty: all), cap and period."""
+
+    payers: tuple[int, ...]
+    payees: tuple[int, ...]
+    cap_tiyn: int
+    valid_from: int
+    valid_until: int
+
+
+class OfflinePurpose(NamedTuple):
+    """A definition as TRUST carries it: what a receiver can judge alone. Fields in wire order."""
+
+    purpose: int
+    edges: tuple[tuple[int, tuple[int, ...]], ...]
+    person_to_person: int
+    max_hops: int
+    converts: int
+    limits: tuple[PurposeLimit, ...]
+
+
+def offline_purpose(definition: MarkDefinition) -> OfflinePurpose | str:
+    """What of a definition goes with its notes offline, or in words why its money cannot go.
+
+    A receiver alone knows the categories, the amount and the time; caps and windows are compiled for it. Clauses that
+    bind only the treasury's handing out, and those that bind free money or a release, ask nothing of a payment offline.
+    """
+    if not definition.max_hops:
+        return "its definition allows no hops"
+    limits = [
+        PurposeLimit((), (), definition.payment_cap_tiyn, definition.valid_from, definition.valid_until)
+    ]
+    for clause in definition.clauses:
+        match clause:
+            case Cap():
+                limits.append(PurposeLimit(clause.payers, clause.payees, clause.cap_tiyn, 0, MAX_INTEGER))
+            case Window():
+                row = PurposeLimit(clause.payers, clause.payees, 0, clause.valid_from, clause.valid_until)
+                limits.append(row)
+            case Release() if definition.converts_on_redeem:
+                return f"redeeming would free it without the documents of rule {clause.name}"
+            case Release() | Marks():
+                pass
+            case _ if set(clause.payers) != {TREASURY_CATEGORY}:
+                return f"a receiver alone cannot judge rule {clause.name}"
+    return OfflinePurpose(
+        definition.purpose,
+        definition.edges,
+        definition.person_to_person,
+        definition.max_hops,
+        definition.converts_on_redeem,
+        tuple(limits),
+    )
 
 
 def check_time(definition: MarkDefinition, now: int) -> None:

@@ -217,7 +217,7 @@ GUARDS = Field(
         (
             "marked-money-always-loadable",
             "Money whose mark forbids it goes offline.",
-            "        if not definition.max_hops:",
+            "        if isinstance(purpose, str):",
             "        if False:",
         ),
         (
