@@ -11,7 +11,8 @@ between two steps is mended by doing the whole again.
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -48,6 +49,10 @@ class Cabinet(Protocol):
         """The row, or None."""
         ...
 
+    def get_many(self, drawer: str, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Those of these rows that are there, by id."""
+        ...
+
     def all(self, drawer: str) -> list[tuple[bytes, bytes]]:
         """Every (id, data) of a drawer in the order in which they were first put there."""
         ...
@@ -61,6 +66,15 @@ class Cabinet(Protocol):
         ...
 
 
+_CHUNK = 500
+_AMONG = "SELECT id, data FROM row WHERE drawer = ? AND id IN ({})"
+_TAKE_OUT = "DELETE FROM row WHERE drawer = ? AND id = ?"
+_PUT = (
+    "INSERT INTO row (drawer, id, data) VALUES (?, ?, ?)"
+    " ON CONFLICT (drawer, id) DO UPDATE SET data = excluded.data"
+)
+
+
 class MemoryCabinet:
     """A cabinet in dictionaries."""
 
@@ -71,6 +85,11 @@ class MemoryCabinet:
     def get(self, drawer: str, id: bytes) -> bytes | None:
         """The row, or None."""
         return self._drawers.get(drawer, {}).get(id)
+
+    def get_many(self, drawer: str, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Those that are there."""
+        rows = self._drawers.get(drawer, {})
+        return {key: rows[key] for key in ids if key in rows}
 
     def all(self, drawer: str) -> list[tuple[bytes, bytes]]:
         """Every row of a drawer, in the order of arrival."""
@@ -101,6 +120,8 @@ class SqliteCabinet:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("PRAGMA wal_autocheckpoint = 20000")
+            self._database.execute("PRAGMA cache_size = -16384")
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS row (place INTEGER PRIMARY KEY, drawer TEXT NOT NULL, id BLOB NOT NULL,"
                 " data BLOB NOT NULL, UNIQUE (drawer, id))"
@@ -119,6 +140,15 @@ class SqliteCabinet:
         rows = self._rows("SELECT data FROM row WHERE drawer = ? AND id = ?", (drawer, id))
         return rows[0][0] if rows else None
 
+    def get_many(self, drawer: str, ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Those that are there."""
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(ids), _CHUNK):
+            part = ids[start : start + _CHUNK]
+            among = ", ".join("?" * len(part))
+            found.update(self._rows(_AMONG.format(among), (drawer, *part)))
+        return found
+
     def all(self, drawer: str) -> list[tuple[bytes, bytes]]:
         """Every row of a drawer, in the order of arrival."""
         return self._rows("SELECT id, data FROM row WHERE drawer = ? ORDER BY place", (drawer,))
@@ -129,15 +159,12 @@ class SqliteCabinet:
         try:
             self._database.execute("BEGIN IMMEDIATE")
             try:
-                for drawer, key, data in rows:
-                    if data is None:
-                        self._database.execute("DELETE FROM row WHERE drawer = ? AND id = ?", (drawer, key))
+                # In their order, for a row may be put and taken out again; runs of one kind go together.
+                for gone, run in groupby(rows, key=lambda row: row.data is None):
+                    if gone:
+                        self._database.executemany(_TAKE_OUT, ((drawer, key) for drawer, key, _ in run))
                     else:
-                        self._database.execute(
-                            "INSERT INTO row (drawer, id, data) VALUES (?, ?, ?)"
-                            " ON CONFLICT (drawer, id) DO UPDATE SET data = excluded.data",
-                            (drawer, key, data),
-                        )
+                        self._database.executemany(_PUT, run)
                 self._database.execute("COMMIT")
             except BaseException:
                 if self._database.in_transaction:

@@ -10,6 +10,7 @@ is 12 975 tenge, per operation, per balance and per day).
 Source: `docs/domain.md`, privacy and identification.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,10 @@ class Customer:
     category: int
     pseudonym: bytes
 
+    def encode(self) -> bytes:
+        """The row in the cabinet."""
+        return canonical.encode([self.name, self.reference, self.tier, self.category, self.pseudonym])
+
 
 _CUSTOMER = Group((Text(128), Text(64), Unsigned(0, 255), Unsigned(1, 255), HASH))
 
@@ -102,24 +107,29 @@ class CustomerFile:
 
     def open(self, id: bytes, name: str, reference: str, tier: int, category: int) -> Customer:
         """A new customer, or the one known under this id; E_ID_REUSED when that is somebody else."""
-        known = self._cabinet.get(self._people, id)
-        if known is not None:
-            customer = self._load(id, known)
-            if (customer.name, customer.reference, customer.tier, customer.category) != (
-                name,
-                reference,
-                tier,
-                category,
-            ):
-                raise Refused("E_ID_REUSED", id=id)
-            return customer
-        HASH.load(id, "customer id")
-        pseudonym = self._entropy.bytes("pseudonym", self._bank_id.to_bytes(8, "big") + id)
-        values = _CUSTOMER.load((name, reference, tier, category, pseudonym), "customer")
-        self._cabinet.put_many([Row(self._people, id, canonical.encode(values))])
-        customer = Customer(id, *values)
-        self._by_pseudonym[pseudonym] = customer
-        return customer
+        return self.open_many([(id, name, reference, tier, category)])[0]
+
+    def open_many(self, people: Sequence[tuple[bytes, str, str, int, int]]) -> list[Customer]:
+        """For each (id, name, reference, tier, category) the customer; the new ones are written in one commit.
+
+        Raises E_ID_REUSED when an id is somebody else's; nothing is written then.
+        """
+        known = self.get_many([name for name, *_ in people])
+        fresh: dict[bytes, Customer] = {}
+        for name, *said in people:
+            customer = known.get(name) or fresh.get(name)
+            if customer is None:
+                HASH.load(name, "customer id")
+                pseudonym = self._entropy.bytes("pseudonym", self._bank_id.to_bytes(8, "big") + name)
+                fresh[name] = Customer(name, *_CUSTOMER.load((*said, pseudonym), "customer"))
+            elif [customer.name, customer.reference, customer.tier, customer.category] != said:
+                raise Refused("E_ID_REUSED", id=name)
+        if fresh:
+            self._cabinet.put_many(
+                [Row(self._people, name, customer.encode()) for name, customer in fresh.items()]
+            )
+        self._by_pseudonym.update({customer.pseudonym: customer for customer in fresh.values()})
+        return [known.get(name) or fresh[name] for name, *_ in people]
 
     def _load(self, id: bytes, data: bytes) -> Customer:
         values: tuple[Any, ...] = _CUSTOMER.load(canonical.decode(data), "customer")
@@ -131,6 +141,15 @@ class CustomerFile:
         if data is None:
             raise Refused("E_CUSTOMER_UNKNOWN", bank_id=self._bank_id, id=id)
         return self._load(id, data)
+
+    def get_many(self, ids: Sequence[bytes]) -> dict[bytes, Customer]:
+        """Those of these customers that the bank has, by id."""
+        found = self._cabinet.get_many(self._people, ids)
+        return {name: self._load(name, data) for name, data in found.items()}
+
+    def attached(self, kids: Sequence[bytes]) -> set[bytes]:
+        """Those of these key ids that are noted as a customer's."""
+        return set(self._cabinet.get_many(self._keys, kids))
 
     def all(self) -> list[Customer]:
         """Every customer, oldest first."""

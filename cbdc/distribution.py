@@ -13,7 +13,7 @@ wallets. So a bank's failure takes nobody's digital tenge along.
 Identity stays in the bank (`cbdc.customers`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from cbdc import canonical
@@ -70,6 +70,26 @@ class Journal(Protocol):
         ...
 
 
+@runtime_checkable
+class ManyTokens(Protocol):
+    """A gateway that can be asked for many tokens at once; the ledger itself can."""
+
+    def tokens(self, identities: Sequence[TokenId]) -> dict[TokenId, Token]:
+        """Those of these tokens that are unspent."""
+        ...
+
+
+class NewAccount(NamedTuple):
+    """An account to be opened: what `CommercialBank.open_account` asks for."""
+
+    id: bytes
+    name: str
+    reference: str
+    tier: int
+    category: int
+    deposit_tiyn: int = 0
+
+
 class Purchase(NamedTuple):
     """A transfer to the inventory and whom it credits: the customer (32 bytes) who owned what it spends."""
 
@@ -83,6 +103,7 @@ class Purchase(NamedTuple):
 
 
 _PURCHASE = Group((HASH, Bytes()))
+_GROUP = 1_000
 
 
 class CommercialBank:
@@ -132,23 +153,37 @@ class CommercialBank:
 
         `id` is 32 bytes, `reference` the person's or firm's number. Raises E_ID_REUSED, E_MONEY_RANGE.
         """
-        customer = self.customers.open(id, name, reference, tier, category)
-        if deposit_tiyn:
-            self.receive_deposit(follow("first deposit", id), id, deposit_tiyn)
-        return customer
+        return self.open_accounts([NewAccount(id, name, reference, tier, category, deposit_tiyn)])[0]
+
+    def open_accounts(self, accounts: Sequence[NewAccount]) -> list[Customer]:
+        """For each its customer, as `open_account` does it: one commit of the file, one of the books."""
+        opened = self.customers.open_many([account[:5] for account in accounts])
+        deposits = [
+            self._deposit(follow("first deposit", account.id), account.id, account.deposit_tiyn)
+            for account in accounts
+            if account.deposit_tiyn
+        ]
+        if deposits:
+            self._books.post_many(deposits)
+        return opened
 
     def receive_deposit(
         self, id: bytes, customer: bytes, amount_tiyn: int, text: str = "deposit received"
     ) -> None:
         """Money arrives from outside (salary, cash, another bank): reserves and deposit grow. Once per `id`."""
         self.customers.get(customer)
+        self._books.post(self._deposit(id, customer, amount_tiyn, text))
+
+    def _deposit(
+        self, id: bytes, customer: bytes, amount_tiyn: int, text: str = "deposit received"
+    ) -> Posting:
         lines = (
             debit(GOVERNMENT_AND_OTHER, amount_tiyn),
             credit(reserve(self._bank_id), amount_tiyn),
             debit(reserves(self._bank_id), amount_tiyn),
             credit(deposit(self._bank_id, customer), amount_tiyn),
         )
-        self._books.post(Posting(id, self._clock.now(), text, lines))
+        return Posting(id, self._clock.now(), text, lines)
 
     def pay_deposit_out(
         self, id: bytes, customer: bytes, amount_tiyn: int, text: str = "deposit paid out"
@@ -188,7 +223,9 @@ class CommercialBank:
 
     def enrolment(self, customer: bytes, public: PublicKey) -> RegisterKey:
         """The registration of a customer's key, for the holder to sign (and thereby to prove it has the key)."""
-        known = self.customers.get(customer)
+        return self._enrolment(self.customers.get(customer), public)
+
+    def _enrolment(self, known: Customer, public: PublicKey) -> RegisterKey:
         nonce = follow_nonce("enrol", public.kid)
         return RegisterKey(
             nonce, public.algorithm, public.raw, self._bank_id, known.tier, known.category, known.pseudonym
@@ -210,13 +247,15 @@ class CommercialBank:
 
     def register_keys(self, keys: Sequence[tuple[bytes, Signer]]) -> list[Answer]:
         """Register many keys (customer id, signer) in one group; for each its receipt or its refusal."""
-        transactions = [
-            sign_transaction(
-                self.enrolment(customer, signer.public), self._gateway.network, [signer, self._keys.bank]
-            ).encode()
-            for customer, signer in keys
-        ]
-        answers = self._gateway.submit_many(transactions)
+        known = self.customers.get_many([customer for customer, _ in keys])
+        answers: list[Answer] = []
+        for start in range(0, len(keys), _GROUP):
+            transactions = []
+            for customer, signer in keys[start : start + _GROUP]:
+                record = self._enrolment(known.get(customer) or self.customers.get(customer), signer.public)
+                both = [signer, self._keys.bank]
+                transactions.append(sign_transaction(record, self._gateway.network, both).encode())
+            answers += self._gateway.submit_many(transactions)
         self.customers.attach(
             [
                 (signer.public.kid, customer)
@@ -312,7 +351,8 @@ class CommercialBank:
     def _payer(self, transaction: SignedTransaction, made: dict[TokenId, Token]) -> bytes:
         """The one customer whose tokens it spends. The bank's own inventory has no customer: E_CUSTOMER_KEY."""
         inputs = transaction.record.spends
-        spent = [made.get(identity) or self._gateway.token(identity) for identity in inputs]
+        there = self._tokens([identity for identity in inputs if identity not in made])
+        spent = [made.get(identity) or there.get(identity) for identity in inputs]
         owners: set[bytes] = set()
         if None not in spent:
             # Nothing is accepted yet, and the ledger will verify each of these.
@@ -323,13 +363,22 @@ class CommercialBank:
         else:
             missing = inputs[spent.index(None)]
             raise Refused("E_TOKEN_SPENT", transaction_id=missing.transaction_id, output=missing.output)
+        kids: dict[bytes, None] = {}
         for token in spent:
             if token is None or not isinstance(token.lock, KeyLock):
                 raise Refused("E_BUYBACK", bank_id=self._bank_id)
-            owners.add(self.customers.owner_of(token.lock.kid).id)
+            kids[token.lock.kid] = None
+        owners |= {self.customers.owner_of(kid).id for kid in kids}
         if len(owners) != 1:
             raise Refused("E_BUYBACK", bank_id=self._bank_id)
         return owners.pop()
+
+    def _tokens(self, identities: Sequence[TokenId]) -> Mapping[TokenId, Token]:
+        """Those of these tokens that are unspent."""
+        if isinstance(self._gateway, ManyTokens):
+            return self._gateway.tokens(identities)
+        found = ((identity, self._gateway.token(identity)) for identity in identities)
+        return {identity: token for identity, token in found if token is not None}
 
     def _journal_token(self, identity: TokenId) -> Token | None:
         """A token that may be spent, from the transaction that made it; None if this gateway shows no journal."""

@@ -12,12 +12,17 @@ Libraries disagree about the corners, so the rule is fixed here and each corner 
 
 `verify` raises; there is no boolean to forget. Signing verifies its own result before handing it out.
 
+Verification is a pure function of key, signature and message. A process remembers the last few thousand questions it
+answered with yes, so that a signature it has just made, or just taken in, is not computed again at the next desk. A no
+is never remembered.
+
 Source: DTO/1, sections 5.2 and 5.3; RFC 8032; FIPS 186-5; RFC 6979.
 """
 
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Protocol
 
 import nacl.bindings
@@ -80,12 +85,33 @@ class PublicKey:
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Return if `signature` is this key's over `message`; raise E_SIG otherwise."""
+        question = (self.algorithm, self.raw, signature, message)
+        if question in _sound:
+            return
         if len(signature) != SIGNATURE_BYTES:
             raise Refused("E_SIG", kid=self.kid)
         if self.algorithm == ED25519:
             _verify_ed25519(self, signature, message)
         else:
             _verify_es256(self, signature, message)
+        _remember(question)
+
+
+_SOUND_MOST = 16_384
+_sound: dict[tuple[int, bytes, bytes, bytes], None] = {}
+
+
+def _remember(question: tuple[int, bytes, bytes, bytes]) -> None:
+    """Keep a question whose answer was yes; the oldest half goes when there are too many."""
+    if len(_sound) >= _SOUND_MOST:
+        for old in list(islice(_sound, _SOUND_MOST // 2)):
+            _sound.pop(old, None)
+    _sound[question] = None
+
+
+def forget_verified() -> None:
+    """Remember no signature any more: whoever measures verification asks for the whole work."""
+    _sound.clear()
 
 
 @lru_cache(maxsize=65_536)

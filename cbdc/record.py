@@ -94,10 +94,13 @@ class Group:
             raise Malformed("E_TYPE", type=f"{name}: {type(value).__name__}")
         if len(value) != len(self.kinds):
             raise Malformed("E_FIELD", field=name, problem=f"{len(value)} items, not {len(self.kinds)}")
-        return tuple(
-            kind.load(item, f"{name}[{place}]")
-            for place, (kind, item) in enumerate(zip(self.kinds, value, strict=True))
-        )
+        try:
+            return tuple([kind.load(item, name) for kind, item in zip(self.kinds, value, strict=True)])
+        except Malformed:
+            # Once more, to say which item it is: the place is not written out for values that are right.
+            for place, (kind, item) in enumerate(zip(self.kinds, value, strict=True)):
+                kind.load(item, f"{name}[{place}]")
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,13 @@ class Items:
             raise Malformed("E_TYPE", type=f"{name}: {type(value).__name__}")
         if not self.least <= len(value) <= self.most:
             raise Malformed(self.code, field=name, count=len(value), least=self.least, most=self.most)
-        return tuple(self.kind.load(item, f"{name}[{place}]") for place, item in enumerate(value))
+        load = self.kind.load
+        try:
+            return tuple([load(item, name) for item in value])
+        except Malformed:
+            for place, item in enumerate(value):
+                load(item, f"{name}[{place}]")
+            raise
 
 
 HASH = Bytes((32,))
@@ -129,6 +138,17 @@ ALGORITHM = Unsigned(1, 255)
 RAW_KEY = Bytes((32, 33))
 
 
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _names(cls: type["Record"]) -> tuple[str, ...]:
+    """The names of a record's fields, in wire order; looked up once for each class."""
+    names = _NAMES.get(cls)
+    if names is None:
+        names = _NAMES[cls] = tuple(field.name for field in fields(cls))
+    return names
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Base of every signed body. A subclass is a frozen dataclass whose fields stand in wire order, with a SCHEMA."""
@@ -139,7 +159,7 @@ class Record:
 
     def values(self) -> tuple[Any, ...]:
         """The fields in wire order."""
-        return tuple(getattr(self, field.name) for field in fields(self))
+        return tuple([getattr(self, name) for name in _names(type(self))])
 
     def body(self) -> bytes:
         """The canonical bytes of the body, after checking each field against the schema."""
@@ -152,9 +172,11 @@ class Record:
             raise Malformed(
                 "E_FIELD", field=cls.__name__, problem=f"{len(values)} fields, not {len(cls.SCHEMA)}"
             )
-        names = [field.name for field in fields(cls)]
         return tuple(
-            kind.load(value, name) for kind, value, name in zip(cls.SCHEMA, values, names, strict=True)
+            [
+                kind.load(value, name)
+                for kind, value, name in zip(cls.SCHEMA, values, _names(cls), strict=True)
+            ]
         )
 
     @classmethod

@@ -144,6 +144,9 @@ class LockKind:
 
     def load(self, value: object, name: str) -> Lock:
         """The lock; raises E_TYPE or E_FIELD for a wrong shape, E_LOCK for one nobody could open."""
+        if type(value) is KeyLock:
+            HASH.load(value.kid, name)
+            return value
         if isinstance(value, KeyLock | QuorumLock | HashLock):
             return load_lock(list(value.wire()), name)
         if not isinstance(value, list | tuple):

@@ -11,6 +11,7 @@ what needs the state is judged by `cbdc.ledger.rules`.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from cbdc import canonical
@@ -51,10 +52,14 @@ SETTLE_RECOVER = 3
 SETTLE_REFUND = 4
 
 
+_INPUT = Group((HASH, Unsigned(0, MAX_OUTPUTS - 1)))
+_OUTPUT = Group((AMOUNT, LockKind(), HASH_OR_NONE))
+
+
 @dataclass(frozen=True, slots=True)
 class _InputKind:
     def load(self, value: object, name: str) -> TokenId:
-        return TokenId(*Group((HASH, Unsigned(0, MAX_OUTPUTS - 1))).load(value, name))
+        return TokenId(*_INPUT.load(value, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ class _OutputKind:
     def load(self, value: object, name: str) -> Token:
         if isinstance(value, Token):
             value = value.wire()
-        amount, lock, mark = Group((AMOUNT, LockKind(), HASH_OR_NONE)).load(value, name)
+        amount, lock, mark = _OUTPUT.load(value, name)
         return Token(amount, lock, mark)
 
 
@@ -70,6 +75,7 @@ _INPUTS = Items(_InputKind(), most=MAX_INPUTS, least=1)
 _OUTPUTS = Items(_OutputKind(), most=MAX_OUTPUTS, least=1)
 _SOME_OUTPUTS = Items(_OutputKind(), most=MAX_OUTPUTS)
 _ENVELOPE = Bytes(most=16_384)
+_WITNESSES = Items(Group((HASH, SIGNATURE)), most=MAX_WITNESSES, least=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,8 +371,11 @@ def sign_transaction(record: Transaction, network: bytes, signers: list[Signer])
     return SignedTransaction(record, body, identity, witnesses)
 
 
+@lru_cache(maxsize=2_048)
 def open_transaction(data: bytes, network: bytes) -> SignedTransaction:
     """The transaction in `data`, judged as far as possible without the ledger (guard G1).
+
+    The last ones are remembered by their bytes: whoever handles the same group next need not decode it again.
 
     Raises the decoding errors (also for a definition or a statement it carries), E_OBJTYPE for an unknown kind,
     E_WITNESS_TWICE when one key signs twice, E_INPUT_TWICE when one token stands twice among the inputs, and
@@ -382,7 +391,7 @@ def open_transaction(data: bytes, network: bytes) -> SignedTransaction:
     Bytes().load(body, "body")
     assert isinstance(body, bytes)
     record = kind.from_body(body, MAX_TRANSACTION_BYTES)
-    pairs = Items(Group((HASH, SIGNATURE)), most=MAX_WITNESSES, least=1).load(witnesses, "witnesses")
+    pairs = _WITNESSES.load(witnesses, "witnesses")
     if len({kid for kid, _ in pairs}) != len(pairs):
         raise Refused("E_WITNESS_TWICE", witnesses=len(pairs))
     if len(set(record.spends)) != len(record.spends):

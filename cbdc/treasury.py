@@ -191,6 +191,21 @@ class Treasury:
         data = self._cabinet.get(_MARKS, definition.oid)
         return data is not None and bool(_MARK.load(canonical.decode(data), "mark")[1])
 
+    def publish(self, definition: Signed[MarkDefinition]) -> None:
+        """Put a definition on the ledger before any money carries it, so that others may mark by it.
+
+        It travels with a tiyn of the account's own to itself. Again: nothing. E_TILL for an empty account.
+        """
+        if self._published(definition):
+            return
+        output = Token(1, KeyLock(self.account_kid))
+        nonce = follow_nonce("publish", definition.oid)
+        planned = self.till.chain([Payout(nonce, (output,), definition.encode())])[0]
+        if isinstance(planned, TengeError):
+            raise planned
+        self._gateway.submit(planned.encode())
+        self._keep(definition, published=True)
+
     # --- distribution ---
 
     def distribute(

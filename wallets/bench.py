@@ -88,7 +88,7 @@ def ledger(transfers: int) -> dict[str, Any]:
         "ratios": _ratios(one_by_one, in_groups, yardstick),
         "errors": one_by_one["errors"] + in_groups["errors"],
     }
-    peak = _peak_memory_mib()
+    peak = peak_memory_mib()
     return found if peak is None else {**found, "peak_memory_mib": peak}
 
 
@@ -121,20 +121,21 @@ def _measure(ledger: Ledger, watch: _Watch, groups: Sequence[Sequence[bytes]]) -
         errors += sum(1 for answer in answers if isinstance(answer, TengeError))
     elapsed = stopwatch() - started
     return {
-        "transfers_per_second": _per_second(sum(len(group) for group in groups) - errors, elapsed),
-        "submit_p50_ms": _milliseconds(submits_seconds, 50),
-        "submit_p99_ms": _milliseconds(submits_seconds, 99),
-        "commit_p50_ms": _milliseconds(watch.commits_seconds, 50),
-        "commit_p99_ms": _milliseconds(watch.commits_seconds, 99),
+        "transfers_per_second": per_second(sum(len(group) for group in groups) - errors, elapsed),
+        "submit_p50_ms": milliseconds(submits_seconds, 50),
+        "submit_p99_ms": milliseconds(submits_seconds, 99),
+        "commit_p50_ms": milliseconds(watch.commits_seconds, 50),
+        "commit_p99_ms": milliseconds(watch.commits_seconds, 99),
         "errors": errors,
     }
 
 
-def _per_second(count: int, seconds: float) -> float:
+def per_second(count: int, seconds: float) -> float:
+    """How many a second."""
     return round(count / max(seconds, 1e-9), 1)
 
 
-def _milliseconds(seconds: Sequence[float], percent: int) -> float:
+def milliseconds(seconds: Sequence[float], percent: int) -> float:
     """The smallest of the times that `percent` of them do not exceed; 0 for none at all."""
     if not seconds:
         return 0.0
@@ -160,7 +161,7 @@ def _rate(times: int, work: Callable[[int], object]) -> float:
     started = stopwatch()
     for number in range(times):
         work(number)
-    return _per_second(times, stopwatch() - started)
+    return per_second(times, stopwatch() - started)
 
 
 def _verifications_per_second() -> float:
@@ -183,7 +184,7 @@ def _appends_per_second(path: Path) -> float:
         return _rate(APPENDS, append)
 
 
-def _peak_memory_mib() -> float | None:
+def peak_memory_mib() -> float | None:
     """The most memory this process ever had, in MiB; None where the system does not tell (Windows)."""
     if sys.platform == "win32":
         return None

@@ -22,14 +22,17 @@ from wallets.basis import NO_BASIS, Basis, arriving, marked_in_part
 from wallets.cast import Member
 from wallets.store import Done, Intent, Refusal, WalletStore, WalletToken
 from wallets.wallet import (
+    GROUP,
     MAX_TOKENS_A_PAYMENT,
     Payee,
+    Sight,
     amount_of,
     find_tokens_of,
     open_refusal,
     refusal_result,
-    send,
+    save,
     send_one,
+    send_saved,
 )
 
 Row = tuple[Member, int]
@@ -131,20 +134,19 @@ class Desk:
         answers: Answers = [None] * len(rows)
         for bank in {member.bank for member, _ in rows}:
             places = [place for place, (member, _) in enumerate(rows) if member.bank == bank]
-            orders = [
-                SaleOrder(
-                    derived(id, "buy", rows[place][0].name),
-                    rows[place][0].customer,
-                    rows[place][0].wallet.kid,
-                    rows[place][1],
-                )
-                for place in places
-            ]
-            sold = self._system.banks[self.bank_id(bank)].sell(orders)
-            for place, answer in zip(places, sold, strict=True):
-                answers[place] = answer if isinstance(answer, TengeError) else None
-        self._take_in([member for member, _ in rows])
+            for start in range(0, len(places), GROUP):
+                self._buy(bank, rows, places[start : start + GROUP], id, answers)
         return answers
+
+    def _buy(self, bank: str, rows: Sequence[Row], places: list[int], id: bytes, answers: Answers) -> None:
+        orders = [
+            SaleOrder(derived(id, "buy", member.name), member.customer, member.wallet.kid, amount)
+            for member, amount in (rows[place] for place in places)
+        ]
+        sold = self._system.banks[self.bank_id(bank)].sell(orders)
+        for place, answer in zip(places, sold, strict=True):
+            answers[place] = answer if isinstance(answer, TengeError) else None
+        self._take_in([rows[place][0] for place in places])
 
     def pay(
         self,
@@ -162,33 +164,46 @@ class Desk:
         """
         mark = definition.oid if definition else b""
         cabinet = self._system.stores.cabinet
-        intents: list[Intent] = []
-        places: list[int] = []
         answers: Answers = [None] * len(rows)
+        saved: list[Intent] = []
+        places: list[int] = []
         poor: list[DrawerRow] = []
         taken: set[TokenId] = set()
-        for place, (member, payee, amount) in enumerate(rows):
-            basis = bases[place] if bases else NO_BASIS
-            intent_id = derived(id, "pay", place, member.name)
-            before = cabinet.get(_POOR, intent_id)
-            if before is not None:
-                answers[place] = open_refusal(before)
-                continue
-            try:
-                payees = self._payees(member, payee, amount, marking or definition, marking is not None)
-                signers = [payee.wallet.signer] if basis.lines and payee is not None else []
-                intents.append(
-                    member.wallet.prepare_payment(
-                        intent_id, payees, mark, taken=taken, basis=basis, co_signers=signers
+        # First every coin is chosen and every intent saved, a group at a time; only then is anything sent. So a call
+        # that was cut off anywhere finds its intents as they were, and makes the rest out of the same money.
+        for start in range(0, len(rows), GROUP):
+            ids = [
+                derived(id, "pay", start + place, row[0].name)
+                for place, row in enumerate(rows[start : start + GROUP])
+            ]
+            before = cabinet.get_many(_POOR, ids)
+            sight = Sight.of(
+                self._store,
+                [(row[0].wallet.name, name) for row, name in zip(rows[start:], ids, strict=False)],
+            )
+            intents: list[Intent] = []
+            for place, intent_id in enumerate(ids, start=start):
+                member, payee, amount = rows[place]
+                basis = bases[place] if bases else NO_BASIS
+                if intent_id in before:
+                    answers[place] = open_refusal(before[intent_id])
+                    continue
+                try:
+                    payees = self._payees(member, payee, amount, marking or definition, marking is not None)
+                    signers = [payee.wallet.signer] if basis.lines and payee is not None else []
+                    intents.append(
+                        member.wallet.prepare_payment(
+                            intent_id, payees, mark, taken=taken, sight=sight, basis=basis, co_signers=signers
+                        )
                     )
-                )
-                places.append(place)
-            except TengeError as error:
-                answers[place] = error
-                poor.append(DrawerRow(_POOR, intent_id, refusal_result(error)))
-        if poor and intents:
+                    places.append(place)
+                except TengeError as error:
+                    answers[place] = error
+                    poor.append(DrawerRow(_POOR, intent_id, refusal_result(error)))
+            saved += save(self._store, intents) if intents else []
+        if poor and saved:
             cabinet.put_many(poor)
-        results = send(self._store, self._system.ledger, intents, self._directory, self._clock)
+        results = send_saved(self._store, self._system.ledger, saved, self._directory, self._clock)
         for place, answer in zip(places, results, strict=True):
             answers[place] = answer if isinstance(answer, TengeError) else None
         return answers

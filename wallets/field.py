@@ -19,7 +19,7 @@ from cbdc.ledger.entry import Receipt
 from cbdc.marks import MarkDefinition
 from cbdc.ports import Checkpoint, Clock, Entropy
 from cbdc.private import make_folder
-from cbdc.record import Signed, Unsigned
+from cbdc.record import Signed, Unsigned, open_envelope
 from cbdc.system import System
 from offline.archive import SqliteArchive
 from offline.authority import purpose_rows
@@ -40,7 +40,7 @@ from offline.journal import Journal, JournalFolder, MemoryJournal
 from offline.opened import OpenedElement, open_for_attack
 from offline.purse import check_in, check_slots
 from offline.reconcile import Settings
-from offline.records import Enrol, Trust, open_bundle
+from offline.records import Enrol, Transfer, Trust, open_bundle
 from wallets.case import Case, tell_case
 from wallets.cast import Member
 from wallets.desk import Answers, derived
@@ -51,6 +51,7 @@ from wallets.wallet import find_tokens_of, refresh, send
 DAY_SECONDS = 86_400
 PLAIN = 0
 _REDEEMED = "offline redemptions"
+_TYPE_PLACE = 1  # of an envelope's bytes: [type, body, signature], the type below 128
 
 
 def devices_of(member: Member) -> list[Device]:
@@ -357,6 +358,12 @@ class Field:
         proofs = [proof for kid in self.reconciler.guilty() for proof in self.reconciler.evidence(kid)]
         files = list(dict.fromkeys(proofs))
         return [(f"case-{number}.dto", data) for number, data in enumerate(files, start=1)]
+
+    def transfers(self) -> Iterator[Signed[Transfer]]:
+        """Every transfer that devices handed in, each once, in the order of the log."""
+        for row in self._stores.evidence.rows(0):
+            if row.leaf and row.envelope[_TYPE_PLACE] == Transfer.TYPE:
+                yield open_envelope(row.envelope, Transfer, self._system.network)
 
     def object_ids(self) -> Iterator[bytes]:
         """The ids of everything devices signed and handed in, in the order of the log."""

@@ -17,6 +17,7 @@ from typing import Any
 
 from cbdc.accounts import NATIONAL_BANK, BalanceSheet, deposit, institution_of
 from cbdc.authority import Root
+from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
 from cbdc.institutions import BankName
 from cbdc.ledger.ledger import Supply
@@ -35,7 +36,7 @@ from wallets.desk import Answers, Desk, Row, derived
 from wallets.field import DAY_SECONDS, Field, devices_of
 from wallets.store_memory import memory_store
 from wallets.store_sqlite import sqlite_store
-from wallets.wallet import Wallet
+from wallets.wallet import GROUP, Wallet
 
 PASSPHRASE = "test money"  # noqa: S105 - seals only the seeded keys of pilots, which follow from the seed anyway
 REGISTER = "general"
@@ -166,15 +167,21 @@ class Sandbox:
         for number, name in enumerate(names):
             signer = self._keys.key(f"wallet/{name}")
             wallet = Wallet(name, signer, self.store, self.system.ledger, self._entropy, self.clock)
-            customer = derived("customer", name)
-            institution.open_account(customer, name, f"test-{name}", tier, category, deposits_tiyn[number])
             self.directory[wallet.kid] = name
             agreed = True if consent is None else consent[number]
+            customer = derived("customer", name)
             members.append(Member(name, group, number, bank, category, customer, wallet, agreed))
-        answers = institution.register_keys([(m.customer, m.wallet.signer) for m in members])
-        refused = [answer for answer in answers if isinstance(answer, TengeError)]
-        if refused:
-            raise refused[0]
+        for start in range(0, len(members), GROUP):
+            part = members[start : start + GROUP]
+            institution.open_accounts(
+                [
+                    NewAccount(m.customer, m.name, f"test-{m.name}", tier, category, deposits_tiyn[m.number])
+                    for m in part
+                ]
+            )
+            known = institution.customers.attached([m.wallet.kid for m in part])
+            keys = [(m.customer, m.wallet.signer) for m in part if m.wallet.kid not in known]
+            raise_first([a for a in institution.register_keys(keys) if isinstance(a, TengeError)])
         for member, wanted in zip(members, with_device, strict=True):
             if wanted:
                 self.field.enrol(member, DEVICE_TIERS[device_tier], self.desk.bank_id(bank))
@@ -212,6 +219,10 @@ class Sandbox:
         """The budget buys digital tenge from its deposit at a bank."""
         institution = self.system.banks[self.desk.bank_id(bank)]
         self.system.treasury.draw(derived(id, "draw"), institution, derived("budget"), amount_tiyn)
+
+    def publish_mark(self, mark: str) -> None:
+        """The treasury puts a mark's definition on the ledger, so that those whom it lets may mark by it."""
+        self.system.treasury.publish(self.definitions[mark])
 
     def give_vouchers(self, mark: str, rows: Sequence[Row], id: bytes) -> Answers:
         """The treasury gives marked money to members."""
@@ -428,7 +439,7 @@ class Sandbox:
         yield from self.field.object_ids()
 
 
-def raise_first(answers: Answers) -> None:
+def raise_first(answers: Sequence[TengeError | None]) -> None:
     """Raise the first refusal among the answers, if there is one."""
     for answer in answers:
         if answer is not None:

@@ -17,7 +17,7 @@ Rules kept here, whatever keeps the rows (`wallets.store_memory`, `wallets.store
   every commit, so that a test can kill the wallet there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, NamedTuple, Protocol
@@ -66,9 +66,39 @@ class _Checked:
     KINDS: ClassVar[Mapping[str, Kind]] = {}
 
     def __post_init__(self) -> None:
-        _NAME.load(self.wallet, "wallet")
-        for name, kind in self.KINDS.items():
-            kind.load(getattr(self, name), name)
+        if not self._plainly_right():
+            _NAME.load(self.wallet, "wallet")
+            for name, kind in self.KINDS.items():
+                kind.load(getattr(self, name), name)
+
+    def _plainly_right(self) -> bool:
+        """True for what KINDS is sure to allow, told by a few comparisons; False asks KINDS, which alone refuses."""
+        return False
+
+
+def _is_name(text: object) -> bool:
+    return type(text) is str and 1 <= len(text) <= 64 and text.isascii()
+
+
+def _is_bytes(data: object, least: int, most: int) -> bool:
+    return type(data) is bytes and least <= len(data) <= most
+
+
+def _is_number(value: object, least: int = 0, most: int = canonical.MAX_INTEGER) -> bool:
+    return type(value) is int and least <= value <= most
+
+
+def _is_token_id(value: object) -> bool:
+    return type(value) is TokenId and _is_bytes(value[0], 32, 32) and _is_number(value[1], 0, 255)
+
+
+def _is_one_of(value: object, choices: frozenset[str]) -> bool:
+    return type(value) is str and value in choices
+
+
+_TOKEN_STATES = frozenset({"unspent", "pending", "spent"})
+_INTENT_STATES = frozenset({"saved", "done", "refused"})
+_DIRECTIONS = frozenset({"in", "out", "own"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +123,19 @@ class WalletToken(_Checked):
         "state": _Word(choices=("unspent", "pending", "spent")),
         "intent": Bytes((0, *range(16, 33))),
     }
+
+    def _plainly_right(self) -> bool:
+        return (
+            _is_name(self.wallet)
+            and _is_token_id(self.id)
+            and _is_number(self.amount_tiyn, 1)
+            and _is_bytes(self.lock, 0, 1_024)
+            and type(self.mark) is bytes
+            and len(self.mark) in (0, 32)
+            and _is_one_of(self.state, _TOKEN_STATES)
+            and type(self.intent) is bytes
+            and (not self.intent or 16 <= len(self.intent) <= 32)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +163,20 @@ class Intent(_Checked):
         "result": _CONTENT,
     }
 
+    def _plainly_right(self) -> bool:
+        return (
+            _is_name(self.wallet)
+            and _is_bytes(self.id, 16, 32)
+            and _is_name(self.kind)
+            and _is_bytes(self.body, 0, canonical.MAX_LENGTH)
+            and _is_number(self.time)
+            and type(self.inputs) is tuple
+            and len(self.inputs) <= 256
+            and all(map(_is_token_id, self.inputs))
+            and _is_one_of(self.state, _INTENT_STATES)
+            and _is_bytes(self.result, 0, canonical.MAX_LENGTH)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow(_Checked):
@@ -142,6 +199,18 @@ class HistoryRow(_Checked):
         "other": _LINE,
         "memo": _LINE,
     }
+
+    def _plainly_right(self) -> bool:
+        return (
+            _is_name(self.wallet)
+            and _is_bytes(self.id, 16, 32)
+            and _is_number(self.time)
+            and _is_name(self.kind)
+            and _is_one_of(self.direction, _DIRECTIONS)
+            and _is_number(self.amount_tiyn)
+            and (self.other == "" or _is_name(self.other))
+            and self.memo == ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +264,26 @@ class Rows(Protocol):
         """One line of history."""
         ...
 
+    def find_intents(self, keys: Collection[IntentKey]) -> dict[IntentKey, Intent]:
+        """Those of these intents that are there."""
+        ...
+
+    def find_tokens(self, keys: Collection[TokenKey]) -> dict[TokenKey, WalletToken]:
+        """Those of these tokens that are there."""
+        ...
+
+    def find_histories(self, keys: Collection[HistoryKey]) -> dict[HistoryKey, HistoryRow]:
+        """Those of these lines that are there."""
+        ...
+
+    def unspent(self, wallets: Collection[str]) -> dict[str, list[WalletToken]]:
+        """The unspent tokens of each of these wallets that has any, by id."""
+        ...
+
+    def totals(self) -> dict[str, int]:
+        """What is not spent, in sum, of every wallet that has any."""
+        ...
+
     def write(self, draft: "Draft") -> None:
         """Put every row of the draft, over the one with the same key."""
         ...
@@ -232,6 +321,31 @@ class Draft:
         self.intents: dict[IntentKey, Intent] = {}
         self.tokens: dict[TokenKey, WalletToken] = {}
         self.history: dict[HistoryKey, HistoryRow] = {}
+        self._read_intents: dict[IntentKey, Intent | None] = {}
+        self._read_tokens: dict[TokenKey, WalletToken | None] = {}
+        self._read_history: dict[HistoryKey, HistoryRow | None] = {}
+
+    def read_intents(self, keys: Collection[IntentKey]) -> None:
+        """Read these intents at once; they are not asked for one by one then."""
+        self._read_intents.update(dict.fromkeys(keys))
+        self._read_intents.update(self._rows.find_intents(keys))
+
+    def read_tokens(self, keys: Collection[TokenKey]) -> None:
+        """Read these tokens at once."""
+        self._read_tokens.update(dict.fromkeys(keys))
+        self._read_tokens.update(self._rows.find_tokens(keys))
+
+    def read_inputs(self, keys: Iterable[IntentKey]) -> None:
+        """Read the tokens that these intents chose at once."""
+        found = [intent for key in keys if (intent := self._intent(key)) is not None]
+        self.read_tokens([(intent.wallet, chosen) for intent in found for chosen in intent.inputs])
+
+    def read_additions(self, tokens: Iterable[WalletToken], history: Iterable[HistoryRow]) -> None:
+        """Read what is already known of these tokens and lines at once."""
+        self.read_tokens([(token.wallet, token.id) for token in tokens])
+        keys = [(row.wallet, row.id) for row in history]
+        self._read_history.update(dict.fromkeys(keys))
+        self._read_history.update(self._rows.find_histories(keys))
 
     def save(self, intent: Intent) -> Intent:
         """Store a new intent and hold its inputs; E_ID_REUSED, E_WALLET_TOKEN_UNKNOWN or E_WALLET_TOKEN_TAKEN."""
@@ -284,7 +398,7 @@ class Draft:
                 raise Refused("E_WALLET_TOKEN_CHANGED", wallet=token.wallet, token=_text(token.id))
         for row in history:
             key = (row.wallet, row.id)
-            written = self.history.get(key) or self._rows.find_history(key)
+            written = self.history.get(key) or self._line(key)
             if written is not None and written != row:
                 raise Refused("E_ID_REUSED", id=row.id)
             if written is None:
@@ -313,10 +427,19 @@ class Draft:
                 self._put(replace(token, state=state, intent=kept))
 
     def _intent(self, key: IntentKey) -> Intent | None:
-        return self.intents.get(key) or self._rows.find_intent(key)
+        changed = self.intents.get(key)
+        if changed is not None:
+            return changed
+        return self._read_intents[key] if key in self._read_intents else self._rows.find_intent(key)
 
     def _token(self, key: TokenKey) -> WalletToken | None:
-        return self.tokens.get(key) or self._rows.find_token(key)
+        changed = self.tokens.get(key)
+        if changed is not None:
+            return changed
+        return self._read_tokens[key] if key in self._read_tokens else self._rows.find_token(key)
+
+    def _line(self, key: HistoryKey) -> HistoryRow | None:
+        return self._read_history[key] if key in self._read_history else self._rows.find_history(key)
 
     def _put(self, token: WalletToken) -> None:
         self.tokens[token.wallet, token.id] = token
@@ -342,6 +465,8 @@ class WalletStore:
         """
         draft = Draft(self._rows)
         with self._rows.transaction():
+            draft.read_intents([(intent.wallet, intent.id) for intent in intents])
+            draft.read_tokens([(intent.wallet, chosen) for intent in intents for chosen in intent.inputs])
             answers = [draft.save(intent) for intent in intents]
             self._rows.write(draft)
         self._checkpoint("wallet.intent.after")
@@ -356,6 +481,13 @@ class WalletStore:
         """
         draft = Draft(self._rows)
         with self._rows.transaction():
+            keys = [(done.wallet, done.id) for done in outcomes]
+            draft.read_intents(keys)
+            draft.read_inputs(keys)
+            draft.read_additions(
+                [token for done in outcomes for token in done.added],
+                [row for done in outcomes for row in done.history],
+            )
             answers = [draft.finish(done) for done in outcomes]
             self._write_done(draft)
         self._checkpoint("wallet.done.after")
@@ -368,6 +500,9 @@ class WalletStore:
         """
         draft = Draft(self._rows)
         with self._rows.transaction():
+            keys = [(refusal.wallet, refusal.id) for refusal in refusals]
+            draft.read_intents(keys)
+            draft.read_inputs(keys)
             answers = [draft.refuse(refusal) for refusal in refusals]
             self._write_done(draft)
         self._checkpoint("wallet.done.after")
@@ -385,6 +520,8 @@ class WalletStore:
         """
         draft = Draft(self._rows)
         with self._rows.transaction():
+            draft.read_additions(added, history)
+            draft.read_tokens(dropped)
             draft.add(added, history)
             for wallet, token_id in dropped:
                 draft.drop(wallet, token_id)
@@ -398,6 +535,22 @@ class WalletStore:
     def intent(self, wallet: str, id: bytes) -> Intent | None:
         """One intent, open or closed."""
         return self._rows.find_intent((wallet, id))
+
+    def intents(self, keys: Collection[IntentKey]) -> dict[IntentKey, Intent]:
+        """Those of these intents (wallet, id) that are there, open or closed."""
+        return self._rows.find_intents(keys)
+
+    def known_tokens(self, keys: Collection[TokenKey]) -> dict[TokenKey, WalletToken]:
+        """Those of these tokens (wallet, id) that are there, in whatever state."""
+        return self._rows.find_tokens(keys)
+
+    def unspent(self, wallets: Collection[str]) -> dict[str, list[WalletToken]]:
+        """The unspent tokens of each of these wallets that has any, by id."""
+        return self._rows.unspent(wallets)
+
+    def totals(self) -> dict[str, int]:
+        """What each wallet holds in sum, marked or free, held by open intents or not; only wallets that hold any."""
+        return self._rows.totals()
 
     def open_intents(self, wallet: str | None = None) -> list[Intent]:
         """Intents saved and not closed, oldest first: what to send (again) when the wallet starts."""

@@ -1,7 +1,8 @@
 """The wallet's rows in memory: for tests, and for pilots that start from nothing."""
 
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from cbdc.ports import Checkpoint, no_checkpoint
@@ -45,6 +46,37 @@ class MemoryRows:
     def find_history(self, key: HistoryKey) -> HistoryRow | None:
         """One line of history."""
         return self._history.get(key)
+
+    def find_intents(self, keys: Collection[IntentKey]) -> dict[IntentKey, Intent]:
+        """Those that are there."""
+        return {key: self._intents[key] for key in keys if key in self._intents}
+
+    def find_tokens(self, keys: Collection[TokenKey]) -> dict[TokenKey, WalletToken]:
+        """Those that are there."""
+        return {key: self._tokens[key] for key in keys if key in self._tokens}
+
+    def find_histories(self, keys: Collection[HistoryKey]) -> dict[HistoryKey, HistoryRow]:
+        """Those that are there."""
+        return {key: self._history[key] for key in keys if key in self._history}
+
+    def unspent(self, wallets: Collection[str]) -> dict[str, list[WalletToken]]:
+        """Unspent tokens by wallet."""
+        wanted = set(wallets)
+        found: dict[str, list[WalletToken]] = {}
+        with self._lock:
+            for token in self._tokens.values():
+                if token.state == "unspent" and token.wallet in wanted:
+                    found.setdefault(token.wallet, []).append(token)
+        return {wallet: sorted(tokens, key=lambda token: token.id) for wallet, tokens in found.items()}
+
+    def totals(self) -> dict[str, int]:
+        """Sums by wallet."""
+        sums: Counter[str] = Counter()
+        with self._lock:
+            for token in self._tokens.values():
+                if token.state != "spent":
+                    sums[token.wallet] += token.amount_tiyn
+        return dict(sums)
 
     def write(self, draft: Draft) -> None:
         """Put every row of the draft."""

@@ -9,7 +9,7 @@ holds no key.
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from wallets.store import (
 VERSION = 1
 APPLICATION_ID = int.from_bytes(b"TNGW", "big")
 BUSY_SECONDS = 10
+_CHUNK = 500
 
 _TABLES = """
 CREATE TABLE token (
@@ -57,14 +58,20 @@ CREATE TABLE history (
 CREATE INDEX history_of ON history (wallet, place);
 """
 
-_READ_TOKENS = (
-    "SELECT wallet, transaction_id, output, amount_tiyn, lock, mark, state, intent FROM token "
-    "WHERE wallet = ? "
-)
-_READ_INTENTS = "SELECT wallet, id, kind, body, time, inputs, state, result FROM intent "
-_READ_HISTORY = (
-    "SELECT wallet, id, time, kind, direction, amount_tiyn, other, memo FROM history WHERE wallet = ? "
-)
+_TOKENS = "SELECT wallet, transaction_id, output, amount_tiyn, lock, mark, state, intent FROM "
+_READ_TOKENS = _TOKENS + "token WHERE wallet = ? "
+_INTENTS = "SELECT wallet, id, kind, body, time, inputs, state, result FROM "
+_READ_INTENTS = _INTENTS + "intent "
+_HISTORY = "SELECT wallet, id, time, kind, direction, amount_tiyn, other, memo FROM "
+_READ_HISTORY = _HISTORY + "history WHERE wallet = ? "
+# Many keys at once: the list is read first, and each row of the table found by its key.
+_AMONG = "(SELECT column1 AS w, column2 AS x, column3 AS y FROM (VALUES {}))"
+_AMONG_TOKENS = _TOKENS + _AMONG + " CROSS JOIN token ON wallet = w AND transaction_id = x AND output = y"
+_AMONG_INTENTS = _INTENTS + _AMONG + " CROSS JOIN intent ON wallet = w AND id = x"
+_AMONG_HISTORY = _HISTORY + _AMONG + " CROSS JOIN history ON wallet = w AND id = x"
+# The index of what is not spent is named, for SQLite would rather walk through all that a wallet ever had.
+_HELD = "token INDEXED BY token_held WHERE state <> 'spent' AND "
+_UNSPENT = _TOKENS + _HELD + "state = 'unspent' AND wallet IN ({}) ORDER BY 1, 2, 3"
 _WRITE_TOKENS = "INSERT OR REPLACE INTO token VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _WRITE_INTENTS = (
     "INSERT INTO intent (wallet, id, kind, body, time, inputs, state, result) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
@@ -105,6 +112,8 @@ class SqliteRows:
             self._check_version()
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute("PRAGMA wal_autocheckpoint = 20000")
+        self._database.execute("PRAGMA cache_size = -65536")
         with self.transaction():
             if self._is_empty():
                 for statement in _TABLES.split(";"):
@@ -170,6 +179,43 @@ class SqliteRows:
         rows = self._rows(_READ_HISTORY + "AND id = ?", *key)
         return HistoryRow(*rows[0]) if rows else None
 
+    def _among(self, statement: str, keys: Iterable[tuple[object, ...]]) -> Iterator[tuple[Any, ...]]:
+        """The rows with these keys, each key of at most three values."""
+        wanted = list(keys)
+        for start in range(0, len(wanted), _CHUNK):
+            part = wanted[start : start + _CHUNK]
+            values = [value for key in part for value in (*key, None)[:3]]
+            yield from self._rows(statement.format(", ".join(["(?, ?, ?)"] * len(part))), *values)
+
+    def find_intents(self, keys: Collection[IntentKey]) -> dict[IntentKey, Intent]:
+        """Those that are there."""
+        return {(row[0], row[1]): _intent(row) for row in self._among(_AMONG_INTENTS, keys)}
+
+    def find_tokens(self, keys: Collection[TokenKey]) -> dict[TokenKey, WalletToken]:
+        """Those that are there."""
+        found = map(_token, self._among(_AMONG_TOKENS, ((wallet, *token_id) for wallet, token_id in keys)))
+        return {(token.wallet, token.id): token for token in found}
+
+    def find_histories(self, keys: Collection[HistoryKey]) -> dict[HistoryKey, HistoryRow]:
+        """Those that are there."""
+        return {(row[0], row[1]): HistoryRow(*row) for row in self._among(_AMONG_HISTORY, keys)}
+
+    def unspent(self, wallets: Collection[str]) -> dict[str, list[WalletToken]]:
+        """Unspent tokens by wallet."""
+        found: dict[str, list[WalletToken]] = {}
+        wanted = list(dict.fromkeys(wallets))
+        for start in range(0, len(wanted), _CHUNK):
+            part = wanted[start : start + _CHUNK]
+            for row in self._rows(_UNSPENT.format(", ".join("?" * len(part))), *part):
+                found.setdefault(row[0], []).append(_token(row))
+        return found
+
+    def totals(self) -> dict[str, int]:
+        """Sums by wallet."""
+        return dict(
+            self._rows("SELECT wallet, sum(amount_tiyn) FROM token WHERE state <> 'spent' GROUP BY wallet")
+        )
+
     def write(self, draft: Draft) -> None:
         """Put every row of the draft; an intent keeps its place."""
         self._database.executemany(_WRITE_TOKENS, map(_token_row, draft.tokens.values()))
@@ -183,8 +229,9 @@ class SqliteRows:
 
     def tokens(self, wallet: str, state: TokenState) -> list[WalletToken]:
         """Tokens in one state, by id."""
-        where = "AND state = ? ORDER BY transaction_id, output"
-        return [_token(row) for row in self._rows(_READ_TOKENS + where, wallet, state)]
+        held = "token WHERE " if state == "spent" else _HELD
+        statement = f"{_TOKENS}{held}wallet = ? AND state = ? ORDER BY transaction_id, output"
+        return [_token(row) for row in self._rows(statement, wallet, state)]
 
     def balance(self, wallet: str) -> dict[bytes, Balance]:
         """Sums by mark."""

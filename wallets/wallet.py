@@ -12,8 +12,9 @@ gives the same transaction.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from cbdc import canonical, selection
 from cbdc.errors import TengeError, Unavailable, by_code
@@ -35,6 +36,7 @@ from wallets.basis import NO_BASIS, Basis
 from wallets.store import Direction, Done, HistoryRow, Intent, Refusal, WalletStore, WalletToken
 
 MAX_TOKENS_A_PAYMENT = 250
+GROUP = 1_000
 
 Directory = Mapping[bytes, str]
 
@@ -46,6 +48,19 @@ class Payee:
     kid: bytes
     amount_tiyn: int
     mark: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What was read from a store for a whole batch at once: intents that are there, and unspent tokens by wallet."""
+
+    intents: Mapping[tuple[str, bytes], Intent]
+    tokens: Mapping[str, Sequence[WalletToken]]
+
+    @classmethod
+    def of(cls, store: WalletStore, keys: Sequence[tuple[str, bytes]]) -> "Sight":
+        """What the store has for intents under these keys (wallet, id)."""
+        return cls(store.intents(keys), store.unspent([wallet for wallet, _ in keys]))
 
 
 class Wallet:
@@ -85,12 +100,13 @@ class Wallet:
         taken: set[TokenId] | None = None,
         basis: Basis = NO_BASIS,
         co_signers: Sequence[Signer] = (),
+        sight: "Sight | None" = None,
     ) -> Intent:
         """An intent (not saved yet) that pays `payees` in money of `mark`, change to itself.
 
         `output_mark` puts another mark on what the payees get (only a mark's issuer may); `taken` are tokens that other
         intents of the same batch chose, and is added to; `basis` is what marks may ask for, and `co_signers` the payees
-        who vouch for its lines. Raises E_FUNDS or E_FUNDS_SCATTERED.
+        who vouch for its lines; `sight` is what was read for the batch. Raises E_FUNDS or E_FUNDS_SCATTERED.
         """
 
         def build(inputs: tuple[TokenId, ...], change_tiyn: int) -> Transaction:
@@ -109,7 +125,7 @@ class Wallet:
             )
 
         amount = sum(payee.amount_tiyn for payee in payees)
-        return self._prepare(intent_id, "pay", amount, mark, build, taken, co_signers)
+        return self._prepare(intent_id, "pay", amount, mark, build, taken, sight, co_signers)
 
     def prepare_load(
         self,
@@ -119,6 +135,7 @@ class Wallet:
         device_kid: bytes,
         load_number: int,
         mark: bytes = b"",
+        sight: "Sight | None" = None,
     ) -> Intent:
         """An intent that takes money offline: one escrow token (and so one note) for each of `amounts_tiyn`."""
 
@@ -132,7 +149,7 @@ class Wallet:
                 load_number,
             )
 
-        return self._prepare(intent_id, "load", sum(amounts_tiyn), mark, build, None)
+        return self._prepare(intent_id, "load", sum(amounts_tiyn), mark, build, None, sight)
 
     def prepare_release(
         self, intent_id: bytes, tokens: Sequence[WalletToken], statements: Sequence[bytes]
@@ -177,13 +194,18 @@ class Wallet:
         mark: bytes,
         build: Callable[[tuple[TokenId, ...], int], Transaction],
         taken: set[TokenId] | None,
+        sight: "Sight | None" = None,
         co_signers: Sequence[Signer] = (),
     ) -> Intent:
-        known = self._store.intent(self.name, intent_id)
+        if sight is None:
+            sight = Sight.of(self._store, [(self.name, intent_id)])
+        known, mine = sight.intents.get((self.name, intent_id)), sight.tokens.get(self.name, ())
         if known is not None:
             return known
         free = [
-            (row.id, row.amount_tiyn) for row in self.tokens(mark) if taken is None or row.id not in taken
+            (row.id, row.amount_tiyn)
+            for row in mine
+            if row.mark == mark and (taken is None or row.id not in taken)
         ]
         choice = selection.choose(free, amount_tiyn, MAX_TOKENS_A_PAYMENT)
         if taken is not None:
@@ -216,15 +238,31 @@ def send(
     `directory` maps key ids to the wallets of this store, so that payees of the same store have their tokens at once;
     other payees find theirs at the ledger. Raises E_STORE_UNAVAILABLE with all intents still open: `resume` later.
     """
-    known = [store.intent(intent.wallet, intent.id) for intent in intents]
-    fresh = [
-        intent for intent, old in zip(intents, known, strict=True) if old is None or old.state == "saved"
-    ]
-    saved = store.save_intents(fresh)
-    answers = gateway.submit_many([intent.body for intent in saved])
-    close(store, gateway.network, saved, answers, directory, clock)
-    new = iter(answers)
-    return [next(new) if old is None or old.state == "saved" else answer_of(old, gateway) for old in known]
+    return send_saved(store, gateway, save(store, intents), directory, clock)
+
+
+def save(store: WalletStore, intents: Sequence[Intent]) -> list[Intent]:
+    """Save the intents in one commit; each as the store has it: one that was there before may be closed already."""
+    known = store.intents([(intent.wallet, intent.id) for intent in intents])
+    closed = {key: intent for key, intent in known.items() if intent.state != "saved"}
+    open_ones = [intent for intent in intents if (intent.wallet, intent.id) not in closed]
+    saved = iter(store.save_intents(open_ones) if open_ones else ())
+    return [closed.get((intent.wallet, intent.id)) or next(saved) for intent in intents]
+
+
+def send_saved(
+    store: WalletStore, gateway: Gateway, saved: Sequence[Intent], directory: Directory, clock: Clock
+) -> list[Receipt | TengeError]:
+    """Submit what `save` gave and is still open, `GROUP` intents at a time, and close each with its answer."""
+    answers: list[Receipt | TengeError] = []
+    for start in range(0, len(saved), GROUP):
+        part = saved[start : start + GROUP]
+        waiting = [intent for intent in part if intent.state == "saved"]
+        new = gateway.submit_many([intent.body for intent in waiting]) if waiting else []
+        close(store, gateway.network, waiting, new, directory, clock)
+        given = iter(new)
+        answers += [next(given) if intent.state == "saved" else answer_of(intent, gateway) for intent in part]
+    return answers
 
 
 def answer_of(intent: Intent, gateway: Gateway) -> Receipt | TengeError:
@@ -302,17 +340,19 @@ def _still_open(store: WalletStore, refused: Sequence[Refusal]) -> list[tuple[Re
 
 def _done(intent: Intent, receipt: Receipt, transaction: SignedTransaction, directory: Directory) -> Done:
     added, history = [], []
-    for place, token in enumerate(transaction.record.creates):
-        payee = _owner(token, directory)
+    owners = [_owner(token, directory) for token in transaction.record.creates]
+    paid = 0
+    for place, (token, payee) in enumerate(zip(transaction.record.creates, owners, strict=True)):
+        if payee != intent.wallet:
+            paid += token.amount_tiyn
         if payee is None:
             continue
         identity = TokenId(transaction.id, place)
         added.append(WalletToken(payee, identity, token.amount_tiyn, _lock_bytes(token), token.mark))
         if payee != intent.wallet:
             history.append(_line(payee, transaction.id, place, receipt, intent, "in", token.amount_tiyn))
-    paid = sum(t.amount_tiyn for t in transaction.record.creates if _owner(t, directory) != intent.wallet)
     direction: Direction = "out" if paid else "own"
-    other = next((_owner(t, directory) or "" for t in transaction.record.creates), "")
+    other = (owners[0] or "") if owners else ""
     history.append(_line(intent.wallet, transaction.id, 255, receipt, intent, direction, paid, other))
     return Done(intent.wallet, intent.id, transaction.id, tuple(added), tuple(history))
 
@@ -342,9 +382,30 @@ def _owner(token: Token, directory: Directory) -> str | None:
     return directory.get(token.lock.kid) if isinstance(token.lock, KeyLock) else None
 
 
+@runtime_checkable
+class ManyOwners(Protocol):
+    """A gateway that can be asked about many keys at once; the ledger itself can."""
+
+    def owned_by_each(self, kids: Sequence[bytes]) -> dict[bytes, list[tuple[TokenId, Token]]]:
+        """The unspent tokens of each of these key ids, in ascending order of their ids."""
+        ...
+
+
 def _spendable(gateway: Gateway, kid: bytes) -> list[tuple[TokenId, Token]]:
     """The tokens that a key can spend alone; the ledger also names it as holder of locks that need others."""
     return [(identity, token) for identity, token in gateway.owned(kid) if token.lock == KeyLock(kid)]
+
+
+def _spendable_each(
+    gateway: Gateway, wallets: Sequence[Wallet]
+) -> Iterator[tuple[Wallet, list[tuple[TokenId, Token]]]]:
+    if not isinstance(gateway, ManyOwners):
+        yield from ((wallet, _spendable(gateway, wallet.kid)) for wallet in wallets)
+        return
+    owned = gateway.owned_by_each([wallet.kid for wallet in wallets])
+    for wallet in wallets:
+        lock = KeyLock(wallet.kid)
+        yield wallet, [(identity, token) for identity, token in owned[wallet.kid] if token.lock == lock]
 
 
 def find_tokens_of(store: WalletStore, gateway: Gateway, wallets: Sequence[Wallet]) -> int:
@@ -353,12 +414,14 @@ def find_tokens_of(store: WalletStore, gateway: Gateway, wallets: Sequence[Walle
     This is how a restored wallet, or one paid by a stranger, learns what it has.
     """
     rows: list[WalletToken] = []
-    for wallet in wallets:
-        rows += [
+    for start in range(0, len(wallets), GROUP):
+        found = [
             WalletToken(wallet.name, identity, token.amount_tiyn, _lock_bytes(token), token.mark)
-            for identity, token in _spendable(gateway, wallet.kid)
-            if store.token(wallet.name, identity) is None
+            for wallet, owned in _spendable_each(gateway, wallets[start : start + GROUP])
+            for identity, token in owned
         ]
+        known = store.known_tokens([(row.wallet, row.id) for row in found])
+        rows += [row for row in found if (row.wallet, row.id) not in known]
     if rows:
         store.record(added=rows)
     return len(rows)

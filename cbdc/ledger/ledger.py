@@ -304,6 +304,12 @@ class Ledger:
         key = token_key(identity)
         return cast(Token | None, self.load([key])[key])
 
+    def tokens(self, identities: Sequence[TokenId]) -> dict[TokenId, Token]:
+        """Those of these tokens that are unspent."""
+        keys = {token_key(identity): identity for identity in identities}
+        values = self.load(keys)
+        return {identity: token for key, identity in keys.items() if isinstance(token := values[key], Token)}
+
     def registered(self, kid: bytes) -> RegisteredKey | None:
         """What the ledger knows of a key, or None."""
         key = StateKey(KEY, kid)
@@ -314,6 +320,18 @@ class Ledger:
         keys = [StateKey(TOKEN, packed[1:]) for packed in self._store.owned(kid) if packed[:1] == _TOKEN]
         values = self.load(keys)
         return [(token_id(key), token) for key in keys if isinstance(token := values[key], Token)]
+
+    def owned_by_each(self, kids: Sequence[bytes]) -> dict[bytes, list[tuple[TokenId, Token]]]:
+        """What `owned` says of each of these key ids, read in one go."""
+        keys = {
+            kid: [StateKey(TOKEN, packed[1:]) for packed in found if packed[:1] == _TOKEN]
+            for kid, found in self._store.owned_by_each(kids).items()
+        }
+        values = self.load(key for found in keys.values() for key in found)
+        return {
+            kid: [(token_id(key), token) for key in found if isinstance(token := values[key], Token)]
+            for kid, found in keys.items()
+        }
 
     def supply(self) -> Supply:
         """The supply table as it stands."""

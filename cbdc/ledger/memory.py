@@ -1,7 +1,7 @@
 """A store in memory: for tests, exercises and the audit's own replay. Gone when the process ends."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from cbdc.errors import Unavailable
 from cbdc.ledger.store import Commit, EntryRow
@@ -75,6 +75,10 @@ class MemoryStore:
     def owned(self, holder: bytes) -> list[bytes]:
         """A holder's tokens."""
         return sorted(self._owned.get(holder, ()))
+
+    def owned_by_each(self, holders: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        """Each holder's tokens."""
+        return {holder: self.owned(holder) for holder in holders}
 
     def state(self) -> Iterator[tuple[bytes, bytes]]:
         """The whole state in order of the key."""

@@ -62,6 +62,7 @@ class SqliteStore:
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute("PRAGMA wal_autocheckpoint = 20000")
+        self._database.execute("PRAGMA cache_size = -65536")
         self._database.executescript(_SCHEMA)
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
@@ -177,6 +178,13 @@ class SqliteStore:
         """A holder's tokens."""
         rows = self._rows("SELECT token FROM owner WHERE holder = ? ORDER BY token", (holder,))
         return [_blob(token) for (token,) in rows]
+
+    def owned_by_each(self, holders: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        """Each holder's tokens."""
+        found: dict[bytes, list[bytes]] = {holder: [] for holder in holders}
+        for holder, token in self._among("SELECT holder, token FROM owner WHERE holder", found):
+            found[_blob(holder)].append(_blob(token))
+        return {holder: sorted(tokens) for holder, tokens in found.items()}
 
     def state(self) -> Iterator[tuple[bytes, bytes]]:
         """The whole state in order of the key."""

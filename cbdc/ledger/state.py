@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from cbdc import canonical
 from cbdc.clause import LINES, Fact
-from cbdc.keys import PublicKey, public_key
+from cbdc.keys import PublicKey
 from cbdc.marks import open_definition
 from cbdc.record import (
     ALGORITHM,
@@ -81,8 +81,8 @@ class RegisteredKey:
 
     @property
     def key(self) -> PublicKey:
-        """The public key, ready to verify."""
-        return public_key(self.algorithm, self.public_key)
+        """The public key, ready to verify: whether it is a sound one was judged when it was registered (G2)."""
+        return PublicKey(self.algorithm, self.public_key)
 
 
 StateValue = Token | RegisteredKey | Fact | bytes | int | str
@@ -160,12 +160,12 @@ def encode_value(kind: int, value: StateValue) -> bytes:
         return _encode_registered(value)
     if kind == FACT:
         assert isinstance(value, Fact)
-        lines = [tuple(line) for line in value.lines]
+        lines = tuple(tuple(line) for line in value.lines)
         return canonical.encode([value.amount_tiyn, lines, value.expires, value.standing])
     return canonical.encode(value)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def _encode_registered(value: RegisteredKey) -> bytes:
     return canonical.encode(
         [
@@ -201,6 +201,6 @@ def decode_value(kind: int, data: bytes) -> StateValue:
     return HASH.load(value, "register")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=262_144)
 def _decode_registered(data: bytes) -> RegisteredKey:
     return RegisteredKey(*_KEY.load(canonical.decode(data), "registered key"))

@@ -8,7 +8,7 @@ ledger sees to it that commits do not.
 One contract suite (`tests/contracts/test_store.py`) runs on every engine.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -92,6 +92,10 @@ class Store(Protocol):
 
     def owned(self, holder: bytes) -> list[bytes]:
         """The packed state keys of the unspent tokens that a key id holds, in ascending order."""
+        ...
+
+    def owned_by_each(self, holders: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+        """What `owned` says of each of these key ids."""
         ...
 
     def state(self) -> Iterator[tuple[bytes, bytes]]:

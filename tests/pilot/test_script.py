@@ -260,7 +260,7 @@ def refusal_of(data: bytes) -> tuple[str, str]:
         ('name = "bank"', 'name = "bank"\ncolour = 1', "[[bank]] number 1", "unknown: colour"),
         ('count = "people"', "", "[[cast]] number 1", "count must be a number"),
         ('count = "people"', "count = 0", "[[cast]] number 1", "count is 0"),
-        ('count = "people"', "count = 100001", "[[cast]] number 1", "count is 100001"),
+        ('count = "people"', "count = 1000001", "[[cast]] number 1", "count is 1000001"),
         ('category = "person"', 'category = "robot"', "[[cast]] number 1", "category 'robot' must be one of"),
         ('category = "person"', "category = 1", "[[cast]] number 1", "category must be a text"),
         ('bank = "bank"\ndeposit', 'bank = "bunk"\ndeposit', "[[cast]] number 1", "there is no bank bunk"),
@@ -333,6 +333,12 @@ def test_bad_rows(old: str, new: str, place: str, problem: str) -> None:
         ("[[expect]]\nname = 'a'", "[[expect]] number 1", "fact is missing"),
         (expect("supply.issued_tiyn", "issued"), "[[expect]] number 1", "equals: issued is not known"),
         (expect("supply.issued_tiyn", 1) + "\nmore = 1", "[[expect]] number 1", "unknown: more"),
+        ("[[quick]]\npeople = 1", "[quick]", "it must be a table"),
+        ("[quick]\npersons = 1", "[quick]", "there is no parameter persons"),
+        ("[quick]\npeople = 51", "[quick]", "people is 51; it must be from 1 to 50"),
+        ("[quick]\npeople = 0", "[quick]", "people is 0; it must be from 1 to 50"),
+        ("[quick]\npeople = []", "[quick]", "people must be a number"),
+        ("[quick]\npeople = 'people'", "[quick]", "people: people is not known here"),
     ],
 )
 def test_bad_parts(part: str, place: str, problem: str) -> None:
@@ -341,11 +347,21 @@ def test_bad_parts(part: str, place: str, problem: str) -> None:
     assert refusal[1].startswith(problem)
 
 
-@pytest.mark.parametrize("section", sorted(script._SECTIONS - {"pilot", "derived", "budget"}))
+@pytest.mark.parametrize("section", sorted(script._SECTIONS - {"pilot", "derived", "budget", "quick"}))
 def test_rows_that_are_no_tables(section: str) -> None:
     head = 'name = "a"\ntitle = "A"\nstart = "2023-11-06"'
     data = f"{section} = [1]\n[pilot]\n{head}".encode()
     assert refusal_of(data) == (f"[[{section}]] number 1", "it must be a table")
+
+
+def test_the_quick_size(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.toml"
+    file.write_bytes(script_text("[quick]\npeople = 1"))
+    assert script.quick_settings(str(file)) == {"people": "1"}
+    assert script.load(str(file)).names["people"] == 2, "only who asks for it gets it"
+    assert script.load(str(file), script.quick_settings(str(file))).names["people"] == 1
+    file.write_bytes(script_text())
+    assert script.quick_settings(str(file)) == {}
 
 
 def test_a_budget_without_a_bank() -> None:

@@ -68,7 +68,7 @@ def test_the_words_without_a_figure_for_memory(found: dict[str, Any]) -> None:
 
 def test_a_system_that_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
-    assert bench._peak_memory_mib() is None
+    assert bench.peak_memory_mib() is None
     monkeypatch.setattr(bench, "VERIFICATIONS", 1)
     monkeypatch.setattr(bench, "APPENDS", 1)
     assert "peak_memory_mib" not in bench.ledger(1)
@@ -102,7 +102,7 @@ def test_a_refusal_while_setting_up_is_raised() -> None:
 
 def test_percentiles() -> None:
     times = [number / 1_000 for number in range(100, 0, -1)]
-    assert bench._milliseconds(times, 50) == 50
-    assert bench._milliseconds(times, 99) == 99
-    assert bench._milliseconds([0.007], 99) == 7
-    assert bench._milliseconds([], 50) == 0
+    assert bench.milliseconds(times, 50) == 50
+    assert bench.milliseconds(times, 99) == 99
+    assert bench.milliseconds([0.007], 99) == 7
+    assert bench.milliseconds([], 50) == 0

@@ -226,7 +226,15 @@ def _part(reader: Reader, names: Mapping[str, int], known: Known) -> dict[str, A
 
 
 def _release(reader: Reader, names: Mapping[str, int], known: Known) -> dict[str, Any]:
-    return {"fact": _fact(reader, known), **_part(reader, names, known)}
+    parts = []
+    for row in reader.list("parts"):
+        if not (isinstance(row, list) and len(row) == 4 and (row[0], row[1]) in known.facts):
+            raise reader.wrong('parts are written as [["register", "fact", numerator, denominator], ...]')
+        share = [reader.check("parts", part, names) for part in row[2:]]
+        parts.append(((row[0], row[1]), share[0], share[1]))
+    if not parts:
+        raise reader.wrong("parts is missing")
+    return {"parts": tuple(parts)}
 
 
 def _nothing(reader: Reader, names: Mapping[str, int], known: Known) -> dict[str, Any]:
@@ -252,8 +260,22 @@ _KINDS: dict[str, Callable[[Reader, Mapping[str, int], Known], dict[str, Any]]] 
 # --- into clauses ---
 
 
-def clause_of(rule: Rule, places: Places) -> clause.Clause:
-    """The clause that the ledger will judge by."""
+def clauses_of(rules: Sequence[Rule], places: Places) -> list[clause.Clause]:
+    """The clauses that the ledger will judge by; a release of several parts is several, numbered after its name."""
+    found: list[clause.Clause] = []
+    for rule in rules:
+        if rule.kind != "release":
+            found.append(_clause_of(rule, places))
+            continue
+        for number, (fact, numerator, denominator) in enumerate(rule.values["parts"], start=1):
+            name = rule.name if number == 1 else f"{rule.name}-{number}"
+            scope = (name, rule.payers, rule.payees)
+            register, kind = places.kids[fact[0]], places.facts[fact]
+            found.append(clauses.Release(*scope, register, kind, numerator, denominator))
+    return found
+
+
+def _clause_of(rule: Rule, places: Places) -> clause.Clause:
     scope = (rule.name, rule.payers, rule.payees)
     value = rule.values
     register = places.kids[value["fact"][0]] if "fact" in value else b""
@@ -286,6 +308,4 @@ def clause_of(rule: Rule, places: Places) -> clause.Clause:
             )
         case "drops":
             return clauses.Drops(*scope)
-        case "marks":
-            return clauses.Marks(*scope, value["numerator"], value["denominator"])
-    return clauses.Release(*scope, register, number, value["numerator"], value["denominator"])
+    return clauses.Marks(*scope, value["numerator"], value["denominator"])

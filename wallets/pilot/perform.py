@@ -15,9 +15,10 @@ from wallets.pilot.folder import RunFolder
 from wallets.pilot.play import TREASURY, Arguments, Outcome, Play, Verb, wrong_step
 from wallets.pilot.registers import REGISTERS
 from wallets.pilot.script import Script, Step
+from wallets.pilot.tax import TAX
 from wallets.sandbox import Sandbox
 
-EXTENSIONS: tuple[Extension, ...] = (REGISTERS,)
+EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX)
 
 VERBS: dict[str, Verb] = {**verbs.VERBS}
 for _extension in EXTENSIONS:

@@ -57,6 +57,7 @@ class Arguments:
         self._step = step
         self._left = dict(step.arguments)
         self._names = {**play.script.names, "day": step.day}
+        self._member_names = {**self._names, "i": 0}
 
     def wrong(self, problem: str) -> Malformed:
         """The refusal that names this step."""
@@ -93,7 +94,8 @@ class Arguments:
 
     def at(self, expression: Any, number: int) -> int:
         """An expression over the script's names, the day and the member's number i."""
-        return evaluate(expression, {**self._names, "i": number})
+        self._member_names["i"] = number
+        return evaluate(expression, self._member_names)
 
     def members(self) -> list[tuple[int, Member]]:
         """The members of the group `who` for whom `when` holds, with their numbers."""

@@ -3,8 +3,9 @@
 from cbdc.marks import MarkDefinition
 from cbdc.record import Signed
 from wallets.pilot.expression import evaluate
-from wallets.pilot.mark_rules import NO_LAST_DAY, Places, clause_of
+from wallets.pilot.mark_rules import NO_LAST_DAY, Places, clauses_of
 from wallets.pilot.papers import document_id
+from wallets.pilot.reader import Number
 from wallets.pilot.script import Cast, Mark, Script
 from wallets.sandbox import REGISTER, Sandbox
 
@@ -48,21 +49,28 @@ def _define(script: Script, sandbox: Sandbox, mark: Mark) -> Signed[MarkDefiniti
         person_to_person=mark.person_to_person,
         max_hops=mark.max_hops,
         converts_on_redeem=mark.converts_on_redeem,
-        clauses=[clause_of(rule, places) for rule in rules.clauses],
+        clauses=clauses_of(rules.clauses, places),
     )
 
 
 def _add(script: Script, sandbox: Sandbox, cast: Cast) -> None:
     width = len(str(cast.count - 1))
-    rows = [{**script.names, "i": number} for number in range(cast.count)]
+    names = {**script.names, "i": 0}
+
+    def each(expression: Number) -> list[int]:
+        values = []
+        for names["i"] in range(cast.count):
+            values.append(evaluate(expression, names))
+        return values
+
     sandbox.add_group(
         cast.name,
         cast.category,
         cast.bank,
         cast.tier,
         [f"{cast.name}-{number:0{width}d}" for number in range(cast.count)],
-        [evaluate(cast.deposit, names) for names in rows],
-        [bool(evaluate(cast.device, names)) for names in rows],
+        each(cast.deposit),
+        [bool(wanted) for wanted in each(cast.device)],
         cast.device_tier,
-        [bool(evaluate(cast.consent, names)) for names in rows],
+        [bool(agreed) for agreed in each(cast.consent)],
     )

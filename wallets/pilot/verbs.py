@@ -38,11 +38,20 @@ def _budget_buys(play: Play, step: Step, arguments: Arguments) -> Outcome:
 
 
 def _voucher(play: Play, step: Step, arguments: Arguments) -> Outcome:
-    mark, to, amount = arguments.text("mark"), arguments.text("to"), arguments.raw("amount")
+    mark, amount = arguments.text("mark"), arguments.raw("amount")
+    to, when = arguments.text("to"), arguments.raw("when", 1)
     arguments.done()
-    rows = [(member, arguments.at(amount, i)) for i, member in enumerate(play.sandbox.group(to))]
+    chosen = [(i, member) for i, member in enumerate(play.sandbox.group(to)) if arguments.at(when, i)]
+    rows = [(member, arguments.at(amount, i)) for i, member in chosen]
     results = play.sandbox.give_vouchers(mark, rows, step_id(step))
     return Outcome(results, _accepted(rows, results))
+
+
+def _publish(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    mark = arguments.text("mark")
+    arguments.done()
+    play.sandbox.publish_mark(mark)
+    return Outcome([None])
 
 
 def _buy(play: Play, step: Step, arguments: Arguments) -> Outcome:
@@ -207,6 +216,7 @@ VERBS: dict[str, Verb] = {
     "order": _order,
     "budget_buys": _budget_buys,
     "voucher": _voucher,
+    "publish": _publish,
     "buy": _buy,
     "pay": _pay,
     "merge": _merge,
