@@ -25,7 +25,7 @@ from cbdc import canonical
 from cbdc.authority import BANK_CA, STATUS, Auth, Authority
 from cbdc.errors import Refused, Unavailable
 from cbdc.keys import Signer, public_key
-from cbdc.marks import MarkDefinition, OfflinePurpose, offline_purpose
+from cbdc.marks import MarkDefinition, NotOffline, OfflinePurpose, offline_purpose
 from cbdc.ports import Clock, Entropy
 from cbdc.record import Signed, open_envelope, sign
 from offline.archive import Archive, ArchiveStore, Row
@@ -56,7 +56,7 @@ def purpose_row(definition: MarkDefinition) -> OfflinePurpose:
     A mark that does not go offline is carried too, with no hops, so that nobody takes its notes.
     """
     found = offline_purpose(definition)
-    if isinstance(found, str):
+    if isinstance(found, NotOffline):
         return OfflinePurpose(definition.purpose, (), 0, 0, 0, ())
     return found
 

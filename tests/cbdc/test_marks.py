@@ -26,12 +26,13 @@ from cbdc.clauses import (
 from cbdc.errors import TengeError
 from cbdc.marks import (
     MarkDefinition,
+    NotOffline,
     OfflinePurpose,
     PurposeLimit,
     Statement,
     check,
-    check_time,
     judge,
+    judge_time,
     offline_purpose,
     open_definition,
     open_statement,
@@ -200,12 +201,12 @@ def test_what_a_receiver_can_judge_goes_offline(clauses: Any, more: tuple[Purpos
 )
 def test_what_a_receiver_cannot_judge_stays_online(clause: Any) -> None:
     answer = offline_purpose(replace(MEALS.record, clauses=(Cap("cap", (), (), 5), clause)))
-    assert isinstance(answer, str)
-    assert "rule" in answer
+    assert isinstance(answer, NotOffline)
+    assert answer.rule == "rule"
 
 
 def test_no_hops_is_no_way_offline() -> None:
-    assert offline_purpose(replace(MEALS.record, max_hops=0)) == "its definition allows no hops"
+    assert offline_purpose(replace(MEALS.record, max_hops=0)) == ("its definition allows no hops", "hops")
 
 
 def test_a_release_clause_goes_offline_where_redeeming_frees_nothing() -> None:
@@ -217,7 +218,7 @@ def test_a_release_clause_goes_offline_where_redeeming_frees_nothing() -> None:
 @given(now=st.integers(0, 2**40))
 def test_time_is_the_closed_interval(now: int) -> None:
     inside = MEALS.record.valid_from <= now <= MEALS.record.valid_until
-    assert answer_of(check_time, MEALS.record, now) == ("ok" if inside else "E_MARK_TIME")
+    assert judge_time(MEALS.record, now).code == ("" if inside else "E_MARK_TIME")
 
 
 @given(
