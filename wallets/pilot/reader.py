@@ -5,7 +5,7 @@ Whatever a file holds, what comes out is a value or E_SCRIPT with the file, the 
 
 import re
 import tomllib
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from cbdc.errors import Malformed, TengeError
@@ -110,6 +110,13 @@ class Reader:
         if name in taken:
             raise self.wrong(f"the name {name} is taken")
         return name
+
+    def choice(self, key: str, among: Sequence[str]) -> str:
+        """One of these words, the first when it is missing."""
+        word = self.text(key, among[0])
+        if word not in among:
+            raise self.wrong(f"{key} must be one of {', '.join(among)}")
+        return word
 
     def number(self, key: str, default: Number | None = None) -> Number:
         """A number or an expression, not evaluated yet."""
