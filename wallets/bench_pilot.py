@@ -27,7 +27,7 @@ from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ports import ManualClock, no_checkpoint, processor_stopwatch, stopwatch
 from cbdc.record import open_envelope
-from cbdc.transaction import LoadOffline, SettleOffline, open_transaction
+from cbdc.transaction import LoadOffline, SettleOffline, forget_opened
 from wallets import keystore
 from wallets.bench import milliseconds, peak_memory_mib, per_second
 from wallets.pilot import runner
@@ -129,7 +129,7 @@ def _replay(folder: Path, file: Path) -> _Bare:
     journal = SqliteStore(folder / "ledger.sqlite", read_only=True)
     store = SqliteStore(file)
     keys.forget_verified()
-    open_transaction.cache_clear()
+    forget_opened()
     try:
         signer = keystore.open_keystore(folder / "keystore.tenge", PASSPHRASE).key("ledger")
         rows = journal.entries()

@@ -19,7 +19,7 @@ Rules kept here, whatever keeps the rows (`wallets.store_memory`, `wallets.store
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from cbdc import canonical
@@ -124,6 +124,10 @@ class WalletToken(_Checked):
         "intent": Bytes((0, *range(16, 33))),
     }
 
+    def moved(self, state: TokenState, intent: bytes) -> "WalletToken":
+        """The same token in another state."""
+        return WalletToken(self.wallet, self.id, self.amount_tiyn, self.lock, self.mark, state, intent)
+
     def _plainly_right(self) -> bool:
         return (
             _is_name(self.wallet)
@@ -162,6 +166,10 @@ class Intent(_Checked):
         "state": _Word(choices=("saved", "done", "refused")),
         "result": _CONTENT,
     }
+
+    def closed(self, state: IntentState, result: bytes) -> "Intent":
+        """The same intent with how it ended."""
+        return Intent(self.wallet, self.id, self.kind, self.body, self.time, self.inputs, state, result)
 
     def _plainly_right(self) -> bool:
         return (
@@ -362,7 +370,7 @@ class Draft:
                 raise Refused("E_WALLET_TOKEN_UNKNOWN", wallet=intent.wallet, token=_text(chosen))
             if token.state != "unspent":
                 raise Refused("E_WALLET_TOKEN_TAKEN", token=_text(chosen), state=token.state)
-            self._put(replace(token, state="pending", intent=intent.id))
+            self._put(token.moved("pending", intent.id))
         self.intents[key] = intent
         return intent
 
@@ -372,7 +380,7 @@ class Draft:
         if intent.state == "done":
             return intent
         self._move(intent, state="spent")
-        closed = replace(intent, state="done", result=done.result)
+        closed = intent.closed("done", done.result)
         self.intents[intent.wallet, intent.id] = closed
         self.add(done.added, done.history)
         return closed
@@ -383,7 +391,7 @@ class Draft:
         if intent.state == "refused":
             return intent
         self._move(intent, state="unspent")
-        closed = replace(intent, state="refused", result=refusal.result)
+        closed = intent.closed("refused", refusal.result)
         self.intents[intent.wallet, intent.id] = closed
         return closed
 
@@ -408,7 +416,7 @@ class Draft:
         """A token is gone without an intent; one that is not there, or spent already, changes nothing."""
         token = self._token((wallet, id))
         if token is not None and token.state != "spent":
-            self._put(replace(token, state="spent"))
+            self._put(token.moved("spent", token.intent))
 
     def _open_intent(self, wallet: str, id: bytes, target: IntentState) -> Intent:
         intent = self._intent((wallet, id))
@@ -423,8 +431,7 @@ class Draft:
             token = self._token((intent.wallet, chosen))
             assert token is not None, "an input was there when it was chosen, and rows are never deleted"
             if token.state == "pending":  # not one that was dropped meanwhile
-                kept = intent.id if state == "spent" else b""
-                self._put(replace(token, state=state, intent=kept))
+                self._put(token.moved(state, intent.id if state == "spent" else b""))
 
     def _intent(self, key: IntentKey) -> Intent | None:
         changed = self.intents.get(key)

@@ -35,7 +35,7 @@ from cbdc.transaction import (
 from wallets.store import Direction, Done, HistoryRow, Intent, Refusal, WalletStore, WalletToken
 
 MAX_TOKENS_A_PAYMENT = 250
-GROUP = 1_000
+GROUP = 4_000
 
 Directory = Mapping[bytes, str]
 
