@@ -239,6 +239,10 @@ class Sandbox:
         """A member turns its digital tenge into a deposit."""
         return self.desk.sell(member, mark, id or self._fresh_id())
 
+    def sell_each(self, rows: Sequence[tuple[Member, bytes]], mark: bytes) -> list[int | TengeError]:
+        """Members turn their digital tenge into deposits, each under its own id; how much, or the refusal."""
+        return self.desk.sell_each(rows, mark)
+
     def redeem(self, bank: str = "", id: bytes = b"") -> int:
         """A bank gives its inventory back to the National Bank."""
         return self.desk.redeem(bank or self._plan.banks[0][0], id or self._fresh_id())

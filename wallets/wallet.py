@@ -96,7 +96,7 @@ class Wallet:
         output_mark: bytes | None = None,
         definition: bytes = b"",
         taken: set[TokenId] | None = None,
-        sight: "Sight | None" = None,
+        sight: Sight | None = None,
     ) -> Intent:
         """An intent (not saved yet) that pays `payees` in money of `mark`, change to itself.
 
@@ -123,7 +123,7 @@ class Wallet:
         device_kid: bytes,
         load_number: int,
         mark: bytes = b"",
-        sight: "Sight | None" = None,
+        sight: Sight | None = None,
     ) -> Intent:
         """An intent that takes money offline: one escrow token (and so one note) for each of `amounts_tiyn`."""
 
@@ -151,10 +151,16 @@ class Wallet:
         return self._intent(intent_id, "release", record)
 
     def prepare_merge(
-        self, intent_id: bytes, tokens: Sequence[WalletToken], mark: bytes, payee: bytes = b""
+        self,
+        intent_id: bytes,
+        tokens: Sequence[WalletToken],
+        mark: bytes,
+        payee: bytes = b"",
+        sight: Sight | None = None,
     ) -> Intent:
         """An intent that makes one token of these (all of one mark), for itself or for `payee`."""
-        known = self._store.intent(self.name, intent_id)
+        key = (self.name, intent_id)
+        known = (self._store.intents([key]) if sight is None else sight.intents).get(key)
         if known is not None:
             return known
         total = sum(token.amount_tiyn for token in tokens)
@@ -170,7 +176,7 @@ class Wallet:
         mark: bytes,
         build: Callable[[tuple[TokenId, ...], int], Transaction],
         taken: set[TokenId] | None,
-        sight: "Sight | None",
+        sight: Sight | None,
     ) -> Intent:
         if sight is None:
             sight = Sight.of(self._store, [(self.name, intent_id)])
