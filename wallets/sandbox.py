@@ -357,13 +357,14 @@ class Sandbox:
 
     def group_figures(self, name: str) -> dict[str, int]:
         """What a group has in wallets, on devices and on deposit (tiyn)."""
-        members = self.group(name)
+        members, held = self.group(name), self.store.totals()
+        accounts = [deposit(self.desk.bank_id(member.bank), member.customer) for member in members]
         return {
-            "wallets": sum(member.wallet.total_tiyn() for member in members),
+            "wallets": sum(held.get(member.name, 0) for member in members),
             "devices": sum(
                 device.balance_tiyn(self.clock.now()) for member in members for device in devices_of(member)
             ),
-            "deposits": sum(self.deposit_tiyn(member) for member in members),
+            "deposits": sum(self.system.books.balance_each(accounts)),
         }
 
     def deposit_tiyn(self, member: Member) -> int:

@@ -50,7 +50,7 @@ GRADES = {
     "A": "assumption",
 }
 CATEGORIES = {name.replace(" ", "_"): number for number, name in token.CATEGORY_NAMES.items()}
-MAX_CAST = 100_000
+MAX_CAST = 1_000_000
 MAX_DAYS = 2_000
 YEARS = range(2_000, 2_101)
 
