@@ -31,6 +31,7 @@ from cbdc.transaction import (
     SETTLE_RECOVER,
     SETTLE_REDEEM,
     SETTLE_REFUND,
+    Attest,
     ExpireMark,
     Freeze,
     Issue,
@@ -97,13 +98,39 @@ class Alert(NamedTuple):
 
 @dataclass(slots=True)
 class MarkFigures:
-    """One mark: its label, and in tiyn what was ever marked, released to free money, returned, and is still marked."""
+    """One mark: its label, and in tiyn what was ever marked, where it went, and what is still marked.
+
+    - `marked_tiyn`: free money that got the mark, also the loss reserve's in escrow; `received_tiyn`: what came from
+      another mark as its share.
+    - `released_tiyn` by holders on evidence, `returned_tiyn` after the last day, `dropped_tiyn` at payees where the
+      mark ends, `passed_on_tiyn` as a share under another mark, `taken_tiyn` by seizure, `converted_tiyn` at the
+      redemption of notes, `recovered_tiyn` into the loss reserve.
+
+    marked + received = released + returned + dropped + passed on + taken + converted + recovered + outstanding.
+    """
 
     label: str
     marked_tiyn: int = 0
     released_tiyn: int = 0
     returned_tiyn: int = 0
     outstanding_tiyn: int = 0
+    received_tiyn: int = 0
+    dropped_tiyn: int = 0
+    passed_on_tiyn: int = 0
+    taken_tiyn: int = 0
+    converted_tiyn: int = 0
+    recovered_tiyn: int = 0
+
+    @property
+    def came_tiyn(self) -> int:
+        """All that ever got the mark."""
+        return self.marked_tiyn + self.received_tiyn
+
+    @property
+    def went_tiyn(self) -> int:
+        """All that lost it."""
+        freed = self.released_tiyn + self.returned_tiyn + self.dropped_tiyn + self.passed_on_tiyn
+        return freed + self.taken_tiyn + self.converted_tiyn + self.recovered_tiyn
 
 
 @dataclass(slots=True)
@@ -239,20 +266,25 @@ class Supervisor:
                 self.figures.redeemed_by_party[spent[0][1].bank_id] += amount
             case Transfer():
                 self._transfer(index, time, record, spent, created)
+                self._remark(spent, created)
             case Freeze() | Unfreeze():
                 self._freeze(index, time, record)
             case Seize():
                 taken = sum(token.amount_tiyn for token, holder in created if holder.line != "wallets")
                 subject = spent[0][1].pseudonym
                 self._alert("seizure", index, time, subject, taken, record.legal_reference)
+                if spent[0][0].mark:
+                    self._mark(spent[0][0].mark).taken_tiyn += taken
             case LoadOffline():
                 self.figures.loaded_offline_tiyn += sum(
                     token.amount_tiyn for token, holder in created if holder.line == "escrow"
                 )
             case SettleOffline():
-                self._settle(index, time, record, created)
+                self._settle(index, time, record, spent, created)
             case ReleaseMark() | ExpireMark():
                 self._unmark(index, time, record, spent, created)
+            case Attest():
+                pass  # what a register says moves nothing
 
     def _take(self, identity: TokenId) -> tuple[Token, Holder]:
         token = self._tokens.pop(identity)
@@ -301,10 +333,7 @@ class Supervisor:
             self._mark(definition.oid).label = definition.record.label
         payers = {holder.pseudonym for _, holder in spent}
         payer = spent[0][1]
-        was_marked = bool(spent[0][0].mark)
         for token, payee in created:
-            if token.mark and not was_marked:
-                self._mark(token.mark).marked_tiyn += token.amount_tiyn
             if payee.pseudonym in payers:
                 continue
             amount = token.amount_tiyn
@@ -321,6 +350,20 @@ class Supervisor:
                 if amount >= self._large_tiyn:
                     self._alert("large payment", index, time, payer.pseudonym, amount)
 
+    def _remark(self, spent: list[tuple[Token, Holder]], created: list[tuple[Token, Holder]]) -> None:
+        """Money that got a mark, lost it where it ends, or went on under another one."""
+        before = spent[0][0].mark
+        for token, _ in created:
+            if token.mark == before:
+                continue
+            if before and token.mark:
+                self._mark(before).passed_on_tiyn += token.amount_tiyn
+                self._mark(token.mark).received_tiyn += token.amount_tiyn
+            elif before:
+                self._mark(before).dropped_tiyn += token.amount_tiyn
+            else:
+                self._mark(token.mark).marked_tiyn += token.amount_tiyn
+
     def _freeze(self, index: int, time: int, record: Freeze | Unfreeze) -> None:
         if isinstance(record, Freeze):
             self.figures.frozen[record.holder] = record.legal_reference
@@ -330,13 +373,28 @@ class Supervisor:
             self._alert("freeze lifted", index, time, record.holder, 0, record.legal_reference)
 
     def _settle(
-        self, index: int, time: int, record: SettleOffline, created: list[tuple[Token, Holder]]
+        self,
+        index: int,
+        time: int,
+        record: SettleOffline,
+        spent: list[tuple[Token, Holder]],
+        created: list[tuple[Token, Holder]],
     ) -> None:
         source = "loss_reserve" if record.kind == SETTLE_LOSS else "escrow"
         amount = sum(token.amount_tiyn for token, holder in created if holder.line != source)
         self.figures.settled_tiyn[SETTLED_NAMES[record.kind]] += amount
         if record.kind == SETTLE_LOSS:
             self._alert("offline loss", index, time, record.fact, amount)
+        before = spent[0][0].mark
+        for token, _ in created:
+            if before and not token.mark:
+                figures = self._mark(before)
+                if record.kind == SETTLE_RECOVER:
+                    figures.recovered_tiyn += token.amount_tiyn
+                else:
+                    figures.converted_tiyn += token.amount_tiyn
+            elif token.mark and not before:
+                self._mark(token.mark).marked_tiyn += token.amount_tiyn
 
     def _unmark(
         self,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from cbdc import canonical
+from cbdc.clause import DOCUMENTS, LINES, BasketLine
 from cbdc.errors import Malformed, Refused
 from cbdc.keys import Signer
 from cbdc.marks import open_definition, open_statement
@@ -22,6 +23,7 @@ from cbdc.record import (
     AMOUNT,
     HASH,
     HASH_OR_NONE,
+    MOMENT,
     NONCE,
     ONLINE_DOMAIN,
     RAW_KEY,
@@ -71,7 +73,7 @@ class _OutputKind:
 _INPUTS = Items(_InputKind(), most=MAX_INPUTS, least=1)
 _OUTPUTS = Items(_OutputKind(), most=MAX_OUTPUTS, least=1)
 _SOME_OUTPUTS = Items(_OutputKind(), most=MAX_OUTPUTS)
-_ENVELOPE = Bytes(most=4_096)
+_ENVELOPE = Bytes(most=16_384)
 _WITNESSES = Items(Group((HASH, SIGNATURE)), most=MAX_WITNESSES, least=1)
 
 
@@ -121,13 +123,16 @@ class Issue(Transaction):
 class Transfer(Transaction):
     """Holders pay. `definition` is the envelope of a mark's definition when the treasury first puts that mark on money.
 
-    `preimages` opens hash locks; each may stand anywhere in the list.
+    `preimages` opens hash locks; each may stand anywhere in the list. `lines` say what is paid for, `documents` (their
+    32-byte ids) on what it stands; both only matter to marks that ask for them.
     """
 
     inputs: tuple[TokenId, ...]
     outputs: tuple[Token, ...]
     definition: bytes = b""
     preimages: tuple[bytes, ...] = ()
+    lines: tuple[BasketLine, ...] = ()
+    documents: tuple[bytes, ...] = ()
 
     TYPE: ClassVar[int] = 65
     SCHEMA: ClassVar[tuple[Kind, ...]] = (
@@ -136,6 +141,8 @@ class Transfer(Transaction):
         _OUTPUTS,
         _ENVELOPE,
         Items(Bytes((32,)), most=MAX_INPUTS),
+        LINES,
+        DOCUMENTS,
     )
 
 
@@ -187,14 +194,18 @@ class Seize(Transaction):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseMark(Transaction):
-    """A holder whom the mark's definition names turns marked money into free money, on signed statements."""
+    """A holder whom the mark's definition names turns marked money into free money, on signed statements.
+
+    `documents` (their ids) are what the definition's release clauses ask for.
+    """
 
     inputs: tuple[TokenId, ...]
     outputs: tuple[Token, ...]
     statements: tuple[bytes, ...]
+    documents: tuple[bytes, ...] = ()
 
     TYPE: ClassVar[int] = 70
-    SCHEMA: ClassVar[tuple[Kind, ...]] = (NONCE, _INPUTS, _OUTPUTS, Items(_ENVELOPE, most=64))
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (NONCE, _INPUTS, _OUTPUTS, Items(_ENVELOPE, most=64), DOCUMENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +289,39 @@ class RotateKey(Transaction):
     SCHEMA: ClassVar[tuple[Kind, ...]] = (NONCE, HASH, ALGORITHM, RAW_KEY)
 
 
+@dataclass(frozen=True, slots=True)
+class Attest(Transaction):
+    """An outside register says something about a holder, anew, or takes it back (`standing` 0).
+
+    `fact_kind` is the register's own number for what it says (a licence, an act, an e-invoice), `subject` the holder's
+    pseudonym, `counterparty` a second holder's or empty, `document` the document's hash or empty. `amount_tiyn` and
+    `lines` are what it proves (0 and none for a bare membership), until `expires`. What it said before under the same
+    five words is replaced; what was used of it stays used.
+    """
+
+    fact_kind: int
+    subject: bytes
+    counterparty: bytes
+    document: bytes
+    amount_tiyn: int
+    lines: tuple[BasketLine, ...]
+    expires: int
+    standing: int
+
+    TYPE: ClassVar[int] = 76
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (
+        NONCE,
+        Unsigned(1, 65_535),
+        HASH,
+        HASH_OR_NONE,
+        HASH_OR_NONE,
+        Unsigned(),
+        LINES,
+        MOMENT,
+        Unsigned(0, 1),
+    )
+
+
 KINDS: dict[int, type[Transaction]] = {
     kind.TYPE: kind
     for kind in (
@@ -293,6 +337,7 @@ KINDS: dict[int, type[Transaction]] = {
         SettleOffline,
         RegisterKey,
         RotateKey,
+        Attest,
     )
 }
 
@@ -365,7 +410,7 @@ def _open(data: bytes, network: bytes) -> SignedTransaction:
     type_number, body, witnesses = values
     kind = KINDS.get(type_number) if type(type_number) is int else None
     if kind is None:
-        raise Malformed("E_OBJTYPE", type=str(type_number)[:20], expected="64..75")
+        raise Malformed("E_OBJTYPE", type=str(type_number)[:20], expected="64..76")
     Bytes().load(body, "body")
     assert isinstance(body, bytes)
     record = kind.from_body(body, MAX_TRANSACTION_BYTES)

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from cbdc import canonical
 from cbdc.accounts import TREASURY_PARTY
 from cbdc.cabinet import Cabinet, Row, follow, follow_nonce
+from cbdc.clause import Clause
 from cbdc.distribution import CommercialBank, redeem_from_till
 from cbdc.errors import Refused, TengeError
 from cbdc.gateway import Gateway
@@ -141,12 +142,13 @@ class Treasury:
         person_to_person: bool = False,
         max_hops: int = 0,
         converts_on_redeem: bool = False,
+        clauses: Sequence[Clause] = (),
     ) -> Signed[MarkDefinition]:
         """A signed definition, kept; what each part means stands in `cbdc.marks`. Leftovers return to this account.
 
         `edges` also say whom the treasury may give the money to: (TREASURY_ACCOUNT, [category...]).
 
-        Raises E_FIELD, E_TYPE or E_COUNT for parts out of bounds.
+        Raises E_FIELD, E_TYPE, E_COUNT or E_CLAUSE for parts out of bounds.
         """
         record = MarkDefinition.from_values(
             (
@@ -163,6 +165,7 @@ class Treasury:
                 tuple(release_categories),
                 evidence,
                 int(converts_on_redeem),
+                tuple(clauses),
             )
         )
         signed = sign(record, self._gateway.network, self._keys.treasury)
@@ -187,6 +190,21 @@ class Treasury:
     def _published(self, definition: Signed[MarkDefinition]) -> bool:
         data = self._cabinet.get(_MARKS, definition.oid)
         return data is not None and bool(_MARK.load(canonical.decode(data), "mark")[1])
+
+    def publish(self, definition: Signed[MarkDefinition]) -> None:
+        """Put a definition on the ledger before any money carries it, so that others may mark by it.
+
+        It travels with a tiyn of the account's own to itself. Again: nothing. E_TILL for an empty account.
+        """
+        if self._published(definition):
+            return
+        output = Token(1, KeyLock(self.account_kid))
+        nonce = follow_nonce("publish", definition.oid)
+        planned = self.till.chain([Payout(nonce, (output,), definition.encode())])[0]
+        if isinstance(planned, TengeError):
+            raise planned
+        self._gateway.submit(planned.encode())
+        self._keep(definition, published=True)
 
     # --- distribution ---
 

@@ -26,7 +26,8 @@ class SandboxPlan:
 
     `seed` makes everything repeatable; None asks the operating system for keys (`tenge serve`). `store` is the URL of
     the ledger's store (`sqlite:///PATH`), empty for a file in the sandbox's folder, or memory without one. `banks` are
-    (name, title, opening reserve in tiyn); the budget's deposit is at one of them.
+    (name, title, opening reserve in tiyn); the budget's deposit is at one of them. `registers` name the outside
+    registers whose word counts on the ledger.
     """
 
     seed: int | None
@@ -37,6 +38,7 @@ class SandboxPlan:
     budget_bank: str = ""
     budget_tiyn: int = 0
     loss_reserve_tiyn: int = 0
+    registers: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

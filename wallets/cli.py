@@ -1,7 +1,7 @@
 """The command `tenge`.
 
     tenge demo                     a story of four people: issue, pay, pay offline, clone, prove, settle
-    tenge pilot list | run         scripted pilots
+    tenge pilot ...                scripted pilots: list, run (`wallets.cli_pilot`)
     tenge audit DIR | STORE-URL    believe nothing, add everything up again
     tenge evidence verify FILE     check a proof with nothing but the root
     tenge serve                    the stage in the browser
@@ -13,60 +13,16 @@ prints one JSON value on standard output and nothing else. Heavy modules are loa
 so that `tenge --version` answers at once.
 """
 
-import json
-import sys
-from collections.abc import Callable
-from functools import wraps
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
 
-from cbdc.errors import TengeError
-
-OK, FAILED, BAD_INPUT = 0, 1, 2
-INTERRUPTED = 130
-
-
-def _refusals(command: Callable[..., int]) -> Callable[..., None]:
-    """Run a command; print a refusal as words (or as JSON) and leave with the right exit code."""
-
-    @wraps(command)
-    def wrapped(*arguments: Any, **options: Any) -> None:
-        try:
-            code = command(*arguments, **options)
-        except TengeError as error:
-            if options.get("as_json"):
-                _print_json(
-                    {"code": error.code, "rule": error.rule, "facts": error.facts, "text": error.sentence()}
-                )
-            click.echo(
-                f"{error.sentence()}\n{error.next_step()}\n({error.code}, rule {error.rule})", err=True
-            )
-            code = BAD_INPUT
-        except KeyboardInterrupt:
-            click.echo("\nStopped.", err=True)
-            code = INTERRUPTED
-        sys.exit(code)
-
-    return wrapped
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1))
-
-
-def _program() -> str:
-    """How this command was started, so that the next command we propose can be copied as it is."""
-    started = Path(sys.argv[0])
-    if started.suffix == ".py":
-        return "python -m wallets.cli"
-    return (
-        started.as_posix()
-        if started.parent.name in {"bin", "Scripts"} and not started.is_absolute()
-        else "tenge"
-    )
+from wallets.cli_answers import FAILED, OK
+from wallets.cli_answers import print_json as _print_json
+from wallets.cli_answers import program as _program
+from wallets.cli_answers import refusals as _refusals
+from wallets.cli_pilot import pilot
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -105,101 +61,7 @@ def demo(seed: int, out: Path) -> int:
     return OK if ok else FAILED
 
 
-@main.group()
-def pilot() -> None:
-    """Scripted pilots: list them, play them, go on with one that was stopped."""
-
-
-@pilot.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_refusals
-def pilot_list(as_json: bool) -> int:
-    """The pilots that come with the sandbox, with their parameters.
-
-    \b
-    Example:
-      tenge pilot list --json
-    """
-    from wallets.pilot import script
-
-    loaded = [script.load(name) for name in script.built_in()]
-    if as_json:
-        _print_json(
-            [
-                {
-                    "name": one.name,
-                    "title": one.title,
-                    "summary": one.summary,
-                    "parameters": [
-                        {
-                            "name": row.name,
-                            "default": row.value,
-                            "unit": row.unit,
-                            "grade": script.GRADES[row.grade],
-                        }
-                        for row in one.parameters
-                    ],
-                }
-                for one in loaded
-            ]
-        )
-        return OK
-    for one in loaded:
-        click.echo(f"{one.name}: {one.title}\n  {one.summary}\n")
-        for row in one.parameters:
-            click.echo(f"  --set {row.name}={row.value}  {row.unit} ({script.GRADES[row.grade]}: {row.note})")
-    return OK
-
-
-@pilot.command("run")
-@click.argument("name", required=False)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=7,
-    show_default=True,
-    help="The same seed gives the same report, byte for byte.",
-)
-@click.option("--out", type=click.Path(path_type=Path), help="An empty folder for the run [build/NAME-SEED].")
-@click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter; may be repeated."
-)
-@click.option(
-    "--store", default="", help="URL of the ledger's store, such as sqlite:///PATH [a file in the folder]."
-)
-@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in DIR.")
-@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else.")
-@_refusals
-def pilot_run(
-    name: str | None,
-    seed: int,
-    out: Path | None,
-    settings: tuple[str, ...],
-    store: str,
-    resume: Path | None,
-    as_json: bool,
-) -> int:
-    """Play the pilot NAME (or a script file) and check every expectation.
-
-    Ctrl-C or a kill loses nothing: go on with --resume.
-
-    \b
-    Examples:
-      tenge pilot run school-meals
-      tenge pilot run school-meals --set pupils=37 --set days=3 --out build/small
-      tenge pilot run --resume build/small
-    """
-    from wallets.pilot import command
-
-    if (name is None) == (resume is None):
-        raise click.UsageError("Name a pilot, or give --resume DIR.")
-    finished = command.play(name, resume, out, seed, settings, store)
-    if as_json:
-        _print_json(finished.report)
-    else:
-        for line in command.summary(finished, _program()):
-            click.echo(line)
-    return OK if finished.ok else FAILED
+main.add_command(pilot)
 
 
 @main.command()

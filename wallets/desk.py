@@ -16,8 +16,9 @@ from cbdc.ports import Clock
 from cbdc.record import Signed, Unsigned, sign
 from cbdc.sales import SaleOrder
 from cbdc.system import System
-from cbdc.token import TokenId
+from cbdc.token import TREASURY_ACCOUNT, TokenId
 from cbdc.treasury import Voucher
+from wallets.basis import NO_BASIS, Basis, arriving, marked_in_part
 from wallets.cast import Member
 from wallets.store import Done, Intent, Refusal, WalletStore, WalletToken
 from wallets.wallet import (
@@ -148,12 +149,21 @@ class Desk:
             answers[place] = answer if isinstance(answer, TengeError) else None
         self._take_in([rows[place][0] for place in places])
 
-    def pay(self, rows: Sequence[tuple[Member, Member | None, int]], mark: bytes, id: bytes) -> Answers:
-        """Members pay members (None: the treasury account) in money of one mark, all in one group.
+    def pay(
+        self,
+        rows: Sequence[tuple[Member, Member | None, int]],
+        definition: Signed[MarkDefinition] | None,
+        id: bytes,
+        bases: Sequence[Basis] = (),
+        marking: Signed[MarkDefinition] | None = None,
+    ) -> Answers:
+        """Members pay members (None: the treasury account) in money of one mark (None: free), all in one group.
 
-        Who had too little when this was asked first is refused again, even if the group itself has brought money since.
+        `bases` say for each row what it stands on; a payee signs the lines. `marking` is the mark that payers put on a
+        share of the free money they pay. Who had too little when this was asked first is refused again, even if the
+        group itself has brought money since.
         """
-        treasury = self._system.treasury.account_kid
+        mark = definition.oid if definition else b""
         cabinet = self._system.stores.cabinet
         answers: Answers = [None] * len(rows)
         saved: list[Intent] = []
@@ -175,14 +185,16 @@ class Desk:
             intents: list[Intent] = []
             for place, intent_id in enumerate(ids, start=start):
                 member, payee, amount = rows[place]
-                kid = treasury if payee is None else payee.wallet.kid
+                basis = bases[place] if bases else NO_BASIS
                 if intent_id in before:
                     answers[place] = open_refusal(before[intent_id])
                     continue
                 try:
+                    payees = self._payees(member, payee, amount, marking or definition, marking is not None)
+                    signers = [payee.wallet.signer] if basis.lines and payee is not None else []
                     intents.append(
                         member.wallet.prepare_payment(
-                            intent_id, [Payee(kid, amount)], mark, taken=taken, sight=sight
+                            intent_id, payees, mark, taken=taken, sight=sight, basis=basis, co_signers=signers
                         )
                     )
                     places.append(place)
@@ -196,6 +208,23 @@ class Desk:
         for place, answer in zip(places, results, strict=True):
             answers[place] = answer if isinstance(answer, TengeError) else None
         return answers
+
+    def _payees(
+        self,
+        payer: Member,
+        payee: Member | None,
+        amount_tiyn: int,
+        definition: Signed[MarkDefinition] | None,
+        marking: bool,
+    ) -> list[Payee]:
+        """The outputs that a payee gets, in the order of their marks, free money last."""
+        kid = self._system.treasury.account_kid if payee is None else payee.wallet.kid
+        category = TREASURY_ACCOUNT if payee is None else payee.category
+        if marking and definition is not None:
+            parts = marked_in_part(definition, payer.category, category, amount_tiyn)
+        else:
+            parts = arriving(definition, payer.category, category, amount_tiyn)
+        return [Payee(kid, parts[name], name) for name in sorted(parts, reverse=True)]
 
     def _parts(
         self,
@@ -256,6 +285,16 @@ class Desk:
             return member.wallet.prepare_release(intent_id, tokens, signed)
 
         return self._move(self._parts(member, mark, id, "release", prepare))
+
+    def release_on_documents(
+        self, member: Member, mark: bytes, amount_tiyn: int, documents: Sequence[bytes], id: bytes
+    ) -> int:
+        """A member frees so much of a mark on documents that registers have put on the ledger; the amount (tiyn)."""
+        intent = member.wallet.prepare_partial_release(
+            derived(id, "release", member.name), mark, amount_tiyn, documents
+        )
+        send_one(self._store, self._system.ledger, intent, self._directory, self._clock)
+        return amount_tiyn
 
     def _statement(
         self, member: Member, mark: bytes, amount_tiyn: int, document: bytes, register: str

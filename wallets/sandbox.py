@@ -29,6 +29,7 @@ from cbdc.record import Signed
 from cbdc.system import Setup, assemble, open_stores
 from cbdc.token import PERSON
 from wallets import keystore
+from wallets.basis import Basis
 from wallets.case import Case
 from wallets.cast import DEVICE_TIERS, Member, SandboxPlan, open_ledger_store
 from wallets.desk import Answers, Desk, Row, derived
@@ -59,7 +60,7 @@ class Sandbox:
             stores = stores._replace(ledger=open_ledger_store(plan.store, checkpoint))
         setup = Setup(
             banks=tuple(BankName(number, name) for number, (name, _, _) in enumerate(plan.banks, start=1)),
-            registers=(REGISTER,),
+            registers=(REGISTER, *plan.registers),
             label=plan.label,
         )
         self.system = assemble(stores, self._keys.key, self.clock, self._entropy, setup)
@@ -199,6 +200,10 @@ class Sandbox:
         """The members of a group, in order; empty for an unknown name."""
         return self._groups.get(name, [])
 
+    def pseudonym(self, member: Member) -> bytes:
+        """The pseudonym under which the ledger knows a member's keys."""
+        return self.system.banks[self.desk.bank_id(member.bank)].customers.get(member.customer).pseudonym
+
     # --- online: see `wallets.desk` ---
 
     def issue(self, tenge: int, bank: str = "", id: bytes = b"") -> None:
@@ -215,6 +220,10 @@ class Sandbox:
         institution = self.system.banks[self.desk.bank_id(bank)]
         self.system.treasury.draw(derived(id, "draw"), institution, derived("budget"), amount_tiyn)
 
+    def publish_mark(self, mark: str) -> None:
+        """The treasury puts a mark's definition on the ledger, so that those whom it lets may mark by it."""
+        self.system.treasury.publish(self.definitions[mark])
+
     def give_vouchers(self, mark: str, rows: Sequence[Row], id: bytes) -> Answers:
         """The treasury gives marked money to members."""
         return self.desk.give_vouchers(self.definitions[mark], rows, id)
@@ -223,9 +232,19 @@ class Sandbox:
         """Members buy digital tenge with their deposits."""
         return self.desk.buy(rows, id)
 
-    def pay(self, rows: Sequence[tuple[Member, Member | None, int]], mark: bytes, id: bytes) -> Answers:
-        """Members pay members, or (None) the treasury."""
-        return self.desk.pay(rows, mark, id)
+    def pay(
+        self,
+        rows: Sequence[tuple[Member, Member | None, int]],
+        mark: bytes,
+        id: bytes,
+        bases: Sequence[Basis] = (),
+        marking: bytes = b"",
+    ) -> Answers:
+        """Members pay members, or (None) the treasury; see `wallets.desk` for what payments may stand on."""
+        return self.desk.pay(rows, self._definition(mark), id, bases, self._definition(marking))
+
+    def _definition(self, mark: bytes) -> Signed[MarkDefinition] | None:
+        return next((one for one in self.definitions.values() if one.oid == mark), None)
 
     def merge(self, members: Sequence[Member], mark: bytes, id: bytes) -> Answers:
         """Members make one token of many."""
@@ -234,6 +253,12 @@ class Sandbox:
     def release(self, member: Member, mark: bytes, seen_tiyn: int | None, id: bytes) -> int:
         """A member turns its marked money into free money on the register's statement."""
         return self.desk.release(member, mark, seen_tiyn, id, REGISTER)
+
+    def release_on_documents(
+        self, member: Member, mark: bytes, amount_tiyn: int, documents: Sequence[bytes], id: bytes
+    ) -> int:
+        """A member frees a part of its marked money on documents of outside registers."""
+        return self.desk.release_on_documents(member, mark, amount_tiyn, documents, id)
 
     def sell(self, member: Member, mark: bytes = b"", id: bytes = b"") -> int:
         """A member turns its digital tenge into a deposit."""

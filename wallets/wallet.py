@@ -32,6 +32,7 @@ from cbdc.transaction import (
     open_transaction,
     sign_transaction,
 )
+from wallets.basis import NO_BASIS, Basis
 from wallets.store import Direction, Done, HistoryRow, Intent, Refusal, WalletStore, WalletToken
 
 MAX_TOKENS_A_PAYMENT = 250
@@ -42,10 +43,11 @@ Directory = Mapping[bytes, str]
 
 @dataclass(frozen=True, slots=True)
 class Payee:
-    """Where money goes: a key id and an amount in tiyn."""
+    """Where money goes: a key id and an amount in tiyn; `mark` where it arrives under another mark than it was paid."""
 
     kid: bytes
     amount_tiyn: int
+    mark: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +98,34 @@ class Wallet:
         output_mark: bytes | None = None,
         definition: bytes = b"",
         taken: set[TokenId] | None = None,
+        basis: Basis = NO_BASIS,
+        co_signers: Sequence[Signer] = (),
         sight: Sight | None = None,
     ) -> Intent:
         """An intent (not saved yet) that pays `payees` in money of `mark`, change to itself.
 
         `output_mark` puts another mark on what the payees get (only a mark's issuer may); `taken` are tokens that other
-        intents of the same batch chose, and is added to; `sight` is what was read for the batch. Raises E_FUNDS or
-        E_FUNDS_SCATTERED.
+        intents of the same batch chose, and is added to; `basis` is what marks may ask for, and `co_signers` the payees
+        who vouch for its lines; `sight` is what was read for the batch. Raises E_FUNDS or E_FUNDS_SCATTERED.
         """
 
         def build(inputs: tuple[TokenId, ...], change_tiyn: int) -> Transaction:
             paid = mark if output_mark is None else output_mark
-            outputs = [Token(payee.amount_tiyn, KeyLock(payee.kid), paid) for payee in payees]
+            outputs = [
+                Token(payee.amount_tiyn, KeyLock(payee.kid), paid if payee.mark is None else payee.mark)
+                for payee in payees
+            ]
             return Transfer(
-                self._nonce(intent_id), inputs, self._with_change(outputs, change_tiyn, mark), definition
+                self._nonce(intent_id),
+                inputs,
+                self._with_change(outputs, change_tiyn, mark),
+                definition,
+                lines=basis.lines,
+                documents=basis.documents,
             )
 
         amount = sum(payee.amount_tiyn for payee in payees)
-        return self._prepare(intent_id, "pay", amount, mark, build, taken, sight)
+        return self._prepare(intent_id, "pay", amount, mark, build, taken, sight, co_signers)
 
     def prepare_load(
         self,
@@ -150,6 +162,18 @@ class Wallet:
         )
         return self._intent(intent_id, "release", record)
 
+    def prepare_partial_release(
+        self, intent_id: bytes, mark: bytes, amount_tiyn: int, documents: Sequence[bytes]
+    ) -> Intent:
+        """An intent that frees so much of this mark on documents; the change keeps the mark. E_FUNDS."""
+
+        def build(inputs: tuple[TokenId, ...], change_tiyn: int) -> Transaction:
+            freed = [Token(amount_tiyn, KeyLock(self.kid))]
+            outputs = self._with_change(freed, change_tiyn, mark)
+            return ReleaseMark(self._nonce(intent_id), inputs, outputs, (), tuple(documents))
+
+        return self._prepare(intent_id, "release", amount_tiyn, mark, build, None)
+
     def prepare_merge(
         self,
         intent_id: bytes,
@@ -176,7 +200,8 @@ class Wallet:
         mark: bytes,
         build: Callable[[tuple[TokenId, ...], int], Transaction],
         taken: set[TokenId] | None,
-        sight: Sight | None,
+        sight: Sight | None = None,
+        co_signers: Sequence[Signer] = (),
     ) -> Intent:
         if sight is None:
             sight = Sight.of(self._store, [(self.name, intent_id)])
@@ -191,10 +216,12 @@ class Wallet:
         choice = selection.choose(free, amount_tiyn, MAX_TOKENS_A_PAYMENT)
         if taken is not None:
             taken.update(choice.chosen)
-        return self._intent(intent_id, kind, build(choice.chosen, choice.change_tiyn))
+        return self._intent(intent_id, kind, build(choice.chosen, choice.change_tiyn), co_signers)
 
-    def _intent(self, intent_id: bytes, kind: str, record: Transaction) -> Intent:
-        signed = sign_transaction(record, self._gateway.network, [self.signer])
+    def _intent(
+        self, intent_id: bytes, kind: str, record: Transaction, co_signers: Sequence[Signer] = ()
+    ) -> Intent:
+        signed = sign_transaction(record, self._gateway.network, [self.signer, *co_signers])
         return Intent(self.name, intent_id, kind, signed.encode(), self._clock.now(), record.spends)
 
     def _nonce(self, intent_id: bytes) -> bytes:

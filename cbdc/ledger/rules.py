@@ -19,7 +19,8 @@ The codes of each guard stand in `docs/ledger.md`, in the same order.
 
 `needs(genesis, view, transaction, now)` names the state that is still missing from a view. It is asked until it
 answers nothing, at most four rounds: a transaction names its tokens, a token its keys and mark, a key its pseudonym, a
-pseudonym its counters. Both functions are pure; the ledger does the reading in between, for a whole batch at once.
+pseudonym its counters, a mark's definition the facts and counters that its clauses ask for. Both functions are pure;
+the ledger does the reading in between, for a whole batch at once.
 """
 
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from cbdc import keys
 from cbdc.ledger import rules_institutions, rules_marks, rules_payment
 from cbdc.ledger.context import Case, open_case
 from cbdc.ledger.entry import Genesis
+from cbdc.ledger.judgement import needed
 from cbdc.ledger.state import (
     FREEZE,
     KEY,
@@ -48,6 +50,7 @@ from cbdc.ledger.view import View
 from cbdc.marks import open_definition, open_statement
 from cbdc.token import Token
 from cbdc.transaction import (
+    Attest,
     ExpireMark,
     Freeze,
     Issue,
@@ -93,6 +96,8 @@ def _rule(case: Case) -> None:
             rules_institutions.decide_register(case, record)
         case RotateKey():
             rules_institutions.decide_rotate(case, record)
+        case Attest():
+            rules_institutions.decide_attest(case, record)
         case _:
             raise AssertionError(f"no rule for {type(record).__name__}")
 
@@ -124,6 +129,7 @@ def needs(genesis: Genesis, view: View, transaction: SignedTransaction, now: int
             holder = _about(wanted, view, spent)
             if holder is not None:
                 wanted += (StateKey(FREEZE, holder.pseudonym), day_counter(holder.pseudonym, day))
+    wanted += needed(genesis, view, transaction, now)
     if record.spends:
         signers = (view.get(StateKey(KEY, kid)) for kid, _ in transaction.witnesses)
         wanted += [StateKey(FREEZE, key.pseudonym) for key in signers if isinstance(key, RegisteredKey)]

@@ -7,6 +7,7 @@ operator registered and that is used once (G10).
 from dataclasses import replace
 
 from cbdc import authority, keys
+from cbdc.clause import Fact, fact_id
 from cbdc.errors import Refused
 from cbdc.ledger.context import (
     Case,
@@ -19,7 +20,7 @@ from cbdc.ledger.context import (
 )
 from cbdc.ledger.places import SETTLE_PLACES, check_places
 from cbdc.ledger.rules_marks import check_kept, check_unmarked, definition_of, single_mark
-from cbdc.ledger.state import FREEZE, ISSUED, KEY, REDEEMED, RegisteredKey, StateKey, bank_counter
+from cbdc.ledger.state import FREEZE, ISSUED, KEY, REDEEMED, RegisteredKey, StateKey, bank_counter, fact_key
 from cbdc.ledger.view import number, registered
 from cbdc.token import (
     BANK_INVENTORY,
@@ -33,6 +34,7 @@ from cbdc.transaction import (
     SETTLE_LOSS,
     SETTLE_RECOVER,
     SETTLE_REDEEM,
+    Attest,
     Freeze,
     Issue,
     Redeem,
@@ -191,3 +193,17 @@ def _check_settled_mark(case: Case, kind: int, mark: bytes, token: Token) -> Non
     else:
         drops = kind == SETTLE_REDEEM and bool(mark) and definition_of(case, mark).converts_on_redeem == 1
         check_kept(case, b"" if drops else mark, [token])
+
+
+def decide_attest(case: Case, record: Attest) -> None:
+    """One outside register says something of a holder, in the place of what it said before; nobody else can."""
+    # One register may hold several certificates (an old and a new one); two registers may not speak at once.
+    registers = {auth.kid for auth in signing_as(case, authority.REGISTER)}
+    if len(registers) != 1:
+        raise Refused("E_ATTEST", registers=len(registers))
+    identity = fact_id(
+        registers.pop(), record.fact_kind, record.subject, record.counterparty, record.document
+    )
+    case.draft.changes[fact_key(identity)] = Fact(
+        record.amount_tiyn, record.lines, record.expires, record.standing
+    )

@@ -4,18 +4,24 @@ Who may put a mark on money: only the treasury account that its definition names
 with the first such transfer, signed by a treasury certificate. From then on the ledger keeps it.
 
 What moves between the keys of one holder (the same pseudonym **and** category) is no payment. A cap holds for all that
-one payee gets in a transaction, however many outputs it is cut into.
+one payee gets in a transaction, however many outputs it is cut into. Under a definition with clauses one transaction
+makes one payment (`cbdc.ledger.judgement.crowded`): lines and documents then speak of just that one. What a payment
+uses up (a document's sum, a line of an estimate, a period's cap) is booked with it, in the same commit.
 """
 
 from collections import Counter
 from collections.abc import Iterable
 
 from cbdc import authority
-from cbdc.errors import Refused
+from cbdc.clause import Party, fact_problem, look_up, take
+from cbdc.clauses import marking_of, parts_of
+from cbdc.errors import Refused, by_code
 from cbdc.ledger.context import Case, check_not_frozen, create_all, open_locks, signing_as, spend_all
+from cbdc.ledger.judgement import Held, Seen, crowded, flows, judged
 from cbdc.ledger.places import Holder, check_places, identity
-from cbdc.ledger.state import KEY, MARK, RegisteredKey, StateKey
-from cbdc.marks import MarkDefinition, Statement, check_payment, open_definition, open_statement
+from cbdc.ledger.state import COUNTER, KEY, MARK, RegisteredKey, StateKey
+from cbdc.marks import MarkDefinition, Statement, check, judge, open_definition, open_statement
+from cbdc.money import share
 from cbdc.record import Signed
 from cbdc.token import TREASURY_ACCOUNT, KeyLock, Token
 from cbdc.transaction import ExpireMark, ReleaseMark, Transfer
@@ -75,45 +81,93 @@ def check_unmarked(tokens: Iterable[Token]) -> None:
 
 
 def check_transfer(case: Case, record: Transfer) -> None:
-    """G6 for a transfer: marked money stays marked and follows its definition; free money is marked by its issuer."""
+    """G6 for a transfer: marked money arrives as its definition says, free money is marked by those who may, and every
+    payment under a mark is judged by its definition."""
     if record.definition:
         _learn_definition(case, record.definition)
     mark = single_mark(case)
-    spenders = {identity(holder) for _, _, holder in case.draft.spent}
-    if not mark:
-        _check_marking(case, spenders)
-        return
+    spent = [(token, holder) for _, token, holder in case.draft.spent]
+    marks = dict.fromkeys([mark, *(token.mark for token, _ in case.draft.created)])
+    definitions = {name: definition_of(case, name) for name in marks if name}
+    vouchers = _signing_holders(case)
+    payments = judged(case.genesis, definitions, record, spent, case.draft.created, vouchers, case.now)
+    if crowd := crowded(payments):
+        raise Refused("E_MARK_PAYEES", mark=crowd.definition.label, payments=len(payments))
+    if mark:
+        _check_arrival(case, mark, spent)
+    else:
+        _check_marking(case, spent)
+    seen = Seen(case.view, case.draft)
+    for definition, payment in payments:
+        for name, amount in check(judge(definition, payment, seen)):
+            case.draft.moved[StateKey(COUNTER, name)] += amount
+
+
+def _signing_holders(case: Case) -> frozenset[Holder]:
+    """The holders among the payees who signed the transaction too."""
+    return frozenset(
+        identity(payee)
+        for token, payee in case.draft.created
+        if isinstance(token.lock, KeyLock) and token.lock.kid in case.signers
+    )
+
+
+def _check_arrival(case: Case, mark: bytes, spent: list[Held]) -> None:
+    """What stays keeps the mark; what a payee gets keeps it, is in part under another, or is free where it ends.
+
+    Where a payee's own tokens of the mark are among the inputs, nobody could tell what is his from what he gets: there
+    everything keeps the mark.
+    """
     definition = definition_of(case, mark)
-    if any(token.mark != mark for token, _ in case.draft.created):
-        raise Refused("E_MARK_DROPPED", mark=definition.label)
-    # What counts is who ends with more and who with less: putting in a coin of one's own makes nobody a payer.
-    flow: Counter[Holder] = Counter()
-    for _, token, holder in case.draft.spent:
-        flow[identity(holder)] -= token.amount_tiyn
+    spenders = {identity(holder) for _, holder in spent}
+    flow = flows(spent, case.draft.created)
+    payers = [holder for holder, amount in flow.items() if amount < 0]
+    arrived: dict[Holder, Counter[bytes]] = {}
     for token, payee in case.draft.created:
-        if identity(payee) not in spenders and not isinstance(token.lock, KeyLock):
+        arrived.setdefault(identity(payee), Counter())[token.mark] += token.amount_tiyn
+    for holder, parts in arrived.items():
+        wanted = {mark: parts.total()}
+        if flow[holder] > 0:
+            # Several payers are several payments, so then there is no clause that could part the money.
+            due = parts_of(definition.clauses, mark, payers[0][1], holder[1], flow[holder])
+            if holder not in spenders:
+                wanted = due
+            elif due != {mark: flow[holder]}:
+                raise Refused("E_MARK_PAYEES", mark=definition.label, payments=len(arrived))
+        if parts != wanted:
+            code = "E_MARK_SHARE" if any(wanted.keys() - {b"", mark}) else "E_MARK_DROPPED"
+            raise by_code(code, {"mark": definition.label})
+    for token, payee in case.draft.created:
+        stays = identity(payee) in spenders and flow[identity(payee)] <= 0
+        if not stays and not isinstance(token.lock, KeyLock):
             raise Refused("E_MARK_LOCK", mark=definition.label)
-        flow[identity(payee)] += token.amount_tiyn
-    payers = [category for (_, category), amount in flow.items() if amount < 0]
-    for (_, category), amount in flow.items():
-        if amount > 0:
-            for payer in payers:
-                check_payment(definition, payer, category, amount, case.now)
 
 
-def _check_marking(case: Case, spenders: set[Holder]) -> None:
-    locks = {token.lock for _, token, _ in case.draft.spent}
+def _check_marking(case: Case, spent: list[Held]) -> None:
+    """Only the issuer marks free money, or a payer whom the definition lets mark a share of what it pays."""
+    locks = {token.lock for token, _ in spent}
+    spenders = {identity(holder) for _, holder in spent}
+    gross: Counter[Holder] = Counter()
+    marked: Counter[tuple[bytes, Holder]] = Counter()
     for token, payee in case.draft.created:
+        gross[identity(payee)] += token.amount_tiyn
         if not token.mark:
             continue
         definition = definition_of(case, token.mark)
         if locks != {KeyLock(definition.issuer)}:
-            raise Refused("E_MARK_ISSUER", mark=definition.label)
+            marked[token.mark, identity(payee)] += token.amount_tiyn
         if not isinstance(token.lock, KeyLock):
             raise Refused("E_MARK_LOCK", mark=definition.label)
-        if identity(payee) not in spenders:
-            # The budget hands the money out here: who and when is judged, a payment's cap is not.
-            check_payment(definition, TREASURY_ACCOUNT, payee.category, 0, case.now)
+    for (mark, payee_holder), amount in marked.items():
+        definition = definition_of(case, mark)
+        clause = None
+        if len(spenders) == 1 and payee_holder not in spenders:
+            clause = marking_of(definition.clauses, next(iter(spenders))[1], payee_holder[1])
+        if clause is None:
+            raise Refused("E_MARK_ISSUER", mark=definition.label)
+        whole = gross[payee_holder]
+        if amount != share(whole, clause.numerator, clause.denominator, remainder_to="share")[0]:
+            raise Refused("E_MARK_SHARE", mark=definition.label)
 
 
 def decide_release(case: Case, record: ReleaseMark) -> None:
@@ -130,7 +184,7 @@ def decide_release(case: Case, record: ReleaseMark) -> None:
     if len(holders) != 1 or holders != {identity(holder) for _, holder in case.draft.created}:
         raise Refused("E_MARK_RELEASE_HOLDER", mark=definition.label)
     pseudonym, category = holders.pop()
-    if category not in definition.release_categories:
+    if category not in definition.release_categories or not _has_release(definition, category):
         raise Refused("E_MARK_RELEASE", mark=definition.label, category=category)
     if any(token.mark not in (b"", mark) for token, _ in case.draft.created):
         raise Refused("E_MARK_DROPPED", mark=definition.label)
@@ -141,10 +195,45 @@ def decide_release(case: Case, record: ReleaseMark) -> None:
     proven = sum(statement.record.amount_tiyn for statement in statements)
     if definition.evidence and proven < released:
         raise Refused("E_MARK_EVIDENCE", mark=definition.label, proven_tiyn=proven, released_tiyn=released)
+    _use_documents(case, record, definition, Party(pseudonym, category), released)
     check_places(case, "ReleaseMark")
     check_not_frozen(case)
     for statement in statements:
         case.draft.once(statement.oid, case.transaction.id, "E_STATEMENT_USED")
+
+
+def _has_release(definition: MarkDefinition, category: int) -> bool:
+    """Whether some release clause is about this category, if there is any at all."""
+    return not definition.releases or any(clause.frees(category) for clause in definition.releases)
+
+
+def _use_documents(
+    case: Case, record: ReleaseMark, definition: MarkDefinition, holder: Party, released_tiyn: int
+) -> None:
+    """E_MARK_RELEASE_SUM unless the documents that the release clauses ask for allow as much as is released."""
+    clauses = [clause for clause in definition.releases if clause.frees(holder.category)]
+    if not clauses:
+        return
+    seen, left, allowed = Seen(case.view, case.draft), released_tiyn, 0
+    for clause in clauses:
+        found = look_up(
+            clause.register,
+            clause.fact_kind,
+            holder.pseudonym,
+            b"",
+            record.documents,
+            seen,
+            (clause.numerator, clause.denominator),
+        )
+        standing = [item for item in found if not fact_problem(item.fact, case.now)]
+        allowed += sum(item.left_tiyn for item in standing)
+        for name, amount in take(standing, left):
+            case.draft.moved[StateKey(COUNTER, name)] += amount
+            left -= amount
+    if left:
+        raise Refused(
+            "E_MARK_RELEASE_SUM", mark=definition.label, allowed_tiyn=allowed, released_tiyn=released_tiyn
+        )
 
 
 def _check_statement(

@@ -1,4 +1,4 @@
-"""The ledger's state, typed: six kinds of keys, each with one kind of value.
+"""The ledger's state, typed: seven kinds of keys, each with one kind of value.
 
     token       transaction id || output     an unspent Token; a spent one is simply not there
     key         key id                       a registered key: bank, tier, category, pseudonym
@@ -6,6 +6,7 @@
     counter     a name                       a whole number: supply, holdings, what was paid in a day
     freeze      pseudonym                    the legal reference of a freeze
     register    32-byte id                   used once: a request, a settled fact, a statement
+    fact        fact id                      what an outside register says now (`cbdc.clause.Fact`)
 
 A store keeps bytes under bytes; this module is the only place that turns one into the other.
 """
@@ -15,6 +16,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from cbdc import canonical
+from cbdc.clause import LINES, Fact
 from cbdc.keys import PublicKey
 from cbdc.marks import open_definition
 from cbdc.record import (
@@ -22,6 +24,7 @@ from cbdc.record import (
     AMOUNT,
     HASH,
     HASH_OR_NONE,
+    MOMENT,
     NETWORK_BYTES,
     RAW_KEY,
     Bytes,
@@ -37,6 +40,7 @@ MARK = 3
 COUNTER = 4
 FREEZE = 5
 REGISTER = 6
+FACT = 7
 
 KIND_NAMES = {
     TOKEN: "token",
@@ -45,6 +49,7 @@ KIND_NAMES = {
     COUNTER: "counter",
     FREEZE: "freeze",
     REGISTER: "register",
+    FACT: "fact",
 }
 
 
@@ -80,8 +85,9 @@ class RegisteredKey:
         return PublicKey(self.algorithm, self.public_key)
 
 
-StateValue = Token | RegisteredKey | bytes | int | str
+StateValue = Token | RegisteredKey | Fact | bytes | int | str
 
+_FACT = Group((Unsigned(), LINES, MOMENT, Unsigned(0, 1)))
 _TOKEN = Group((AMOUNT, LockKind(), HASH_OR_NONE))
 _KEY = Group((ALGORITHM, RAW_KEY, Unsigned(), Unsigned(0, 255), Unsigned(1, 255), HASH, HASH_OR_NONE))
 
@@ -135,6 +141,12 @@ def mark_counter(mark: bytes) -> StateKey:
     return counter("mark", mark)
 
 
+@lru_cache(maxsize=65_536)
+def fact_key(fact: bytes) -> StateKey:
+    """Where what an outside register says stands, by `cbdc.clause.fact_id`."""
+    return StateKey(FACT, fact)
+
+
 SUPPLY_KEYS = (ISSUED, REDEEMED, *(class_counter(name) for name in HOLDER_CLASSES))
 
 
@@ -146,6 +158,10 @@ def encode_value(kind: int, value: StateValue) -> bytes:
     if kind == KEY:
         assert isinstance(value, RegisteredKey)
         return _encode_registered(value)
+    if kind == FACT:
+        assert isinstance(value, Fact)
+        lines = tuple(tuple(line) for line in value.lines)
+        return canonical.encode([value.amount_tiyn, lines, value.expires, value.standing])
     return canonical.encode(value)
 
 
@@ -172,6 +188,8 @@ def decode_value(kind: int, data: bytes) -> StateValue:
     if kind == KEY:
         return _decode_registered(data)
     value = canonical.decode(data)
+    if kind == FACT:
+        return Fact(*_FACT.load(value, "fact"))
     if kind == COUNTER:
         return Unsigned().load(value, "counter")
     if kind == FREEZE:

@@ -17,6 +17,7 @@ class Hand:
     def __init__(self) -> None:
         self.world: Scene = scene()
         self.world.freeze("rich")
+        self.world.attest("supplier", 5)
         store = self.world.store
         assert isinstance(store, MemoryStore)
         self.store = store

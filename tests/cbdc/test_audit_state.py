@@ -13,6 +13,7 @@ from cbdc.ledger.memory import MemoryStore
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ledger.state import (
     COUNTER,
+    FACT,
     FREEZE,
     KEY,
     KIND_NAMES,
@@ -41,6 +42,7 @@ OTHER_VALUES = {
     COUNTER: canonical.encode(12_345),
     FREEZE: canonical.encode("another case"),
     REGISTER: canonical.encode(bytes(32)),
+    FACT: canonical.encode([7, [], 9, 1]),
 }
 
 
@@ -63,7 +65,7 @@ def test_every_kind_of_row_changed_removed_or_added(kind: int) -> None:
     assert hand.found() == {(f"{KIND_NAMES[kind]} {new[1:].hex()}", "E_AUDIT_STATE")}
 
 
-@pytest.mark.parametrize("key", [b"", b"\x00", b"\x07rest", b"\xff" * 40])
+@pytest.mark.parametrize("key", [b"", b"\x00", b"\x08rest", b"\xff" * 40])
 def test_a_row_of_no_kind(key: bytes) -> None:
     hand = Hand()
     hand.state[key] = b"\0"

@@ -14,6 +14,7 @@ from cbdc.token import QuorumLock, TokenId
 from cbdc.transaction import (
     KINDS,
     SETTLE_REDEEM,
+    Attest,
     ExpireMark,
     Freeze,
     Issue,
@@ -195,6 +196,10 @@ def rotate(s: Scene, wrong: Wrong) -> Made:
     return Made(record, ["ayan", name, "bank2" if "G4" in wrong else "bank1"])
 
 
+def attest(s: Scene, wrong: Wrong) -> Made:
+    return Made(s.attest_record("supplier", 5), ["operator" if "G4" in wrong else "register"])
+
+
 Recipe = Callable[[Scene, Wrong], Made]
 
 _ALWAYS = {"G1": "E_WITNESS_TWICE", "G2": "E_KEY_UNKNOWN"}
@@ -242,6 +247,7 @@ CODES: dict[type[Transaction], tuple[Recipe, dict[str, str]]] = {
     ),
     RegisterKey: (register, _ALWAYS | {"G4": "E_BANK_SCOPE", "G9": "E_TIER", "G10": "E_KEY_TAKEN"}),
     RotateKey: (rotate, _ALWAYS | {"G4": "E_BANK_SCOPE", "G10": "E_KEY_TAKEN"}),
+    Attest: (attest, _ALWAYS | {"G4": "E_AUTHORITY"}),
 }
 
 

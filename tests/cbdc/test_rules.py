@@ -12,15 +12,31 @@ from cbdc.ledger.entry import Receipt
 from cbdc.money import MAX_TIYN
 from cbdc.token import PUPIL
 from cbdc.transaction import KINDS
-from tests.cbdc import rows_institutions, rows_keys, rows_marks, rows_payment
+from tests.cbdc import (
+    rows_clauses,
+    rows_ends,
+    rows_institutions,
+    rows_keys,
+    rows_limits,
+    rows_marks,
+    rows_payment,
+)
 from tests.cbdc.scene import CASH, Row, scene
 from tests.cbdc.world import CERTIFIED, DAY, END, START, World, answer_of, picture
 from tests.conftest import ROOT
 
-ROWS = [*rows_payment.ROWS, *rows_marks.ROWS, *rows_institutions.ROWS, *rows_keys.ROWS]
+ROWS = [
+    *rows_payment.ROWS,
+    *rows_marks.ROWS,
+    *rows_clauses.ROWS,
+    *rows_ends.ROWS,
+    *rows_limits.ROWS,
+    *rows_institutions.ROWS,
+    *rows_keys.ROWS,
+]
 
 # Guard G1 judges bytes: its codes have their rows in test_transaction.py and in the vectors.
-FORM = {"E_LOCK", "E_INPUT_TWICE", "E_WITNESS_TWICE"}
+FORM = {"E_CLAUSE", "E_LOCK", "E_INPUT_TWICE", "E_WITNESS_TWICE"}
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.code is None], ids=lambda row: row.name)
@@ -136,8 +152,9 @@ def test_every_kind_has_a_right_case_and_more_wrong_ones() -> None:
 
 
 def test_every_code_of_a_guard_has_a_row() -> None:
-    file = ROOT / "cbdc/catalogue/en/ledger.toml"
-    rows = tomllib.loads(file.read_text(encoding="utf-8"))
+    rows = {}
+    for name in ("ledger", "marks"):
+        rows |= tomllib.loads((ROOT / f"cbdc/catalogue/en/{name}.toml").read_text(encoding="utf-8"))
     guarded = {code for code, row in rows.items() if row["rule"].startswith("G")}
     shown = {row.code for row in ROWS if row.code is not None}
     assert guarded - shown - FORM == {"E_AUDIT_CONSERVATION"}, (

@@ -10,7 +10,7 @@ from cbdc.errors import TengeError
 from cbdc.keys import SoftwareKey
 from cbdc.money import tenge
 from cbdc.ports import ManualClock
-from cbdc.supervision import Supervisor
+from cbdc.supervision import Figures, Supervisor
 from cbdc.system import System
 from cbdc.token import CANTEEN, MERCHANT, PUPIL, TREASURY_ACCOUNT, KeyLock, Token
 from cbdc.transaction import (
@@ -26,6 +26,9 @@ from cbdc.transaction import (
 )
 from cbdc.treasury import Voucher
 from tests.cbdc.institutions import START, buy, ident, key, make_system, pay, person, stock
+from tests.cbdc.rows_clauses import MONEY, PAID
+from tests.cbdc.scene import HELD, Row, scene
+from tests.cbdc.test_rules import ROWS
 
 
 @pytest.fixture
@@ -235,3 +238,40 @@ def test_two_supervisors_agree_however_they_read(moves: list[tuple[int, int, int
     late = Supervisor(system.ledger)
     assert late.read() == steady.figures
     assert late.alerts() == steady.alerts()
+
+
+class _Rows:
+    """A scene's ledger after a row, as the journal of a supervisor."""
+
+    def __init__(self, row: Row) -> None:
+        world = scene()
+        world.submit(row.build(world))
+        self.ledger = world.ledger
+
+    def figures(self) -> Figures:
+        """The fold."""
+        return Supervisor(self.ledger).read()
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.code is None], ids=lambda row: row.name)
+def test_what_got_a_mark_is_what_lost_it_and_what_is_marked(row: Row) -> None:
+    made = _Rows(row)
+    for mark, figures in made.figures().marks.items():
+        assert figures.came_tiyn == figures.went_tiyn + figures.outstanding_tiyn
+        assert figures.outstanding_tiyn == made.ledger.marked_tiyn(mark)
+
+
+@pytest.mark.parametrize(
+    ("name", "fact", "amount"),
+    [
+        ("mark_ends_at_the_canteen", "dropped_tiyn", PAID),
+        ("a_share_goes_on_as_tax", "passed_on_tiyn", PAID * 3 // 25),
+        ("act_frees_its_part", "released_tiyn", MONEY * 9 // 10),
+        ("mark_converts_on_redemption", "converted_tiyn", HELD["escrow_meals"]),
+        ("marked_loss_is_recovered_as_free_money", "recovered_tiyn", HELD["escrow_meals"]),
+    ],
+)
+def test_where_a_mark_went_is_told(name: str, fact: str, amount: int) -> None:
+    row = next(row for row in ROWS if row.name == name)
+    marks = _Rows(row).figures().marks.values()
+    assert sum(getattr(figures, fact) for figures in marks) == amount

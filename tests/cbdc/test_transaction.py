@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cbdc import canonical
+from cbdc.clause import BasketLine
 from cbdc.errors import TengeError
 from cbdc.record import ONLINE_DOMAIN, object_id
 from cbdc.token import KeyLock, Token, TokenId
@@ -18,6 +19,7 @@ from cbdc.transaction import (
     MAX_OUTPUTS,
     MAX_TRANSACTION_BYTES,
     MAX_WITNESSES,
+    Attest,
     Freeze,
     Issue,
     LoadOffline,
@@ -67,6 +69,17 @@ DRAWN: dict[str, st.SearchStrategy[Any]] = {
     "bank_id": st.integers(0, 99),
     "tier": st.integers(0, 255),
     "category": st.integers(1, 255),
+    "lines": st.lists(
+        st.builds(BasketLine, st.integers(0, 2**32 - 1), st.integers(1, 10**9), st.integers(1, 2**40)),
+        max_size=3,
+    ).map(tuple),
+    "documents": st.lists(HASHES, max_size=2).map(tuple),
+    "fact_kind": st.integers(1, 65_535),
+    "counterparty": st.one_of(st.just(b""), HASHES),
+    "document": st.one_of(st.just(b""), HASHES),
+    "amount_tiyn": st.integers(0, 2**40),
+    "expires": st.integers(0, 2**40),
+    "standing": st.integers(0, 1),
 }
 
 
@@ -126,7 +139,7 @@ def test_the_id_covers_network_kind_and_body_and_nothing_else() -> None:
 
 
 def test_the_list_is_closed() -> None:
-    assert sorted(KINDS) == list(range(64, 76))
+    assert sorted(KINDS) == list(range(64, 77))
 
 
 def packed(*values: Any) -> bytes:
@@ -148,6 +161,24 @@ def body(**changes: Any) -> list[Any]:
         "outputs": [[5, [1, A], b""]],
         "definition": b"",
         "preimages": [],
+        "lines": [],
+        "documents": [],
+    }
+    return list({**values, **changes}.values())
+
+
+def attest(**changes: Any) -> list[Any]:
+    """The values of an attestation's body, some changed."""
+    values: dict[str, Any] = {
+        "nonce": NONCE,
+        "fact_kind": 1,
+        "subject": A,
+        "counterparty": b"",
+        "document": B,
+        "amount_tiyn": 5,
+        "lines": [],
+        "expires": 9,
+        "standing": 1,
     }
     return list({**values, **changes}.values())
 
@@ -175,13 +206,13 @@ BAD_BYTES: list[tuple[str, bytes, str]] = [
         "amount not in shortest form",
         packed(
             65,
-            bytes.fromhex("95c410")
+            bytes.fromhex("97c410")
             + NONCE
             + b"\x91\x92\xc4\x20"
             + A
             + b"\x00\x91\x93\xcc\x05\x92\x01\xc4\x20"
             + A
-            + b"\xc4\x00\xc4\x00\x90",
+            + b"\xc4\x00\xc4\x00\x90\x90\x90",
             [[A, bytes(64)]],
         ),
         "E_NONCANON",
@@ -212,18 +243,32 @@ BAD_BYTES: list[tuple[str, bytes, str]] = [
     ("mark of 31 bytes", with_body(body(outputs=[[5, [1, A], A[:31]]])), "E_FIELD"),
     ("definition is no envelope", with_body(body(definition=b"x")), "E_TYPE"),
     ("definition of another type", with_body(body(definition=packed(83, b"\x90", bytes(64)))), "E_OBJTYPE"),
-    ("definition too long", with_body(body(definition=bytes(4_097))), "E_FIELD"),
+    ("definition too long", with_body(body(definition=bytes(16_385))), "E_FIELD"),
     ("preimage of 31 bytes", with_body(body(preimages=[A[:31]])), "E_FIELD"),
     (
         "statement is no envelope",
-        with_body([NONCE, [[A, 0]], [[5, [1, A], b""]], [b"x"]], ReleaseMark.TYPE),
+        with_body([NONCE, [[A, 0]], [[5, [1, A], b""]], [b"x"], []], ReleaseMark.TYPE),
         "E_TYPE",
     ),
     (
         "too many statements",
-        with_body([NONCE, [[A, 0]], [[5, [1, A], b""]], [b""] * 65], ReleaseMark.TYPE),
+        with_body([NONCE, [[A, 0]], [[5, [1, A], b""]], [b""] * 65, []], ReleaseMark.TYPE),
         "E_COUNT",
     ),
+    ("line without an amount", with_body(body(lines=[[1, 1]])), "E_FIELD"),
+    ("line of no pieces", with_body(body(lines=[[1, 0, 5]])), "E_FIELD"),
+    ("line of nothing", with_body(body(lines=[[1, 1, 0]])), "E_FIELD"),
+    ("line of an item too large", with_body(body(lines=[[2**32, 1, 5]])), "E_FIELD"),
+    ("too many lines", with_body(body(lines=[[1, 1, 5]] * 65)), "E_COUNT"),
+    ("document of 31 bytes", with_body(body(documents=[A[:31]])), "E_FIELD"),
+    ("too many documents", with_body(body(documents=[A] * 17)), "E_COUNT"),
+    ("fact of no kind", with_body(attest(fact_kind=0), Attest.TYPE), "E_FIELD"),
+    ("fact about nobody", with_body(attest(subject=b""), Attest.TYPE), "E_FIELD"),
+    ("fact about half a counterparty", with_body(attest(counterparty=A[:16]), Attest.TYPE), "E_FIELD"),
+    ("fact that stands twice", with_body(attest(standing=2), Attest.TYPE), "E_FIELD"),
+    ("fact of true standing", with_body(attest(standing=True), Attest.TYPE), "E_TYPE"),
+    ("fact beyond the range", with_body(attest(amount_tiyn=2**53), Attest.TYPE), "E_RANGE"),
+    ("fact with too many lines", with_body(attest(lines=[[1, 1, 5]] * 65), Attest.TYPE), "E_COUNT"),
     ("no witnesses", packed(65, msgpack.packb(body()), []), "E_COUNT"),
     ("witnesses missing", packed(65, msgpack.packb(body()), 0), "E_TYPE"),
     (

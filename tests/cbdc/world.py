@@ -47,6 +47,7 @@ from cbdc.token import (
     TokenId,
 )
 from cbdc.transaction import (
+    Attest,
     Freeze,
     Issue,
     LoadOffline,
@@ -89,6 +90,7 @@ CERTIFIED: tuple[tuple[str, int, tuple[int, ...]], ...] = (
     ("settle", authority.SETTLE, ()),
     ("enforcement", authority.ENFORCEMENT, ()),
     ("register", authority.REGISTER, ()),
+    ("register2", authority.REGISTER, ()),
 )
 
 ACCOUNTS: tuple[tuple[str, int, int, str], ...] = (
@@ -344,6 +346,25 @@ class World:
         }
         signer = fields.pop("signer", "register")
         return sign(Statement(**{**values, **fields}), self.network, self.key(signer))
+
+    def attest_record(self, who: str, amount_tiyn: int = 0, **fields: Any) -> Attest:
+        """The record by which a register says something of `who`; each field can be overridden."""
+        values: dict[str, Any] = {
+            "nonce": self.nonce(),
+            "fact_kind": 1,
+            "subject": self.pseudonym(who),
+            "counterparty": b"",
+            "document": b"",
+            "amount_tiyn": amount_tiyn,
+            "lines": (),
+            "expires": END,
+            "standing": 1,
+        }
+        return Attest(**{**values, **fields})
+
+    def attest(self, who: str, amount_tiyn: int = 0, signer: str = "register", **fields: Any) -> None:
+        """A register says something of `who` on the ledger."""
+        self.do(self.attest_record(who, amount_tiyn, **fields), signer)
 
     # --- offline and enforcement ---
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cbdc.money import format_tenge
-from wallets.pilot import script
+from wallets.pilot import quantities, script
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def pilot_parameters(argument: str) -> str:
     lines = ["| parameter | default | allowed | unit | grade | note |", "|---|---|---|---|---|---|"]
     for row, one in zip(_table(argument)["parameter"], script.load(argument).parameters, strict=True):
         allowed = f"{row.get('least', 0):,} to {row.get('most', 10**12):,}"
-        grade = script.GRADES[one.grade]
+        grade = quantities.GRADES[one.grade]
         lines.append(
             f"| `{one.name}` | {one.value:,} | {allowed} | {one.unit} | {grade} | {_cell(one.note)} |"
         )
@@ -46,8 +46,19 @@ def pilot_expectations(argument: str) -> str:
     return "\n".join(lines)
 
 
+def pilot_attempts(argument: str) -> str:
+    """What a pilot has refused: the attempt, the code, and the rule without which it would be accepted."""
+    lines = ["| attempt | refused as | by the rule |", "|---|---|---|"]
+    for row in _table(argument).get("step", []):
+        if "refused" in row:
+            rule = f"`{row['rule']}`" if "rule" in row else "the ledger's own"
+            lines.append(f"| {_cell(row['text'])} | `{row['refused']}` | {rule} |")
+    return "\n".join(lines)
+
+
 MAKERS: Mapping[str, Callable[[str], str]] = {
     "pilot-parameters": pilot_parameters,
     "pilot-derived": pilot_derived,
     "pilot-expectations": pilot_expectations,
+    "pilot-attempts": pilot_attempts,
 }

@@ -7,12 +7,14 @@ from tests.mutants import (
     plants_graph,
     plants_journal,
     plants_ledger,
+    plants_marks,
     plants_steps,
     plants_wallets,
 )
 
 FIELDS = (
     *plants_forms.FIELDS,
+    *plants_marks.FIELDS,
     *plants_ledger.FIELDS,
     *plants_journal.FIELDS,
     *plants_steps.FIELDS,

@@ -21,10 +21,20 @@ MARK = """
 name = "meal"
 label = "school meal"
 purpose = 7
-edges = [["treasury_account", ["pupil"]], ["pupil", ["canteen"]]]
-last_day = 5
 release = ["canteen"]
+
+[[mark.rule]]
+name = "chain"
+kind = "pays"
+edges = [["treasury_account", ["pupil"]], ["pupil", ["canteen"]]]
+
+[[mark.rule]]
+name = "term"
+kind = "until"
+last_day = 5
 """
+RULE = "[[mark]] number 1, rule number"
+NEW_RULE = '[[mark.rule]]\nname = "more"\nkind = '
 
 
 # --- what comes with the sandbox ---
@@ -48,7 +58,7 @@ def test_school_meals_at_a_thousand_pupils() -> None:
     assert found.names["vouchers"] == 1_000 * 20 * 80_000
     assert [group.name for group in found.cast][:1] == ["pupil"]
     meal = found.marks[0]
-    assert meal.edges == ((TREASURY_ACCOUNT, (PUPIL,)), (PUPIL, (CANTEEN,)), (CANTEEN, (SUPPLIER,)))
+    assert meal.rules.edges == ((TREASURY_ACCOUNT, (PUPIL,)), (PUPIL, (CANTEEN,)), (CANTEEN, (SUPPLIER,)))
     assert found.budget_bank in [bank.name for bank in found.banks]
 
 
@@ -250,7 +260,7 @@ def refusal_of(data: bytes) -> tuple[str, str]:
         ('name = "bank"', 'name = "bank"\ncolour = 1', "[[bank]] number 1", "unknown: colour"),
         ('count = "people"', "", "[[cast]] number 1", "count must be a number"),
         ('count = "people"', "count = 0", "[[cast]] number 1", "count is 0"),
-        ('count = "people"', "count = 100001", "[[cast]] number 1", "count is 100001"),
+        ('count = "people"', "count = 1000001", "[[cast]] number 1", "count is 1000001"),
         ('category = "person"', 'category = "robot"', "[[cast]] number 1", "category 'robot' must be one of"),
         ('category = "person"', "category = 1", "[[cast]] number 1", "category must be a text"),
         ('bank = "bank"\ndeposit', 'bank = "bunk"\ndeposit', "[[cast]] number 1", "there is no bank bunk"),
@@ -293,21 +303,27 @@ def test_bad_rows(old: str, new: str, place: str, problem: str) -> None:
         ('[[bank]]\nname = "bank"\nreserve = 1', "[[bank]] number 2", "the name bank is taken"),
         ('[[cast]]\nname = "person"\ncount = 1', "[[cast]] number 2", "the name person is taken"),
         (MARK + MARK, "[[mark]] number 2", "the name meal is taken"),
-        (MARK + "colour = 1", "[[mark]] number 1", "unknown: colour"),
-        (MARK.replace("[[mark]]", "[mark]"), "[[mark]]", "write it with double brackets"),
-        (MARK.replace('"pupil", ["canteen"]', '"pupil"'), "[[mark]] number 1", "edges are written as"),
-        (
-            MARK.replace('"pupil", ["canteen"]', '"pupil", "canteen"'),
-            "[[mark]] number 1",
-            "edges are written",
-        ),
-        (MARK.replace('["pupil"]]', "[7]]"), "[[mark]] number 1", "category 7 must be one of"),
-        (MARK.replace('["canteen"]\n', '["cantine"]\n'), "[[mark]] number 1", "category 'cantine'"),
-        (MARK.replace("last_day = 5\n", ""), "[[mark]] number 1", "last_day must be a number"),
-        (MARK.replace("last_day = 5", "last_day = 5000"), "[[mark]] number 1", "day 5000: days are 0"),
-        (MARK + "first_day = -1", "[[mark]] number 1", "day -1: days are 0"),
-        ("[[mark]]\nedges = [1]", "[[mark]] number 1", "edges are written as"),
-        ("[[mark]]\nedges = 1", "[[mark]] number 1", "edges must be a list"),
+        (MARK.replace("purpose = 7", "colour = 1\npurpose = 7"), "[[mark]] number 1", "unknown: colour"),
+        (MARK + "colour = 1", f"{RULE} 2", "unknown: colour"),
+        ("[mark]\nname = 'meal'", "[[mark]]", "write it with double brackets"),
+        (MARK.replace('"pupil", ["canteen"]', '"pupil"'), f"{RULE} 1", "edges are written as"),
+        (MARK.replace('"pupil", ["canteen"]', '"pupil", "canteen"'), f"{RULE} 1", "edges are written"),
+        (MARK.replace('["pupil"]]', "[7]]"), f"{RULE} 1", "category 7 must be one of"),
+        (MARK.replace('["canteen"]]]', '["cantine"]]]'), f"{RULE} 1", "category 'cantine'"),
+        (MARK.replace("last_day = 5\n", ""), f"{RULE} 2", "last_day must be a number"),
+        (MARK.replace("last_day = 5", "last_day = 5000"), f"{RULE} 2", "day 5000: days are 0"),
+        (MARK.replace("purpose = 7", "purpose = 7\nfirst_day = -1"), "[[mark]] number 1", "day -1: days"),
+        (MARK.replace("[[mark.rule]]", "[mark.rule]", 1).split("[[mark.rule]]")[0], "[[rule]]", "write it"),
+        (MARK.replace('"term"', '"chain"'), f"{RULE} 2", "the name chain is taken"),
+        (MARK + NEW_RULE + '"pays"', f"{RULE} 3", "there is a rule of kind pays already"),
+        (MARK + NEW_RULE + '"magic"', f"{RULE} 3", "there is no kind magic; there are pays, until"),
+        (MARK + NEW_RULE + '"most"\namount = 0', f"{RULE} 3", "amount is 0; it must be 1 or more"),
+        (MARK + NEW_RULE + '"listed"\nregister = "a"\nfact = "b"', f"{RULE} 3", "there is no fact a/b"),
+        (MARK + NEW_RULE + '"goods"', f"{RULE} 3", "goods are written as only"),
+        (MARK + NEW_RULE + '"goods"\nonly = [[1]]', f"{RULE} 3", "only is written as"),
+        (MARK + NEW_RULE + '"share"\nmark = "meal"', f"{RULE} 3", "there is no mark meal above"),
+        (MARK + NEW_RULE + '"period"\nper = "hour"', f"{RULE} 3", "per must be one of day, week"),
+        (MARK + NEW_RULE + '"drops"\npayees = ["cook"]', f"{RULE} 3", "category 'cook'"),
         ('[budget]\nbank = "bunk"', "[budget]", "there is no bank bunk"),
         ("[budget]\ndeposit = 1\ncolour = 1", "[budget]", "unknown: colour"),
         ("[[budget]]", "[budget]", "it must be a table"),
@@ -317,6 +333,12 @@ def test_bad_rows(old: str, new: str, place: str, problem: str) -> None:
         ("[[expect]]\nname = 'a'", "[[expect]] number 1", "fact is missing"),
         (expect("supply.issued_tiyn", "issued"), "[[expect]] number 1", "equals: issued is not known"),
         (expect("supply.issued_tiyn", 1) + "\nmore = 1", "[[expect]] number 1", "unknown: more"),
+        ("[[quick]]\npeople = 1", "[quick]", "it must be a table"),
+        ("[quick]\npersons = 1", "[quick]", "there is no parameter persons"),
+        ("[quick]\npeople = 51", "[quick]", "people is 51; it must be from 1 to 50"),
+        ("[quick]\npeople = 0", "[quick]", "people is 0; it must be from 1 to 50"),
+        ("[quick]\npeople = []", "[quick]", "people must be a number"),
+        ("[quick]\npeople = 'people'", "[quick]", "people: people is not known here"),
     ],
 )
 def test_bad_parts(part: str, place: str, problem: str) -> None:
@@ -325,11 +347,21 @@ def test_bad_parts(part: str, place: str, problem: str) -> None:
     assert refusal[1].startswith(problem)
 
 
-@pytest.mark.parametrize("section", sorted(script._SECTIONS - {"pilot", "derived", "budget"}))
+@pytest.mark.parametrize("section", sorted(script._SECTIONS - {"pilot", "derived", "budget", "quick"}))
 def test_rows_that_are_no_tables(section: str) -> None:
     head = 'name = "a"\ntitle = "A"\nstart = "2023-11-06"'
     data = f"{section} = [1]\n[pilot]\n{head}".encode()
     assert refusal_of(data) == (f"[[{section}]] number 1", "it must be a table")
+
+
+def test_the_quick_size(tmp_path: Path) -> None:
+    file = tmp_path / "tiny.toml"
+    file.write_bytes(script_text("[quick]\npeople = 1"))
+    assert script.quick_settings(str(file)) == {"people": "1"}
+    assert script.load(str(file)).names["people"] == 2, "only who asks for it gets it"
+    assert script.load(str(file), script.quick_settings(str(file))).names["people"] == 1
+    file.write_bytes(script_text())
+    assert script.quick_settings(str(file)) == {}
 
 
 def test_a_budget_without_a_bank() -> None:

@@ -60,12 +60,23 @@ device = 1
 [[mark]]
 name = "meal"
 purpose = 7
-edges = [["treasury_account", ["pupil"]], ["pupil", ["canteen"]]]
 max_hops = 2
-last_day = 5
 release = ["canteen"]
-evidence = 1
 converts_on_redeem = 1
+
+[[mark.rule]]
+name = "chain"
+kind = "pays"
+edges = [["treasury_account", ["pupil"]], ["pupil", ["canteen"]]]
+
+[[mark.rule]]
+name = "term"
+kind = "until"
+last_day = 5
+
+[[mark.rule]]
+name = "served"
+kind = "evidence"
 """
 
 
@@ -259,7 +270,7 @@ def test_sell_and_redeem(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("verb", "arguments", "problem"),
     [
-        ("dance", {}, "there is no verb dance; there are order"),
+        ("dance", {}, "there is no verb dance; there are attest"),
         ("order", {"amount": 1}, "bank is missing"),
         ("order", {"bank": 7, "amount": 1}, "bank must be a text"),
         ("order", {"bank": "bank"}, "amount is missing"),

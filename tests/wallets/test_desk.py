@@ -131,10 +131,10 @@ def test_payments_are_answered_in_order_and_once(town: Town) -> None:
     town.desk.buy([(town.first[0], 500), (town.other[0], 500)], ONE)
     rows = [(town.first[0], town.shop, 300), (town.first[1], town.shop, 1), (town.other[0], None, 500)]
     for _ in range(2):
-        assert codes(town.desk.pay(rows, b"", TWO)) == ["", "E_FUNDS", ""]
+        assert codes(town.desk.pay(rows, None, TWO)) == ["", "E_FUNDS", ""]
     assert balances(town.first[0], town.other[0], town.shop) == [200, 0, 300]
     assert town.sandbox.supply().treasury_tiyn == 500
-    assert town.desk.pay([], b"", THREE) == []
+    assert town.desk.pay([], None, THREE) == []
 
 
 def test_one_member_pays_twice_in_one_group(town: Town) -> None:
@@ -142,7 +142,7 @@ def test_one_member_pays_twice_in_one_group(town: Town) -> None:
     for id in (ONE, TWO):
         town.desk.buy([(payer, 500)], id)
     rows = [(payer, town.shop, 400), (payer, town.first[1], 400), (payer, town.shop, 400)]
-    assert codes(town.desk.pay(rows, b"", THREE)) == ["", "", "E_FUNDS"]
+    assert codes(town.desk.pay(rows, None, THREE)) == ["", "", "E_FUNDS"]
     assert balances(payer, town.shop, town.first[1]) == [200, 400, 400]
 
 
@@ -150,11 +150,11 @@ def test_who_had_too_little_stays_refused_when_the_group_is_asked_again(town: To
     """The first payment brings the second payer money; asked again, that must not change what was answered."""
     town.desk.buy([(town.first[0], 500)], ONE)
     rows = [(town.first[0], town.first[1], 300), (town.first[1], town.shop, 200)]
-    told = [str(town.desk.pay(rows, b"", TWO)[1]) for _ in range(2)]
+    told = [str(town.desk.pay(rows, None, TWO)[1]) for _ in range(2)]
     assert told[0] == told[1]
     assert told[0].startswith("E_FUNDS")
     assert balances(*town.first, town.shop) == [200, 300, 0]
-    assert codes(town.desk.pay(rows[1:], b"", THREE)) == [""], "under another id it is another payment"
+    assert codes(town.desk.pay(rows[1:], None, THREE)) == [""], "under another id it is another payment"
 
 
 def test_a_refusal_of_the_ledger_stands_at_its_place(town: Town) -> None:
@@ -164,7 +164,7 @@ def test_a_refusal_of_the_ledger_stands_at_its_place(town: Town) -> None:
     town.sandbox.system.enforcement.freeze(derived("freeze"), known.pseudonym, "case 1")
     rows = [(town.first[0], town.shop, 300), (town.other[0], town.shop, 300)]
     for _ in range(2):
-        assert codes(town.desk.pay(rows, b"", TWO)) == ["E_FROZEN", ""]
+        assert codes(town.desk.pay(rows, None, TWO)) == ["E_FROZEN", ""]
     assert balances(town.first[0], town.shop) == [500, 300]
 
 
@@ -239,7 +239,7 @@ def test_a_sale_that_got_no_answer_is_finished_by_asking_again(
 
 def test_a_release_that_asks_no_register(town: Town) -> None:
     definition, pupil, canteen = town.meals()
-    town.desk.pay([(pupil, canteen, 300)], definition.oid, ONE)
+    town.desk.pay([(pupil, canteen, 300)], definition, ONE)
     for _ in range(2):
         assert town.desk.release(canteen, definition.oid, None, TWO, REGISTER) == 300
     assert balances(canteen) == [300]
@@ -247,7 +247,7 @@ def test_a_release_that_asks_no_register(town: Town) -> None:
 
 def test_the_register_signs_for_no_more_than_it_saw(town: Town) -> None:
     definition, pupil, canteen = town.meals(evidence=True)
-    town.desk.pay([(pupil, canteen, 300)], definition.oid, ONE)
+    town.desk.pay([(pupil, canteen, 300)], definition, ONE)
     with pytest.raises(Refused) as caught:
         town.desk.release(canteen, definition.oid, 299, TWO, REGISTER)
     assert (caught.value.code, caught.value.facts["asked_tiyn"]) == ("E_REGISTER", 300)

@@ -3,11 +3,12 @@
 import ast
 import inspect
 import re
+from typing import Any
 
 import pytest
 
 from tests.house.tree import ROOT
-from wallets.pilot import expression, perform, report, script
+from wallets.pilot import expression, mark_rules, perform, quantities, report, sampling, script
 
 TEXT = (ROOT / "docs/pilots/README.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (.+?) \| (.+?) \|(?: (.+?) \|)?$", re.MULTILINE)
@@ -50,12 +51,37 @@ def read_keys(function: object, receiver: str = "reader") -> set[str]:
 
 
 def verb_arguments(verb: str) -> set[str]:
-    """What a verb reads from its step."""
-    keys = read_keys(perform.VERBS[verb], "arguments")
-    for call in calls(perform.VERBS[verb], {"arguments"}):
-        assert isinstance(call.func, ast.Attribute)
-        keys.update(IMPLIED.get(call.func.attr, []))
+    """What a verb reads from its step, itself or through the functions of its module that it hands `arguments` to."""
+    keys: set[str] = set()
+    todo, seen = [perform.VERBS[verb]], set()
+    while todo:
+        function = todo.pop()
+        if function in seen:
+            continue
+        seen.add(function)
+        keys |= read_keys(function, "arguments")
+        for call in calls(function, {"arguments"}):
+            assert isinstance(call.func, ast.Attribute)
+            if call.func.attr == "mark" and call.args and isinstance(call.args[0], ast.Constant):
+                keys.add(str(call.args[0].value))
+            else:
+                keys.update(IMPLIED.get(call.func.attr, []))
+        todo += handed_on(function)
     return keys
+
+
+def handed_on(function: Any) -> list[Any]:
+    """The functions of the same module that get `arguments` from this one."""
+    tree = ast.parse(inspect.getsource(function))
+    names = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and any(isinstance(part, ast.Name) and part.id == "arguments" for part in node.args)
+    }
+    found = (function.__globals__.get(name) for name in sorted(names))
+    return [one for one in found if inspect.isfunction(one) and one.__module__ == function.__module__]
 
 
 def test_every_verb_is_told_with_its_arguments() -> None:
@@ -64,14 +90,19 @@ def test_every_verb_is_told_with_its_arguments() -> None:
 
 
 SECTIONS = {
-    "[[parameter]]": read_keys(script._parameters),
+    "[[parameter]]": set().union(
+        *map(read_keys, (quantities._parameters, quantities._own, quantities._fact, quantities._grade))
+    ),
+    "[[distribution]]": read_keys(quantities._distribution)
+    | read_keys(quantities._grade)
+    | {key for keys in sampling.KINDS.values() for key in keys},
     "[[bank]]": read_keys(script._bank),
     "[[mark]]": read_keys(script._mark),
     "[[cast]]": read_keys(script._cast),
     "[[step]]": read_keys(script._steps),
     "[[expect]]": read_keys(script._expectation),
-    "[budget]": read_keys(script.parse, "budget") | read_keys(script._budget_bank, "budget"),
-    "[pilot]": read_keys(script.parse, "head") | read_keys(script._date, "head"),
+    "[budget]": read_keys(script.read_script, "budget") | read_keys(script._budget_bank, "budget"),
+    "[pilot]": read_keys(script.read_script, "head") | read_keys(script._date, "head"),
 }
 
 
@@ -83,12 +114,35 @@ def test_every_key_of_a_section_is_told(section: str) -> None:
 
 def test_every_section_is_told() -> None:
     told = {name.strip("[]") for name in rows("The form of a script") if name.startswith("[")}
-    assert told == script._SECTIONS
+    assert told == script._SECTIONS | {name for part in perform.EXTENSIONS for name in part.sections}
+
+
+def test_every_kind_of_rule_is_told_with_its_keys() -> None:
+    told = {kind: set(keys) for kind, keys in rows("Rules of a mark").items() if kind != "kind"}
+    written = {**mark_rules._HEAD, **mark_rules._KINDS}
+    assert told.keys() == written.keys()
+    for kind, function in written.items():
+        assert told[kind] == rule_keys(function), kind
+
+
+def rule_keys(function: Any) -> set[str]:
+    """The keys that a kind of rule reads, itself or through the helpers of its module."""
+    keys: set[str] = set()
+    for name in re.findall(r'(?:reader\.\w+\(|_\w+\(reader, )"(\w+)"', inspect.getsource(function)):
+        keys.add(name)
+    source = inspect.getsource(function)
+    if "_fact(reader" in source:
+        keys |= {"register", "fact"}
+    if "_part(reader" in source or function is mark_rules._part:
+        keys |= {"numerator", "denominator"}
+    if function is mark_rules._goods:
+        keys |= {"only", "never"}
+    return keys
 
 
 def test_every_function_is_told() -> None:
     told = {name.partition("(")[0] for name in rows("Expressions") if "(" in name}
-    assert told == {*expression._FUNCTIONS, "total"}
+    assert told == {*expression._FUNCTIONS, "total", "sample"}
 
 
 def fact_prefixes() -> set[str]:
@@ -106,7 +160,8 @@ def fact_prefixes() -> set[str]:
 
 def test_every_family_of_facts_is_told() -> None:
     told = {name.partition(".")[0] for name in rows("Facts an expectation may name") if "." in name}
-    assert told == fact_prefixes() | {"wallets", "devices", "deposits"}
+    families = {family for part in perform.EXTENSIONS for family in part.families}
+    assert told == fact_prefixes() | {"wallets", "devices", "deposits"} | families
 
 
 @pytest.mark.parametrize("name", script.built_in())

@@ -1,16 +1,16 @@
-"""What `tenge pilot run` does around a run: where it goes, its progress on the screen, and its summary in words."""
+"""What `tenge pilot run` does around runs: where they go, progress on the screen, and summaries in words."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cbdc.errors import Refused
 from cbdc.money import format_tenge
 from cbdc.ports import checkpoint_from_environment
-from wallets.pilot import runner
-from wallets.pilot.script import load
+from wallets.pilot import fleet, progress, runner
+from wallets.pilot.script import built_in, load, quick_settings
 
 
 def read_settings(settings: Sequence[str]) -> dict[str, str]:
@@ -25,29 +25,102 @@ def read_settings(settings: Sequence[str]) -> dict[str, str]:
 
 
 def play(
-    name: str | None, resume: Path | None, out: Path | None, seed: int, settings: Sequence[str], store: str
+    name: str | None,
+    resume: Path | None,
+    out: Path | None,
+    seed: int,
+    settings: Sequence[str],
+    store: str,
+    quick: bool = False,
 ) -> runner.Finished:
-    """Play or resume with a progress bar (on a terminal's standard error only)."""
+    """Play or resume with a progress bar (on a terminal's standard error only).
+
+    `quick` takes the settings of the script's section [quick], under those that are given here.
+    """
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def show(done: int, of: int, text: str) -> None:
-            bar.update(task, completed=done, total=of, description=text[:60].ljust(60))
-
+    with progress.one_run(console) as show:
         checkpoint = checkpoint_from_environment()
         chosen = read_settings(settings)
-        folder = resume or out or Path("build") / f"{load(str(name), chosen).name}-{seed}"
+        if quick:
+            chosen = {**quick_settings(str(name)), **chosen}
+        folder = resume or out or Path("build") / f"{load(str(name), chosen, seed).name}-{seed}"
         try:
             if resume is not None:
                 return runner.resume(resume, checkpoint, show)
             return runner.run(str(name), folder, seed, chosen, store, checkpoint, show)
         except KeyboardInterrupt:
-            # A command to be copied: no colours, no words in brackets lost, and in one line whatever the width.
-            words = f"\nNothing is lost. Go on with: tenge pilot run --resume {folder.as_posix()}"
-            console.print(words, soft_wrap=True, markup=False, highlight=False)
+            way_on(console, f"tenge pilot run --resume {folder.as_posix()}")
             raise
+
+
+def way_on(console: Console, command: str) -> None:
+    """A command to be copied: no colours, no words in brackets lost, and in one line whatever the width."""
+    console.print(f"\nNothing is lost. Go on with: {command}", soft_wrap=True, markup=False, highlight=False)
+
+
+def all_jobs(seed: int, quick: bool) -> list[fleet.Job]:
+    """One run of each built-in pilot, at its quick size or at its full one."""
+    jobs = []
+    for name in built_in():
+        settings = quick_settings(name) if quick else {}
+        script = load(name, settings, seed)
+        jobs.append(fleet.Job(name, name, seed, settings, len(script.steps) + 1, script.sha256))
+    return jobs
+
+
+def play_all(seed: int, quick: bool, out: Path | None, workers: int) -> tuple[Path, list[fleet.Result]]:
+    """Play every built-in pilot, each in a process of its own; asked again, go on with what is unfinished."""
+    folder = out or Path("build") / f"all-{'quick-' if quick else ''}{seed}"
+    if out is None and folder.exists():
+        # Results of yesterday's code must not pass for today's: only who names a folder goes on in it.
+        raise Refused("E_RUN_EXISTS", folder=folder.as_posix())
+    command = f"tenge pilot run --all{' --quick' if quick else ''} --seed {seed} --out {folder.as_posix()}"
+    return folder, play_fleet(folder, all_jobs(seed, quick), workers, command)
+
+
+def play_fleet(folder: Path, jobs: Sequence[fleet.Job], workers: int, command: str) -> list[fleet.Result]:
+    """Play a fleet with its bars; `command` is how to go on after Ctrl-C."""
+    console = Console(stderr=True)
+    try:
+        with progress.many_runs(console, jobs) as tell:
+            return fleet.run_fleet(folder, jobs, workers, tell)
+    except KeyboardInterrupt:
+        way_on(console, command)
+        raise
+
+
+def fleet_rows(results: Sequence[fleet.Result]) -> list[dict[str, Any]]:
+    """The results as data."""
+    return [
+        {
+            "name": row.key,
+            "ok": row.ok,
+            "expectations_met": row.met,
+            "expectations": row.expectations,
+            "refused_as_expected": row.refused,
+            "to_be_refused": row.to_be_refused,
+            "milliseconds": row.milliseconds,
+            "finished_before": row.before,
+            "problem": row.problem,
+        }
+        for row in results
+    ]
+
+
+def fleet_table(results: Sequence[fleet.Result]) -> Iterator[str]:
+    """The results as a table, and what went wrong under it."""
+    width = max(len(row.key) for row in results)
+    yield f"{'pilot':{width}}  expectations met  refused as expected  seconds"
+    for row in results:
+        met, refused = f"{row.met} of {row.expectations}", f"{row.refused} of {row.to_be_refused}"
+        seconds = f"{row.milliseconds // 1_000}.{row.milliseconds % 1_000 // 100}"
+        note = "  before" if row.before else ""
+        yield f"{row.key:{width}}  {met:>16}  {refused:>19}  {seconds:>7}{note}{'' if row.ok else '  NOT MET'}"
+    for row in results:
+        if row.problem:
+            yield f"{row.key}: {row.problem}"
+    good = sum(1 for row in results if row.ok)
+    yield f"{good} of {len(results)} as expected"
 
 
 def summary(finished: runner.Finished, program: str = "tenge") -> Iterator[str]:

@@ -13,10 +13,12 @@ from wallets.pilot import verbs
 from wallets.pilot.extension import Extension
 from wallets.pilot.folder import RunFolder
 from wallets.pilot.play import TREASURY, Arguments, Outcome, Play, Verb, wrong_step
+from wallets.pilot.registers import REGISTERS
 from wallets.pilot.script import Script, Step
+from wallets.pilot.tax import TAX
 from wallets.sandbox import Sandbox
 
-EXTENSIONS: tuple[Extension, ...] = ()
+EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX)
 
 VERBS: dict[str, Verb] = {**verbs.VERBS}
 for _extension in EXTENSIONS:
@@ -67,8 +69,12 @@ def perform(play: Play, step: Step) -> Outcome:
     """
     verb = VERBS.get(step.verb)
     arguments = Arguments(play, step)
-    if verb is None:
-        raise arguments.wrong(f"there is no verb {step.verb}; there are {', '.join(VERBS)}")
+    owner = next((extension for extension in EXTENSIONS if step.verb in extension.verbs), None)
+    if verb is None or (owner is not None and owner.name not in play.worlds):
+        raise arguments.wrong(_no_verb(step.verb, set(VERBS)))
+    for extension in EXTENSIONS:
+        if extension.name in play.worlds:
+            extension.tick(play.worlds[extension.name], play.sandbox.clock.now())
     try:
         outcome = verb(play, step, arguments)
     except (Malformed, Unavailable):

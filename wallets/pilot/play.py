@@ -78,6 +78,10 @@ class Arguments:
             raise self.wrong(f"{key} is missing")
         return value
 
+    def has(self, key: str) -> bool:
+        """Whether the step has this argument, not read yet."""
+        return key in self._left
+
     def value(self, key: str, default: Any = None) -> int:
         """An expression over the script's names and the day."""
         return evaluate(self.raw(key, default), self._names)
@@ -102,9 +106,9 @@ class Arguments:
             raise self.wrong(f"there is no group {who}")
         return [(number, member) for number, member in enumerate(group) if self.at(when, number)]
 
-    def mark(self) -> bytes:
-        """The id of the mark named `mark`, empty for free money."""
-        name = self.text("mark", "")
+    def mark(self, key: str = "mark") -> bytes:
+        """The id of the mark that `key` names, empty for free money."""
+        name = self.text(key, "")
         if not name:
             return b""
         if name not in self._play.sandbox.marks:

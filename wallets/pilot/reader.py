@@ -131,6 +131,10 @@ class Reader:
         except TengeError as error:
             raise self.wrong(f"{key}: {error.facts.get('problem', error.code)}") from None
 
+    def has(self, key: str) -> bool:
+        """Whether this key is there, not read yet."""
+        return key in self._table
+
     def list(self, key: str) -> list[Any]:
         """A list, empty when it is missing."""
         value = self._table.pop(key, [])

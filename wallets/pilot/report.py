@@ -8,10 +8,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from typing import Any
 
 from cbdc.money import format_tenge
 from wallets.pilot.folder import canonical_json
+from wallets.pilot.quantities import Distribution
 from wallets.pilot.script import Script
 from wallets.sandbox import Sandbox
 
@@ -57,6 +59,7 @@ def build(
         "script_sha256": script.sha256,
         "digest": _digest(events, sandbox),
         "parameters": [asdict(parameter) for parameter in script.parameters],
+        "distributions": [_distribution(one) for one in script.distributions],
         "expectations": _expectations(script, facts) + _step_expectations(events),
         "supply": asdict(sandbox.supply()),
         "marks": marks,
@@ -74,6 +77,10 @@ def build(
         "parts": dict(parts.figures),
         "off": list(parts.off),
     }
+
+
+def _distribution(one: Distribution) -> dict[str, Any]:
+    return {**asdict(one), "values": {key: list(values) for key, values in one.values.items()}}
 
 
 def _digest(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> str:
@@ -120,6 +127,10 @@ def _facts(
             facts[f"steps.{event['verb']}.{event['who']}" if event["who"] else f"steps.{event['verb']}"] += (
                 event["accepted"]
             )
+    reached = {event["milestone"]: event for event in events if event.get("milestone") and event["accepted"]}
+    for name, event in reached.items():
+        since = reached[event["since"]]["date"] if event["since"] in reached else script.start.isoformat()
+        facts[f"days.{name}"] = (date.fromisoformat(event["date"]) - date.fromisoformat(since)).days
     for cast in script.cast:
         group = sandbox.group_figures(cast.name)
         facts.update({f"{kind}.{cast.name}_tiyn": value for kind, value in group.items()})

@@ -59,7 +59,7 @@ def run(
     E_STORE_UNAVAILABLE or the like when the disk fails: go on with `resume` then.
     """
     file, data = read_source(name_or_path)
-    script = parse(file, data, settings or {}, off)
+    script = parse(file, data, settings or {}, off, seed)
     check(script)
     if store and not store.startswith(SQLITE_URL):
         # A ledger in memory could be neither audited nor gone on with.
@@ -79,7 +79,7 @@ def run(
 def resume(folder: Path, checkpoint: Checkpoint = no_checkpoint, progress: Progress = quiet) -> Finished:
     """Go on with the run in `folder`; a finished run gives its report again. E_RUN_UNKNOWN or E_RUN_DAMAGED."""
     asked, data = read_run(folder)
-    script = parse(asked["file"], data, asked["settings"], asked["off"])
+    script = parse(asked["file"], data, asked["settings"], asked["off"], asked["seed"])
     check(script)
     return _play(script, RunFolder.open(folder, checkpoint), asked, checkpoint, progress)
 
@@ -132,6 +132,7 @@ def plan_of(script: Script, asked: Mapping[str, Any], clock: ManualClock) -> San
         budget_bank=script.budget_bank,
         budget_tiyn=script.budget_tiyn,
         loss_reserve_tiyn=script.loss_reserve_tiyn,
+        registers=tuple(dict.fromkeys(register for register, _ in script.facts)),
     )
 
 
@@ -171,6 +172,8 @@ def _event(script: Script, sandbox: Sandbox, step: Step, outcome: Outcome) -> di
         "accepted": sum(1 for error in outcome.results if error is None),
         "refused_as": step.refused,
         "rule": step.rule,
+        "milestone": step.milestone,
+        "since": step.since,
         "refusals": dict(sorted(refusals.items())),
         "sentences": _sentences(outcome),
         "mark": str(step.arguments.get("mark", "")),

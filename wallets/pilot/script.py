@@ -1,9 +1,7 @@
 """A pilot as data: cast, calendar, flows, expected figures and expected refusals, in one TOML file.
 
     [pilot]        name, title, summary, source, start (the first day), place
-    [[parameter]]  name, default, unit, grade (where the number comes from), note; set with --set NAME=VALUE
-    [derived]      name = "expression" over what stands above it
-    [[require]]    that = "expression", else = "sentence": refuses parameters the pilot was not made for
+    [[parameter]], [[distribution]], [derived], [[require]], [quick]: its numbers (`wallets.pilot.quantities`)
     [[bank]]       name, title, reserve: the banks and their accounts at the National Bank
     [[mark]]       a purpose of marked money (see `cbdc.marks`)
     [[cast]]       a group of people or shops: name, count, category, bank, tier, device...
@@ -27,9 +25,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cbdc import token
 from cbdc.errors import Refused, catalogue
 from wallets.cast import DEVICE_TIERS
+from wallets.pilot.mark_rules import Known, Rules, category, read_rules
+from wallets.pilot.quantities import Distribution, Parameter, read_quantities
 from wallets.pilot.reader import (
     MAX_NAME,
     MAX_SCRIPT_BYTES,
@@ -41,34 +40,13 @@ from wallets.pilot.reader import (
     switch_off,
 )
 
-GRADES = {
-    "P": "official",
-    "I": "IMF or law firm",
-    "V": "vendor",
-    "S": "press",
-    "D": "derived",
-    "A": "assumption",
-}
-CATEGORIES = {name.replace(" ", "_"): number for number, name in token.CATEGORY_NAMES.items()}
 MAX_CAST = 1_000_000
+DEFAULT_SEED = 7
 MAX_DAYS = 2_000
 YEARS = range(2_000, 2_101)
 
 _PILOT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_WORD = re.compile(r"[a-z][a-z0-9_]*")
-_TAKEN = ("day", "i")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A number an analyst may change: its value in this run, unit, grade and note."""
-
-    name: str
-    value: int
-    unit: str
-    grade: str
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +60,17 @@ class Bank:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A purpose of marked money, before it is signed. Days count as in steps."""
+    """A purpose of marked money, before it is signed. Days count as in steps; rules: `wallets.pilot.mark_rules`."""
 
     name: str
     label: str
     purpose: int
-    edges: tuple[tuple[int, tuple[int, ...]], ...]
     max_hops: int
-    payment_cap_tiyn: int
     first_day: int
-    last_day: int
     release_categories: tuple[int, ...]
-    evidence: bool
     converts_on_redeem: bool
+    person_to_person: bool
+    rules: Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +93,7 @@ class Step:
     """One happening on one day: `verb` with its `arguments`; `refused` is the code every try must be refused with.
 
     `rule` names the rule of the script that refuses it (`mark.meal.goods`): without that one rule it would be accepted.
+    `milestone` names a moment, told in days `since` another one (without it: since the first day).
     """
 
     number: int
@@ -127,6 +104,8 @@ class Step:
     refused: str
     text: str
     rule: str = ""
+    milestone: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +144,9 @@ class Script:
     simulated: tuple[str, ...] = field(default=())
     file: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    quick: Mapping[str, int] = field(default_factory=dict)
+    distributions: tuple[Distribution, ...] = field(default=())
 
     def date_of(self, day: int) -> date:
         """The calendar date of a working day; day 0 is the calendar day before day 1, and later days skip weekends."""
@@ -199,17 +181,28 @@ def read_source(name_or_path: str) -> tuple[str, bytes]:
         raise Refused("E_SCRIPT_UNKNOWN", name=name_or_path, known=", ".join(built_in())) from None
 
 
-def load(name_or_path: str, settings: Mapping[str, str] | None = None) -> Script:
-    """The script with these settings of its parameters.
+def load(name_or_path: str, settings: Mapping[str, str] | None = None, seed: int = DEFAULT_SEED) -> Script:
+    """The script with these settings of its parameters; what it samples follows from the seed.
 
     Raises E_SCRIPT_UNKNOWN, E_SCRIPT (with file and place), E_SETTING for a parameter that does not exist or a value
     that is not a number, and E_SCRIPT_REQUIRES when the parameters are outside what the script was made for.
     """
     file, data = read_source(name_or_path)
-    return parse(file, data, settings or {})
+    return parse(file, data, settings or {}, seed=seed)
 
 
-def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str] = ()) -> Script:
+def quick_settings(name_or_path: str) -> dict[str, str]:
+    """The settings of the script's section [quick], for a small run; none when it has no such section."""
+    return {name: str(value) for name, value in load(name_or_path).quick.items()}
+
+
+def parse(
+    file: str,
+    data: bytes,
+    settings: Mapping[str, str],
+    off: Sequence[str] = (),
+    seed: int = DEFAULT_SEED,
+) -> Script:
     """The script in the bytes of a TOML file; the errors of `load`.
 
     `off` names rules that are left out (`mark.meal.goods`), to see what would happen without them.
@@ -217,14 +210,21 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
     table = read_table(file, data)
     for path in off:
         switch_off(file, table, path)
+    return read_script(file, table, hashlib.sha256(data).hexdigest(), settings, seed)
+
+
+def read_script(
+    file: str, table: Mapping[str, Any], sha256: str, settings: Mapping[str, str], seed: int
+) -> Script:
+    """The script in a table of TOML whose file has this hash; the errors of `load`."""
     head = Reader(file, "[pilot]", table.get("pilot"))
-    parameters = _parameters(file, table, settings)
-    names = {parameter.name: parameter.value for parameter in parameters}
-    _derive(file, table, names)
-    _require(file, table, names)
+    quantities = read_quantities(file, table, settings, seed)
+    names = quantities.names
     marks, banks, cast = list[Mark](), list[Bank](), list[Cast]()
     for number, row in rows_of(file, table, "mark"):
-        marks.append(_mark(file, number, row, names, [mark.name for mark in marks]))
+        marks.append(
+            _mark(file, number, row, names, Known(_facts(file, table), [mark.name for mark in marks]))
+        )
     for number, row in rows_of(file, table, "bank"):
         banks.append(_bank(file, number, row, names, [bank.name for bank in banks]))
     for number, row in rows_of(file, table, "cast"):
@@ -236,8 +236,8 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
         summary=head.text("summary", ""),
         source=head.text("source", ""),
         start=_date(head),
-        sha256=hashlib.sha256(data).hexdigest(),
-        parameters=parameters,
+        sha256=sha256,
+        parameters=quantities.parameters,
         names=names,
         banks=tuple(banks),
         budget_bank=_budget_bank(budget, banks) if table.get("budget") else "",
@@ -251,6 +251,9 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
         ),
         simulated=tuple(str(item) for item in head.list("simulated")),
         file=file,
+        facts=_facts(file, table),
+        quick=quantities.quick,
+        distributions=quantities.distributions,
         extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
     )
     head.done()
@@ -258,7 +261,20 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
     return script
 
 
-_SECTIONS = {"pilot", "parameter", "derived", "require", "bank", "budget", "mark", "cast", "step", "expect"}
+_SECTIONS = {
+    "pilot",
+    "parameter",
+    "derived",
+    "require",
+    "bank",
+    "budget",
+    "mark",
+    "cast",
+    "step",
+    "expect",
+    "quick",
+    "distribution",
+}
 
 
 def _date(head: Reader) -> date:
@@ -274,52 +290,14 @@ def _date(head: Reader) -> date:
     return start
 
 
-def _parameters(file: str, table: Mapping[str, Any], settings: Mapping[str, str]) -> tuple[Parameter, ...]:
-    left = dict(settings)
-    found: list[Parameter] = []
-    for number, row in rows_of(file, table, "parameter"):
-        reader = Reader(file, f"[[parameter]] number {number}", row)
-        name = reader.name("name", _WORD, {*_TAKEN, *(parameter.name for parameter in found)})
-        default = reader.value("default", {})
-        value = _setting(name, left.pop(name)) if name in left else default
-        least, most = reader.value("least", {}, 0), reader.value("most", {}, 10**12)
-        if not least <= value <= most:
-            raise Refused("E_SETTING", name=name, value=value, problem=f"it must be from {least} to {most}")
-        grade = reader.text("grade", "A")
-        if grade not in GRADES:
-            raise reader.wrong(f"grade must be one of {', '.join(GRADES)}")
-        found.append(Parameter(name, value, reader.text("unit", ""), grade, reader.text("note", "")))
-        reader.done()
-    if left:
-        known = ", ".join(parameter.name for parameter in found)
-        raise Refused(
-            "E_SETTING", name=min(left), value=left[min(left)], problem=f"the parameters are {known}"
-        )
-    return tuple(found)
-
-
-def _setting(name: str, text: str) -> int:
-    try:
-        return int(text.replace("_", ""))
-    except ValueError:
-        raise Refused("E_SETTING", name=name, value=text[:40], problem="it must be a whole number") from None
-
-
-def _derive(file: str, table: Mapping[str, Any], names: dict[str, int]) -> None:
-    reader = Reader(file, "[derived]", table.get("derived", {}))
-    for name in list(table.get("derived", {})):
-        if name in names or name in _TAKEN or _WORD.fullmatch(name) is None:
-            raise reader.wrong(f"{name[:MAX_NAME]!r} is taken, or no name for a number")
-        names[name] = reader.value(name, names)
-
-
-def _require(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> None:
-    for number, row in rows_of(file, table, "require"):
-        reader = Reader(file, f"[[require]] number {number}", row)
-        sentence = reader.text("else")
-        if not reader.value("that", names):
-            raise Refused("E_SCRIPT_REQUIRES", sentence=sentence)
-        reader.done()
+def _facts(file: str, table: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """(register, fact) to the fact's number, as far as the registers can be read here."""
+    rows = [row for _, row in rows_of(file, table, "register") if isinstance(row, dict)]
+    return {
+        (str(row.get("name")), str(fact)): place
+        for row in rows
+        for place, fact in enumerate(row["facts"] if isinstance(row.get("facts"), list) else [], start=1)
+    }
 
 
 def _bank(file: str, number: int, row: Any, names: Mapping[str, int], taken: Container[str]) -> Bank:
@@ -346,33 +324,22 @@ def _day(reader: Reader, day: int) -> int:
     return day
 
 
-def _category(reader: Reader, name: object) -> int:
-    if not isinstance(name, str) or name not in CATEGORIES:
-        raise reader.wrong(f"category {name!r} must be one of {', '.join(CATEGORIES)}")
-    return CATEGORIES[name]
-
-
-def _mark(file: str, number: int, row: Any, names: Mapping[str, int], taken: Container[str]) -> Mark:
-    reader = Reader(file, f"[[mark]] number {number}", row)
-    edges = []
-    for edge in reader.list("edges"):
-        if not (isinstance(edge, list) and len(edge) == 2 and isinstance(edge[1], list)):
-            raise reader.wrong('edges are written as [["payer", ["payee", ...]], ...]')
-        edges.append((_category(reader, edge[0]), tuple(_category(reader, name) for name in edge[1])))
-    name = reader.name("name", taken=taken)
+def _mark(file: str, number: int, row: Any, names: Mapping[str, int], known: Known) -> Mark:
+    place = f"[[mark]] number {number}"
+    reader = Reader(file, place, row)
+    name = reader.name("name", taken=known.marks)
     mark = Mark(
         name=name,
         label=reader.text("label", name),
         purpose=reader.value("purpose", names),
-        edges=tuple(edges),
         max_hops=reader.value("max_hops", names, 0),
-        payment_cap_tiyn=reader.value("payment_cap", names, 0),
         first_day=_day(reader, reader.value("first_day", names, 0)),
-        last_day=_day(reader, reader.value("last_day", names)),
-        release_categories=tuple(_category(reader, item) for item in reader.list("release")),
-        evidence=bool(reader.value("evidence", names, 0)),
+        release_categories=tuple(category(reader, item) for item in reader.list("release")),
         converts_on_redeem=bool(reader.value("converts_on_redeem", names, 0)),
+        person_to_person=bool(reader.value("person_to_person", names, 0)),
+        rules=read_rules(file, place, row, names, known),
     )
+    reader.list("rule")
     reader.done()
     return mark
 
@@ -389,7 +356,7 @@ def _cast(
     cast = Cast(
         name=reader.name("name", taken=taken),
         count=reader.value("count", names),
-        category=_category(reader, reader.text("category")),
+        category=category(reader, reader.text("category")),
         bank=_bank_named(reader, reader.text("bank"), banks),
         tier=reader.value("tier", names, 2),
         deposit=reader.number("deposit", 0),
@@ -408,7 +375,8 @@ def _cast(
 
 
 def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tuple[Step, ...]:
-    found: list[tuple[int, str, int, dict[str, Any], str, str, str, str]] = []
+    found: list[tuple[int, str, int, tuple[Any, ...]]] = []
+    milestones: set[str] = set()
     for number, row in rows_of(file, table, "step"):
         reader = Reader(file, f"[[step]] number {number}", row)
         first = reader.value("day", names, -1)
@@ -430,15 +398,14 @@ def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tup
                 f"there is no rule {rule[:MAX_NAME]}" if refused else "a rule is named where one refuses"
             )
             raise reader.wrong(problem)
-        arguments = reader.rest()
-        found += [
-            (day, time, number, arguments, verb, refused, text, rule) for day in range(first, last + 1, every)
-        ]
+        milestone, since = reader.text("milestone", ""), reader.text("since", "")
+        if since and since not in milestones:
+            raise reader.wrong(f"there is no milestone {since[:MAX_NAME]} above")
+        milestones.add(milestone)
+        words = (verb, reader.rest(), refused, text, rule, milestone, since)
+        found += [(day, time, number, words) for day in range(first, last + 1, every)]
     found.sort(key=lambda item: item[:3])
-    return tuple(
-        Step(place, day, time, verb, {**arguments}, refused, text, rule)
-        for place, (day, time, _, arguments, verb, refused, text, rule) in enumerate(found)
-    )
+    return tuple(Step(place, day, time, *words) for place, (day, time, _, words) in enumerate(found))
 
 
 def _expectation(file: str, number: int, row: Any, names: Mapping[str, int]) -> Expectation:

@@ -3,11 +3,14 @@
 from cbdc.marks import MarkDefinition
 from cbdc.record import Signed
 from wallets.pilot.expression import evaluate
+from wallets.pilot.mark_rules import NO_LAST_DAY, Places, clauses_of
+from wallets.pilot.papers import document_id
 from wallets.pilot.reader import Number
 from wallets.pilot.script import Cast, Mark, Script
 from wallets.sandbox import REGISTER, Sandbox
 
 DAY_SECONDS = 86_400
+NO_END = 4_102_444_800  # the year 2100: a mark without a last day
 
 
 def set_up(script: Script, sandbox: Sandbox) -> None:
@@ -21,18 +24,32 @@ def set_up(script: Script, sandbox: Sandbox) -> None:
 
 
 def _define(script: Script, sandbox: Sandbox, mark: Mark) -> Signed[MarkDefinition]:
-    register = sandbox.system.keys.register(REGISTER).public.kid
+    keys, rules = sandbox.system.keys, mark.rules
+    places = Places(
+        facts=script.facts,
+        kids={name: keys.register(name).public.kid for name in keys.registers},
+        marks=sandbox.marks,
+        moment=script.moment_of,
+        document=document_id,
+    )
+    last = (
+        NO_END
+        if rules.last_day == NO_LAST_DAY
+        else script.moment_of(rules.last_day, "00:00") + DAY_SECONDS - 1
+    )
     return sandbox.system.treasury.define(
         mark.label,
         mark.purpose,
-        mark.edges,
+        rules.edges,
         script.moment_of(mark.first_day, "00:00"),
-        script.moment_of(mark.last_day, "00:00") + DAY_SECONDS - 1,
-        payment_cap_tiyn=mark.payment_cap_tiyn,
+        last,
+        payment_cap_tiyn=rules.payment_cap_tiyn,
         release_categories=mark.release_categories,
-        evidence=register if mark.evidence else b"",
+        evidence=keys.register(REGISTER).public.kid if rules.evidence else b"",
+        person_to_person=mark.person_to_person,
         max_hops=mark.max_hops,
         converts_on_redeem=mark.converts_on_redeem,
+        clauses=clauses_of(rules.clauses, places),
     )
 
 

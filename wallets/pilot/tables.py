@@ -236,19 +236,26 @@ def refusals(rows: Sequence[Row]) -> Markup:
 
 
 def parameters(rows: Sequence[Row]) -> Markup:
-    """Every number the pilot rests on, and how well it is known."""
+    """Every number the pilot rests on, and how well it is known: published facts apart from assumptions."""
+    known = [row for row in rows if row.get("grade") in GRADES and row.get("grade") != "A"]
+    assumed = [row for row in rows if row not in known]
+    parts = (("Facts: published figures", known), ("Assumptions: figures of our own", assumed))
+    return join(*(_parameters(title, some) for title, some in parts if some))
+
+
+def _parameters(title: str, rows: Sequence[Row]) -> Markup:
     heads = [("Parameter", ""), ("Value", "n"), ("Known from", ""), ("Note", "")]
     body = [
         cells(
             label(row.get("name", "")),
             shown(row.get("value"), row.get("unit")),
             GRADES.get(str(row.get("grade")), str(row.get("grade") or "not stated")),
-            str(row.get("note") or ""),
+            "; ".join(str(row[key]) for key in ("note", "source") if row.get(key)),
             numbers=(1,),
         )
         for row in rows
     ]
-    return table("The pilot's parameters", heads, body)
+    return table(title, heads, body)
 
 
 def grade_counts(rows: Sequence[Row]) -> str:

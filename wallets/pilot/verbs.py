@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from cbdc.errors import TengeError
+from wallets.basis import Basis
 from wallets.cast import Member
+from wallets.pilot.papers import documents_of, lines_of
 from wallets.pilot.play import Arguments, Outcome, Play, Tries, Verb, step_id
 from wallets.pilot.script import Step
 
@@ -36,11 +38,20 @@ def _budget_buys(play: Play, step: Step, arguments: Arguments) -> Outcome:
 
 
 def _voucher(play: Play, step: Step, arguments: Arguments) -> Outcome:
-    mark, to, amount = arguments.text("mark"), arguments.text("to"), arguments.raw("amount")
+    mark, amount = arguments.text("mark"), arguments.raw("amount")
+    to, when = arguments.text("to"), arguments.raw("when", 1)
     arguments.done()
-    rows = [(member, arguments.at(amount, i)) for i, member in enumerate(play.sandbox.group(to))]
+    chosen = [(i, member) for i, member in enumerate(play.sandbox.group(to)) if arguments.at(when, i)]
+    rows = [(member, arguments.at(amount, i)) for i, member in chosen]
     results = play.sandbox.give_vouchers(mark, rows, step_id(step))
     return Outcome(results, _accepted(rows, results))
+
+
+def _publish(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    mark = arguments.text("mark")
+    arguments.done()
+    play.sandbox.publish_mark(mark)
+    return Outcome([None])
 
 
 def _buy(play: Play, step: Step, arguments: Arguments) -> Outcome:
@@ -53,10 +64,17 @@ def _buy(play: Play, step: Step, arguments: Arguments) -> Outcome:
 
 def _pay(play: Play, step: Step, arguments: Arguments) -> Outcome:
     members, payee = arguments.members(), arguments.payee()
-    amount, mark = arguments.raw("amount"), arguments.mark()
+    amount, mark, marking = arguments.raw("amount"), arguments.mark(), arguments.mark("marking")
+    lines, documents = arguments.raw("lines", []), arguments.raw("documents", [])
     arguments.done()
-    rows = [(member, payee(i), tiyn) for i, member in members if (tiyn := arguments.at(amount, i)) > 0]
-    results = play.sandbox.pay(rows, mark, step_id(step))
+    paying = [(i, member, tiyn) for i, member in members if (tiyn := arguments.at(amount, i)) > 0]
+    rows = [(member, payee(i), tiyn) for i, member, tiyn in paying]
+    bases = []
+    if lines or documents:
+        bases = [
+            Basis(lines_of(arguments, lines, i), documents_of(arguments, documents, i)) for i, _, _ in paying
+        ]
+    results = play.sandbox.pay(rows, mark, step_id(step), bases, marking)
     served: dict[str, int] = {}
     paid = 0
     for (_, to, tiyn), result in zip(rows, results, strict=True):
@@ -150,12 +168,18 @@ def _close_cases(play: Play, step: Step, arguments: Arguments) -> Outcome:
 
 def _release(play: Play, step: Step, arguments: Arguments) -> Outcome:
     members, mark, statements = arguments.members(), arguments.mark(), arguments.value("statements", 1)
+    documents, amount = arguments.raw("documents", []), arguments.raw("amount", 0)
     arguments.done()
     outcome = Outcome()
     tries = Tries(play, step, outcome)
-    for _, member in members:
-        seen = play.folder.served_tiyn(member.name) if statements else None
-        release = partial(play.sandbox.release, member, mark, seen, step_id(step, member.name))
+    for i, member in members:
+        identity, tiyn = step_id(step, member.name), arguments.at(amount, i)
+        if tiyn:
+            papers = documents_of(arguments, documents, i)
+            release = partial(play.sandbox.release_on_documents, member, mark, tiyn, papers, identity)
+        else:
+            seen = play.folder.served_tiyn(member.name) if statements else None
+            release = partial(play.sandbox.release, member, mark, seen, identity)
         outcome.amount_tiyn += tries(release) or 0
     return outcome
 
@@ -192,6 +216,7 @@ VERBS: dict[str, Verb] = {
     "order": _order,
     "budget_buys": _budget_buys,
     "voucher": _voucher,
+    "publish": _publish,
     "buy": _buy,
     "pay": _pay,
     "merge": _merge,

@@ -1,0 +1,135 @@
+"""The commands `tenge pilot ...`: list pilots, play them, write new ones.
+
+Heavy modules are loaded by the command that needs them, so that `tenge --version` answers at once.
+"""
+
+from pathlib import Path
+
+import click
+
+from wallets.cli_answers import FAILED, OK, print_json, program, refusals
+
+
+@click.group()
+def pilot() -> None:
+    """Scripted pilots: list them, play them, go on with one that was stopped."""
+
+
+@pilot.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@refusals
+def pilot_list(as_json: bool) -> int:
+    """The pilots that come with the sandbox, with their parameters.
+
+    \b
+    Example:
+      tenge pilot list --json
+    """
+    from wallets.pilot import quantities, script
+
+    loaded = [script.load(name) for name in script.built_in()]
+    if as_json:
+        print_json(
+            [
+                {
+                    "name": one.name,
+                    "title": one.title,
+                    "summary": one.summary,
+                    "parameters": [
+                        {
+                            "name": row.name,
+                            "default": row.value,
+                            "unit": row.unit,
+                            "grade": quantities.GRADES[row.grade],
+                        }
+                        for row in one.parameters
+                    ],
+                }
+                for one in loaded
+            ]
+        )
+        return OK
+    for one in loaded:
+        click.echo(f"{one.name}: {one.title}\n  {one.summary}\n")
+        for row in one.parameters:
+            click.echo(
+                f"  --set {row.name}={row.value}  {row.unit} ({quantities.GRADES[row.grade]}: {row.note})"
+            )
+    return OK
+
+
+@pilot.command("run")
+@click.argument("name", required=False)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=7,
+    show_default=True,
+    help="The same seed gives the same report, byte for byte.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="An empty folder for the run [build/NAME-SEED].")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a parameter; may be repeated."
+)
+@click.option(
+    "--store", default="", help="URL of the ledger's store, such as sqlite:///PATH [a file in the folder]."
+)
+@click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in DIR.")
+@click.option("--quick", is_flag=True, help="The script's own small size: its section [quick].")
+@click.option("--all", "everything", is_flag=True, help="Every pilot of `tenge pilot list`, side by side.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1, max=64),
+    default=2,
+    show_default=True,
+    help="Processes for --all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else.")
+@refusals
+def pilot_run(
+    name: str | None,
+    seed: int,
+    out: Path | None,
+    settings: tuple[str, ...],
+    store: str,
+    resume: Path | None,
+    quick: bool,
+    everything: bool,
+    workers: int,
+    as_json: bool,
+) -> int:
+    """Play the pilot NAME (or a script file) and check every expectation.
+
+    Ctrl-C or a kill loses nothing: go on with --resume; with --all, by naming the same --out again.
+
+    \b
+    Examples:
+      tenge pilot run school-meals
+      tenge pilot run school-meals --set pupils=37 --set days=3 --out build/small
+      tenge pilot run --resume build/small
+      tenge pilot run --all --quick --out build/all
+    """
+    from wallets.pilot import command
+
+    if [name is not None, resume is not None, everything].count(True) != 1:
+        raise click.UsageError("Name a pilot, or give --resume DIR, or --all.")
+    if resume is not None and (quick or settings):
+        raise click.UsageError("A run goes on with the settings it began with.")
+    if everything and (settings or store):
+        raise click.UsageError("--all plays every pilot with its own settings, each in its own folder.")
+    if everything:
+        folder, results = command.play_all(seed, quick, out, workers)
+        ok = all(result.ok for result in results)
+        if as_json:
+            print_json({"folder": folder.as_posix(), "ok": ok, "runs": command.fleet_rows(results)})
+        else:
+            for line in command.fleet_table(results):
+                click.echo(line)
+        return OK if ok else FAILED
+    finished = command.play(name, resume, out, seed, settings, store, quick)
+    if as_json:
+        print_json(finished.report)
+    else:
+        for line in command.summary(finished, program()):
+            click.echo(line)
+    return OK if finished.ok else FAILED
