@@ -17,6 +17,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,10 +137,9 @@ def _replay(folder: Path, file: Path) -> _Bare:
         first = open_entry(next(rows).data)
         clock = ManualClock(first.time)
         ledger = Ledger.create(store, first.payload, signer, clock)
-        for size, _ in list(journal.heads())[1:]:
-            group: list[Entry] = []
-            while len(group) < size - ledger.size:
-                group.append(open_entry(next(rows).data))
+        heads = [size for size, _ in journal.heads()]
+        for before, size in pairwise(heads):
+            group: list[Entry] = [open_entry(next(rows).data) for _ in range(size - before)]
             clock.move_to(group[0].time)
             _submit(ledger, [entry.payload for entry in group], found)
         kept = journal.head_covering(ledger.size - 1)
