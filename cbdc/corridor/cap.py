@@ -16,9 +16,9 @@ from datetime import UTC, datetime
 from cbdc import canonical
 from cbdc.cabinet import Cabinet, Row, follow
 from cbdc.errors import Refused, Unavailable
+from cbdc.policies import UTC_PLUS_5_SECONDS
 from cbdc.record import HASH, Group, Text, Unsigned
 
-UTC_PLUS_5_SECONDS = 5 * 3_600
 TAKEN = 1
 GIVEN_BACK = 2
 

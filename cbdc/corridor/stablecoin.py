@@ -20,8 +20,8 @@ Rules kept here, each of them data that can be left out to see what it is for:
 The order of effects is the usual one: written down, done under ids that follow, written down as done. A wrap stays
 open until its mint is confirmed, and is sent again as long as the chain does not know it.
 
-Source: `docs/domain.md`, digital assets: AFSA's rule for fiat stablecoins (reserves at least the coins outstanding,
-in the same currency, segregated; redemption at par at any time; quarterly disclosure).
+Source: `docs/corridor.md`, what the sources say: AFSA's rule for fiat stablecoins (reserves at least the coins
+outstanding, in the same currency, segregated; redemption at par at any time; quarterly disclosure).
 """
 
 from collections.abc import Callable
@@ -41,6 +41,7 @@ from cbdc.keys import Signer
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.ledger import Ledger
 from cbdc.money import check_tiyn
+from cbdc.policies import UTC_PLUS_5_SECONDS
 from cbdc.ports import Clock
 from cbdc.record import AMOUNT, HASH, MOMENT, Bytes, Group, Signed, Text, Unsigned, open_envelope, sign
 from cbdc.token import KeyLock, Token
@@ -48,7 +49,6 @@ from cbdc.transaction import Transfer, open_transaction
 
 T = TypeVar("T")
 
-UTC_PLUS_5_SECONDS = 5 * 3_600
 DAY_SECONDS = 86_400
 
 _WRAP = Group((Text(128), AMOUNT, Bytes(), MOMENT))
