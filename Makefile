@@ -88,6 +88,7 @@ errors: $(VENV)/test.stamp
 # Everything in docs/ that is made from the code: errors, commands, and the parts between `made` comments.
 pages: errors
 	$(PY) -m tests.house.commands_page --write
+	$(PY) -m tests.house.pilot_schema --write
 	$(PY) -m tests.house.made --write
 
 mutants: $(VENV)/test.stamp

@@ -11,7 +11,6 @@ what needs the state is judged by `cbdc.ledger.rules`.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar
 
 from cbdc import canonical
@@ -323,6 +322,51 @@ class Attest(Transaction):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class HandOver(Transaction):
+    """A holder's keys are served by another bank from now on: pseudonym, limits, freezes and money stay as they are."""
+
+    pseudonym: bytes
+    from_bank: int
+    to_bank: int
+    keys: tuple[bytes, ...]
+    legal_reference: str
+
+    TYPE: ClassVar[int] = 78
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (
+        NONCE,
+        HASH,
+        Unsigned(1),
+        Unsigned(1),
+        Items(HASH, most=64, least=1),
+        Text(128),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Recover(Transaction):
+    """What a lost key holds goes to another key of the same holder, and the lost one receives no more.
+
+    `old` and `new` are registered keys. A holder with more tokens than one transaction takes is recovered in several.
+    """
+
+    old: bytes
+    new: bytes
+    inputs: tuple[TokenId, ...]
+    outputs: tuple[Token, ...]
+    legal_reference: str
+
+    TYPE: ClassVar[int] = 79
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (
+        NONCE,
+        HASH,
+        HASH,
+        Items(_InputKind(), most=MAX_INPUTS),
+        _SOME_OUTPUTS,
+        Text(128),
+    )
+
+
 KINDS: dict[int, type[Transaction]] = {
     kind.TYPE: kind
     for kind in (
@@ -338,6 +382,8 @@ KINDS: dict[int, type[Transaction]] = {
         SettleOffline,
         RegisterKey,
         RotateKey,
+        HandOver,
+        Recover,
         Attest,
     )
 }
@@ -371,11 +417,35 @@ def sign_transaction(record: Transaction, network: bytes, signers: list[Signer])
     return SignedTransaction(record, body, identity, witnesses)
 
 
-@lru_cache(maxsize=2_048)
+_opened: dict[tuple[bytes, bytes], SignedTransaction] = {}
+_OPENED_MOST = 10_000
+_OPENED_BYTES = 1_024
+
+
+def forget_opened() -> None:
+    """Remember no opened transaction any more: whoever measures decoding asks for the whole work."""
+    _opened.clear()
+
+
 def open_transaction(data: bytes, network: bytes) -> SignedTransaction:
     """The transaction in `data`, judged as far as possible without the ledger (guard G1).
 
-    The last ones are remembered by their bytes: whoever handles the same group next need not decode it again.
+    The last small ones are remembered by their bytes: whoever handles the same group next need not decode it again.
+    The errors are those of `_open`, below.
+    """
+    known = _opened.get((data, network))
+    if known is not None:
+        return known
+    opened = _open(data, network)
+    if len(data) <= _OPENED_BYTES:
+        if len(_opened) >= _OPENED_MOST:
+            _opened.clear()
+        _opened[data, network] = opened
+    return opened
+
+
+def _open(data: bytes, network: bytes) -> SignedTransaction:
+    """The transaction in `data`, decoded and judged.
 
     Raises the decoding errors (also for a definition or a statement it carries), E_OBJTYPE for an unknown kind,
     E_WITNESS_TWICE when one key signs twice, E_INPUT_TWICE when one token stands twice among the inputs, and
@@ -387,7 +457,7 @@ def open_transaction(data: bytes, network: bytes) -> SignedTransaction:
     type_number, body, witnesses = values
     kind = KINDS.get(type_number) if type(type_number) is int else None
     if kind is None:
-        raise Malformed("E_OBJTYPE", type=str(type_number)[:20], expected="64..76")
+        raise Malformed("E_OBJTYPE", type=str(type_number)[:20], expected="64..79")
     Bytes().load(body, "body")
     assert isinstance(body, bytes)
     record = kind.from_body(body, MAX_TRANSACTION_BYTES)

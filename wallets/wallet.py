@@ -36,7 +36,7 @@ from wallets.basis import NO_BASIS, Basis
 from wallets.store import Direction, Done, HistoryRow, Intent, Refusal, WalletStore, WalletToken
 
 MAX_TOKENS_A_PAYMENT = 250
-GROUP = 1_000
+GROUP = 4_000
 
 Directory = Mapping[bytes, str]
 
@@ -100,7 +100,7 @@ class Wallet:
         taken: set[TokenId] | None = None,
         basis: Basis = NO_BASIS,
         co_signers: Sequence[Signer] = (),
-        sight: "Sight | None" = None,
+        sight: Sight | None = None,
     ) -> Intent:
         """An intent (not saved yet) that pays `payees` in money of `mark`, change to itself.
 
@@ -127,6 +127,43 @@ class Wallet:
         amount = sum(payee.amount_tiyn for payee in payees)
         return self._prepare(intent_id, "pay", amount, mark, build, taken, sight, co_signers)
 
+    def prepare_outputs(
+        self,
+        intent_id: bytes,
+        kind: str,
+        outputs: Sequence[Token],
+        taken: set[TokenId] | None = None,
+        nonce: bytes = b"",
+    ) -> Intent:
+        """An intent that pays free money into these outputs, whatever locks they have, change to itself.
+
+        `nonce` is somebody else's where a payment must be known by it; E_FUNDS or E_FUNDS_SCATTERED.
+        """
+
+        def build(inputs: tuple[TokenId, ...], change_tiyn: int) -> Transaction:
+            whole = self._with_change(list(outputs), change_tiyn, b"")
+            return Transfer(nonce or self._nonce(intent_id), inputs, whole)
+
+        return self._prepare(intent_id, kind, sum(token.amount_tiyn for token in outputs), b"", build, taken)
+
+    def prepare_opening(
+        self,
+        intent_id: bytes,
+        kind: str,
+        build: Callable[[bytes], Transaction],
+        others: Sequence[Signer] = (),
+    ) -> Intent:
+        """An intent that opens a lock: `build(nonce)` spends tokens that are not this wallet's alone.
+
+        `others` are further signers whose keys the lock needs; a signer far away sends its signature instead.
+        """
+        known = self._store.intent(self.name, intent_id)
+        if known is not None:
+            return known
+        record = build(self._nonce(intent_id))
+        signed = sign_transaction(record, self._gateway.network, [self.signer, *others])
+        return Intent(self.name, intent_id, kind, signed.encode(), self._clock.now())
+
     def prepare_load(
         self,
         intent_id: bytes,
@@ -135,7 +172,7 @@ class Wallet:
         device_kid: bytes,
         load_number: int,
         mark: bytes = b"",
-        sight: "Sight | None" = None,
+        sight: Sight | None = None,
     ) -> Intent:
         """An intent that takes money offline: one escrow token (and so one note) for each of `amounts_tiyn`."""
 
@@ -175,10 +212,16 @@ class Wallet:
         return self._prepare(intent_id, "release", amount_tiyn, mark, build, None)
 
     def prepare_merge(
-        self, intent_id: bytes, tokens: Sequence[WalletToken], mark: bytes, payee: bytes = b""
+        self,
+        intent_id: bytes,
+        tokens: Sequence[WalletToken],
+        mark: bytes,
+        payee: bytes = b"",
+        sight: Sight | None = None,
     ) -> Intent:
         """An intent that makes one token of these (all of one mark), for itself or for `payee`."""
-        known = self._store.intent(self.name, intent_id)
+        key = (self.name, intent_id)
+        known = (self._store.intents([key]) if sight is None else sight.intents).get(key)
         if known is not None:
             return known
         total = sum(token.amount_tiyn for token in tokens)
@@ -194,7 +237,7 @@ class Wallet:
         mark: bytes,
         build: Callable[[tuple[TokenId, ...], int], Transaction],
         taken: set[TokenId] | None,
-        sight: "Sight | None" = None,
+        sight: Sight | None = None,
         co_signers: Sequence[Signer] = (),
     ) -> Intent:
         if sight is None:

@@ -24,9 +24,11 @@ from cbdc import canonical
 from cbdc.accounts import GOVERNMENT_AND_OTHER, Books, Posting, credit, debit, reserve, reserves
 from cbdc.accounts_store import MemoryBooks, SqliteBooks
 from cbdc.cabinet import Cabinet, MemoryCabinet, Row, SqliteCabinet, follow
-from cbdc.customers import BUSINESS_TIER, Tier, sandbox_policy
+from cbdc.customers import BUSINESS_TIER
 from cbdc.institutions import BankName, KeySource
 from cbdc.keys import ED25519
+from cbdc.ledger.entry import Policy as LedgerPolicy
+from cbdc.policies import UTC_PLUS_5_SECONDS
 from cbdc.ports import Checkpoint, Clock, Entropy, no_checkpoint
 from cbdc.private import make_folder
 from cbdc.rails.beneficiary import SimulatedBeneficiaryBank
@@ -141,14 +143,13 @@ def open_abroad(
 
     `key` must give other keys than the home country's for the same labels. Its one tier has no limits.
     """
-    tiers = (
-        Tier(BUSINESS_TIER, "anybody", 0, 0, 0, "assumption: limits abroad are not this sandbox's matter"),
-    )
+    # Assumption: limits abroad are not this sandbox's matter.
+    policy = LedgerPolicy("abroad", ((BUSINESS_TIER, 0, 0, 0),), UTC_PLUS_5_SECONDS)
     banks = (
         BankName(CORRESPONDENT, "Meridian Bank (invented)"),
         BankName(PAYEES_BANK, "Harbour Bank (invented)"),
     )
-    setup = Setup(sandbox_policy("abroad", tiers), banks, (), LABEL, ED25519)
+    setup = Setup(policy, banks, (), LABEL, ED25519)
     return open_system(folder, key, clock, entropy, checkpoint, setup)
 
 

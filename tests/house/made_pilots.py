@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cbdc.money import format_tenge
-from wallets.pilot import script
+from wallets.pilot import quantities, script
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def pilot_parameters(argument: str) -> str:
     lines = ["| parameter | default | allowed | unit | grade | note |", "|---|---|---|---|---|---|"]
     for row, one in zip(_table(argument)["parameter"], script.load(argument).parameters, strict=True):
         allowed = f"{row.get('least', 0):,} to {row.get('most', 10**12):,}"
-        grade = script.GRADES[one.grade]
+        grade = quantities.GRADES[one.grade]
         lines.append(
             f"| `{one.name}` | {one.value:,} | {allowed} | {one.unit} | {grade} | {_cell(one.note)} |"
         )

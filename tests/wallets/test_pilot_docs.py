@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.house.tree import ROOT
-from wallets.pilot import expression, mark_rules, perform, report, script
+from wallets.pilot import expression, mark_rules, perform, quantities, report, sampling, script
 
 TEXT = (ROOT / "docs/pilots/README.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (.+?) \| (.+?) \|(?: (.+?) \|)?$", re.MULTILINE)
@@ -90,14 +90,19 @@ def test_every_verb_is_told_with_its_arguments() -> None:
 
 
 SECTIONS = {
-    "[[parameter]]": read_keys(script._parameters),
+    "[[parameter]]": set().union(
+        *map(read_keys, (quantities._parameters, quantities._own, quantities._fact, quantities._grade))
+    ),
+    "[[distribution]]": read_keys(quantities._distribution)
+    | read_keys(quantities._grade)
+    | {key for keys in sampling.KINDS.values() for key in keys},
     "[[bank]]": read_keys(script._bank),
     "[[mark]]": read_keys(script._mark),
     "[[cast]]": read_keys(script._cast),
     "[[step]]": read_keys(script._steps),
     "[[expect]]": read_keys(script._expectation),
-    "[budget]": read_keys(script.parse, "budget") | read_keys(script._budget_bank, "budget"),
-    "[pilot]": read_keys(script.parse, "head") | read_keys(script._date, "head"),
+    "[budget]": read_keys(script.read_script, "budget") | read_keys(script._budget_bank, "budget"),
+    "[pilot]": read_keys(script.read_script, "head") | read_keys(script._date, "head"),
 }
 
 
@@ -137,7 +142,7 @@ def rule_keys(function: Any) -> set[str]:
 
 def test_every_function_is_told() -> None:
     told = {name.partition("(")[0] for name in rows("Expressions") if "(" in name}
-    assert told == {*expression._FUNCTIONS, "total"}
+    assert told == {*expression._FUNCTIONS, "total", "sample"}
 
 
 def fact_prefixes() -> set[str]:

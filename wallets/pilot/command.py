@@ -43,7 +43,7 @@ def play(
         chosen = read_settings(settings)
         if quick:
             chosen = {**quick_settings(str(name)), **chosen}
-        folder = resume or out or Path("build") / f"{load(str(name), chosen).name}-{seed}"
+        folder = resume or out or Path("build") / f"{load(str(name), chosen, seed).name}-{seed}"
         try:
             if resume is not None:
                 return runner.resume(resume, checkpoint, show)
@@ -63,7 +63,7 @@ def all_jobs(seed: int, quick: bool) -> list[fleet.Job]:
     jobs = []
     for name in built_in():
         settings = quick_settings(name) if quick else {}
-        script = load(name, settings)
+        script = load(name, settings, seed)
         jobs.append(fleet.Job(name, name, seed, settings, len(script.steps) + 1, script.sha256))
     return jobs
 

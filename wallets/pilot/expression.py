@@ -7,6 +7,10 @@ business, as everywhere: `vat(amount, percent)` gives the broken tiyn to the bud
 
     + - * // %   comparisons   and or not   `a if condition else b`
     min max tenge(whole) vat(amount, percent) ceil_div(a, b) total(expression, name, count)
+    sample(distribution, i)   sample_uniform("label", i, low, high)   sample_choice("label", i, weight, weight, ...)
+    sample_normal("label", i, mean, deviation)   sample_lognormal("label", i, mean, spread_percent)
+
+A sample is a function of the run's seed, its label and i (`wallets.pilot.sampling`): asked again, it is the same.
 
 An expression without `total` is compiled once and then costs about a microsecond for each member of a group. What the
 compiled form cannot answer (a name that is not there, a division by zero, a value out of bounds) is asked of the
@@ -24,11 +28,12 @@ from functools import lru_cache
 
 from cbdc.errors import Malformed
 from cbdc.money import TIYN_PER_TENGE, share
+from wallets.pilot import sampling
 
 MAX_LENGTH = 400
 MAX_NODES = 200
 MAX_VALUE = 2**63
-MAX_COUNT = 100_000
+MAX_COUNT = 2_000_000
 
 _BINARY: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -56,12 +61,32 @@ def _ceil_div(dividend: int, divisor: int) -> int:
     return -(-dividend // divisor)
 
 
+def _sampled(draw: Callable[..., int]) -> Callable[..., int]:
+    """The function of a script for a draw: label and seed (see `_labels`) and i come before the draw's own values."""
+
+    def function(label: int, seed: int, number: int, *values: int) -> int:
+        return draw(sampling.word(seed, label, number), *values)
+
+    return function
+
+
+def _sample(names: Mapping[str, int], name: str, number: int) -> int:
+    """A draw from a distribution of the script, which stands among the names as `NAME.kind` and `NAME.0`, ..."""
+    values = [names[f"{name}.{place}"] for place in range(names[f"{name}.values"])]
+    chance = sampling.word(names["seed"], sampling.label_number(name), number)
+    return sampling.draw(names[f"{name}.kind"], chance, values)
+
+
 _FUNCTIONS: dict[str, tuple[int | None, Callable[..., int]]] = {
     "min": (None, lambda *values: min(values)),
     "max": (None, lambda *values: max(values)),
     "tenge": (1, lambda whole: whole * TIYN_PER_TENGE),
     "vat": (2, _vat),
     "ceil_div": (2, _ceil_div),
+    "sample_uniform": (5, _sampled(sampling.uniform)),
+    "sample_normal": (5, _sampled(sampling.normal)),
+    "sample_lognormal": (5, _sampled(sampling.lognormal)),
+    "sample_choice": (None, _sampled(sampling.choice)),
 }
 
 
@@ -87,6 +112,8 @@ def evaluate(expression: object, names: Mapping[str, int]) -> int:
         return _Evaluator(expression, names).value(_parse(expression))
     except ZeroDivisionError:
         raise Malformed("E_EXPRESSION", expression=expression[:80], problem="division by zero") from None
+    except (ValueError, TypeError) as error:
+        raise Malformed("E_EXPRESSION", expression=expression[:80], problem=str(error)) from None
     except Malformed as error:
         if error.code == "E_EXPRESSION":
             raise
@@ -109,6 +136,17 @@ def _parse(expression: str) -> ast.expr:
         raise Malformed("E_EXPRESSION", expression=expression[:80], problem="it cannot be read") from None
     if sum(1 for _ in ast.walk(tree)) > MAX_NODES:
         raise Malformed("E_EXPRESSION", expression=expression[:80], problem=f"more than {MAX_NODES} parts")
+    return _labels(tree)
+
+
+def _labels(tree: ast.expr) -> ast.expr:
+    """A sample's label as its number, and behind it the run's seed: what is evaluated then knows whole numbers only."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str() as label), *rest]):
+                if name.startswith("sample_"):
+                    number = ast.Constant(sampling.label_number(label))
+                    node.args = [number, ast.Name("seed", ast.Load()), *rest]
     return tree
 
 
@@ -132,7 +170,8 @@ def _compiled(expression: str) -> Quick | None:
         )
     )
     code = compile(ast.fix_missing_locations(tree), "<expression>", "eval")
-    scope = {"__builtins__": {}, "_vat": _vat, "_large": _large, "min": min, "max": max}
+    scope = {"__builtins__": {}, "_vat": _vat, "_large": _large, "min": min, "max": max, "_sample": _sample}
+    scope |= {name: function for name, (_, function) in _FUNCTIONS.items() if name.startswith("sample_")}
     # Made of the few nodes that `_quick` builds, and nothing of the script but whole numbers and quoted names.
     quick: Quick = eval(code, scope)  # noqa: S307
     return quick
@@ -163,6 +202,9 @@ def _quick(node: ast.expr) -> ast.expr:
             return _truth(ast.Compare(_quick(node.left), ops, [_quick(right) for right in node.comparators]))
         case ast.IfExp():
             return ast.IfExp(_quick(node.test), _quick(node.body), _quick(node.orelse))
+        case ast.Call(func=ast.Name(id="sample"), args=[ast.Name(id=name), number], keywords=[]):
+            drawn = [ast.Name("names", ast.Load()), ast.Constant(name), _quick(number)]
+            return _checked(ast.Call(ast.Name("_sample", ast.Load()), drawn, []))
         case ast.Call(func=ast.Name(id=name), args=[_, *_] as arguments, keywords=[]):
             return _quick_call(name, [_quick(argument) for argument in arguments])
     raise _NotQuick
@@ -182,6 +224,8 @@ def _quick_call(name: str, arguments: list[ast.expr]) -> ast.expr:
             )
         case "vat", [amount, percent]:
             return _checked(ast.Call(ast.Name("_vat", ast.Load()), [amount, percent], []))
+        case _ if name.startswith("sample_") and _FUNCTIONS.get(name, (0,))[0] in {None, len(arguments)}:
+            return _checked(ast.Call(ast.Name(name, ast.Load()), arguments, []))
     raise _NotQuick
 
 
@@ -231,6 +275,8 @@ class _Evaluator:
                 result = self.value(node.body if self.value(node.test) else node.orelse)
             case ast.Call(func=ast.Name(id="total"), args=[term, ast.Name(id=name), count], keywords=[]):
                 result = self._total(term, name, self.value(count))
+            case ast.Call(func=ast.Name(id="sample"), args=[ast.Name(id=name), number], keywords=[]):
+                result = self._sample(name, self.value(number))
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 result = self._call(name, [self.value(argument) for argument in arguments])
             case _:
@@ -239,7 +285,7 @@ class _Evaluator:
 
     def _name(self, name: str) -> int:
         if name not in self._names:
-            known = ", ".join(sorted(self._names)) or "none"
+            known = ", ".join(sorted(known for known in self._names if "." not in known)) or "none"
             raise self._wrong(f"{name} is not known here (known: {known})")
         return self._names[name]
 
@@ -266,11 +312,23 @@ class _Evaluator:
         if count < 0 or self._terms > MAX_COUNT:
             raise self._wrong(f"total over {count} terms; {MAX_COUNT} are allowed in all")
         total, outside = 0, self._names
+        self._names = inside = dict(outside)
+        text = ast.unparse(term) if count > 1_000 else ""
+        quick = _compiled(text) if 0 < len(text) <= MAX_LENGTH else None
         for number in range(count):
-            self._names = {**outside, name: number}
-            total += self.value(term)
+            inside[name] = number
+            try:
+                total += quick(inside) if quick else self.value(term)
+            except (ArithmeticError, LookupError, TypeError, Malformed):
+                total += self.value(term)
         self._names = outside
         return total
+
+    def _sample(self, name: str, number: int) -> int:
+        if f"{name}.kind" not in self._names:
+            raise self._wrong(f"there is no distribution {name}")
+        self._name("seed")
+        return _sample(self._names, name, number)
 
     def _call(self, name: str, arguments: list[int]) -> int:
         if name not in _FUNCTIONS:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wallets.pilot.folder import RunFolder
+from wallets.pilot.form import Section
 from wallets.pilot.play import Verb
 from wallets.pilot.script import Script
 from wallets.sandbox import Sandbox
@@ -36,9 +37,9 @@ def no_report(world: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One part. `sections` are the top-level names of a script that belong to it; `families` the first words of its
-    facts. `close`, when given, releases what `open` took; `tick` does what has fallen due, before each step, at its
-    moment (Unix seconds)."""
+    """One part. `sections` are the top-level names of a script that belong to it, `forms` what they hold, for the
+    schema of scripts; `families` the first words of its facts. `close`, when given, releases what `open` took; `tick`
+    does what has fallen due, before each step, at its moment (Unix seconds)."""
 
     name: str
     sections: frozenset[str]
@@ -49,4 +50,5 @@ class Extension:
     facts: Callable[[Any], Mapping[str, int]] = no_facts
     report: Callable[[Any], Any] = no_report
     close: Callable[[Any], None] = field(default=lambda world: None)
+    forms: Mapping[str, Section] = field(default_factory=dict)
     tick: Callable[[Any, int], None] = field(default=lambda world, now: None)

@@ -32,6 +32,7 @@ from cbdc.transaction import Attest, sign_transaction
 from wallets.desk import derived
 from wallets.pilot.extension import Extension
 from wallets.pilot.folder import RunFolder
+from wallets.pilot.form import LIST, NAME, NUMBER, TEXT, Key, Section
 from wallets.pilot.papers import lines_of, reference_of
 from wallets.pilot.play import Arguments, Outcome, Play, step_id
 from wallets.pilot.reader import Reader, rows_of
@@ -176,6 +177,26 @@ def _tick(world: Registers, now: int) -> None:
     world.tick(now)
 
 
+FORM = Section(
+    "an outside register that speaks on the ledger (a stand-in)",
+    {
+        "name": Key(NAME, "its name in this script", True),
+        "title": Key(TEXT, "its name for people"),
+        "facts": Key(LIST, "what it speaks of"),
+        "delay_hours": Key(NUMBER, "how much later its word reaches the ledger"),
+    },
+    inside={
+        "rule": Section(
+            "days on which it answers nobody (E_REGISTER_SILENT)",
+            {
+                "name": Key(NAME, 'its name: rule = "register.REGISTER.NAME"', True),
+                "first_day": Key(NUMBER, "the first silent day", True),
+                "last_day": Key(NUMBER, "the last", True),
+            },
+        )
+    },
+)
+
 REGISTERS = Extension(
     "register",
     frozenset({"register"}),
@@ -183,4 +204,5 @@ REGISTERS = Extension(
     _open,
     {"attest": _attest, "revoke": _revoke},
     tick=_tick,
+    forms={"register": FORM},
 )

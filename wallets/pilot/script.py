@@ -1,19 +1,17 @@
 """A pilot as data: cast, calendar, flows, expected figures and expected refusals, in one TOML file.
 
     [pilot]        name, title, summary, source, start (the first day), place
-    [[parameter]]  name, default, unit, grade (where the number comes from), note; set with --set NAME=VALUE
-    [derived]      name = "expression" over what stands above it
-    [[require]]    that = "expression", else = "sentence": refuses parameters the pilot was not made for
+    [[parameter]], [[distribution]], [derived], [[require]], [quick]: its numbers (`wallets.pilot.quantities`)
     [[bank]]       name, title, reserve: the banks and their accounts at the National Bank
     [[mark]]       a purpose of marked money (see `cbdc.marks`)
     [[cast]]       a group of people or shops: name, count, category, bank, tier, device...
     [[step]]       what happens: day (or first_day and last_day), at, do, and the arguments of the verb; `refused`
                    names the code that each try of this step must be refused with, and `rule` the rule that does it
     [[expect]]     name, fact, equals: what must be true at the end, as a closed form of the parameters
-    [quick]        NAME = value of parameters for a small run: `tenge pilot run NAME --quick`
 
 Numbers are expressions (`wallets.pilot.expression`); money is in tiyn, so write `tenge(800)`. Days count working days
-from 1 (Monday to Friday); day 0 is the day before the first, for preparations, and days after the last are allowed.
+from 1 (Monday to Friday), or with `days = "calendar"` in [pilot] every day; day 0 is the day before the first, for
+preparations, and days after the last are allowed.
 
 Rules kept here: a script is refused whole, before anything runs, with the place of its first mistake (E_SCRIPT); no
 two things of a kind share a name, and what a row points to (a bank, an error code) is there; a file never runs code.
@@ -30,8 +28,8 @@ from typing import Any
 
 from cbdc.errors import Refused, catalogue
 from wallets.cast import DEVICE_TIERS
-from wallets.pilot.expression import evaluate
 from wallets.pilot.mark_rules import Known, Rules, category, read_rules
+from wallets.pilot.quantities import Distribution, Parameter, read_quantities
 from wallets.pilot.reader import (
     MAX_NAME,
     MAX_SCRIPT_BYTES,
@@ -43,33 +41,13 @@ from wallets.pilot.reader import (
     switch_off,
 )
 
-GRADES = {
-    "P": "official",
-    "I": "IMF or law firm",
-    "V": "vendor",
-    "S": "press",
-    "D": "derived",
-    "A": "assumption",
-}
-MAX_CAST = 100_000
+MAX_CAST = 1_000_000
+DEFAULT_SEED = 7
 MAX_DAYS = 2_000
 YEARS = range(2_000, 2_101)
 
 _PILOT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-_WORD = re.compile(r"[a-z][a-z0-9_]*")
-_TAKEN = ("day", "i")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A number an analyst may change: its value in this run, unit, grade and note."""
-
-    name: str
-    value: int
-    unit: str
-    grade: str
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +147,12 @@ class Script:
     extra: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     quick: Mapping[str, int] = field(default_factory=dict)
+    distributions: tuple[Distribution, ...] = field(default=())
+    every_day: bool = False
 
     def date_of(self, day: int) -> date:
         """The calendar date of a working day; day 0 is the calendar day before day 1, and later days skip weekends."""
-        if day < 1:
+        if day < 1 or self.every_day:
             return self.start + timedelta(days=day - 1)
         weeks, rest = divmod(day - 1, 5)
         return self.start + timedelta(days=7 * weeks + rest)
@@ -203,27 +183,28 @@ def read_source(name_or_path: str) -> tuple[str, bytes]:
         raise Refused("E_SCRIPT_UNKNOWN", name=name_or_path, known=", ".join(built_in())) from None
 
 
-def load(name_or_path: str, settings: Mapping[str, str] | None = None) -> Script:
-    """The script with these settings of its parameters.
+def load(name_or_path: str, settings: Mapping[str, str] | None = None, seed: int = DEFAULT_SEED) -> Script:
+    """The script with these settings of its parameters; what it samples follows from the seed.
 
     Raises E_SCRIPT_UNKNOWN, E_SCRIPT (with file and place), E_SETTING for a parameter that does not exist or a value
     that is not a number, and E_SCRIPT_REQUIRES when the parameters are outside what the script was made for.
     """
     file, data = read_source(name_or_path)
-    return parse(file, data, settings or {})
+    return parse(file, data, settings or {}, seed=seed)
 
 
 def quick_settings(name_or_path: str) -> dict[str, str]:
-    """The settings of the script's section [quick], for a small run; none when it has no such section.
-
-    Raises E_SCRIPT_UNKNOWN, and E_SCRIPT for a mistake in the section or in the parameters.
-    """
-    file, data = read_source(name_or_path)
-    table = read_table(file, data)
-    return {name: str(value) for name, value in _quick(file, table, _parameters(file, table, {})).items()}
+    """The settings of the script's section [quick], for a small run; none when it has no such section."""
+    return {name: str(value) for name, value in load(name_or_path).quick.items()}
 
 
-def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str] = ()) -> Script:
+def parse(
+    file: str,
+    data: bytes,
+    settings: Mapping[str, str],
+    off: Sequence[str] = (),
+    seed: int = DEFAULT_SEED,
+) -> Script:
     """The script in the bytes of a TOML file; the errors of `load`.
 
     `off` names rules that are left out (`mark.meal.goods`), to see what would happen without them.
@@ -231,11 +212,16 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
     table = read_table(file, data)
     for path in off:
         switch_off(file, table, path)
+    return read_script(file, table, hashlib.sha256(data).hexdigest(), settings, seed)
+
+
+def read_script(
+    file: str, table: Mapping[str, Any], sha256: str, settings: Mapping[str, str], seed: int
+) -> Script:
+    """The script in a table of TOML whose file has this hash; the errors of `load`."""
     head = Reader(file, "[pilot]", table.get("pilot"))
-    parameters = _parameters(file, table, settings)
-    names = {parameter.name: parameter.value for parameter in parameters}
-    _derive(file, table, names)
-    _require(file, table, names)
+    quantities = read_quantities(file, table, settings, seed)
+    names = quantities.names
     marks, banks, cast = list[Mark](), list[Bank](), list[Cast]()
     for number, row in rows_of(file, table, "mark"):
         marks.append(
@@ -252,8 +238,8 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
         summary=head.text("summary", ""),
         source=head.text("source", ""),
         start=_date(head),
-        sha256=hashlib.sha256(data).hexdigest(),
-        parameters=parameters,
+        sha256=sha256,
+        parameters=quantities.parameters,
         names=names,
         banks=tuple(banks),
         budget_bank=_budget_bank(budget, banks) if table.get("budget") else "",
@@ -268,7 +254,9 @@ def parse(file: str, data: bytes, settings: Mapping[str, str], off: Sequence[str
         simulated=tuple(str(item) for item in head.list("simulated")),
         file=file,
         facts=_facts(file, table),
-        quick=_quick(file, table, parameters),
+        quick=quantities.quick,
+        distributions=quantities.distributions,
+        every_day=head.choice("days", ("working", "calendar")) == "calendar",
         extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
     )
     head.done()
@@ -288,6 +276,7 @@ _SECTIONS = {
     "step",
     "expect",
     "quick",
+    "distribution",
 }
 
 
@@ -302,68 +291,6 @@ def _date(head: Reader) -> date:
     if start.weekday() != 0:
         raise head.wrong("start must be a Monday: days are counted in working weeks")
     return start
-
-
-def _parameters(file: str, table: Mapping[str, Any], settings: Mapping[str, str]) -> tuple[Parameter, ...]:
-    left = dict(settings)
-    found: list[Parameter] = []
-    for number, row in rows_of(file, table, "parameter"):
-        reader = Reader(file, f"[[parameter]] number {number}", row)
-        name = reader.name("name", _WORD, {*_TAKEN, *(parameter.name for parameter in found)})
-        default = reader.value("default", {})
-        value = _setting(name, left.pop(name)) if name in left else default
-        least, most = reader.value("least", {}, 0), reader.value("most", {}, 10**12)
-        if not least <= value <= most:
-            raise Refused("E_SETTING", name=name, value=value, problem=f"it must be from {least} to {most}")
-        grade = reader.text("grade", "A")
-        if grade not in GRADES:
-            raise reader.wrong(f"grade must be one of {', '.join(GRADES)}")
-        found.append(Parameter(name, value, reader.text("unit", ""), grade, reader.text("note", "")))
-        reader.done()
-    if left:
-        known = ", ".join(parameter.name for parameter in found)
-        raise Refused(
-            "E_SETTING", name=min(left), value=left[min(left)], problem=f"the parameters are {known}"
-        )
-    return tuple(found)
-
-
-def _setting(name: str, text: str) -> int:
-    try:
-        return int(text.replace("_", ""))
-    except ValueError:
-        raise Refused("E_SETTING", name=name, value=text[:40], problem="it must be a whole number") from None
-
-
-def _quick(file: str, table: Mapping[str, Any], parameters: Sequence[Parameter]) -> dict[str, int]:
-    reader = Reader(file, "[quick]", table.get("quick", {}))
-    rows = {str(row.get("name")): row for _, row in rows_of(file, table, "parameter")}
-    found: dict[str, int] = {}
-    for name in table.get("quick", {}):
-        if name not in [parameter.name for parameter in parameters]:
-            raise reader.wrong(f"there is no parameter {name[:MAX_NAME]}")
-        found[name] = reader.value(name, {})
-        least, most = evaluate(rows[name].get("least", 0), {}), evaluate(rows[name].get("most", 10**12), {})
-        if not least <= found[name] <= most:
-            raise reader.wrong(f"{name} is {found[name]}; it must be from {least} to {most}")
-    return found
-
-
-def _derive(file: str, table: Mapping[str, Any], names: dict[str, int]) -> None:
-    reader = Reader(file, "[derived]", table.get("derived", {}))
-    for name in list(table.get("derived", {})):
-        if name in names or name in _TAKEN or _WORD.fullmatch(name) is None:
-            raise reader.wrong(f"{name[:MAX_NAME]!r} is taken, or no name for a number")
-        names[name] = reader.value(name, names)
-
-
-def _require(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> None:
-    for number, row in rows_of(file, table, "require"):
-        reader = Reader(file, f"[[require]] number {number}", row)
-        sentence = reader.text("else")
-        if not reader.value("that", names):
-            raise Refused("E_SCRIPT_REQUIRES", sentence=sentence)
-        reader.done()
 
 
 def _facts(file: str, table: Mapping[str, Any]) -> dict[tuple[str, str], int]:

@@ -82,11 +82,12 @@ class Scene:
         )
 
     def _abroad(self) -> System:
-        from cbdc.customers import BUSINESS_TIER, Tier, sandbox_policy
+        from cbdc.customers import BUSINESS_TIER
+        from cbdc.ledger.entry import Policy
 
-        tiers = (Tier(BUSINESS_TIER, "anybody", 0, 0, 0, "test"),)
+        policy = Policy("abroad", ((BUSINESS_TIER, 0, 0, 0),), 5 * 3_600)
         banks = (BankName(CORRESPONDENT, "Meridian"), BankName(PAYEES_BANK, "Harbour"))
-        setup = Setup(sandbox_policy("abroad", tiers), banks, (), "abroad")
+        setup = Setup(policy, banks, (), "abroad")
         return assemble(self.abroad_stores, key_abroad, self.clock, SeededEntropy(8), setup)
 
     def _fill(self) -> None:

@@ -1,0 +1,202 @@
+"""Writes the JSON schema of pilot scripts from the form of a script and from the code of the verbs.
+
+python -m tests.house.pilot_schema            says whether the kept schemas are today's
+python -m tests.house.pilot_schema --write    writes them
+
+The schema is kept twice: with the package, for `tenge pilot new` and `check`, and in docs/pilots for editors that
+read it from the repository. What a verb reads is taken from its code: `arguments.value("amount")` is an argument that
+must be there and holds an expression, `arguments.text("bank", "")` one that may be left out and holds a text.
+"""
+
+import ast
+import inspect
+import json
+import sys
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from tests.house.tree import ROOT
+from wallets.pilot import form, perform
+from wallets.pilot.form import Key, Section
+
+PLACES = (ROOT / "wallets/pilot" / form.SCHEMA, ROOT / "docs/pilots" / form.SCHEMA)
+EXPRESSIONS = {"raw", "value", "count"}
+MEMBERS = {"who": ("text", True), "when": ("number", False)}
+PAYEE = {"to": ("text", True), "to_member": ("number", False)}
+EXPRESSION = {"type": ["integer", "string", "boolean"], "description": "a whole number or an expression"}
+# Arguments that `raw` reads and that are no expressions.
+LISTS = {"lines", "documents", "document"}
+
+
+# --- what a verb reads ---
+
+
+def arguments_of(verb: Any) -> dict[str, tuple[str, bool]]:
+    """(what it holds, whether it must be there) of every argument of a verb, through the functions it hands them to."""
+    found: dict[str, tuple[str, bool]] = {}
+    for call in _calls(verb, set()):
+        assert isinstance(call.func, ast.Attribute)
+        method = call.func.attr
+        key = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
+        if method == "members":
+            found |= MEMBERS
+        elif method == "payee":
+            optional = "to" in _asked(verb)
+            found |= {"to": ("text", not optional), "to_member": PAYEE["to_member"]}
+        elif method == "mark":
+            found[str(key or "mark")] = ("text", False)
+        elif method == "text" and key:
+            found[str(key)] = ("text", len(call.args) == 1)
+        elif method in EXPRESSIONS and key and method != "count":
+            holds = "list" if key in LISTS else "number"
+            found[str(key)] = (holds, len(call.args) == 1)
+    return found
+
+
+def _asked(verb: Any) -> set[str]:
+    """The arguments a verb first asks for with `has`: those may be left out."""
+    return {
+        str(call.args[0].value)
+        for call in _calls(verb, set())
+        if isinstance(call.func, ast.Attribute)
+        and call.func.attr == "has"
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def _calls(function: Any, seen: set[Any]) -> Iterator[ast.Call]:
+    """Every call `arguments.method(...)` in a function, and in the functions of the sandbox it hands `arguments` to."""
+    if function in seen:
+        return
+    seen.add(function)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+        match call.func:
+            case ast.Attribute(value=ast.Name(id="arguments")):
+                yield call
+            case ast.Name(id=name) if any(
+                isinstance(part, ast.Name) and part.id == "arguments" for part in call.args
+            ):
+                handed = function.__globals__.get(name)
+                if inspect.isfunction(handed) and handed.__module__.startswith("wallets."):
+                    yield from _calls(handed, seen)
+
+
+# --- the schema ---
+
+
+def key_schema(key: Key) -> dict[str, Any]:
+    """What a key may hold."""
+    about = {"description": key.about}
+    match key.form:
+        case form.NUMBER | form.WHOLE:
+            return {**EXPRESSION, **about}
+        case form.LIST if key.choices:
+            return {"type": "array", "items": {"enum": list(key.choices)}, **about}
+        case form.LIST:
+            return {"type": "array", **about}
+        case form.DATE:
+            return {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$", **about}
+        case form.TIME:
+            return {"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$", **about}
+        case form.NAME:
+            return {"type": "string", "pattern": r"^[a-z0-9]+([-_][a-z0-9]+)*$", "maxLength": 40, **about}
+    return {"type": "string", **({"enum": list(key.choices)} if key.choices else {}), **about}
+
+
+def section_schema(section: Section) -> dict[str, Any]:
+    """What a section may hold."""
+    if section.names_numbers:
+        return {"type": "object", "additionalProperties": EXPRESSION, "description": section.about}
+    properties = {name: key_schema(key) for name, key in section.keys.items()}
+    properties |= {name: section_schema(inner) for name, inner in section.inside.items()}
+    row = {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name, key in section.keys.items() if key.required],
+        "additionalProperties": False,
+        "description": section.about,
+    }
+    return {"type": "array", "items": row, "description": section.about} if section.many else row
+
+
+HOLDS = {"text": {"type": "string"}, "number": EXPRESSION, "list": {"type": "array"}}
+
+
+def verb_schema(verb: str) -> dict[str, Any]:
+    """The step of one verb: common keys and its own arguments, no others."""
+    keys = arguments_of(perform.VERBS[verb])
+    properties = {name: HOLDS[holds] for name, (holds, _) in sorted(keys.items())}
+    common = form.SECTIONS["step"].keys
+    return {
+        "properties": properties,
+        "required": sorted(name for name, (_, needed) in keys.items() if needed),
+        "propertyNames": {"enum": sorted({*common, *properties})},
+    }
+
+
+def step_schema() -> dict[str, Any]:
+    """A step: the keys of every step, and by its verb the verb's."""
+    common = form.SECTIONS["step"]
+    row = section_schema(common)["items"]
+    row["properties"]["do"] = {"enum": sorted(perform.VERBS), "description": common.keys["do"].about}
+    for verb in sorted(perform.VERBS):
+        row["properties"] |= {
+            name: HOLDS[holds]
+            for name, (holds, _) in arguments_of(perform.VERBS[verb]).items()
+            if name not in row["properties"]
+        }
+    del row["additionalProperties"]
+    row["properties"] = dict(sorted(row["properties"].items()))
+    row["anyOf"] = [{"required": ["day"]}, {"required": ["first_day", "last_day"]}]
+    row["allOf"] = [
+        {
+            "if": {"properties": {"do": {"const": verb}}, "required": ["do"]},
+            "then": {"$ref": f"#/definitions/verb {verb}"},
+        }
+        for verb in sorted(perform.VERBS)
+    ]
+    return {"type": "array", "items": row, "description": common.about}
+
+
+def made() -> dict[str, Any]:
+    """The whole schema."""
+    properties = {name: section_schema(section) for name, section in form.SECTIONS.items()}
+    properties["step"] = step_schema()
+    properties["parameter"]["items"]["oneOf"] = [{"required": ["default"]}, {"required": ["fact"]}]
+    for extension in perform.EXTENSIONS:
+        for name in sorted(extension.sections):
+            known = extension.forms.get(name)
+            open_section = {"type": ["object", "array"], "description": f"read by the part {extension.name}"}
+            properties[name] = section_schema(known) if known else open_section
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A pilot script of the digital tenge sandbox",
+        "type": "object",
+        "required": ["pilot"],
+        "additionalProperties": False,
+        "properties": properties,
+        "definitions": {f"verb {verb}": verb_schema(verb) for verb in sorted(perform.VERBS)},
+    }
+
+
+def text() -> str:
+    """The schema as it is kept."""
+    return json.dumps(made(), indent=1, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Compare, or write."""
+    stale = [place for place in PLACES if not place.exists() or place.read_text(encoding="utf-8") != text()]
+    for place in stale:
+        if "--write" in arguments:
+            place.write_text(text(), encoding="utf-8")
+    if stale and "--write" not in arguments:
+        sys.stdout.write("The schema is another: python -m tests.house.pilot_schema --write\n")
+    return 1 if stale and "--write" not in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
