@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from cbdc.customers import UTC_PLUS_5_SECONDS
+from cbdc.policies import UTC_PLUS_5_SECONDS
 from cbdc.transaction import LoadOffline
 from offline.records import PAY
 from wallets.pilot.flows import BANK, CATEGORY, GROUP, NATIONAL_BANK, Flows, MarkLife

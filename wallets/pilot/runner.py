@@ -19,6 +19,7 @@ from wallets.pilot import csv_tables, page, report, setting
 from wallets.pilot.folder import RunFolder, canonical_json, read_run, write_atomic
 from wallets.pilot.perform import check, facts_of, perform, reports_of, worlds
 from wallets.pilot.play import Outcome, Play
+from wallets.pilot.policy_section import policy_of
 from wallets.pilot.script import Script, Step, parse, read_source
 from wallets.sandbox import Sandbox
 
@@ -133,6 +134,7 @@ def plan_of(script: Script, asked: Mapping[str, Any], clock: ManualClock) -> San
         budget_tiyn=script.budget_tiyn,
         loss_reserve_tiyn=script.loss_reserve_tiyn,
         registers=tuple(dict.fromkeys(register for register, _ in script.facts)),
+        policy=policy_of(script).policy,
     )
 
 
