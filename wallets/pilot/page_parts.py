@@ -97,7 +97,9 @@ def _table(tongue: Tongue, part: Any) -> Markup | None:
     return _grid(tongue, str(title), columns, rows)
 
 
-def _grid(tongue: Tongue, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markup:
+def _grid(
+    tongue: Tongue, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], seen: bool = True
+) -> Markup:
     width = min(max([len(columns), *(len(row) for row in rows)], default=0), MOST_COLUMNS)
     names = [*columns, *("" for _ in range(width - len(columns)))][:width]
     numeric = [
