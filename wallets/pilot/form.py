@@ -74,6 +74,7 @@ SECTIONS: dict[str, Section] = {
             "source": Key(TEXT, "where the story comes from"),
             "start": Key(DATE, "the first day; a Monday", True),
             "loss_reserve": Key(NUMBER, "the National Bank's reserve for offline losses, in tiyn"),
+            "days": Key(TEXT, "what a day is; without it working", choices=("working", "calendar")),
             "simulated": Key(LIST, "sentences on what is not real, for the report"),
         },
         many=False,

@@ -10,6 +10,10 @@ from typing import Any
 
 from cbdc.errors import Malformed, TengeError, Unavailable
 from wallets.pilot import verbs
+from wallets.pilot.banking.part import BANKING
+from wallets.pilot.corridor.coin_part import STABLECOIN
+from wallets.pilot.corridor.exchange_part import EXCHANGES
+from wallets.pilot.corridor.gold_part import GOLD
 from wallets.pilot.extension import Extension
 from wallets.pilot.folder import RunFolder
 from wallets.pilot.play import TREASURY, Arguments, Outcome, Play, Verb, wrong_step
@@ -18,7 +22,7 @@ from wallets.pilot.script import Script, Step
 from wallets.pilot.tax import TAX
 from wallets.sandbox import Sandbox
 
-EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX)
+EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX, BANKING, EXCHANGES, STABLECOIN, GOLD)
 
 VERBS: dict[str, Verb] = {**verbs.VERBS}
 for _extension in EXTENSIONS:

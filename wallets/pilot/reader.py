@@ -7,7 +7,7 @@ tell many mistakes at once; whoever plays a script never collects.
 
 import re
 import tomllib
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -150,6 +150,14 @@ class Reader:
         if name in taken:
             self._note(key, f"the name {name} is taken")
         return name
+
+    def choice(self, key: str, among: Sequence[str]) -> str:
+        """One of these words, the first when it is missing."""
+        word = self.text(key, among[0])
+        if word not in among:
+            self._note(key, f"{key} must be one of {', '.join(among)}")
+            return among[0]
+        return word
 
     def number(self, key: str, default: Number | None = None) -> Number:
         """A number or an expression, not evaluated yet."""
