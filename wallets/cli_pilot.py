@@ -76,6 +76,13 @@ def pilot_list(as_json: bool) -> int:
 )
 @click.option("--resume", type=click.Path(path_type=Path), metavar="DIR", help="Go on with the run in DIR.")
 @click.option("--quick", is_flag=True, help="The script's own small size: its section [quick].")
+@click.option(
+    "--without",
+    "off",
+    multiple=True,
+    metavar="RULE",
+    help="Leave a rule out, such as mark.meal.goods; repeatable.",
+)
 @click.option("--all", "everything", is_flag=True, help="Every pilot of `tenge pilot list`, side by side.")
 @click.option(
     "--workers",
@@ -94,13 +101,15 @@ def pilot_run(
     store: str,
     resume: Path | None,
     quick: bool,
+    off: tuple[str, ...],
     everything: bool,
     workers: int,
     as_json: bool,
 ) -> int:
     """Play the pilot NAME (or a script file) and check every expectation.
 
-    Ctrl-C or a kill loses nothing: go on with --resume; with --all, by naming the same --out again.
+    Ctrl-C or a kill loses nothing: go on with --resume; with --all, by naming the same --out again. Without a rule, the
+    steps that it refuses are expected to be accepted, and you see what the rule is for.
 
     \b
     Examples:
@@ -113,9 +122,9 @@ def pilot_run(
 
     if [name is not None, resume is not None, everything].count(True) != 1:
         raise click.UsageError("Name a pilot, or give --resume DIR, or --all.")
-    if resume is not None and (quick or settings):
+    if resume is not None and (quick or settings or off):
         raise click.UsageError("A run goes on with the settings it began with.")
-    if everything and (settings or store):
+    if everything and (settings or store or off):
         raise click.UsageError("--all plays every pilot with its own settings, each in its own folder.")
     if everything:
         folder, results = command.play_all(seed, quick, out, workers)
@@ -126,7 +135,7 @@ def pilot_run(
             for line in command.fleet_table(results):
                 click.echo(line)
         return OK if ok else FAILED
-    finished = command.play(name, resume, out, seed, settings, store, quick)
+    finished = command.play(name, resume, out, seed, settings, store, quick, off)
     if as_json:
         print_json(finished.report)
     else:

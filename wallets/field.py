@@ -22,7 +22,7 @@ from cbdc.private import make_folder
 from cbdc.record import Signed, Unsigned, open_envelope
 from cbdc.system import System
 from offline.archive import SqliteArchive
-from offline.authority import purpose_row
+from offline.authority import purpose_rows
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.element_protocol import ElementStatus
@@ -146,7 +146,7 @@ class Field:
     def publish(self, definitions: Sequence[MarkDefinition]) -> None:
         """Make the purposes of these marks known in the first TRUST list; again: the same list."""
         self._definitions = tuple(definitions)
-        rows = [purpose_row(definition) for definition in definitions]
+        rows = purpose_rows(definitions)
         request = b"purposes" + derived(*(d.body() for d in definitions))
         self.centre.publish(request, policy=self._parameters, purposes=rows)
 

@@ -17,7 +17,7 @@ from cbdc.ledger.places import check_lock_holders, check_places
 from cbdc.ledger.rules_marks import check_kept, check_transfer, definition_of, single_mark
 from cbdc.ledger.state import day_counter, holding_counter, period_counter
 from cbdc.ledger.view import number
-from cbdc.marks import check_time
+from cbdc.marks import check, judge_offline, judge_time
 from cbdc.token import ESCROW, holder_class
 from cbdc.transaction import LoadOffline, Transfer
 
@@ -45,9 +45,7 @@ def decide_load(case: Case, record: LoadOffline) -> None:
     check_kept(case, mark)
     if mark:
         definition = definition_of(case, mark)
-        if not definition.max_hops:
-            raise Refused("E_MARK_OFFLINE", mark=definition.label)
-        check_time(definition, case.now)
+        check([judge_offline(definition), judge_time(definition, case.now)])
     check_places(case, "LoadOffline")
     categories = [holder.category for _, holder in case.draft.created]
     notes = load_notes(categories)

@@ -83,6 +83,10 @@ class SimulatedBeneficiaryBank:
         """The bank's address."""
         return self._office.bic
 
+    def strangers(self) -> int:
+        """How many messages were put aside, because they contradict what is known."""
+        return self._office.strangers()
+
     def find(self, uetr: str) -> Arrival | None:
         """A payment that came here, or None."""
         return self._drawer.get(uetr.encode())

@@ -127,6 +127,10 @@ class SimulatedCorrespondentBank:
         """The bank's address."""
         return self._office.bic
 
+    def strangers(self) -> int:
+        """How many messages were put aside, because they contradict what is known."""
+        return self._office.strangers()
+
     @property
     def bank_id(self) -> int:
         """The bank's number in the other country."""

@@ -381,6 +381,10 @@ class SimulatedCorridor:
         act()
         return True
 
+    def strangers(self) -> dict[str, int]:
+        """How many messages each member has put aside, because they contradict what it knows."""
+        return {member.bic: member.strangers() for member in self.members if member.strangers()}
+
     def close(self) -> None:
         """Release the files of the corridor and of the country abroad."""
         self.shelves.close()

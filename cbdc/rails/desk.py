@@ -146,6 +146,10 @@ class CrossBorderDesk:
         """The bank's address."""
         return self._office.bic
 
+    def strangers(self) -> int:
+        """How many messages were put aside, because they contradict what is known."""
+        return self._office.strangers()
+
     # --- taking an order ---
 
     def take(self, id: bytes, initiation: bytes, transfer: bytes, kid: bytes) -> Order:

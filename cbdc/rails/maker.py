@@ -157,6 +157,10 @@ class SimulatedMarketMaker:
         """The dealer's address."""
         return self._office.bic
 
+    def strangers(self) -> int:
+        """How many messages were put aside, because they contradict what is known."""
+        return self._office.strangers()
+
     def find(self, uetr: str) -> Deal | None:
         """A deal by its UETR, or None."""
         return self._open.get(uetr.encode()) or self._closed.get(uetr.encode())

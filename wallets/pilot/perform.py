@@ -17,12 +17,13 @@ from wallets.pilot.corridor.gold_part import GOLD
 from wallets.pilot.extension import Extension
 from wallets.pilot.folder import RunFolder
 from wallets.pilot.play import TREASURY, Arguments, Outcome, Play, Verb, wrong_step
+from wallets.pilot.rails import RAILS
 from wallets.pilot.registers import REGISTERS
 from wallets.pilot.script import Script, Step
 from wallets.pilot.tax import TAX
 from wallets.sandbox import Sandbox
 
-EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX, BANKING, EXCHANGES, STABLECOIN, GOLD)
+EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX, BANKING, EXCHANGES, STABLECOIN, GOLD, RAILS)
 
 VERBS: dict[str, Verb] = {**verbs.VERBS}
 for _extension in EXTENSIONS:

@@ -204,7 +204,7 @@ def test_a_second_end_changes_nothing(body: object) -> None:
     before = scene.wallet(), scene.payee_deposit(), scene.home.books.balances()
     deliver(scene, NAMES.correspondent, NAMES.desk, body)
     assert (scene.wallet(), scene.payee_deposit(), scene.home.books.balances()) == before
-    assert scene.corridor.desk._office.strangers() == 1
+    assert scene.corridor.desk.strangers() == 1
 
 
 def test_old_news_after_the_end_is_no_news() -> None:
@@ -216,7 +216,7 @@ def test_old_news_after_the_end_is_no_news() -> None:
     order = scene.corridor.desk.find(ident("one"))
     assert order is not None
     assert (order.state, order.status) == (DONE, "ACCC")
-    assert scene.corridor.desk._office.strangers() == 0
+    assert scene.corridor.desk.strangers() == 0
 
 
 def test_only_the_correspondent_answers_and_only_for_its_payments() -> None:
@@ -281,7 +281,7 @@ def test_the_same_uetr_with_other_content_is_put_aside() -> None:
     deliver(scene, NAMES.desk, NAMES.correspondent, transfer_body(scene, "one"))
     deliver(scene, NAMES.correspondent, NAMES.payees_bank, transfer_body(scene, "one"))
     assert scene.payee_deposit() == 1_000_00
-    assert scene.corridor.correspondent._office.strangers() == 1
+    assert scene.corridor.correspondent.strangers() == 1
     scene.run()
     scene.check_rest()
 
