@@ -54,6 +54,7 @@ from cbdc.clause import (
     items_of,
     look_up,
     period_number,
+    standing,
     take,
 )
 from cbdc.errors import Malformed
@@ -113,31 +114,33 @@ class Document(Clause):
         subject, counterparty = about_parties(self.about, payment)
         found = look_up(self.register, self.fact_kind, subject, counterparty, payment.documents, known)
         items = items_of(payment.lines if self.same_lines else (), found, known)
-        standing = [item for item in found if not fact_problem(item.fact, payment.now)]
-        if not standing:
+        good = standing(found, payment.now)
+        if not good:
             problems = (fact_problem(item.fact, payment.now) for item in found if item.fact)
-            problem = next(problems, "the register says nothing of it" if found else "none was named")
+            problem = next(
+                problems, "the register says nothing of what was named" if found else "none was named"
+            )
             return self.refuse("E_MARK_DOCUMENT", fact_kind=self.fact_kind, problem=problem)
-        left = sum(item.left_tiyn for item in standing)
+        left = sum(item.left_tiyn for item in good)
         if left < payment.amount_tiyn:
             return self.refuse("E_MARK_DOCUMENT_SUM", left_tiyn=left, amount_tiyn=payment.amount_tiyn)
-        uses = take(standing, payment.amount_tiyn)
+        uses = take(good, payment.amount_tiyn)
         if self.same_lines:
             problem = basket_problem(payment)
             if problem:
                 return self.refuse("E_MARK_BASKET", problem=problem)
             for number, item in items.items():
-                taken = _take_item(item, number, standing)
+                taken = _take_item(item, number, good)
                 if taken is None:
                     return self.refuse("E_MARK_DOCUMENT_LINES", item=number)
                 uses += taken
         return self.allow(uses, fact_kind=self.fact_kind, left_tiyn=left)
 
 
-def _take_item(item: Item, number: int, standing: list[Found]) -> tuple[tuple[bytes, int], ...] | None:
+def _take_item(item: Item, number: int, documents: list[Found]) -> tuple[tuple[bytes, int], ...] | None:
     """How an item is taken from the documents that stand, the first named first; None when they have too little."""
     rest, uses = item.paid_tiyn, []
-    for found in standing:
+    for found in documents:
         name = item_name(found.identity, number)
         part = min(rest, item.left_tiyn[name])
         rest -= part

@@ -1,11 +1,9 @@
 """A bank's customers: identity stays here, the ledger sees keys, a tier, a category and a pseudonym.
 
 The pseudonym is one for each customer of a bank and stands for the person in limits and freezes; only the bank can
-lead it back to a name. What a tier allows is data of the ledger's policy, in entry 0.
+lead it back to a name. What a tier allows is data (`cbdc.policies`), enforced by the ledger's policy in entry 0.
 
-Every limit below is an **assumption of this sandbox**: none has been published for the digital tenge. Tier 1 takes the
-nearest binding rule, the one for electronic money of unidentified users (3 monthly calculation indices of 2026, that
-is 12 975 tenge, per operation, per balance and per day).
+Every limit of the sandbox's own preset is an **assumption**: none has been published for the digital tenge.
 
 Source: `docs/domain.md`, privacy and identification.
 """
@@ -19,59 +17,17 @@ from cbdc.cabinet import Cabinet, Row
 from cbdc.errors import Refused
 from cbdc.gateway import Gateway
 from cbdc.ledger.entry import Policy
-from cbdc.money import tenge
+from cbdc.policies import preset
 from cbdc.ports import Entropy
 from cbdc.record import HASH, Group, Text, Unsigned
 
-UTC_PLUS_5_SECONDS = 5 * 3_600
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """What the holders of one tier may hold, pay at once and pay in a day (tiyn; 0 is no limit), and why."""
-
-    number: int
-    name: str
-    holding_limit_tiyn: int
-    payment_limit_tiyn: int
-    day_limit_tiyn: int
-    note: str
-
-
-TIERS = (
-    Tier(
-        1,
-        "unidentified",
-        tenge(12_975),
-        tenge(12_975),
-        tenge(12_975),
-        "assumption: 3 monthly calculation indices, the rule for electronic money of unidentified users",
-    ),
-    Tier(
-        2,
-        "identified at a distance",
-        tenge(1_000_000),
-        tenge(500_000),
-        tenge(1_000_000),
-        "assumption: one payment up to the sum from which a card top-up asks for the sender's number",
-    ),
-    Tier(3, "identified in person", tenge(10_000_000), tenge(5_000_000), tenge(10_000_000), "assumption"),
-    Tier(4, "business or public body", 0, 0, 0, "assumption: no limit, marks and books bound it"),
-)
 PERSON_TIER = 2
 BUSINESS_TIER = 4
 
 
-def sandbox_policy(
-    label: str = "sandbox defaults",
-    tiers: tuple[Tier, ...] = TIERS,
-    day_offset_seconds: int = UTC_PLUS_5_SECONDS,
-) -> Policy:
-    """The policy for entry 0 of a ledger: these tiers, and days that begin at midnight in Kazakhstan."""
-    rows = tuple(
-        (tier.number, tier.holding_limit_tiyn, tier.payment_limit_tiyn, tier.day_limit_tiyn) for tier in tiers
-    )
-    return Policy(label, rows, day_offset_seconds)
+def sandbox_policy() -> Policy:
+    """The policy for entry 0 of a ledger: the sandbox's own preset, and days that begin at midnight in Kazakhstan."""
+    return preset("sandbox").ledger_policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +111,15 @@ class CustomerFile:
         """Every customer, oldest first."""
         return [self._load(*row) for row in self._cabinet.all(self._people)]
 
+    def adopt(self, customer: Customer) -> None:
+        """Take a customer of another bank over as it is, pseudonym included; again: nothing. E_ID_REUSED."""
+        known = self._cabinet.get(self._people, customer.id)
+        if known is not None and self._load(customer.id, known) != customer:
+            raise Refused("E_ID_REUSED", id=customer.id)
+        if known is None:
+            self._cabinet.put_many([Row(self._people, customer.id, customer.encode())])
+        self._by_pseudonym[customer.pseudonym] = customer
+
     def attach(self, keys: list[tuple[bytes, bytes]]) -> None:
         """Note which key ids belong to which customers: pairs (key id, customer id)."""
         self._cabinet.put_many([Row(self._keys, kid, customer) for kid, customer in keys])
@@ -162,6 +127,10 @@ class CustomerFile:
     def keys_of(self, id: bytes) -> list[bytes]:
         """The key ids of a customer, oldest first."""
         return [kid for kid, customer in self._cabinet.all(self._keys) if customer == id]
+
+    def all_keys(self) -> list[tuple[bytes, bytes]]:
+        """Every key id with its customer, oldest first."""
+        return self._cabinet.all(self._keys)
 
     def owner_of(self, kid: bytes) -> Customer:
         """The customer whose key this is; E_CUSTOMER_KEY when it is nobody's here."""

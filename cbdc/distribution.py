@@ -38,6 +38,7 @@ from cbdc.issuance import NationalBank
 from cbdc.keys import PublicKey, Signer
 from cbdc.ledger.entry import Receipt
 from cbdc.orders import FundOrder
+from cbdc.overflow import Overflow, bought_back_id, check_serving, stop_serving
 from cbdc.ports import Clock, Entropy
 from cbdc.record import HASH, Bytes, Group, Signed, open_envelope
 from cbdc.register import ISSUE, REDEEM, REGISTERED, Request
@@ -45,6 +46,8 @@ from cbdc.sales import Answer, SaleDesk, SaleOrder
 from cbdc.till import Till
 from cbdc.token import KeyLock, Token, TokenId
 from cbdc.transaction import (
+    HandOver,
+    Recover,
     Redeem,
     RegisterKey,
     SignedTransaction,
@@ -132,6 +135,7 @@ class CommercialBank:
         self.customers = CustomerFile(cabinet, gateway, bank_id, entropy)
         self.till = Till(gateway, keys.inventory, f"inventory of bank {bank_id}")
         self._desk = SaleDesk(gateway, books, cabinet, self.till, bank_id, clock)
+        self.overflow = Overflow(gateway, books, cabinet, self.customers, bank_id, self.till.kid, clock)
         self._buying = f"bank {bank_id}/buying"
 
     @property
@@ -234,8 +238,9 @@ class CommercialBank:
     def enrol(self, customer: bytes, public: PublicKey, possession: bytes) -> Receipt:
         """Register a customer's key on the ledger; `possession` is the key's signature over the enrolment.
 
-        Raises E_CUSTOMER_UNKNOWN, E_SIG, or the ledger's refusal (E_KEY_TAKEN, E_TIER).
+        Raises E_BANK_FAILED, E_CUSTOMER_UNKNOWN, E_SIG, or the ledger's refusal (E_KEY_TAKEN, E_TIER).
         """
+        check_serving(self._cabinet, self._bank_id)
         record = self.enrolment(customer, public)
         mine = sign_transaction(record, self._gateway.network, [self._keys.bank])
         public.verify(possession, mine.message)
@@ -276,6 +281,7 @@ class CommercialBank:
 
         The bank's own staff (and a pilot) order here; a customer far away sends a signed `FundOrder` to `fund`.
         """
+        check_serving(self._cabinet, self._bank_id)
         for order in orders:
             self.customers.get(order.customer)
         return self._desk.sell(orders)
@@ -288,6 +294,7 @@ class CommercialBank:
         record = order.record
         if record.bank_id != self._bank_id:
             raise Refused("E_BANK_SCOPE", bank_id=record.bank_id)
+        check_serving(self._cabinet, self._bank_id)
         customer = self.customers.owner_of(record.kid)
         registered = self._gateway.registered(record.kid)
         if registered is None:
@@ -309,8 +316,9 @@ class CommercialBank:
         it: the ledger answers an accepted transaction with its receipt whatever witnesses come with it.
 
         Refusals: E_BUYBACK (no plain transfer of one customer's tokens to the inventory), E_CUSTOMER_KEY,
-        E_MARK_BLOCKS, E_TOKEN_SPENT, E_BOOKS_LEDGER, the ledger's own.
+        E_MARK_BLOCKS, E_TOKEN_SPENT, E_BOOKS_LEDGER, the ledger's own. E_BANK_FAILED is raised.
         """
+        check_serving(self._cabinet, self._bank_id)
         made: dict[TokenId, Token] = {}
         opened: list[Purchase | Answer] = []
         for data in transactions:
@@ -324,7 +332,9 @@ class CommercialBank:
     def _open_buyback(self, data: bytes, made: dict[TokenId, Token]) -> Purchase | Receipt:
         """The purchase in `data`, or the receipt of one that is booked already; `made`: what this group creates."""
         transaction = open_transaction(data, self._gateway.network)
-        if not isinstance(transaction.record, Transfer):
+        if not isinstance(transaction.record, Transfer) or self.overflow.is_promised(
+            transaction.record.nonce
+        ):
             raise Refused("E_BUYBACK", bank_id=self._bank_id)
         row = self._cabinet.get(self._buying, transaction.id)
         if row is not None:
@@ -410,7 +420,18 @@ class CommercialBank:
 
     def _identity(self, transaction: SignedTransaction) -> bytes:
         """The id of the posting; with the bank in it, as one transfer may pay the inventories of two banks."""
-        return follow("bought back", self._bank_id.to_bytes(8, "big"), transaction.id)
+        return bought_back_id(self._bank_id, transaction.id)
+
+    # --- service of holders under supervision, and a bank that has failed ---
+
+    def sign_service(self, record: HandOver | Recover, *others: Signer) -> SignedTransaction:
+        """The bank's word for a handover to it or a recovery; the enforcement authority's must follow."""
+        check_serving(self._cabinet, self._bank_id)
+        return sign_transaction(record, self._gateway.network, [self._keys.bank, *others])
+
+    def fail(self) -> None:
+        """From now on the bank serves nobody: it sells, buys back, enrols and orders nothing. For ever."""
+        stop_serving(self._cabinet, self._bank_id)
 
     def _load(self, row: bytes) -> Purchase:
         values: tuple[Any, ...] = _PURCHASE.load(canonical.decode(row), "purchase")
@@ -440,6 +461,7 @@ class CommercialBank:
         )
 
     def _request(self, id: bytes, kind: int, amount_tiyn: int) -> Request:
+        check_serving(self._cabinet, self._bank_id)
         return self._national_bank.ask(self._keys.bank, (id, kind, self._bank_id, amount_tiyn))
 
     # --- after a crash ---
@@ -450,6 +472,7 @@ class CommercialBank:
         purchases = [self._load(row) for _, row in self._cabinet.all(self._buying)]
         bought = self._carry_out(purchases)
         answers.update((item.transaction.id, answer) for item, answer in zip(purchases, bought, strict=True))
+        self.overflow.resume()
         return answers
 
     def _put(self, rows: list[Row]) -> None:

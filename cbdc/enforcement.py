@@ -8,6 +8,7 @@ another act under its id is E_ID_REUSED.
 """
 
 from cbdc import canonical
+from cbdc.authority import ENFORCEMENT, ROLE_NAMES
 from cbdc.cabinet import Cabinet, Row, follow_nonce
 from cbdc.errors import Refused
 from cbdc.gateway import Gateway
@@ -17,7 +18,16 @@ from cbdc.money import check_tiyn
 from cbdc.record import HASH, Bytes, Group
 from cbdc.selection import choose
 from cbdc.token import KeyLock, Token
-from cbdc.transaction import Freeze, Seize, Transaction, Unfreeze, sign_transaction
+from cbdc.transaction import (
+    Freeze,
+    HandOver,
+    Recover,
+    Seize,
+    SignedTransaction,
+    Transaction,
+    Unfreeze,
+    sign_transaction,
+)
 
 _ACTS = "enforcement/act"
 _ACT = Group((HASH, Bytes()))
@@ -66,6 +76,17 @@ class Enforcement:
             outputs += (Token(choice.change_tiyn, KeyLock(kid)),)
         record = Seize(follow_nonce("seize", id), choice.chosen, outputs, legal_reference)
         return self._send(id, content, record)
+
+    def countersign(self, transaction: SignedTransaction) -> SignedTransaction:
+        """The authority's word beside a bank's, for a handover or a recovery; E_AUTHORITY for any other transaction.
+
+        Whether a bank signed, and the right one, is the ledger's to judge.
+        """
+        if not isinstance(transaction.record, HandOver | Recover):
+            raise Refused("E_AUTHORITY", kid=self._signer.public.kid, role=ROLE_NAMES[ENFORCEMENT])
+        own = sign_transaction(transaction.record, self._gateway.network, [self._signer])
+        witnesses = (*transaction.witnesses, *own.witnesses)
+        return SignedTransaction(transaction.record, transaction.body, transaction.id, witnesses)
 
     def _act(self, id: bytes, record: Transaction) -> Receipt:
         content = record.oid(self._gateway.network)

@@ -36,8 +36,24 @@ class Entry:
 class _Facts(dict[str, object]):
     """Facts for `str.format_map`; a fact the raiser did not give is shown as its name, never as a crash."""
 
+    @classmethod
+    def told(cls, facts: Mapping[str, object], language: str) -> "_Facts":
+        """The facts, with those that are phrases of the catalogue in this language."""
+        said = phrases(language)
+        return cls(
+            {name: said.get(item, item) if type(item) is str else item for name, item in facts.items()}
+        )
+
     def __missing__(self, key: str) -> str:
         return "{" + key + "}"
+
+
+@lru_cache(maxsize=8)
+def phrases(language: str) -> Mapping[str, str]:
+    """What English phrases among the facts are called in a language; nothing for English."""
+    file = resources.files("cbdc").joinpath("catalogue", "phrases.toml")
+    rows = tomllib.loads(file.read_text(encoding="utf-8"))
+    return {phrase: row[language] for phrase, row in rows.items() if language in row}
 
 
 @lru_cache(maxsize=8)
@@ -86,11 +102,11 @@ class TengeError(Exception):
 
     def sentence(self, language: str = "en") -> str:
         """What happened, for a person, in `language`."""
-        return catalogue(language)[self.code].sentence.format_map(_Facts(self.facts))
+        return catalogue(language)[self.code].sentence.format_map(_Facts.told(self.facts, language))
 
     def next_step(self, language: str = "en") -> str:
         """What to do next, for a person, in `language`."""
-        return catalogue(language)[self.code].next.format_map(_Facts(self.facts))
+        return catalogue(language)[self.code].next.format_map(_Facts.told(self.facts, language))
 
     def __str__(self) -> str:
         return f"{self.code}: {self.sentence()} {self.next_step()}"

@@ -9,21 +9,34 @@ onward transfer inherit it, and marked money is neither redeemed nor cashed out.
 `judge` is the one place where a payment meets a definition: the ledger refuses by its first finding that refuses, and
 an explanation tells all of them.
 
-The same definition names its offline `purpose`: what a receiver can judge alone (categories, hops) goes with the
-note, so there is one rule, compiled, not two.
+The same definition names its offline `purpose`: what a receiver can judge alone (categories, hops, caps, windows) goes
+with the note, and a definition that asks for more does not go offline (`offline_purpose`). There is one rule, compiled,
+not two.
 
 Sources: `docs/domain.md`, programmability (marks disappear after the expenditure; while marked no conversion to cash
 or ordinary money); DTO/1, sections 5.13 and 5.19.6.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from cbdc import canonical
-from cbdc.clause import Clause, Finding, Known, Payment
-from cbdc.clauses import MAX_CLAUSES, ClauseKind, Drops, Marks, Release, Share
+from cbdc.canonical import MAX_INTEGER
+from cbdc.clause import (
+    TREASURY_CATEGORY,
+    Clause,
+    Finding,
+    Known,
+    Party,
+    Payment,
+    look_up,
+    standing,
+    take,
+)
+from cbdc.clauses import MAX_CLAUSES, Cap, ClauseKind, Drops, Marks, Release, Share, Window
 from cbdc.errors import Malformed, by_code
 from cbdc.record import (
     AMOUNT,
@@ -149,9 +162,81 @@ def open_statement(envelope: bytes, network: bytes) -> Signed[Statement]:
     return open_envelope(envelope, Statement, network)
 
 
-def check_time(definition: MarkDefinition, now: int) -> None:
-    """E_MARK_TIME unless marked money may move at `now`."""
-    check([_time(definition, now)])
+class PurposeLimit(NamedTuple):
+    """What a receiver with no network holds a payment to: for these payers and payees (empty: all), cap and period."""
+
+    payers: tuple[int, ...]
+    payees: tuple[int, ...]
+    cap_tiyn: int
+    valid_from: int
+    valid_until: int
+
+
+class OfflinePurpose(NamedTuple):
+    """A definition as TRUST carries it: what a receiver can judge alone. Fields in wire order."""
+
+    purpose: int
+    edges: tuple[tuple[int, tuple[int, ...]], ...]
+    person_to_person: int
+    max_hops: int
+    converts: int
+    limits: tuple[PurposeLimit, ...]
+
+
+class NotOffline(NamedTuple):
+    """Why money of a mark cannot go offline, and the rule that keeps it back."""
+
+    problem: str
+    rule: str
+
+
+def offline_purpose(definition: MarkDefinition) -> OfflinePurpose | NotOffline:
+    """What of a definition goes with its notes offline, or why its money cannot go.
+
+    A receiver alone knows the categories, the amount and the time; caps and windows are compiled for it. Clauses that
+    bind only the treasury's handing out, and those that bind free money or a release, ask nothing of a payment offline.
+    """
+    if not definition.max_hops:
+        return NotOffline("its definition allows no hops", "hops")
+    limits = [
+        PurposeLimit((), (), definition.payment_cap_tiyn, definition.valid_from, definition.valid_until)
+    ]
+    for clause in definition.clauses:
+        match clause:
+            case Cap():
+                limits.append(PurposeLimit(clause.payers, clause.payees, clause.cap_tiyn, 0, MAX_INTEGER))
+            case Window():
+                row = PurposeLimit(clause.payers, clause.payees, 0, clause.valid_from, clause.valid_until)
+                limits.append(row)
+            case Release() if definition.converts_on_redeem:
+                return NotOffline("redeeming would free it without documents", clause.name)
+            case Release() | Marks():
+                pass
+            case _ if set(clause.payers) != {TREASURY_CATEGORY}:
+                return NotOffline("a receiver alone cannot judge this rule", clause.name)
+    return OfflinePurpose(
+        definition.purpose,
+        definition.edges,
+        definition.person_to_person,
+        definition.max_hops,
+        definition.converts_on_redeem,
+        tuple(limits),
+    )
+
+
+def judge_offline(definition: MarkDefinition) -> Finding:
+    """Whether money of the mark may be taken offline: E_MARK_OFFLINE with the rule that keeps it back."""
+    purpose = offline_purpose(definition)
+    if isinstance(purpose, NotOffline):
+        facts = {"mark": definition.label, "problem": purpose.problem, "rule": purpose.rule}
+        return Finding(purpose.rule, "offline", "E_MARK_OFFLINE", facts)
+    return Finding("offline", "offline", "", {"mark": definition.label})
+
+
+def judge_over(definition: MarkDefinition, now: int) -> Finding:
+    """Whether what is left may return: E_MARK_NOT_OVER up to the last moment."""
+    facts = {"mark": definition.label, "valid_until": definition.valid_until, "now": now}
+    return Finding("time", "expire", "E_MARK_NOT_OVER" if now <= definition.valid_until else "", facts)
 
 
 def judge(definition: MarkDefinition, payment: Payment, known: Known) -> list[Finding]:
@@ -160,7 +245,7 @@ def judge(definition: MarkDefinition, payment: Payment, known: Known) -> list[Fi
     Clauses outside whose scope the payment lies say nothing; those that only say how money arrives are not asked here
     (`cbdc.clauses.parts_of`, `marking_of`).
     """
-    findings = [_time(definition, payment.now), _edge(definition, payment), _cap(definition, payment)]
+    findings = [judge_time(definition, payment.now), _edge(definition, payment), _cap(definition, payment)]
     payer, payee = payment.payer.category, payment.payee.category
     asked = (
         clause for clause in definition.clauses if not isinstance(clause, Share | Drops | Marks | Release)
@@ -169,20 +254,66 @@ def judge(definition: MarkDefinition, payment: Payment, known: Known) -> list[Fi
 
 
 def check(findings: Iterable[Finding]) -> tuple[tuple[bytes, int], ...]:
-    """What the payment uses up, if every finding allows it; raises the refusal of the first that does not.
-
-    Two clauses that ask for the same document use it up once: it is one payment.
-    """
-    uses: dict[bytes, int] = {}
-    for finding in findings:
+    """What the payment uses up, if every finding allows it; raises the refusal of the first that does not."""
+    found = list(findings)
+    for finding in found:
         if finding.code:
             raise by_code(finding.code, finding.facts)
+    return tuple(uses_of(found).items())
+
+
+def uses_of(findings: Iterable[Finding]) -> dict[bytes, int]:
+    """What findings use up, by counter: two clauses that ask for one document use it up once, for it is one payment."""
+    uses: dict[bytes, int] = {}
+    for finding in findings:
         for name, amount in finding.uses:
             uses[name] = max(amount, uses.get(name, 0))
-    return tuple(uses.items())
+    return uses
 
 
-def _time(definition: MarkDefinition, now: int) -> Finding:
+def judge_release(
+    definition: MarkDefinition,
+    holder: Party,
+    documents: tuple[bytes, ...],
+    released_tiyn: int,
+    now: int,
+    known: Known,
+) -> list[Finding]:
+    """What the release clauses about a holder say of freeing so much on these documents; nothing without clauses.
+
+    Each clause tells what it frees; the last finding, which refuses with E_MARK_RELEASE_SUM when that is too little,
+    uses the documents up. Two clauses that count the same document count it once.
+    """
+    clauses = [clause for clause in definition.releases if clause.frees(holder.category)]
+    taken: Counter[bytes] = Counter()
+    findings: list[Finding] = []
+    left = released_tiyn
+    for clause in clauses:
+        part = (clause.numerator, clause.denominator)
+        found = look_up(clause.register, clause.fact_kind, holder.pseudonym, b"", documents, known, part)
+        good = [item._replace(left_tiyn=max(0, item.left_tiyn - taken[item.counter])) for item in found]
+        good = standing(good, now)
+        freed = 0
+        for name, amount in take(good, left):
+            taken[name] += amount
+            freed += amount
+        left -= freed
+        can = sum(item.left_tiyn for item in good)
+        facts = {"fact_kind": clause.fact_kind, "allowed_tiyn": can, "freed_tiyn": freed}
+        findings.append(clause.allow((), numerator=part[0], denominator=part[1], **facts))
+    if not clauses:
+        return []
+    summary: dict[str, Any] = {
+        "mark": definition.label,
+        "allowed_tiyn": sum(finding.facts["allowed_tiyn"] for finding in findings),
+        "released_tiyn": released_tiyn,
+    }
+    code = "E_MARK_RELEASE_SUM" if left else ""
+    return [*findings, Finding("documents", "documents", code, summary, tuple(taken.items()))]
+
+
+def judge_time(definition: MarkDefinition, now: int) -> Finding:
+    """Whether marked money may move at `now`: E_MARK_TIME outside its period."""
     facts = {
         "mark": definition.label,
         "now": now,

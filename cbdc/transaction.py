@@ -322,6 +322,51 @@ class Attest(Transaction):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class HandOver(Transaction):
+    """A holder's keys are served by another bank from now on: pseudonym, limits, freezes and money stay as they are."""
+
+    pseudonym: bytes
+    from_bank: int
+    to_bank: int
+    keys: tuple[bytes, ...]
+    legal_reference: str
+
+    TYPE: ClassVar[int] = 78
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (
+        NONCE,
+        HASH,
+        Unsigned(1),
+        Unsigned(1),
+        Items(HASH, most=64, least=1),
+        Text(128),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Recover(Transaction):
+    """What a lost key holds goes to another key of the same holder, and the lost one receives no more.
+
+    `old` and `new` are registered keys. A holder with more tokens than one transaction takes is recovered in several.
+    """
+
+    old: bytes
+    new: bytes
+    inputs: tuple[TokenId, ...]
+    outputs: tuple[Token, ...]
+    legal_reference: str
+
+    TYPE: ClassVar[int] = 79
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (
+        NONCE,
+        HASH,
+        HASH,
+        Items(_InputKind(), most=MAX_INPUTS),
+        _SOME_OUTPUTS,
+        Text(128),
+    )
+
+
 KINDS: dict[int, type[Transaction]] = {
     kind.TYPE: kind
     for kind in (
@@ -337,6 +382,8 @@ KINDS: dict[int, type[Transaction]] = {
         SettleOffline,
         RegisterKey,
         RotateKey,
+        HandOver,
+        Recover,
         Attest,
     )
 }
@@ -410,7 +457,7 @@ def _open(data: bytes, network: bytes) -> SignedTransaction:
     type_number, body, witnesses = values
     kind = KINDS.get(type_number) if type(type_number) is int else None
     if kind is None:
-        raise Malformed("E_OBJTYPE", type=str(type_number)[:20], expected="64..76")
+        raise Malformed("E_OBJTYPE", type=str(type_number)[:20], expected="64..79")
     Bytes().load(body, "body")
     assert isinstance(body, bytes)
     record = kind.from_body(body, MAX_TRANSACTION_BYTES)

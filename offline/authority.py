@@ -25,7 +25,7 @@ from cbdc import canonical
 from cbdc.authority import BANK_CA, STATUS, Auth, Authority
 from cbdc.errors import Refused, Unavailable
 from cbdc.keys import Signer, public_key
-from cbdc.marks import MarkDefinition
+from cbdc.marks import MarkDefinition, NotOffline, OfflinePurpose, offline_purpose
 from cbdc.ports import Clock, Entropy
 from cbdc.record import Signed, open_envelope, sign
 from offline.archive import Archive, ArchiveStore, Row
@@ -49,18 +49,31 @@ _STRANGER = b"stranger/"
 _ATTEMPTS = 16
 _TYPE_PLACE = 1
 
-PurposeRow = tuple[int, tuple[tuple[int, tuple[int, ...]], ...], int, int, int]
+
+def purpose_row(definition: MarkDefinition) -> OfflinePurpose:
+    """What a mark's definition means offline, as TRUST carries it: one rule, compiled, not two.
+
+    A mark that does not go offline is carried too, with no hops, so that nobody takes its notes.
+    """
+    found = offline_purpose(definition)
+    if isinstance(found, NotOffline):
+        return OfflinePurpose(definition.purpose, (), 0, 0, 0, ())
+    return found
 
 
-def purpose_row(definition: MarkDefinition) -> PurposeRow:
-    """What a mark's definition means offline, as TRUST carries it: one rule, compiled, not two."""
-    return (
-        definition.purpose,
-        definition.edges,
-        definition.person_to_person,
-        definition.max_hops,
-        definition.converts_on_redeem,
-    )
+def purpose_rows(definitions: Iterable[MarkDefinition]) -> list[OfflinePurpose]:
+    """The rows of these marks, one for each number; E_PARAMETERS when two rules would go offline under one number.
+
+    A note carries only the number, so the money of one mark would pass by the rules of the other.
+    """
+    rows: dict[int, OfflinePurpose] = {}
+    for row in map(purpose_row, definitions):
+        known = rows.get(row.purpose)
+        if known is None or not known.max_hops:
+            rows[row.purpose] = row
+        elif row.max_hops and row != known:
+            raise Refused("E_PARAMETERS", problem=f"two marks go offline under the number {row.purpose}")
+    return list(rows.values())
 
 
 class _Papers:
@@ -363,7 +376,7 @@ class TrustOffice:
         revoke_references: Iterable[bytes] = (),
         taint: Iterable[bytes] = (),
         policy: Policy = INTERMITTENT,
-        purposes: Iterable[PurposeRow] = (),
+        purposes: Iterable[OfflinePurpose] = (),
     ) -> Signed[Trust]:
         """A new full list: what the last one said, and these key ids, references, notes, numbers and purposes.
 

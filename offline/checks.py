@@ -103,6 +103,27 @@ def check_purpose(purpose: int, payer_category: int, payee_category: int, trust:
         )
 
 
+def check_purpose_limits(
+    purpose: int, categories: tuple[int, int], amount_tiyn: int, at: int, trust: TrustView
+) -> None:
+    """Return if a payment of `purpose` between these categories (payer, payee) keeps its caps and windows.
+
+    Raises E_PURPOSE_TIME or E_PURPOSE_CAP. Whether it may pass between them at all, `check_purpose` says.
+    """
+    known = trust.purpose(purpose)
+    for row in known.limits_of(*categories) if known is not None else ():
+        if not row.valid_from <= at <= row.valid_until:
+            raise Refused(
+                "E_PURPOSE_TIME",
+                purpose=purpose,
+                valid_from=row.valid_from,
+                valid_until=row.valid_until,
+                now=at,
+            )
+        if row.cap_tiyn and amount_tiyn > row.cap_tiyn:
+            raise Refused("E_PURPOSE_CAP", purpose=purpose, amount_tiyn=amount_tiyn, cap_tiyn=row.cap_tiyn)
+
+
 def check_alive(record: DeviceCertificate, at: int) -> None:
     """Return if the certificate is valid at `at`; E_CERT_TIME otherwise."""
     if not record.not_before <= at <= record.expires:

@@ -21,7 +21,7 @@ from dataclasses import replace
 from cbdc import canonical
 from cbdc.errors import Refused
 from cbdc.record import Signed, open_envelope
-from offline.checks import check_note, check_purpose
+from offline.checks import check_note, check_purpose, check_purpose_limits
 from offline.element_core import ElementCore, envelope_of
 from offline.element_protocol import ElementStatus, SecureElement
 from offline.element_rules import (
@@ -205,7 +205,8 @@ class SimulatedSecureElement(ElementCore):
         """Take the whole payment for an open invoice; asked again, the same receipt, and no value twice.
 
         Raises E_INVOICE_UNKNOWN (never issued, expired, cancelled, or paid longer ago than the kept receipts), what
-        `check_payer` and `check_incoming` raise, E_CATEGORY, and E_ELEMENT_STATE for a dead element.
+        `check_payer` and `check_incoming` raise, E_CATEGORY, E_PURPOSE_TIME, E_PURPOSE_CAP, and E_ELEMENT_STATE for a
+        dead element.
         """
         state, moment = self._ready(), self._moment(now)
         if invoice in state.receipts:
@@ -219,6 +220,8 @@ class SimulatedSecureElement(ElementCore):
         check_incoming(transfers, caps, payer.record.key, self.kid, invoice, pending, moment)
         category = self.certificate.record.category
         check_purpose(pending.purpose, payer.record.category, category, self.trust_view)
+        categories = (payer.record.category, category)
+        check_purpose_limits(pending.purpose, categories, pending.amount_tiyn, moment, self.trust_view)
         slots = {
             Outpoint(transfer.oid, 0): slot_of_output(transfer.record, 0, cap)
             for transfer, cap in zip(transfers, caps, strict=True)
@@ -250,9 +253,9 @@ class SimulatedSecureElement(ElementCore):
     ) -> tuple[SignedTransfer, ...]:
         """Spend these outpoints for the invoice, the last one giving change; asked again, the same bytes.
 
-        Raises E_ELEMENT_STATE, E_CERT_TIME, E_REVOKED, what `check_open_invoice`, `check_purpose`, `check_age`,
-        `picked`, `check_movable`, `check_out` and `split_amounts` raise, E_OUTBOX_FULL, and E_PAID_BEFORE when it was
-        paid and acknowledged already.
+        Raises E_ELEMENT_STATE, E_CERT_TIME, E_REVOKED, what `check_open_invoice`, `check_purpose`,
+        `check_purpose_limits`, `check_age`, `picked`, `check_movable`, `check_out` and `split_amounts` raise,
+        E_OUTBOX_FULL, and E_PAID_BEFORE when it was paid and acknowledged already.
         """
         state, moment = self._ready(), self._moment(now)
         if invoice.oid in state.outbox:
@@ -262,7 +265,9 @@ class SimulatedSecureElement(ElementCore):
         record, certificate, trust = invoice.record, self.certificate.record, self.trust_view
         check_own_certificate(certificate, trust, moment)
         check_open_invoice(invoice, payee, self.kid, trust, moment)
-        check_purpose(record.purpose, certificate.category, payee.record.category, trust)
+        categories = (certificate.category, payee.record.category)
+        check_purpose(record.purpose, *categories, trust)
+        check_purpose_limits(record.purpose, categories, record.amount_tiyn, moment, trust)
         limits = self._limits()
         check_age(state, limits, moment)
         slots = picked(state, picks, min(record.max_parts, MAX_TOKENS))

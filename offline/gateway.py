@@ -26,11 +26,12 @@ from cbdc.authority import Authority
 from cbdc.errors import Refused
 from cbdc.keys import Signer
 from cbdc.ledger.state import RegisteredKey
+from cbdc.marks import OfflinePurpose
 from cbdc.orders import HolderProof
 from cbdc.ports import Checkpoint, Clock, Entropy, no_checkpoint
 from cbdc.record import Signed, sign
 from offline.archive import ArchiveStore, MemoryArchive
-from offline.authority import DeviceRegister, PurposeRow, TrustOffice
+from offline.authority import DeviceRegister, TrustOffice
 from offline.batch import open_batch
 from offline.escrow import Load, SettlementLedger
 from offline.issue import NoteIssuer
@@ -288,7 +289,7 @@ class OfflineCentre:
         revoke_references: Iterable[bytes] = (),
         taint: Iterable[bytes] = (),
         policy: Policy = INTERMITTENT,
-        purposes: Iterable[PurposeRow] = (),
+        purposes: Iterable[OfflinePurpose] = (),
     ) -> Signed[Trust]:
         """Make a new TRUST list (see `TrustOffice.publish`), once for the request, and let settlement know it."""
         made = self.lists.publish(request_id, revoke, revoke_references, taint, policy, purposes)

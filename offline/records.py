@@ -289,14 +289,22 @@ class SyncAck(Record):
 
 
 _EDGE = Group((_SMALL, Items(_SMALL, most=64)))
+_LIMIT = Group((Items(_SMALL, most=32), Items(_SMALL, most=32), Unsigned(), MOMENT, MOMENT))
+_PURPOSES = Items(
+    Group((_PURPOSE, Items(_EDGE, most=64), Unsigned(0, 1), _SMALL, Unsigned(0, 1), Items(_LIMIT, most=33))),
+    most=256,
+)
+LimitRow = tuple[tuple[int, ...], tuple[int, ...], int, int, int]
+PurposeRow = tuple[int, tuple[tuple[int, tuple[int, ...]], ...], int, int, int, tuple[LimitRow, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Trust(Record):
     """TRUST: what every device should know: revocations, tainted notes, risk policy and purposes.
 
-    `policy` is [[parameter id, value]...]; `purposes` is [[id, edges, person-to-person 0/1, max hops, converts 0/1]...]
-    with edges [[payer category, [payee category...]]...] (DTO/1, 5.19.6).
+    `policy` is [[parameter id, value]...]; `purposes` is [[id, edges, person-to-person 0/1, max hops, converts 0/1,
+    limits]...] with edges [[payer category, [payee category...]]...] (DTO/1, 5.19.6) and limits [[payers, payees, cap
+    (0: none), from, until]...], where no payers or payees are all.
     """
 
     sequence: int
@@ -307,15 +315,14 @@ class Trust(Record):
     revoked_references: tuple[bytes, ...]
     tainted_notes: tuple[bytes, ...]
     policy: tuple[tuple[int, int], ...]
-    purposes: tuple[tuple[int, tuple[tuple[int, tuple[int, ...]], ...], int, int, int], ...]
+    purposes: tuple[PurposeRow, ...]
 
     TYPE: ClassVar[int] = 10
     DOMAIN: ClassVar[bytes] = OFFLINE_DOMAIN
     SCHEMA: ClassVar[tuple[Kind, ...]] = (
         Unsigned(), Unsigned(), MOMENT, MOMENT, Items(Bytes((16,)), most=4_096),
         Items(REFERENCE, most=256), Items(Bytes((16,)), most=4_096), Items(Group((Unsigned(),
-        Unsigned())), most=64), Items(Group((_PURPOSE, Items(_EDGE, most=64), Unsigned(0, 1), _SMALL,
-        Unsigned(0, 1))), most=256),
+        Unsigned())), most=64), _PURPOSES,
     )  # fmt: skip
 
 

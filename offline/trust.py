@@ -18,11 +18,12 @@ from dataclasses import dataclass, field
 
 from cbdc.authority import BANK_CA, ISSUER, ROLE_NAMES, STATUS, Auth, Authority
 from cbdc.errors import Refused
+from cbdc.marks import PurposeLimit
 from cbdc.record import Signed
 from cbdc.token import PERSON, PUPIL
 from offline.admission import find_auth
 from offline.parameters import Parameter, stricter, value_of
-from offline.records import DeviceCertificate, Limits, Trust
+from offline.records import DeviceCertificate, Limits, PurposeRow, Trust
 
 PLAIN = 0
 
@@ -35,7 +36,8 @@ _REFERENCE_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What marked money may do offline: from which category to which, between people or not, and how many hops.
+    """What marked money may do offline: from which category to which, between people or not, how many hops, and how
+    much when.
 
     `edges` maps a payer's category to the payees' categories. `converts` says whether redeeming drops the mark.
     """
@@ -45,6 +47,16 @@ class Purpose:
     person_to_person: bool
     max_hops: int
     converts: bool
+    limits: tuple[PurposeLimit, ...] = ()
+
+    def limits_of(self, payer_category: int, payee_category: int) -> tuple[PurposeLimit, ...]:
+        """The limits that a payment between these categories keeps."""
+        return tuple(
+            row
+            for row in self.limits
+            if (not row.payers or payer_category in row.payers)
+            and (not row.payees or payee_category in row.payees)
+        )
 
     def allows(self, payer_category: int, payee_category: int) -> bool:
         """Whether money of this purpose may pass from one category to the other."""
@@ -73,14 +85,15 @@ class _Lists:
         )
 
 
-def _purpose(row: tuple[int, tuple[tuple[int, tuple[int, ...]], ...], int, int, int]) -> Purpose:
-    number, edges, person_to_person, max_hops, converts = row
+def _purpose(row: PurposeRow) -> Purpose:
+    number, edges, person_to_person, max_hops, converts, limits = row
     return Purpose(
         number,
         {payer: frozenset(payees) for payer, payees in edges},
         bool(person_to_person),
         max_hops,
         bool(converts),
+        tuple(PurposeLimit(*limit) for limit in limits),
     )
 
 

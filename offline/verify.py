@@ -35,6 +35,7 @@ from offline.checks import (
     check_note,
     check_policy,
     check_purpose,
+    check_purpose_limits,
     check_receipt,
     check_standing,
 )
@@ -217,6 +218,9 @@ def _verify_paid(
     _check_moment(bundle, transfers, payer.record, trust, now)
     for token in bundle.tokens:
         _check_edges(token, certificates, trust, own_category)
+    asked = invoice.record
+    categories = (payer.record.category, own_category)
+    check_purpose_limits(asked.purpose, categories, asked.amount_tiyn, now, trust)
     return Payment(bundle, transfers, payer)
 
 
@@ -398,7 +402,8 @@ def _check_expiry(note: Signed[Note], trust: TrustView, now: int) -> None:
 def _check_edges(
     token: HeldToken, certificates: Certificates, trust: TrustView, own_category: int | None
 ) -> None:
-    """V7 for marked money: each step on the line goes from a category to one that the purpose allows.
+    """V7 for marked money: each step on the line goes from a category to one that the purpose allows, within its caps
+    and windows.
 
     The payee of the last step is the receiver itself when `own_category` is given. A payee whose certificate is not
     in the message (it holds another branch) cannot be judged here, and need not be.
@@ -414,4 +419,8 @@ def _check_edges(
         if own_category is not None and place == len(token.transfers):
             category = own_category
         if category is not None:
-            check_purpose(record.purpose, certificates[record.payer].record.category, category, trust)
+            categories = (certificates[record.payer].record.category, category)
+            check_purpose(record.purpose, *categories, trust)
+            # A part is no more than its payment; what the earlier payments were in whole nobody can see here.
+            paid_tiyn = record.outputs[0].amount_tiyn
+            check_purpose_limits(record.purpose, categories, paid_tiyn, record.time, trust)

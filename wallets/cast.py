@@ -4,13 +4,14 @@ A `Member` is a person or a shop with a bank account, an online wallet and perha
 secret: keys come from the cast's sealed keystore by the member's name.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cbdc.errors import Refused
 from cbdc.ledger.memory import MemoryStore
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ledger.store import Store
+from cbdc.policies import PolicySet, preset
 from cbdc.ports import Checkpoint, Clock
 from offline.device import Device
 from offline.records import TIER_SE, TIER_SW, TIER_TEE
@@ -27,7 +28,7 @@ class SandboxPlan:
     `seed` makes everything repeatable; None asks the operating system for keys (`tenge serve`). `store` is the URL of
     the ledger's store (`sqlite:///PATH`), empty for a file in the sandbox's folder, or memory without one. `banks` are
     (name, title, opening reserve in tiyn); the budget's deposit is at one of them. `registers` name the outside
-    registers whose word counts on the ledger.
+    registers whose word counts on the ledger; `policy` holds the limits and the bank's rules.
     """
 
     seed: int | None
@@ -39,6 +40,7 @@ class SandboxPlan:
     budget_tiyn: int = 0
     loss_reserve_tiyn: int = 0
     registers: tuple[str, ...] = ()
+    policy: PolicySet = field(default_factory=lambda: preset("sandbox"))
 
 
 @dataclass(slots=True)

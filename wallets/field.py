@@ -19,10 +19,10 @@ from cbdc.ledger.entry import Receipt
 from cbdc.marks import MarkDefinition
 from cbdc.ports import Checkpoint, Clock, Entropy
 from cbdc.private import make_folder
-from cbdc.record import Signed, Unsigned
+from cbdc.record import Signed, Unsigned, open_envelope
 from cbdc.system import System
 from offline.archive import SqliteArchive
-from offline.authority import purpose_row
+from offline.authority import purpose_rows
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.element_protocol import ElementStatus
@@ -38,9 +38,10 @@ from offline.gateway import (
 from offline.host_store import HostStore, MemoryHostStore, SqliteHostStore
 from offline.journal import Journal, JournalFolder, MemoryJournal
 from offline.opened import OpenedElement, open_for_attack
+from offline.parameters import PARAMETERS
 from offline.purse import check_in, check_slots
 from offline.reconcile import Settings
-from offline.records import Enrol, Trust, open_bundle
+from offline.records import Enrol, Transfer, Trust, open_bundle
 from wallets.case import Case, tell_case
 from wallets.cast import Member
 from wallets.desk import Answers, derived
@@ -51,6 +52,7 @@ from wallets.wallet import find_tokens_of, refresh, send
 DAY_SECONDS = 86_400
 PLAIN = 0
 _REDEEMED = "offline redemptions"
+_TYPE_PLACE = 1  # of an envelope's bytes: [type, body, signature], the type below 128
 
 
 def devices_of(member: Member) -> list[Device]:
@@ -71,8 +73,12 @@ class Field:
         store: WalletStore,
         durable: bool = False,
         titles: Mapping[str, str] | None = None,
+        parameters: Mapping[str, int] | None = None,
     ) -> None:
         self._system = system
+        # Numbers of the offline policy by name; what is not named has its default.
+        named = {one.name: one.id for one in PARAMETERS}
+        self._parameters = {named[name]: value for name, value in (parameters or {}).items()}
         self._titles = titles or {}
         self._entropy = entropy
         self._clock = clock
@@ -140,8 +146,9 @@ class Field:
     def publish(self, definitions: Sequence[MarkDefinition]) -> None:
         """Make the purposes of these marks known in the first TRUST list; again: the same list."""
         self._definitions = tuple(definitions)
-        rows = [purpose_row(definition) for definition in definitions]
-        self.centre.publish(b"purposes" + derived(*(d.body() for d in definitions)), purposes=rows)
+        rows = purpose_rows(definitions)
+        request = b"purposes" + derived(*(d.body() for d in definitions))
+        self.centre.publish(request, policy=self._parameters, purposes=rows)
 
     def _fresh_trust(self) -> Signed[Trust]:
         """Every day on which somebody syncs has a list of its own, so that devices never grow stale in between."""
@@ -159,20 +166,25 @@ class Field:
     def _journal(self, name: str) -> Journal:
         return MemoryJournal() if self._journals is None else self._journals.journal(name)
 
-    def enrol(self, member: Member, tier: int, bank_id: int) -> None:
-        """Give a member a device: element, proof of possession, certificate, first TRUST list. Again: the same one."""
+    def enrol(self, member: Member, tier: int, bank_id: int, serial: int = 0) -> None:
+        """Give a member a device: element, proof of possession, certificate, first TRUST list. Again: the same one.
+
+        A later `serial` is another device of the same owner, whose wallet has another key by now.
+        """
         name = member.wallet.kid.hex()[:32]
+        identity = derived("element", member.name, *([serial] if serial else []))
         element = SimulatedSecureElement(
-            self._journal(name), self._entropy, derived("element", member.name), ES256, attacks_allowed=True
+            self._journal(name), self._entropy, identity, ES256, attacks_allowed=True
         )
-        challenge = self.centre.challenge(bank_id, member.customer)
-        proof = element.enrol(self._system.network, bank_id, challenge)
         self._tiers[member.wallet.kid] = tier
-        nonce = derived("enrol", proof.oid)[:NONCE_BYTES]
-        word = ask_to_enrol(proof, member.wallet.signer, self._system.network, self._clock.now(), nonce)
-        certificate = self.centre.enrol(proof, word)
+        # A device that has its certificate asks for none: its owner may have another key or another bank since.
         if element.status(self._clock.now()).certificate is None:
-            element.provision(self.centre.trust_view, certificate)
+            request = derived("device", member.customer, serial) if serial else member.customer
+            challenge = self.centre.challenge(bank_id, request)
+            proof = element.enrol(self._system.network, bank_id, challenge)
+            nonce = derived("enrol", proof.oid)[:NONCE_BYTES]
+            word = ask_to_enrol(proof, member.wallet.signer, self._system.network, self._clock.now(), nonce)
+            element.provision(self.centre.trust_view, self.centre.enrol(proof, word))
         member.device = Device(element, self._hosts)
         member.device.recover(self._clock.now())
         self._owners[element.public_key.kid] = member
@@ -357,6 +369,12 @@ class Field:
         proofs = [proof for kid in self.reconciler.guilty() for proof in self.reconciler.evidence(kid)]
         files = list(dict.fromkeys(proofs))
         return [(f"case-{number}.dto", data) for number, data in enumerate(files, start=1)]
+
+    def transfers(self) -> Iterator[Signed[Transfer]]:
+        """Every transfer that devices handed in, each once, in the order of the log."""
+        for row in self._stores.evidence.rows(0):
+            if row.leaf and row.envelope[_TYPE_PLACE] == Transfer.TYPE:
+                yield open_envelope(row.envelope, Transfer, self._system.network)
 
     def object_ids(self) -> Iterator[bytes]:
         """The ids of everything devices signed and handed in, in the order of the log."""

@@ -62,6 +62,7 @@ class Sandbox:
             banks=tuple(BankName(number, name) for number, (name, _, _) in enumerate(plan.banks, start=1)),
             registers=(REGISTER, *plan.registers),
             label=plan.label,
+            policy=plan.policy.ledger_policy(),
         )
         self.system = assemble(stores, self._keys.key, self.clock, self._entropy, setup)
         self.store = (
@@ -73,7 +74,14 @@ class Sandbox:
         self.desk = Desk(self.system, self.store, self.clock, self.directory)
         titles = {name: title for name, title, _ in plan.banks}
         self.field = Field(
-            self.system, self._entropy, self.clock, folder, checkpoint, self.store, titles=titles
+            self.system,
+            self._entropy,
+            self.clock,
+            folder,
+            checkpoint,
+            self.store,
+            titles=titles,
+            parameters=plan.policy.offline(),
         )
         self.marks: dict[str, bytes] = {}
         self.definitions: dict[str, Signed[MarkDefinition]] = {}
@@ -113,6 +121,11 @@ class Sandbox:
         )
         sandbox.set_up()
         return sandbox
+
+    @property
+    def entropy(self) -> SeededEntropy:
+        """Chance for what is built over this sandbox: keyed by the keystore, the same when it is opened again."""
+        return self._entropy
 
     def close(self) -> None:
         """Release every file."""
@@ -165,8 +178,7 @@ class Sandbox:
         institution = self.system.banks[self.desk.bank_id(bank)]
         members = []
         for number, name in enumerate(names):
-            signer = self._keys.key(f"wallet/{name}")
-            wallet = Wallet(name, signer, self.store, self.system.ledger, self._entropy, self.clock)
+            wallet = self.wallet(name)
             self.directory[wallet.kid] = name
             agreed = True if consent is None else consent[number]
             customer = derived("customer", name)
@@ -195,6 +207,16 @@ class Sandbox:
         bank = self._plan.banks[0][0]
         tier = 2 if category == PERSON else MERCHANT_TIER
         return self.add_group(name, category, bank, tier, [name], [tiyn_of(deposit_tenge)], [device], "SE")[0]
+
+    def wallet(self, name: str, serial: int = 0) -> Wallet:
+        """The wallet of this name; a later `serial` is the same person's with another key (after a recovery)."""
+        label = f"wallet/{name}/{serial}" if serial else f"wallet/{name}"
+        signer = self._keys.key(label)
+        return Wallet(name, signer, self.store, self.system.ledger, self._entropy, self.clock)
+
+    def secret(self, label: str, name: bytes) -> bytes:
+        """32 bytes that nobody knows and that follow from the sandbox's own secret, for a purpose and a name."""
+        return self._entropy.bytes(label, name, 32)
 
     def group(self, name: str) -> list[Member]:
         """The members of a group, in order; empty for an unknown name."""

@@ -127,6 +127,43 @@ class Wallet:
         amount = sum(payee.amount_tiyn for payee in payees)
         return self._prepare(intent_id, "pay", amount, mark, build, taken, sight, co_signers)
 
+    def prepare_outputs(
+        self,
+        intent_id: bytes,
+        kind: str,
+        outputs: Sequence[Token],
+        taken: set[TokenId] | None = None,
+        nonce: bytes = b"",
+    ) -> Intent:
+        """An intent that pays free money into these outputs, whatever locks they have, change to itself.
+
+        `nonce` is somebody else's where a payment must be known by it; E_FUNDS or E_FUNDS_SCATTERED.
+        """
+
+        def build(inputs: tuple[TokenId, ...], change_tiyn: int) -> Transaction:
+            whole = self._with_change(list(outputs), change_tiyn, b"")
+            return Transfer(nonce or self._nonce(intent_id), inputs, whole)
+
+        return self._prepare(intent_id, kind, sum(token.amount_tiyn for token in outputs), b"", build, taken)
+
+    def prepare_opening(
+        self,
+        intent_id: bytes,
+        kind: str,
+        build: Callable[[bytes], Transaction],
+        others: Sequence[Signer] = (),
+    ) -> Intent:
+        """An intent that opens a lock: `build(nonce)` spends tokens that are not this wallet's alone.
+
+        `others` are further signers whose keys the lock needs; a signer far away sends its signature instead.
+        """
+        known = self._store.intent(self.name, intent_id)
+        if known is not None:
+            return known
+        record = build(self._nonce(intent_id))
+        signed = sign_transaction(record, self._gateway.network, [self.signer, *others])
+        return Intent(self.name, intent_id, kind, signed.encode(), self._clock.now())
+
     def prepare_load(
         self,
         intent_id: bytes,

@@ -132,6 +132,7 @@ def _replay(store: Store, result: Audit, state: _Replayed, log: MerkleLog, times
     """
     whole = True
     last_time = 0
+    seen: set[bytes] = set()
     for place, row in enumerate(store.entries()):
         leaf = leaf_hash(row.data)
         log.append(leaf)
@@ -139,6 +140,9 @@ def _replay(store: Store, result: Audit, state: _Replayed, log: MerkleLog, times
         if whole:
             try:
                 times.append(_replay_entry(result, state, row, place, last_time))
+                if row.transaction_id in seen:
+                    raise Refused("E_AUDIT_REPLAY", index=place)
+                seen.add(row.transaction_id)
                 last_time = times[-1] if leaf == row.leaf else last_time
             except TengeError as error:
                 problem = error

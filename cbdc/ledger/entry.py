@@ -21,6 +21,7 @@ from cbdc import canonical
 from cbdc.authority import LEDGER, Auth, Authority, Root, open_root
 from cbdc.errors import Malformed, Refused
 from cbdc.record import (
+    AMOUNT,
     HASH,
     MOMENT,
     ONLINE_DOMAIN,
@@ -48,13 +49,22 @@ class TierLimits:
     day_limit_tiyn: int
 
 
+MONTH = 1
+YEAR = 2
+PERIOD_NAMES = {MONTH: "month", YEAR: "year"}
+
+
 @dataclass(frozen=True, slots=True)
 class Policy(Record):
-    """The limits of this ledger: [[tier, holding, payment, day]...], and where a day begins (seconds after UTC)."""
+    """The limits of this ledger: [[tier, holding, payment, day]...], and where a day begins (seconds after UTC).
+
+    `periods` adds what the holders of a tier may pay in a calendar month or year: [[tier, MONTH or YEAR, tiyn]...].
+    """
 
     label: str
     tiers: tuple[tuple[int, int, int, int], ...]
     day_offset_seconds: int
+    periods: tuple[tuple[int, int, int], ...] = ()
 
     TYPE: ClassVar[int] = 80
     DOMAIN: ClassVar[bytes] = ONLINE_DOMAIN
@@ -62,6 +72,7 @@ class Policy(Record):
         Text(),
         Items(Group((Unsigned(0, 255), Unsigned(), Unsigned(), Unsigned())), most=64),
         Unsigned(0, 86_399),
+        Items(Group((Unsigned(0, 255), Unsigned(MONTH, YEAR), AMOUNT)), most=64),
     )
 
     def limits(self, tier: int) -> TierLimits:
@@ -71,6 +82,25 @@ class Policy(Record):
     def day(self, now: int) -> int:
         """The number of the day that `now` falls in."""
         return (now + self.day_offset_seconds) // 86_400
+
+    def period(self, kind: int, now: int) -> int:
+        """The number of the calendar month (year x 12 + month - 1) or year that `now` falls in."""
+        month = _month_of(self.day(now))
+        return month if kind == MONTH else month // 12
+
+
+def _month_of(day: int) -> int:
+    """The month, counted from year 0, of a day counted from 1 January 1970 (Gregorian calendar, any year).
+
+    `datetime` ends with the year 9999, and a moment of the ledger does not. Source: H. Hinnant, "chrono-compatible
+    low-level date algorithms", days to civil.
+    """
+    era, of_era = divmod(day + 719_468, 146_097)
+    year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    # March is month 0 here, so that the leap day ends the year; January and February belong to the next one.
+    march_month = (5 * of_year + 2) // 153
+    return (era * 400 + year) * 12 + march_month + 2
 
 
 @lru_cache(maxsize=1_024)

@@ -43,6 +43,7 @@ from cbdc.ledger.state import (
     StateValue,
     decode_value,
     encode_value,
+    holding_counter,
     mark_counter,
     token_id,
     token_key,
@@ -341,6 +342,11 @@ class Ledger:
     def marked_tiyn(self, mark: bytes) -> int:
         """How much money carries a mark, wherever it is."""
         key = mark_counter(mark)
+        return cast(int, self.load([key])[key] or 0)
+
+    def holding_tiyn(self, pseudonym: bytes) -> int:
+        """What a wallet holder holds over all its keys and marks, as guard G9 counts it."""
+        key = holding_counter(pseudonym)
         return cast(int, self.load([key])[key] or 0)
 
 

@@ -47,6 +47,7 @@ PLACES = {
     "Seize": Place((WALLETS,), (TREASURY, RESERVE), one_holder=True, plain=True),
     "ReleaseMark": Place(_PUBLIC, (), one_holder=True),
     "ExpireMark": Place(_PUBLIC, (TREASURY,), plain=True),
+    "Recover": Place((WALLETS,), (), one_holder=True, plain=True),
     "LoadOffline": Place((WALLETS,), (ESCROW,), one_holder=True, plain=True),
     "SettleOffline redeem": Place((ESCROW,), (WALLETS, ESCROW), plain=True),
     "SettleOffline loss": Place((RESERVE,), (ESCROW, RESERVE), plain=True),

@@ -11,7 +11,7 @@ answer):
     G6   marks                the mark is inherited, and its definition allows what happens
     G7   holders              each holder may stand where it stands (cbdc.ledger.places)
     G8   freezes              neither a spender nor a signer is frozen
-    G9   limits               holding, payment and day limits of the tier
+    G9   limits               holding, payment, day and period limits of the tier
     G10  once                 a request, a fact, a statement, a key is used once for ever
     G11  conservation         issued - redeemed = inventory + treasury + wallets + escrow + loss reserve (asserted)
 
@@ -27,9 +27,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from cbdc import keys
-from cbdc.ledger import rules_institutions, rules_marks, rules_payment
+from cbdc.ledger import rules_institutions, rules_marks, rules_payment, rules_service
 from cbdc.ledger.context import Case, open_case
-from cbdc.ledger.entry import Genesis
+from cbdc.ledger.entry import PERIOD_NAMES, Genesis
 from cbdc.ledger.judgement import needed
 from cbdc.ledger.state import (
     FREEZE,
@@ -44,6 +44,7 @@ from cbdc.ledger.state import (
     day_counter,
     holding_counter,
     mark_counter,
+    period_counter,
     token_key,
 )
 from cbdc.ledger.view import View
@@ -53,8 +54,10 @@ from cbdc.transaction import (
     Attest,
     ExpireMark,
     Freeze,
+    HandOver,
     Issue,
     LoadOffline,
+    Recover,
     Redeem,
     RegisterKey,
     ReleaseMark,
@@ -96,6 +99,10 @@ def _rule(case: Case) -> None:
             rules_institutions.decide_register(case, record)
         case RotateKey():
             rules_institutions.decide_rotate(case, record)
+        case HandOver():
+            rules_service.decide_hand_over(case, record)
+        case Recover():
+            rules_service.decide_recover(case, record)
         case Attest():
             rules_institutions.decide_attest(case, record)
         case _:
@@ -121,6 +128,8 @@ def needs(genesis: Genesis, view: View, transaction: SignedTransaction, now: int
         wanted += [StateKey(KEY, kid) for kid in token.lock.kids]
         _about(wanted, view, token)
     day = genesis.policy.day(now)
+    kinds = {kind for _, kind, _ in genesis.policy.periods}
+    periods = [(PERIOD_NAMES[kind], genesis.policy.period(kind, now)) for kind in sorted(kinds)]
     for identity in record.spends:
         key = token_key(identity)
         wanted.append(key)
@@ -129,6 +138,7 @@ def needs(genesis: Genesis, view: View, transaction: SignedTransaction, now: int
             holder = _about(wanted, view, spent)
             if holder is not None:
                 wanted += (StateKey(FREEZE, holder.pseudonym), day_counter(holder.pseudonym, day))
+                wanted += [period_counter(holder.pseudonym, *period) for period in periods]
     wanted += needed(genesis, view, transaction, now)
     if record.spends:
         signers = (view.get(StateKey(KEY, kid)) for kid, _ in transaction.witnesses)
@@ -166,6 +176,10 @@ def _named(genesis: Genesis, view: View, record: object) -> list[StateKey]:
         case RotateKey():
             new = keys.key_id(record.algorithm, record.public_key)
             return [StateKey(KEY, record.old), StateKey(KEY, new)]
+        case HandOver():
+            return [bank_counter(record.pseudonym), *(StateKey(KEY, kid) for kid in record.keys)]
+        case Recover():
+            return [StateKey(KEY, record.old), StateKey(KEY, record.new)]
         case ReleaseMark():
             opened = (open_statement(envelope, genesis.network) for envelope in record.statements)
             return [StateKey(REGISTER, statement.oid) for statement in opened]

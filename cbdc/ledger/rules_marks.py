@@ -13,14 +13,23 @@ from collections import Counter
 from collections.abc import Iterable
 
 from cbdc import authority
-from cbdc.clause import Party, fact_problem, look_up, take
+from cbdc.clause import Party
 from cbdc.clauses import marking_of, parts_of
 from cbdc.errors import Refused, by_code
 from cbdc.ledger.context import Case, check_not_frozen, create_all, open_locks, signing_as, spend_all
-from cbdc.ledger.judgement import Held, Seen, crowded, flows, judged
+from cbdc.ledger.judgement import Held, Judged, Seen, crowded, flows, judged
 from cbdc.ledger.places import Holder, check_places, identity
 from cbdc.ledger.state import COUNTER, KEY, MARK, RegisteredKey, StateKey
-from cbdc.marks import MarkDefinition, Statement, check, judge, open_definition, open_statement
+from cbdc.marks import (
+    MarkDefinition,
+    Statement,
+    check,
+    judge,
+    judge_over,
+    judge_release,
+    open_definition,
+    open_statement,
+)
 from cbdc.money import share
 from cbdc.record import Signed
 from cbdc.token import TREASURY_ACCOUNT, KeyLock, Token
@@ -32,8 +41,11 @@ def definition_of(case: Case, mark: bytes) -> MarkDefinition:
     return open_definition(case.draft.mark_envelope(mark), case.genesis.network).record
 
 
-def _learn_definition(case: Case, envelope: bytes) -> None:
-    # Signed by a treasury certificate that is valid now, and brought by the treasury account that it names.
+def learn_definition(case: Case, envelope: bytes) -> None:
+    """Take a definition that a treasury certificate valid now signed, and the treasury account that it names brings.
+
+    Raises E_SIG or E_MARK_ISSUER.
+    """
     signed = open_definition(envelope, case.genesis.network)
     _verify_by_treasury(case, signed)
     own = KeyLock(signed.record.issuer)
@@ -84,13 +96,8 @@ def check_transfer(case: Case, record: Transfer) -> None:
     """G6 for a transfer: marked money arrives as its definition says, free money is marked by those who may, and every
     payment under a mark is judged by its definition."""
     if record.definition:
-        _learn_definition(case, record.definition)
-    mark = single_mark(case)
-    spent = [(token, holder) for _, token, holder in case.draft.spent]
-    marks = dict.fromkeys([mark, *(token.mark for token, _ in case.draft.created)])
-    definitions = {name: definition_of(case, name) for name in marks if name}
-    vouchers = _signing_holders(case)
-    payments = judged(case.genesis, definitions, record, spent, case.draft.created, vouchers, case.now)
+        learn_definition(case, record.definition)
+    mark, spent, payments = payments_of(case, record)
     if crowd := crowded(payments):
         raise Refused("E_MARK_PAYEES", mark=crowd.definition.label, payments=len(payments))
     if mark:
@@ -101,6 +108,17 @@ def check_transfer(case: Case, record: Transfer) -> None:
     for definition, payment in payments:
         for name, amount in check(judge(definition, payment, seen)):
             case.draft.moved[StateKey(COUNTER, name)] += amount
+
+
+def payments_of(case: Case, record: Transfer) -> tuple[bytes, list[Held], list[Judged]]:
+    """The mark of the inputs, what was spent, and the payments that marks judge; E_MARK_MIXED, E_MARK_UNKNOWN."""
+    mark = single_mark(case)
+    spent = [(token, holder) for _, token, holder in case.draft.spent]
+    marks = dict.fromkeys([mark, *(token.mark for token, _ in case.draft.created)])
+    definitions = {name: definition_of(case, name) for name in marks if name}
+    vouchers = _signing_holders(case)
+    created = case.draft.created
+    return mark, spent, judged(case.genesis, definitions, record, spent, created, vouchers, case.now)
 
 
 def _signing_holders(case: Case) -> frozenset[Holder]:
@@ -195,7 +213,10 @@ def decide_release(case: Case, record: ReleaseMark) -> None:
     proven = sum(statement.record.amount_tiyn for statement in statements)
     if definition.evidence and proven < released:
         raise Refused("E_MARK_EVIDENCE", mark=definition.label, proven_tiyn=proven, released_tiyn=released)
-    _use_documents(case, record, definition, Party(pseudonym, category), released)
+    holder, seen = Party(pseudonym, category), Seen(case.view, case.draft)
+    findings = judge_release(definition, holder, record.documents, released, case.now, seen)
+    for name, amount in check(findings):
+        case.draft.moved[StateKey(COUNTER, name)] += amount
     check_places(case, "ReleaseMark")
     check_not_frozen(case)
     for statement in statements:
@@ -205,35 +226,6 @@ def decide_release(case: Case, record: ReleaseMark) -> None:
 def _has_release(definition: MarkDefinition, category: int) -> bool:
     """Whether some release clause is about this category, if there is any at all."""
     return not definition.releases or any(clause.frees(category) for clause in definition.releases)
-
-
-def _use_documents(
-    case: Case, record: ReleaseMark, definition: MarkDefinition, holder: Party, released_tiyn: int
-) -> None:
-    """E_MARK_RELEASE_SUM unless the documents that the release clauses ask for allow as much as is released."""
-    clauses = [clause for clause in definition.releases if clause.frees(holder.category)]
-    if not clauses:
-        return
-    seen, left, allowed = Seen(case.view, case.draft), released_tiyn, 0
-    for clause in clauses:
-        found = look_up(
-            clause.register,
-            clause.fact_kind,
-            holder.pseudonym,
-            b"",
-            record.documents,
-            seen,
-            (clause.numerator, clause.denominator),
-        )
-        standing = [item for item in found if not fact_problem(item.fact, case.now)]
-        allowed += sum(item.left_tiyn for item in standing)
-        for name, amount in take(standing, left):
-            case.draft.moved[StateKey(COUNTER, name)] += amount
-            left -= amount
-    if left:
-        raise Refused(
-            "E_MARK_RELEASE_SUM", mark=definition.label, allowed_tiyn=allowed, released_tiyn=released_tiyn
-        )
 
 
 def _check_statement(
@@ -260,10 +252,7 @@ def decide_expire(case: Case, record: ExpireMark) -> None:
     if not mark:
         raise Refused("E_MARK_NONE")
     definition = definition_of(case, mark)
-    if case.now <= definition.valid_until:
-        raise Refused(
-            "E_MARK_NOT_OVER", mark=definition.label, valid_until=definition.valid_until, now=case.now
-        )
+    check([judge_over(definition, case.now)])
     # The account is a holder, not a key: after a rotation it is still the same account.
     account = case.view[StateKey(KEY, definition.return_to)]
     for token, holder in case.draft.created:

@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from cbdc.canonical import MAX_INTEGER
 from cbdc.errors import Refused
 from cbdc.ledger.context import Case, check_not_frozen, create_all, open_locks, spend_all
-from cbdc.ledger.entry import TierLimits
+from cbdc.ledger.entry import PERIOD_NAMES, TierLimits
 from cbdc.ledger.places import check_lock_holders, check_places
 from cbdc.ledger.rules_marks import check_kept, check_transfer, definition_of, single_mark
-from cbdc.ledger.state import day_counter, holding_counter
+from cbdc.ledger.state import day_counter, holding_counter, period_counter
 from cbdc.ledger.view import number
-from cbdc.marks import check_time
+from cbdc.marks import check, judge_offline, judge_time
 from cbdc.token import ESCROW, holder_class
 from cbdc.transaction import LoadOffline, Transfer
 
@@ -45,9 +45,7 @@ def decide_load(case: Case, record: LoadOffline) -> None:
     check_kept(case, mark)
     if mark:
         definition = definition_of(case, mark)
-        if not definition.max_hops:
-            raise Refused("E_MARK_OFFLINE", mark=definition.label)
-        check_time(definition, case.now)
+        check([judge_offline(definition), judge_time(definition, case.now)])
     check_places(case, "LoadOffline")
     categories = [holder.category for _, holder in case.draft.created]
     notes = load_notes(categories)
@@ -69,7 +67,7 @@ def load_notes(categories: list[int]) -> int:
 def check_limits(case: Case) -> None:
     """G9: what each wallet holder pays and comes to hold is within its tiers' limits; first who pays, then who gets.
 
-    Raises E_LIMIT_PAYMENT, E_LIMIT_DAY or E_LIMIT_HOLDING with the limit and what was tried.
+    Raises E_LIMIT_PAYMENT, E_LIMIT_DAY, E_LIMIT_PERIOD or E_LIMIT_HOLDING with the limit and what was tried.
     """
     flow: Counter[bytes] = Counter()
     paying: dict[bytes, set[int]] = {}
@@ -107,6 +105,21 @@ def _check_payment(case: Case, pseudonym: bytes, limits: list[TierLimits], paid_
             raise Refused("E_LIMIT_DAY", tier=row.tier, paid_tiyn=total, limit_tiyn=row.day_limit_tiyn)
     if any(row.day_limit_tiyn for row in limits):
         case.draft.moved[key] += paid_tiyn
+    tiers = {row.tier for row in limits}
+    for tier, kind, limit_tiyn in case.genesis.policy.periods:
+        if tier in tiers:
+            _check_period(case, pseudonym, (tier, kind, limit_tiyn), paid_tiyn)
+
+
+def _check_period(case: Case, pseudonym: bytes, limit: tuple[int, int, int], paid_tiyn: int) -> None:
+    tier, kind, limit_tiyn = limit
+    name = PERIOD_NAMES[kind]
+    key = period_counter(pseudonym, name, case.genesis.policy.period(kind, case.now))
+    total = number(case.view, key) + paid_tiyn
+    if total > limit_tiyn:
+        raise Refused("E_LIMIT_PERIOD", tier=tier, period=name, paid_tiyn=total, limit_tiyn=limit_tiyn)
+    # Two tiers of one holder count the same payment in the same counter, and it is one payment.
+    case.draft.moved[key] = paid_tiyn
 
 
 def _check_holding(case: Case, pseudonym: bytes, limits: list[TierLimits], received_tiyn: int) -> None:

@@ -130,6 +130,12 @@ def day_counter(pseudonym: bytes, day: int) -> StateKey:
 
 
 @lru_cache(maxsize=65_536)
+def period_counter(pseudonym: bytes, name: str, number: int) -> StateKey:
+    """The counter of what a wallet holder paid in one calendar month or year (`Policy.period`)."""
+    return counter(name, pseudonym, str(number))
+
+
+@lru_cache(maxsize=65_536)
 def bank_counter(pseudonym: bytes) -> StateKey:
     """Which institution answers for a pseudonym: its bank id plus one, written at its first registration."""
     return counter("bank", pseudonym)

@@ -16,8 +16,8 @@ class Hand:
 
     def __init__(self) -> None:
         self.world: Scene = scene()
-        self.world.freeze("rich")
         self.world.attest("supplier", 5)
+        self.world.freeze("rich")
         store = self.world.store
         assert isinstance(store, MemoryStore)
         self.store = store

@@ -3,11 +3,11 @@
 from typing import Any
 
 from cbdc.clause import PAYEE, BasketLine
-from cbdc.clauses import Document, Drops, Marks, Release, Share
+from cbdc.clauses import Cap, Document, Drops, Listed, Marks, Release, Share
 from cbdc.marks import MarkDefinition
 from cbdc.record import Signed
 from cbdc.token import CANTEEN, MERCHANT, PUPIL, SUPPLIER, TREASURY_ACCOUNT, QuorumLock, TokenId
-from cbdc.transaction import ReleaseMark, SignedTransaction, Transfer
+from cbdc.transaction import LoadOffline, ReleaseMark, SignedTransaction, Transfer
 from tests.cbdc.rows_clauses import (
     ACT,
     INVOICE,
@@ -24,7 +24,7 @@ from tests.cbdc.rows_clauses import (
 )
 from tests.cbdc.rows_limits import monthly
 from tests.cbdc.scene import CASH, FORTUNE, Rows, Scene
-from tests.cbdc.world import END
+from tests.cbdc.world import END, fixed_bytes
 
 ROWS = Rows()
 
@@ -329,6 +329,26 @@ def holder_that_no_release_clause_names(s: Scene) -> SignedTransaction:
 def released_on_no_paper(s: Scene) -> SignedTransaction:
     act(s)
     return free(s, 1)
+
+
+# --- LoadOffline ---
+
+
+@ROWS("LoadOffline", "E_MARK_OFFLINE")
+def mark_asks_for_what_no_receiver_knows(s: Scene) -> SignedTransaction:
+    clause = Listed("licence", (), (), s.kid("register"), 1, 2)
+    definition = s.definition("licensed", clauses=(clause,))
+    s.tokens["licensed"] = s.mark(definition, ("pupil", 9_000))[0]
+    outputs = (s.out("escrow", 9_000, definition.oid),)
+    return s.sign(LoadOffline(s.nonce(), (s.tokens["licensed"],), outputs, fixed_bytes("device"), 1), "pupil")
+
+
+@ROWS("LoadOffline")
+def mark_whose_caps_a_receiver_knows(s: Scene) -> SignedTransaction:
+    definition = s.definition("capped", clauses=(Cap("cap", (), (), 5),))
+    token = s.mark(definition, ("pupil", 9_000))[0]
+    outputs = (s.out("escrow", 9_000, definition.oid),)
+    return s.sign(LoadOffline(s.nonce(), (token,), outputs, fixed_bytes("device"), 1), "pupil")
 
 
 # --- Attest ---

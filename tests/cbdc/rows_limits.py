@@ -88,6 +88,24 @@ def payee_gets_too_much_in_a_month(s: Scene) -> SignedTransaction:
 
 
 @ROWS("Transfer", "E_MARK_PERIOD")
+def payee_gets_too_much_from_two_payers(s: Scene) -> SignedTransaction:
+    definition = define(s, monthly(2 * PAID - 1, PAYEE))
+    s.register("friend", PUPIL, tier=0)
+    token = s.mark(definition, ("friend", PAID))[0]
+    s.do(Transfer(s.nonce(), (token,), (s.out("canteen", PAID, definition.oid),)), "friend")
+    return pay(s, mark=definition)
+
+
+@ROWS("Transfer")
+def two_payers_have_a_month_each(s: Scene) -> SignedTransaction:
+    definition = define(s, monthly(PAID, PAYER))
+    s.register("friend", PUPIL, tier=0)
+    token = s.mark(definition, ("friend", PAID))[0]
+    s.do(Transfer(s.nonce(), (token,), (s.out("canteen", PAID, definition.oid),)), "friend")
+    return pay(s, mark=definition)
+
+
+@ROWS("Transfer", "E_MARK_PERIOD")
 def too_much_goes_between_the_two(s: Scene) -> SignedTransaction:
     return again(s, pay(s, monthly(2 * PAID - 1, PAIR)))
 

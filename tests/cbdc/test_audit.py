@@ -147,6 +147,17 @@ def test_a_replayed_transaction_is_refused_by_the_rules() -> None:
     assert hand.found() == {(f"entry {SIZE}", "E_FROZEN")}
 
 
+def test_what_a_register_said_once_is_not_said_again_for_it() -> None:
+    """No rule refuses it twice: the ledger could bring back what the register took back since."""
+    hand = Hand()
+    row = hand.rows[-2]
+    entry = open_entry(row.data)
+    data = Entry(SIZE, open_entry(hand.rows[-1].data).time, entry.payload).encode()
+    hand.rows.append(EntryRow(SIZE, row.transaction_id, data, leaf_hash(data)))
+    hand.relog()
+    assert hand.found() == {(f"entry {SIZE}", "E_AUDIT_REPLAY")}
+
+
 def test_an_entry_that_no_rule_allows() -> None:
     """The ledger's own key logs an issue that no officer signed."""
     hand = Hand()
@@ -181,7 +192,7 @@ def test_a_genesis_that_cannot_be_read() -> None:
 
 
 def test_a_changed_head_is_named() -> None:
-    for place in range(0, len(Hand().heads), 5):
+    for place in range(0, len(Hand().heads) - 1, 5):
         hand = Hand()
         size = hand.sizes[place]
         hand.heads[place] = flipped(hand.heads[place], len(hand.heads[place]) - 1)

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 
 from cbdc.accounts import being_sold
-from cbdc.customers import TIERS, sandbox_policy
+from cbdc.customers import sandbox_policy
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
 from cbdc.keys import SoftwareKey
 from cbdc.ledger.entry import Receipt
 from cbdc.money import tenge
 from cbdc.orders import FundOrder
+from cbdc.policies import preset
 from cbdc.record import Signed, sign
 from cbdc.sales import SaleOrder
 from cbdc.system import System
@@ -371,5 +372,5 @@ def test_the_sandbox_s_tiers_are_named_assumptions() -> None:
     policy = sandbox_policy()
     assert policy.limits(1).holding_limit_tiyn == tenge(12_975)
     assert [row[0] for row in policy.tiers] == [1, 2, 3, 4]
-    assert all(tier.note.startswith("assumption") for tier in TIERS)
+    assert all(rule.note.startswith("assumption") for rule in preset("sandbox").rules)
     assert policy.day(START) != policy.day(START + 86_400)

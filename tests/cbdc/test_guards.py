@@ -17,8 +17,10 @@ from cbdc.transaction import (
     Attest,
     ExpireMark,
     Freeze,
+    HandOver,
     Issue,
     LoadOffline,
+    Recover,
     Redeem,
     RegisterKey,
     ReleaseMark,
@@ -31,7 +33,7 @@ from cbdc.transaction import (
     Unfreeze,
 )
 from tests.cbdc.scene import CASH, HELD, Scene, scene
-from tests.cbdc.world import PAYMENT_LIMIT, answer_of, fixed_bytes, picture
+from tests.cbdc.world import BANK_ONE, BANK_TWO, PAYMENT_LIMIT, answer_of, fixed_bytes, picture
 
 Wrong = frozenset[str]
 GHOST = TokenId(fixed_bytes("ghost"), 0)
@@ -200,6 +202,21 @@ def attest(s: Scene, wrong: Wrong) -> Made:
     return Made(s.attest_record("supplier", 5), ["operator" if "G4" in wrong else "register"])
 
 
+def hand_over(s: Scene, wrong: Wrong) -> Made:
+    banks = (7 if "G7" in wrong else BANK_ONE, BANK_TWO)
+    record = HandOver(s.nonce(), s.pseudonym("ayan"), *banks, (s.kid("ayan"),), "resolution")
+    return Made(record, ["enforcement", "bank1" if "G4" in wrong else "bank2"])
+
+
+def recover(s: Scene, wrong: Wrong) -> Made:
+    s.register("ayan.2")
+    inputs = [s.tokens["ayan"], *([GHOST] if "G3" in wrong else [])]
+    payee = "aruzhan" if "G7" in wrong else "ayan.2"
+    output = s.out(payee, CASH - ("G5" in wrong), s.meals if "G6" in wrong else b"")
+    record = Recover(s.nonce(), s.kid("ayan"), s.kid("ayan.2"), tuple(inputs), (output,), "loss")
+    return Made(record, ["ayan.2", "enforcement", "bank2" if "G4" in wrong else "bank1"])
+
+
 Recipe = Callable[[Scene, Wrong], Made]
 
 _ALWAYS = {"G1": "E_WITNESS_TWICE", "G2": "E_KEY_UNKNOWN"}
@@ -248,6 +265,11 @@ CODES: dict[type[Transaction], tuple[Recipe, dict[str, str]]] = {
     RegisterKey: (register, _ALWAYS | {"G4": "E_BANK_SCOPE", "G9": "E_TIER", "G10": "E_KEY_TAKEN"}),
     RotateKey: (rotate, _ALWAYS | {"G4": "E_BANK_SCOPE", "G10": "E_KEY_TAKEN"}),
     Attest: (attest, _ALWAYS | {"G4": "E_AUTHORITY"}),
+    HandOver: (hand_over, _ALWAYS | {"G4": "E_BANK_SCOPE", "G7": "E_HANDOVER_BANK"}),
+    Recover: (
+        recover,
+        _SPENDING | {"G4": "E_BANK_SCOPE", "G6": "E_MARK_DROPPED", "G7": "E_CATEGORY_LEDGER"},
+    ),
 }
 
 

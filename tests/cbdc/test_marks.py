@@ -7,18 +7,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cbdc.clause import Fact, Party, Payment
+from cbdc.canonical import MAX_INTEGER
+from cbdc.clause import MONTH, PAYEE, Fact, Party, Payment
+from cbdc.clauses import (
+    Cap,
+    Document,
+    Drops,
+    Estimate,
+    Goods,
+    Listed,
+    Marks,
+    Period,
+    Prices,
+    Release,
+    Share,
+    Window,
+)
 from cbdc.errors import TengeError
 from cbdc.marks import (
     MarkDefinition,
+    NotOffline,
+    OfflinePurpose,
+    PurposeLimit,
     Statement,
     check,
-    check_time,
     judge,
+    judge_time,
+    offline_purpose,
     open_definition,
     open_statement,
 )
-from cbdc.token import CANTEEN, PUPIL, SUPPLIER
+from cbdc.token import CANTEEN, PUPIL, SUPPLIER, TREASURY_ACCOUNT
 from tests.cbdc.world import START, World, answer_of
 
 
@@ -141,10 +160,65 @@ def test_no_cap_is_no_limit() -> None:
     assert answer_of(check_payment, free, PUPIL, CANTEEN, 2**50, NOW) == "ok"
 
 
+LIMIT = PurposeLimit((), (), CAP, MEALS.record.valid_from, MEALS.record.valid_until)
+REGISTER = bytes(32)
+SCOPE = ("rule", (PUPIL,), (CANTEEN,))
+TO_HOLDERS = ("rule", (TREASURY_ACCOUNT,), ())
+
+
+@pytest.mark.parametrize(
+    ("clauses", "more"),
+    [
+        ((), ()),
+        ((Cap(*SCOPE, 5),), (PurposeLimit((PUPIL,), (CANTEEN,), 5, 0, MAX_INTEGER),)),
+        ((Window(*SCOPE, 5, 6),), (PurposeLimit((PUPIL,), (CANTEEN,), 0, 5, 6),)),
+        ((Marks(*SCOPE, 1, 2),), ()),
+        ((Listed(*TO_HOLDERS, REGISTER, 1, PAYEE),), ()),
+        ((Document(*TO_HOLDERS, REGISTER, 1, PAYEE),), ()),
+    ],
+)
+def test_what_a_receiver_can_judge_goes_offline(clauses: Any, more: tuple[PurposeLimit, ...]) -> None:
+    definition = replace(MEALS.record, clauses=clauses)
+    assert offline_purpose(definition) == OfflinePurpose(7, definition.edges, 0, 2, 1, (LIMIT, *more))
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [
+        Listed(*SCOPE, REGISTER, 1, PAYEE),
+        Document(*SCOPE, REGISTER, 1, PAYEE),
+        Goods(*SCOPE, 1, ((1, 2),)),
+        Prices(*SCOPE, ((1, 2),)),
+        Estimate(*SCOPE, ((1, 2),)),
+        Period(*SCOPE, MONTH, PAYEE, 5),
+        Share(*SCOPE, 1, 2, REGISTER),
+        Drops(*SCOPE),
+        Release("rule", (CANTEEN,), (), REGISTER, 1, 1, 2),
+        Listed("rule", (TREASURY_ACCOUNT, PUPIL), (), REGISTER, 1, PAYEE),
+        Listed("rule", (), (), REGISTER, 1, PAYEE),
+    ],
+    ids=lambda clause: clause.KIND,
+)
+def test_what_a_receiver_cannot_judge_stays_online(clause: Any) -> None:
+    answer = offline_purpose(replace(MEALS.record, clauses=(Cap("cap", (), (), 5), clause)))
+    assert isinstance(answer, NotOffline)
+    assert answer.rule == "rule"
+
+
+def test_no_hops_is_no_way_offline() -> None:
+    assert offline_purpose(replace(MEALS.record, max_hops=0)) == ("its definition allows no hops", "hops")
+
+
+def test_a_release_clause_goes_offline_where_redeeming_frees_nothing() -> None:
+    clause = Release("rule", (CANTEEN,), (), REGISTER, 1, 1, 2)
+    kept = replace(MEALS.record, clauses=(clause,), converts_on_redeem=0)
+    assert offline_purpose(kept) == OfflinePurpose(7, kept.edges, 0, 2, 0, (LIMIT,))
+
+
 @given(now=st.integers(0, 2**40))
 def test_time_is_the_closed_interval(now: int) -> None:
     inside = MEALS.record.valid_from <= now <= MEALS.record.valid_until
-    assert answer_of(check_time, MEALS.record, now) == ("ok" if inside else "E_MARK_TIME")
+    assert judge_time(MEALS.record, now).code == ("" if inside else "E_MARK_TIME")
 
 
 @given(

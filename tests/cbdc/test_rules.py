@@ -20,6 +20,7 @@ from tests.cbdc import (
     rows_limits,
     rows_marks,
     rows_payment,
+    rows_service,
 )
 from tests.cbdc.scene import CASH, Row, scene
 from tests.cbdc.world import CERTIFIED, DAY, END, START, World, answer_of, picture
@@ -33,6 +34,7 @@ ROWS = [
     *rows_limits.ROWS,
     *rows_institutions.ROWS,
     *rows_keys.ROWS,
+    *rows_service.ROWS,
 ]
 
 # Guard G1 judges bytes: its codes have their rows in test_transaction.py and in the vectors.

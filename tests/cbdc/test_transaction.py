@@ -69,6 +69,9 @@ DRAWN: dict[str, st.SearchStrategy[Any]] = {
     "bank_id": st.integers(0, 99),
     "tier": st.integers(0, 255),
     "category": st.integers(1, 255),
+    "from_bank": st.integers(1, 99),
+    "to_bank": st.integers(1, 99),
+    "keys": st.lists(HASHES, min_size=1, max_size=3).map(tuple),
     "lines": st.lists(
         st.builds(BasketLine, st.integers(0, 2**32 - 1), st.integers(1, 10**9), st.integers(1, 2**40)),
         max_size=3,
@@ -139,7 +142,7 @@ def test_the_id_covers_network_kind_and_body_and_nothing_else() -> None:
 
 
 def test_the_list_is_closed() -> None:
-    assert sorted(KINDS) == list(range(64, 77))
+    assert sorted(KINDS) == [*range(64, 77), 78, 79]
 
 
 def packed(*values: Any) -> bytes:

@@ -18,12 +18,17 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.house import made_pilots, made_protocol, made_systems
+from tests.house import made_pilots, made_policies, made_protocol, made_systems
 from tests.house.tree import ROOT
 
 Maker = Callable[[str], str]
 
-MAKERS: Mapping[str, Maker] = {**made_protocol.MAKERS, **made_pilots.MAKERS, **made_systems.MAKERS}
+MAKERS: Mapping[str, Maker] = {
+    **made_protocol.MAKERS,
+    **made_pilots.MAKERS,
+    **made_policies.MAKERS,
+    **made_systems.MAKERS,
+}
 
 _PART = re.compile(
     r"^<!-- made: (?P<maker>\S+)(?: (?P<argument>[^\n]*?))? -->\n.*?^<!-- /made -->$",

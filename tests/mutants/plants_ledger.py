@@ -215,12 +215,6 @@ GUARDS = Field(
             "    check_not_frozen(case)\n",
         ),
         (
-            "marked-money-always-loadable",
-            "Money whose mark forbids it goes offline.",
-            "        if not definition.max_hops:",
-            "        if False:",
-        ),
-        (
             "notes-behind-change",
             "A load's escrow tokens and notes no longer stand side by side.",
             "    if not notes or ESCROW in categories[notes:]:",

@@ -47,10 +47,58 @@ MARKS = Field(
             '"E_MARK_CAP" if cap and payment.amount_tiyn > cap + 1 else ""',
         ),
         (
+            "mark-expired-on-its-last-second",
+            "The treasury takes money back while it may still be spent.",
+            "if now <= definition.valid_until else",
+            "if now < definition.valid_until else",
+        ),
+        (
+            "marked-money-always-loadable",
+            "Money whose mark forbids it goes offline.",
+            'return Finding(purpose.rule, "offline", "E_MARK_OFFLINE", facts)',
+            'return Finding(purpose.rule, "offline", "", facts)',
+        ),
+        (
+            "what-a-receiver-cannot-judge-goes-offline",
+            "Money that only buys milk goes offline, where nobody asks.",
+            "            case _ if set(clause.payers) != {TREASURY_CATEGORY}:",
+            "            case _ if False:",
+        ),
+        (
+            "redeeming-frees-what-documents-should",
+            "A contractor takes retained money offline and home again, free.",
+            "            case Release() if definition.converts_on_redeem:",
+            "            case Release() if False:",
+        ),
+        (
+            "release-beyond-the-documents",
+            "A contractor frees what should be retained.",
+            'code = "E_MARK_RELEASE_SUM" if left else ""',
+            'code = ""',
+        ),
+        (
+            "release-uses-nothing-up",
+            "One act frees money again and again.",
+            'Finding("documents", "documents", code, summary, tuple(taken.items()))',
+            'Finding("documents", "documents", code, summary)',
+        ),
+        (
+            "release-on-what-was-taken-back",
+            "An act that its register took back frees money.",
+            "        good = standing(good, now)\n",
+            "",
+        ),
+        (
+            "one-act-under-two-clauses",
+            "Two release clauses count one act twice.",
+            "max(0, item.left_tiyn - taken[item.counter])",
+            "item.left_tiyn",
+        ),
+        (
             "a-document-used-up-twice-by-one-payment",
             "Two clauses that ask for the same invoice halve what it is good for.",
-            "uses[name] = max(amount, uses.get(name, 0))",
-            "uses[name] = amount + uses.get(name, 0)",
+            "            uses[name] = max(amount, uses.get(name, 0))",
+            "            uses[name] = amount + uses.get(name, 0)",
         ),
     )
     + bugs(
@@ -119,8 +167,8 @@ MARKS = Field(
         (
             "nothing-is-used-up",
             "An invoice is paid again and again.",
-            "            case.draft.moved[StateKey(COUNTER, name)] += amount\n\n\ndef _signing",
-            "            pass\n\n\ndef _signing",
+            "            case.draft.moved[StateKey(COUNTER, name)] += amount\n\n\ndef payments_of",
+            "            pass\n\n\ndef payments_of",
         ),
         (
             "any-share-is-marked",
@@ -153,24 +201,6 @@ MARKS = Field(
             "    if False:",
         ),
         (
-            "release-beyond-the-documents",
-            "A contractor frees what should be retained.",
-            "    if left:\n        raise",
-            "    if False:\n        raise",
-        ),
-        (
-            "release-uses-nothing-up",
-            "One act frees money again and again.",
-            "            case.draft.moved[StateKey(COUNTER, name)] += amount\n            left",
-            "            left",
-        ),
-        (
-            "release-on-what-was-taken-back",
-            "An act that its register took back frees money.",
-            "standing = [item for item in found if not fact_problem(item.fact, case.now)]",
-            "standing = found",
-        ),
-        (
             "statement-used-twice",
             "One delivery frees money twice.",
             'case.draft.once(statement.oid, case.transaction.id, "E_STATEMENT_USED")',
@@ -187,12 +217,6 @@ MARKS = Field(
             "A statement about one holder frees another's money.",
             "if (body.register, body.mark, body.holder) != (definition.evidence, mark, pseudonym):",
             "if (body.register, body.mark) != (definition.evidence, mark):",
-        ),
-        (
-            "mark-expired-on-its-last-second",
-            "The treasury takes money back while it may still be spent.",
-            "    if case.now <= definition.valid_until:",
-            "    if case.now < definition.valid_until:",
         ),
         (
             "rest-returns-anywhere",
@@ -233,12 +257,6 @@ MARKS = Field(
             "Lines and documents speak of two payments at once.",
             "if item.definition.clauses and (named or not item.payment.marking):",
             "if item.definition.clauses and named:",
-        ),
-        (
-            "what-the-transaction-used-is-forgotten",
-            "Two release clauses count one act twice.",
-            "return number(self._view, key) + self._draft.moved[key]",
-            "return number(self._view, key)",
         ),
     ),
 )
@@ -348,8 +366,8 @@ CLAUSE_KINDS = Field(
         (
             "document-that-does-not-stand",
             "An invoice that was taken back pays.",
-            "standing = [item for item in found if not fact_problem(item.fact, payment.now)]",
-            "standing = [item for item in found if item.fact]",
+            "        good = standing(found, payment.now)\n",
+            "        good = [item for item in found if item.fact]\n",
         ),
         (
             "goods-at-the-end-of-a-range",

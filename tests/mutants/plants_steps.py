@@ -229,8 +229,20 @@ VERIFICATION = Field(
         (
             "edges-of-earlier-steps-not-asked",
             "Meal money that took a forbidden way is taken.",
-            "            check_purpose(record.purpose, certificates[record.payer].record.category, category, trust)",
+            "            check_purpose(record.purpose, *categories, trust)\n",
+            "",
+        ),
+        (
+            "caps-of-earlier-steps-not-asked",
+            "Meal money that was paid in one big sum is passed on.",
+            "            check_purpose_limits(record.purpose, categories, paid_tiyn, record.time, trust)",
             "            pass",
+        ),
+        (
+            "whole-payment-not-held-to-its-cap",
+            "Many parts together pass the cap of a purpose.",
+            "    check_purpose_limits(asked.purpose, categories, asked.amount_tiyn, now, trust)\n",
+            "",
         ),
         (
             "hops-of-the-purpose-not-asked",

@@ -1,5 +1,6 @@
 """Enrolment with proof of possession, certificates and their log, orders, TRUST lists."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,17 @@ import pytest
 from cbdc.errors import Refused, Unavailable
 from cbdc.keys import ED25519, SoftwareKey
 from cbdc.ledger.entry import check_inclusion, leaf_hash
+from cbdc.marks import OfflinePurpose
 from cbdc.ports import SeededEntropy, SystemEntropy
 from cbdc.record import Signed, sign
 from cbdc.token import PERSON
 from offline.admission import check_certificate_issue
 from offline.archive import ArchiveStore, MemoryArchive, SqliteArchive
-from offline.authority import CHALLENGE_SECONDS, DeviceRegister, TrustOffice
+from offline.authority import CHALLENGE_SECONDS, DeviceRegister, TrustOffice, purpose_row, purpose_rows
 from offline.parameters import MAX_AGE_DAYS, MAX_HOPS, limits_for
 from offline.records import TIER_SE, TIER_SW, Enrol
 from offline.trust import TrustView
-from tests.cbdc.world import DAY
+from tests.cbdc.world import DAY, World
 from tests.offline.centre import Centre
 
 CENTRE = Centre()
@@ -194,7 +196,7 @@ def test_a_register_in_a_file_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 def test_lists_add_up_and_have_rising_numbers() -> None:
     office = Office()
-    row = (7, ((1, (2,)),), 0, 1, 1)
+    row = (7, ((1, (2,)),), 0, 1, 1, ())
     first = office.trust.publish(b"1", policy={MAX_HOPS.id: 3}, purposes=[row])
     second = office.trust.publish(b"2", revoke=[bytes(32)], taint=[b"n" * 32], revoke_references=[b"c" * 8])
     assert (first.record.sequence, second.record.sequence) == (1, 2)
@@ -257,3 +259,27 @@ def test_a_store_that_does_not_take_papers_is_said_so(code: str) -> None:
     with pytest.raises(Unavailable) as caught:
         office.open_trust().publish(b"1")
     assert caught.value.code == code
+
+
+# --- purposes of marks ---
+
+
+def test_each_number_has_one_rule_offline() -> None:
+    world = World(name="purposes")
+    meals = world.definition().record
+    books = replace(meals, label="books", purpose=8)
+    online = replace(meals, label="online", max_hops=0)
+    nobody = OfflinePurpose(7, (), 0, 0, 0, ())
+    assert purpose_row(online) == nobody
+    assert purpose_rows([meals, books]) == [purpose_row(meals), purpose_row(books)]
+    assert purpose_rows([online]) == [nobody]
+    assert purpose_rows([online, meals]) == purpose_rows([meals, online]) == [purpose_row(meals)]
+    same = replace(meals, label="again")
+    assert purpose_rows([meals, same]) == [purpose_row(meals)]
+
+
+def test_two_rules_under_one_number_do_not_go_offline() -> None:
+    world = World(name="purposes")
+    meals = world.definition().record
+    with pytest.raises(Refused, match="E_PARAMETERS"):
+        purpose_rows([meals, replace(meals, payment_cap_tiyn=5)])

@@ -12,6 +12,7 @@ from cbdc.money import tenge
 from cbdc.token import CANTEEN, PERSON, PUPIL, SUPPLIER
 from offline.element import SimulatedSecureElement
 from offline.journal import MemoryJournal
+from offline.purse import Caps
 from offline.records import (
     PAY,
     REDEEM,
@@ -264,6 +265,44 @@ def test_marked_money_keeps_its_edges() -> None:
     assert supplier.balance_tiyn(bench.now, MEAL) == tenge(400)
     with refused("E_COINS"):
         supplier.pay(bench.invoice(canteen, 100), canteen.certificate, bench.now)
+
+
+@pytest.mark.parametrize(
+    ("limit", "answer"),
+    [
+        (((), (), tenge(400), 0, NOW), "ok"),
+        (((), (), tenge(400) - 1, 0, NOW), "E_PURPOSE_CAP"),
+        (((PUPIL,), (CANTEEN,), 5, 0, NOW), "E_PURPOSE_CAP"),
+        (((SUPPLIER,), (), 5, 0, NOW), "ok"),
+        (((), (), 0, 0, NOW - 1), "E_PURPOSE_TIME"),
+        (((), (), 0, NOW + 1, NOW + 2), "E_PURPOSE_TIME"),
+        (((), (PUPIL,), 0, 0, 1), "ok"),
+    ],
+)
+@pytest.mark.parametrize("strict", ["pupil", "canteen"])
+def test_payer_and_payee_each_keep_caps_and_windows(
+    limit: tuple[object, ...], answer: str, strict: str
+) -> None:
+    """One of the two knows the limits; that one refuses, whatever the other thinks."""
+    bench = Bench("limits")
+    pupil, canteen = bench.element("pupil", category=PUPIL), bench.element("canteen", category=CANTEEN)
+    edges = ((PUPIL, (CANTEEN,)),)
+    news = bench.world.make_trust(2, purposes=((MEAL, edges, 0, 2, 1, (limit,)),))
+    (pupil if strict == "pupil" else canteen).trust([news])
+    if strict == "canteen":
+        pupil.trust([bench.world.make_trust(3, purposes=((MEAL, edges, 0, 2, 1, ()),))])
+    note = bench.note(pupil.kid, tenge(400), purpose=MEAL, max_hops=2)
+    pupil.load(note, NOW)
+    asked = canteen.invoice(b"i", tenge(400), MEAL, NOW + 600, 8, 9_000, b"", b"", NOW)
+    codes = []
+    try:
+        paid = pupil.pay(asked, canteen.certificate, [Outpoint(note.oid, 0)], NOW)
+        codes.append("paid")
+        canteen.accept(asked.oid, paid, [Caps(2, 12)], pupil.certificate, NOW)
+        codes.append("ok")
+    except Refused as refusal:
+        codes.append(refusal.code)
+    assert codes == (["paid", answer] if strict == "canteen" or answer == "ok" else [answer])
 
 
 # --- redeem (5.19.5) ---

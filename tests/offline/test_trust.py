@@ -52,7 +52,7 @@ def test_a_view_never_changes() -> None:
 def test_changes_add_and_full_lists_replace() -> None:
     full = WORLD.make_trust(2, revoked_kids=(ONE[:16],), tainted_notes=(ONE[:16],), policy=((9, 4), (10, 2)))
     change = WORLD.make_trust(
-        3, base_sequence=2, revoked_kids=(TWO[:16],), policy=((9, 3),), purposes=((8, (), 1, 1, 0),)
+        3, base_sequence=2, revoked_kids=(TWO[:16],), policy=((9, 3),), purposes=((8, (), 1, 1, 0, ()),)
     )
     view = WORLD.trust.adopt(full).adopt(change)
     assert view.chain == (full, change)
@@ -206,7 +206,7 @@ def test_the_edges_of_meal_money(payer: int, payee: int, allowed: bool) -> None:
 
 
 def test_people_may_pass_it_on_where_the_purpose_says_so() -> None:
-    row = (8, ((PERSON, (MERCHANT,)),), 1, 3, 0)
+    row = (8, ((PERSON, (MERCHANT,)),), 1, 3, 0, ())
     purpose = WORLD.trust.adopt(WORLD.make_trust(2, purposes=(row,))).purpose(8)
     assert purpose is not None
     assert purpose.allows(PERSON, PERSON)

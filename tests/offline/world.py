@@ -55,7 +55,7 @@ BANK_TWO = 2
 EPOCH = 1
 MAX_NOTE_TIYN = tenge(500_000)
 MEAL = 7
-MEAL_ROW = (MEAL, ((PUPIL, (CANTEEN,)), (CANTEEN, (SUPPLIER,))), 0, 2, 1)
+MEAL_ROW = (MEAL, ((PUPIL, (CANTEEN,)), (CANTEEN, (SUPPLIER,))), 0, 2, 1, ())
 
 
 class Device(NamedTuple):

@@ -1,16 +1,17 @@
 """Vectors of payments, invoices and receipts: V0 to V7 as the payee sees them (families P and V)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from cbdc.canonical import MAX_INTEGER
 from cbdc.keys import ED25519, ES256
 from cbdc.money import tenge
 from cbdc.record import Signed
 from cbdc.token import CANTEEN, MERCHANT, PERSON, PUPIL, SUPPLIER
 from offline.parameters import DAY_SECONDS, MAX_AGE_DAYS, MAX_BALANCE_SE, MAX_HOPS, REJECT_REVOKED_ANCESTOR
 from offline.records import REDEEM, DeviceCertificate, Invoice, Note, Receipt, Transfer
-from tests.offline.world import MEAL, NOW, Device, fixed_bytes
+from tests.offline.world import MEAL, NOW, Device, World, fixed_bytes
 from tests.vectors.case import Case, case
 from tests.vectors.make_certificates import context_of, with_trust
 from tests.vectors.scene import Scene, Token
@@ -297,6 +298,30 @@ def _moments(till: Till) -> None:
     till.pay("V7-taint", "the note is tainted", expect="E_TAINTED", trust=taint)
 
 
+def _purpose_limits(world: World, pay: Callable[..., object], canteen: Device) -> None:
+    """The same payment under lists whose purpose has caps and windows."""
+    edges = ((PUPIL, (CANTEEN,)), (CANTEEN, (SUPPLIER,)))
+    ever, other = MAX_INTEGER, ((SUPPLIER,), ())
+    rows = [
+        ("cap", "as much as one payment may take", ((), (), tenge(1_000), 0, ever), "ok"),
+        (
+            "cap-over",
+            "a tiyn more than one payment may take",
+            ((), (), tenge(1_000) - 1, 0, ever),
+            "E_PURPOSE_CAP",
+        ),
+        ("cap-pair", "more than such a pair may pay", ((PUPIL,), (CANTEEN,), 5, 0, ever), "E_PURPOSE_CAP"),
+        ("cap-other", "the cap is another payer's", (*other, 5, 0, ever), "ok"),
+        ("window", "in the only second of the window", ((), (), 0, NOW, NOW), "ok"),
+        ("window-late", "a second after the window", ((), (), 0, 0, NOW - 1), "E_PURPOSE_TIME"),
+        ("window-early", "a second before the window", ((), (), 0, NOW + 1, ever), "E_PURPOSE_TIME"),
+        ("window-other", "the window is another payee's", ((), (PUPIL,), 0, 0, 1), "ok"),
+    ]
+    for name, what, limit, expect in rows:
+        trust = with_trust(world, purposes=((MEAL, edges, 0, 2, 1, (limit,)),))
+        pay(f"V9-{name}", what, canteen, CANTEEN, expect, trust=trust)
+
+
 def _purposes(till: Till) -> None:
     world = till.world
     pupil, canteen = till.device("pupil", category=PUPIL), till.device("canteen", category=CANTEEN)
@@ -336,7 +361,23 @@ def _purposes(till: Till) -> None:
         "E_CATEGORY",
         trust=gone,
     )
-    one_hop = with_trust(world, purposes=((MEAL, ((PUPIL, (CANTEEN,)), (CANTEEN, (SUPPLIER,))), 0, 1, 1),))
+    one_hop = with_trust(
+        world, purposes=((MEAL, ((PUPIL, (CANTEEN,)), (CANTEEN, (SUPPLIER,))), 0, 1, 1, ()),)
+    )
+    _purpose_limits(world, pay, canteen)
+    halves = [world.make_note(pupil.kid, tenge(500), purpose=MEAL) for _ in range(2)]
+    invoice = world.make_invoice(canteen.key, tenge(1_000), purpose=MEAL, max_parts=2)
+    steps: list[Signed[Transfer]] = []
+    for place, half in enumerate(halves):
+        before = {"link": steps[-1].oid} if steps else {}
+        fields = {"reference": invoice.oid, "counter": 900 + place, "part": place, "parts": 2} | before
+        steps.append(till.step(pupil, half, canteen, 500, note=half, **fields))
+    whole = {"people": [pupil], "invoice": invoice.encode(), "own_category": CANTEEN}
+    tokens = [(half, [step]) for half, step in zip(halves, steps, strict=True)]
+    for name, cap, expect in (("cap-parts", 100_000, "ok"), ("cap-parts-over", 99_999, "E_PURPOSE_CAP")):
+        limited = ((MEAL, ((PUPIL, (CANTEEN,)),), 0, 2, 1, (((), (), cap, 0, MAX_INTEGER),)),)
+        what = f"two parts of 500 tenge, and {cap} tiyn for one payment"
+        till.pay(f"V9-{name}", what, tokens, expect, **whole, trust=with_trust(world, purposes=limited))
     invoice = world.make_invoice(supplier.key, tenge(1_000), purpose=MEAL)
     on = till.step(canteen, at_canteen, supplier, 1_000, note=meal, reference=invoice.oid)
     more = {"people": [pupil, canteen], "invoice": invoice.encode(), "own_category": SUPPLIER}

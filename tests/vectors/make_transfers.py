@@ -4,6 +4,7 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+from cbdc.canonical import MAX_INTEGER
 from cbdc.keys import ED25519, ES256
 from cbdc.money import tenge
 from cbdc.record import Signed, signing_message
@@ -425,7 +426,22 @@ def _purposes(scene: Scene) -> None:
         "E_CATEGORY",
         own_category=CANTEEN,
     )
-    people = with_trust(world, purposes=((MEAL, (), 1, 5, 0),))
+    edges = ((PUPIL, (CANTEEN,)), (CANTEEN, (SUPPLIER,)))
+    for name, what, limit, expect in (
+        (
+            "cap",
+            "an earlier payment above the cap of its pair",
+            ((PUPIL,), (), tenge(5_000) - 1, 0, MAX_INTEGER),
+            "E_PURPOSE_CAP",
+        ),
+        ("time", "an earlier payment after its window", ((PUPIL,), (), 0, 0, 1), "E_PURPOSE_TIME"),
+        ("limits", "earlier payments within cap and window", ((PUPIL,), (), tenge(5_000), 0, NOW), "ok"),
+    ):
+        limited = with_trust(world, purposes=((MEAL, edges, 0, 2, 1, (limit,)),))
+        scene.offer(
+            f"V9-step-{name}", what, [pupil, canteen, supplier], [(meal, good)], expect, trust=limited
+        )
+    people = with_trust(world, purposes=((MEAL, (), 1, 5, 0, ()),))
     scene.offer(
         "V9-people",
         "the purpose lets people pass it on",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-_VOID = {"br", "col", "hr", "meta"}
+_VOID = {"br", "col", "hr", "input", "meta"}
 
 
 @dataclass

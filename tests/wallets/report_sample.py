@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 FIRST = date(2023, 11, 6)
+HOLDERS = ("bank_inventory", "treasury", "wallets", "escrow", "loss_reserve")
 KINDS = (
     "payment",
     "payment",
@@ -46,8 +47,7 @@ def story(count_of_days: int, a_day: int) -> list[dict[str, Any]]:
 
 def circulation(count_of_days: int) -> dict[str, list[Any]]:
     series: dict[str, list[Any]] = {"dates": days(count_of_days)}
-    names = ("bank_inventory", "treasury", "wallets", "escrow", "loss_reserve")
-    for name in names:
+    for name in HOLDERS:
         series[f"{name}_tiyn"] = []
     for day in range(count_of_days):
         weekend = day % 7 >= 5
@@ -57,7 +57,76 @@ def circulation(count_of_days: int) -> dict[str, list[Any]]:
         series["wallets_tiyn"].append(2_000_000 + 1_700_000 * day - (800_000 if weekend else 0))
         series["escrow_tiyn"].append(escrow)
         series["loss_reserve_tiyn"].append(1_000_000 - (80_000 if day > 11 else 0))
+    series["payments_online"] = [5 + day % 3 for day in range(count_of_days)]
+    series["paid_online_tiyn"] = [400_000 + 80_000 * (day % 3) for day in range(count_of_days)]
+    series["payments_offline"] = [day % 2 for day in range(count_of_days)]
+    series["marked_tiyn"] = [64_000_000 - 2_000_000 * day for day in range(count_of_days - 1)] + [5_000_000]
     return series
+
+
+def parties() -> list[dict[str, str]]:
+    rows = [
+        ("bank/1", "bank", "Kazpost"),
+        ("escrow", "escrow", ""),
+        ("group/canteen", "group", "canteen"),
+        ("group/pupil", "group", "pupil"),
+        ("national_bank", "national_bank", ""),
+        ("treasury", "treasury", ""),
+    ]
+    return [dict(zip(("id", "kind", "name"), row, strict=True)) for row in rows]
+
+
+def flows() -> list[dict[str, Any]]:
+    rows = [
+        ("bank/1", "national_bank", "", "redeem", 1, 34_000_000),
+        ("bank/1", "treasury", "", "sale", 1, 64_000_000),
+        ("escrow", "group/canteen", "meal", "redeem_offline", 410, 32_800_000),
+        ("group/canteen", "bank/1", "", "buy_back", 2, 34_000_000),
+        ("group/pupil", "escrow", "meal", "load", 240, 33_000_000),
+        ("group/pupil", "group/canteen", "meal", "payment", 300, 24_000_000),
+        ("national_bank", "bank/1", "", "issue", 1, 79_000_000),
+        ("treasury", "group/pupil", "meal", "give", 240, 64_000_000),
+        ("group/pupil", "group/canteen", "", "offline_payment", 412, 32_960_000),
+    ]
+    return [dict(zip(("from", "to", "mark", "action", "count", "tiyn"), row, strict=True)) for row in rows]
+
+
+def limits() -> dict[str, Any]:
+    return {
+        "tiers": [
+            {
+                "tier": 1,
+                "holding_limit_tiyn": 5_000_000,
+                "payment_limit_tiyn": 5_000_000,
+                "day_limit_tiyn": 5_000_000,
+                "groups": ["pupil"],
+            },
+            {
+                "tier": 4,
+                "holding_limit_tiyn": 0,
+                "payment_limit_tiyn": 0,
+                "day_limit_tiyn": 0,
+                "groups": ["canteen"],
+            },
+        ],
+        "hits": [{"date": "2023-11-06", "code": "E_LIMIT_DAY", "who": "pupil", "count": 12}],
+    }
+
+
+def linkability() -> dict[str, Any]:
+    def row(party: str, reads: str, *figures: int) -> dict[str, Any]:
+        names = ("seen", "payer_named", "payee_named", "to_a_person", "linked", "largest")
+        return {"party": party, "reads": reads, **dict(zip(names, figures, strict=True))}
+
+    return {
+        "payments": {"online": 300, "offline": 412},
+        "parties": [
+            row("payer_bank", "own", 0, 0, 0, 0, 0, 0),
+            row("payer_bank", "journal", 300, 300, 40, 300, 250, 20),
+            row("payee", "own", 712, 0, 0, 0, 600, 21),
+            row("national_bank", "own", 712, 0, 0, 0, 700, 40),
+        ],
+    }
 
 
 def sheets() -> list[dict[str, Any]]:
@@ -109,6 +178,7 @@ def offline() -> dict[str, Any]:
             }
         ],
         "loss_tiyn": 80_000,
+        "borne": {"device_tiyn": 0, "owner_tiyn": 30_000, "bank_tiyn": 0, "reserve_tiyn": 50_000},
         "borne_by": {"guilty holder": 30_000, "bank Kazpost": 0, "loss reserve": 50_000},
     }
 
@@ -127,7 +197,7 @@ def parameters() -> list[dict[str, Any]]:
 
 
 def supply(series: dict[str, list[Any]]) -> dict[str, int]:
-    last = {name: values[-1] for name, values in series.items() if name != "dates"}
+    last = {f"{name}_tiyn": series[f"{name}_tiyn"][-1] for name in HOLDERS}
     return {"issued_tiyn": sum(last.values()) + 34_000_000, "redeemed_tiyn": 34_000_000, **last}
 
 
@@ -135,7 +205,7 @@ def sample(count_of_days: int = 20, a_day: int = 10) -> dict[str, Any]:
     """A whole report, every key present."""
     series = circulation(count_of_days)
     return {
-        "format": 1,
+        "format": 2,
         "pilot": "school-meals",
         "title": "School meals in Almaty",
         "summary": "The city pays for pupils' meals with marked money. A pupil taps a card; the canteen is paid at "
@@ -153,9 +223,27 @@ def sample(count_of_days: int = 20, a_day: int = 10) -> dict[str, Any]:
             {"name": "Who is named", "expected": "pupil 77", "actual": "pupil 77", "ok": True},
         ],
         "supply": supply(series),
+        "parties": parties(),
+        "flows": flows(),
+        "limits": limits(),
+        "linkability": linkability(),
         "marks": {
             "meal": {
                 "id": "ab" * 32,
+                "label": "school meal",
+                "covered_tiyn": 0,
+                "recovered_tiyn": 0,
+                "released_to": [{"party": "group/canteen", "tiyn": 55_000_000}],
+                "path": [
+                    {
+                        "from": "treasury",
+                        "to": "group/pupil",
+                        "action": "give",
+                        "count": 240,
+                        "tiyn": 64_000_000,
+                    }
+                ],
+                "days_tiyn": series["marked_tiyn"],
                 "given_tiyn": 64_000_000,
                 "released_tiyn": 55_000_000,
                 "returned_tiyn": 4_000_000,
@@ -164,10 +252,30 @@ def sample(count_of_days: int = 20, a_day: int = 10) -> dict[str, Any]:
         },
         "offline": offline(),
         "refusals": [
-            {"code": "E_MARK_EDGE", "count": 3, "sentence": "Meal money may not go from a pupil to a shop."},
+            {
+                "code": "E_MARK_EDGE",
+                "count": 3,
+                "limit": False,
+                "rule": "G6",
+                "next": "Pay a canteen.",
+                "steps": [
+                    {
+                        "verb": "pay",
+                        "who": "pupil",
+                        "rule": "mark.meal.chain",
+                        "expected": True,
+                        "count": 3,
+                        "first": "2023-11-06",
+                        "text": "Pupils try a shop.",
+                    }
+                ],
+                "sentence": "Meal money may not go from a pupil to a shop.",
+            },
             {
                 "code": "E_LIMIT_DAY",
                 "count": 12,
+                "limit": True,
+                "rule": "G9",
                 "sentence": "The day's payments would reach 60 000 ₸; tier 1 allows 50 000 ₸.",
             },
         ],
@@ -182,6 +290,17 @@ def sample(count_of_days: int = 20, a_day: int = 10) -> dict[str, Any]:
         "events": story(count_of_days, a_day),
         "privacy": "The ledger knows 263 pseudonyms and no name. Kazpost alone can say who stands behind one.",
         "simulated": ["Cards and their secure elements are software.", "The register of pupils is a script."],
-        "parts": {},
+        "parts": {
+            "cards": {
+                "figures": [{"name": "captured", "value": 1_200_000, "unit": "tiyn"}],
+                "tables": [
+                    {
+                        "title": "Declined",
+                        "columns": ["code", "count", "amount_tiyn"],
+                        "rows": [["51", 3, 90_000]],
+                    }
+                ],
+            }
+        },
         "off": [],
     }

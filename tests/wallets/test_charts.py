@@ -10,6 +10,7 @@ from cbdc.money import MAX_TIYN
 from tests.wallets.html_tree import Page, read
 from wallets.pilot import charts
 from wallets.pilot.charts import HEIGHT, WIDTH, Part, Words
+from wallets.pilot.tongue import tongue
 
 WORDS = Words("c", "A title <b>", "What it shows.")
 AMOUNTS = st.integers(0, MAX_TIYN // 10)
@@ -71,8 +72,8 @@ def test_ticks_are_round_even_and_few(most_tiyn: int) -> None:
     ],
 )
 def test_days(text: str, shown: str, short: str) -> None:
-    assert charts.day(text) == shown
-    assert charts.day(text, year=False) == short
+    assert tongue("en").day(text) == shown
+    assert tongue("en").day(text, year=False) == short
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_axis_units(most_tiyn: int, unit: str) -> None:
 
 
 def test_amounts_never_break() -> None:
-    assert charts.money(123_456_789) == "1\u00a0234\u00a0567.89\u00a0₸"
+    assert tongue("en").money(123_456_789) == "1\u00a0234\u00a0567.89\u00a0₸"
 
 
 # --- areas ---
@@ -174,8 +175,8 @@ def test_dates_below_are_few_and_hold_both_ends(days: int, labels: int) -> None:
     page = area([Part("W", "wallets", tuple(range(days)))], days)
     below = [text for text in page.all("text") if text.attributes["y"] == str(14 + HEIGHT + 18)]
     assert len(below) == labels
-    assert below[0].text == charts.day(dates(days)[0], year=False)
-    assert below[-1].text == charts.day(dates(days)[-1], year=False)
+    assert below[0].text == tongue("en").day(dates(days)[0], year=False)
+    assert below[-1].text == tongue("en").day(dates(days)[-1], year=False)
 
 
 def test_a_day_is_named_under_the_mouse() -> None:

@@ -4,12 +4,24 @@ from typing import Any
 
 import pytest
 
-from tests.wallets.html_tree import read
-from tests.wallets.pages import banner, page_of, section, sections, styled, told
+from tests.wallets.pages import banner, page_in, page_of, section, sections, styled, told
 from tests.wallets.report_sample import sample
-from wallets.pilot.page import DISCLAIMER, render
+from wallets.pilot.page import DISCLAIMER
 
-SECTIONS = ["supply", "story", "circulation", "offline", "sheets", "refusals", "privacy", "parameters"]
+SECTIONS = [
+    "story",
+    "map",
+    "supply",
+    "circulation",
+    "marks",
+    "offline",
+    "refusals",
+    "limits",
+    "sheets",
+    "privacy",
+    "part1",
+    "parameters",
+]
 
 
 # --- what stands first ---
@@ -58,7 +70,7 @@ def test_one_expectation_reads_well() -> None:
     ],
 )
 def test_an_expectation_in_words(row: dict[str, Any], cells: list[str]) -> None:
-    table = read(render({"expectations": [row]})).all("table")[0]
+    table = page_in("en", {"expectations": [row]}).all("table")[0]
     page = page_of(expectations=[row])
     found = [told(e) for e in page.elements if e.name in ("td", "th") and e.within("tbody")]
     assert table.name == "table"
@@ -92,13 +104,15 @@ def test_the_order_of_the_page() -> None:
     page = page_of()
     assert sections(page) == SECTIONS
     links = [link.attributes["href"] for link in page.all("a") if link.within("nav")]
-    assert links == [f"#{name}" for name in SECTIONS]
-    names = [e.attributes.get("id") for e in page.elements if e.attributes.get("id") in ("result", "supply")]
-    assert names == ["result", "supply"]
+    assert links == [f"#en-{name}" for name in SECTIONS]
+    names = [
+        e.attributes.get("id") for e in page.elements if e.attributes.get("id") in ("en-result", "en-supply")
+    ]
+    assert names == ["en-result", "en-supply"]
 
 
 def test_the_key_figures() -> None:
-    (figures,) = styled(page_of(), "figures")
+    (figures,) = styled(page_of(parts=None), "figures")
     assert "payments offline, up to 3 hops long412" in told(figures)
     assert "double spends found1" in told(figures)
     assert "requests refused15" in told(figures)
@@ -108,7 +122,7 @@ def test_the_key_figures() -> None:
     ("days", "period"), [(1, "6 Nov 2023"), (3, "6 Nov 2023 to 8 Nov 2023; something happened on 3 days")]
 )
 def test_the_period(days: int, period: str) -> None:
-    page = read(render(sample(days, 1)))
+    page = page_in("en", sample(days, 1))
     assert f"Period{period}Rests on" in told(page.one("header"))
 
 
@@ -124,7 +138,7 @@ def test_a_short_story_stands_open() -> None:
 
 
 def test_a_long_story_is_folded_but_for_its_first_day() -> None:
-    page = read(render(sample(20, 10)))
+    page = page_in("en", sample(20, 10))
     days = [e for e in page.all("details") if e.parent in styled(page, "days")]
     assert ["open" in e.attributes for e in days] == [True] + [False] * 19
     assert "10 events: 1 × double spend, 5 × payment" in told(days[11])
@@ -134,7 +148,7 @@ def test_a_long_story_is_folded_but_for_its_first_day() -> None:
 
 
 def test_a_long_day_is_folded_after_forty() -> None:
-    page = read(render(sample(1, 50)))
+    page = page_in("en", sample(1, 50))
     inner = [e for e in page.all("details") if e.parent is not None and e.parent.name == "details"]
     assert len(inner) == 1
     assert told(inner[0]).startswith("10 more events of this day")
@@ -159,10 +173,11 @@ def test_many_kinds_of_a_day_are_cut_short() -> None:
 
 def test_a_double_spend_names_and_charges() -> None:
     text = section(page_of(), "offline")
-    assert "412 payments passed from device to device; the longest line of one coin had 3 hops." in text
+    assert "412 payments passed from device to device. The longest line of one coin had 3 hops." in text
     assert "1 double spend came to light when devices synced. One proof names who did it." in text
     assert "the card of pupil 77 (Kazpost)" in text
     assert "evidence/9f2c4a7b-1.bin (840 bytes)" in text
+    assert "By kind of bearer: its owner 300 ₸, the loss reserve 500 ₸." in text
     assert "Guilty holder300 ₸" in text
     assert "Together800 ₸" in text
     assert "no bearer" not in text
@@ -207,7 +222,7 @@ def test_a_loss_that_is_not_shared_out_says_so(borne_by: Any, words: str) -> Non
 
 
 def test_no_double_spend() -> None:
-    text = section(page_of(offline={"payments": 1, "double_spends": 0}), "offline")
+    text = section(page_of(offline={"payments": 1, "double_spends": 0}, series=None, flows=None), "offline")
     assert (
         text == "Offline and double spends1 payment passed from device to device. No double spend was found."
     )
@@ -273,17 +288,28 @@ def test_an_account_that_is_gone_shows_its_change() -> None:
 
 def test_a_mark_that_does_not_add_up_says_so() -> None:
     marks = {"road_works": {"given_tiyn": 500, "released_tiyn": 100, "returned_tiyn": 100}}
-    assert "Road works: 5 ₸ given, 2 ₸ accounted for." in section(page_of(marks=marks), "supply")
-    assert "accounted for" not in section(page_of(), "supply")
+    assert "Road works: 5 ₸ given, 2 ₸ accounted for." in section(page_of(marks=marks), "marks")
+    assert "accounted for" not in section(page_of(), "marks")
 
 
 def test_a_mark_of_which_little_is_said() -> None:
-    text = section(page_of(marks={"meal": {"outstanding_tiyn": 0}}), "supply")
+    text = section(page_of(marks={"meal": {"outstanding_tiyn": 0}}), "marks")
     assert text.endswith("Meal–––0 ₸")
 
 
-def test_marks_without_a_supply_still_show() -> None:
-    assert section(page_of(supply=None), "supply").startswith("SupplyMarked money")
+def test_marks_from_allocation_to_the_final_payee() -> None:
+    text = section(page_of(supply=None), "marks")
+    assert text.startswith("Marked money")
+    assert "TreasuryPupilgiven from the budget240640 000 ₸" in text
+    assert "It became free in the hands of: Canteen: 550 000 ₸." in text
+
+
+def test_many_marks_have_a_line_together() -> None:
+    one = {"given_tiyn": 500, "released_tiyn": 300, "returned_tiyn": 0, "outstanding_tiyn": 200}
+    text = section(page_of(marks={"road": one, "rail": one | {"label": "railway"}}), "marks")
+    assert "Railway5 ₸3 ₸0 ₸2 ₸" in text
+    assert "Together10 ₸6 ₸0 ₸4 ₸" in text
+    assert "Together" not in section(page_of(), "marks")
 
 
 def test_refusals_come_most_frequent_first_and_facts_stand_as_names() -> None:
@@ -321,7 +347,7 @@ def test_the_foot_says_what_is_simulated_and_what_this_is_not() -> None:
     assert DISCLAIMER in foot.text
     assert "test money" in DISCLAIMER
     assert "not affiliated with the National Bank of Kazakhstan" in DISCLAIMER
-    assert DISCLAIMER in read(render({})).one("footer").text
+    assert DISCLAIMER in page_in("en", {}).one("footer").text
 
 
 # --- charts ---
@@ -330,18 +356,26 @@ def test_the_foot_says_what_is_simulated_and_what_this_is_not() -> None:
 def test_the_charts_have_words_and_figures() -> None:
     page = page_of()
     drawings = [svg for svg in page.all("svg") if svg.attributes.get("role") == "img"]
-    assert [svg.attributes["class"] for svg in drawings] == ["picture", "plot", "plot"]
+    assert [svg.attributes["class"] for svg in drawings] == [
+        "map broad",
+        "picture",
+        "plot",
+        "plot",
+        "plot",
+        "plot",
+    ]
     text = section(page, "circulation")
     assert "Stacked areas, one for each kind of holder, from 6 Nov 2023 to 8 Nov 2023." in text
-    assert "The float is highest on 8 Nov 2023: 73 000 ₸." in text
     assert "In circulation at the end of each day, by holder" in text
+    assert "Most payments, 7, were made on 7 Nov 2023." in text
+    assert "It is highest on 8 Nov 2023: 73 000 ₸." in section(page, "offline")
 
 
 def test_without_a_float_there_is_no_float_chart() -> None:
     series = sample(3, 1)["series"]
     for escrow in ([0, 0, 0], None):
         page = page_of(series=series | {"escrow_tiyn": escrow})
-        assert "Offline float" not in section(page, "circulation")
+        assert "Offline float" not in section(page, "offline")
 
 
 @pytest.mark.parametrize("dates", [[], ["2023-11-06"], ["a", "b", "c", "d", "e"]])
@@ -357,17 +391,19 @@ def test_series_of_nothing() -> None:
 def test_days_apart_are_said_to_be() -> None:
     series = sample(3, 1)["series"] | {"dates": ["2023-11-06", "2023-11-13", "2024-04-19"]}
     text = section(page_of(series=series), "circulation")
-    assert text.count("A dotted line stands for more than a week without events.") == 2
+    assert (
+        text.count("A dotted line stands for more than a week without events.") == 2
+    )  # areas and marked money
     assert "dotted" not in section(page_of(), "circulation")
 
 
 def test_holders_the_largest_first_and_the_empty_in_a_sentence() -> None:
     rows = [{"name": "pupils", "tiyn": 0}, {"name": "shop", "tiyn": 1}, {"name": "bank", "tiyn": 900}]
-    text = section(page_of(holders=rows, series=None), "circulation")
-    assert text.index("Bank") < text.index("Shop") < text.index("Nothing is held at the end by: pupils.")
-    only = section(page_of(holders=rows[:1], series=None), "circulation")
-    assert only == "CirculationNothing is held at the end by: pupils."
+    text = section(page_of(holders=rows, supply=None), "supply")
+    assert text.index("Bank") < text.index("Shop") < text.index("Nothing is held at the end by: Pupils.")
+    only = section(page_of(holders=rows[:1], supply=None), "supply")
+    assert only == "SupplyNothing is held at the end by: Pupils."
 
 
 def test_holders_without_counts() -> None:
-    assert "Pupils1 ₸" in section(page_of(holders=[{"name": "pupils", "tiyn": 100}]), "circulation")
+    assert "Pupils1 ₸" in section(page_of(holders=[{"name": "pupils", "tiyn": 100}]), "supply")

@@ -9,12 +9,13 @@ Rules kept here: amounts are whole tiyn and so are coordinates, so the same repo
 ever scaled to nothing silently (a part that is there is at least a hair wide).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
-from cbdc.money import TIYN_PER_TENGE, format_tenge
+from cbdc.money import TIYN_PER_TENGE
 from wallets.pilot.markup import Markup, join, tag
+from wallets.pilot.tongue import FALLBACK, Tongue, tongue
 
 # The inner drawing's own units; the page stretches them.
 WIDTH = 10_000
@@ -27,13 +28,22 @@ _HOVER_DAYS = 120
 _DOT_DAYS = 60
 # A part that is there takes at least this fraction of its bar: two points on a desk, one on a phone.
 _HAIR = 300
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_SCALES = ((10**9, "billion ₸"), (10**6, "million ₸"), (10**3, "thousand ₸"), (1, "₸"))
+# A bar of a day takes this part of its day's width, in percent.
+_BAR_PERCENT = 80
+_WIDE_COLUMNS = 6
+_SCALES = (10**9, 10**6, 10**3, 1)
+
+
+def _english() -> Tongue:
+    return tongue(FALLBACK)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One holder's share: its name for a person, the style's class for its colour, and tiyn (one, or one a day)."""
+    """One holder's share: its name for a person, the style's class for its colour, and tiyn (one, or one a day).
+
+    In `bars` the values are no amounts but whole numbers of something.
+    """
 
     name: str
     style: str
@@ -47,25 +57,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a drawing is called: the beginning of its ids, its title, and what it shows in a sentence or two."""
+    """What a drawing is called: the beginning of its ids, its title, and what it shows in a sentence or two; and the
+    language of its numbers and dates."""
 
     identity: str
     title: str
     description: str
-
-
-def money(amount_tiyn: int) -> str:
-    """Tenge for a person, in one piece: the line never breaks inside an amount."""
-    return format_tenge(amount_tiyn).replace(" ", "\u00a0")
-
-
-def day(text: str, year: bool = True) -> str:
-    """`2023-11-06` as `6 Nov 2023`; what is no date is shown as it is."""
-    try:
-        value = date.fromisoformat(text)
-    except ValueError:
-        return text
-    return f"{value.day}\u00a0{_MONTHS[value.month - 1]}" + (f"\u00a0{value.year}" if year else "")
+    tongue: Tongue = field(default_factory=_english)
 
 
 def gaps(dates: Sequence[str]) -> list[int]:
@@ -87,6 +85,15 @@ def ticks(most_tiyn: int) -> list[int]:
     """Round values from 0 to the first one not below `most_tiyn`, at most five steps, each 1, 2 or 5 and zeros."""
     least = max(most_tiyn, 5 * TIYN_PER_TENGE)
     step = TIYN_PER_TENGE
+    return _steps(least, step)
+
+
+def number_ticks(most: int) -> list[int]:
+    """The same for whole numbers: 0 to the first round one not below `most`."""
+    return _steps(max(most, 5), 1)
+
+
+def _steps(least: int, step: int) -> list[int]:
     while True:
         for factor in (1, 2, 5):
             if step * factor * 5 >= least:
@@ -95,11 +102,10 @@ def ticks(most_tiyn: int) -> list[int]:
         step *= 10
 
 
-def axis_unit(most_tiyn: int) -> tuple[int, str]:
+def axis_unit(most_tiyn: int, words: Tongue | None = None) -> tuple[int, str]:
     """The scale of an axis in tenge and its name: thousand, million, billion, or plain tenge."""
-    return next(
-        ((scale, name) for scale, name in _SCALES if most_tiyn >= 2 * scale * TIYN_PER_TENGE), _SCALES[-1]
-    )
+    scale = next((scale for scale in _SCALES if most_tiyn >= 2 * scale * TIYN_PER_TENGE), _SCALES[-1])
+    return scale, (words or _english()).scale(scale)
 
 
 def stacked_area(words: Words, dates: Sequence[str], parts: Sequence[Part]) -> Markup:
@@ -115,7 +121,7 @@ def stacked_area(words: Words, dates: Sequence[str], parts: Sequence[Part]) -> M
             points = [*_points(above, marks[-1]), *reversed(_points(below, marks[-1]))]
             shapes.append(tag("polygon", points=" ".join(points), class_=f"area {part.style}"))
         below = above
-    drawn = join(_stretched(shapes), _gaps(dates[:days]), _hover(dates[:days], parts))
+    drawn = join(_stretched(shapes), _gaps(dates[:days]), _hover(words.tongue, dates[:days], parts))
     return _plot(words, dates[:days], marks, drawn)
 
 
@@ -132,7 +138,7 @@ def line(words: Words, dates: Sequence[str], part: Part) -> Markup:
             tag("polygon", points=" ".join([*points, *reversed(floor)]), class_=f"wash {part.style}")
         )
         shapes.append(tag("polyline", points=" ".join(points), class_=f"line {part.style}"))
-    over = [_peak(dates, values, marks[-1])] if any(values) else []
+    over = [_peak(words.tongue, dates, values, marks[-1])] if any(values) else []
     if days <= _DOT_DAYS:
         over += [
             tag(
@@ -140,17 +146,40 @@ def line(words: Words, dates: Sequence[str], part: Part) -> Markup:
             )
             for index, value in enumerate(values)
         ]
-    drawn = join(_stretched(shapes), _gaps(dates[:days]), over, _hover(dates[:days], [part]))
+    drawn = join(_stretched(shapes), _gaps(dates[:days]), over, _hover(words.tongue, dates[:days], [part]))
     return _plot(words, dates[:days], marks, drawn)
+
+
+def bars(words: Words, dates: Sequence[str], parts: Sequence[Part]) -> Markup:
+    """A bar a day with the parts on top of each other: how many of each there were. A part's values are numbers."""
+    days = _days(dates, parts)
+    totals = [sum(part.values_tiyn[index] for part in parts) for index in range(days)]
+    marks = number_ticks(max(totals, default=0))
+    shapes: list[Markup] = []
+    below = [0] * days
+    for part in parts:
+        above = [base + value for base, value in zip(below, part.values_tiyn, strict=False)]
+        for index in range(days):
+            if above[index] > below[index]:
+                top = (marks[-1] - above[index]) * HEIGHT * 10 // marks[-1]
+                height = (marks[-1] - below[index]) * HEIGHT * 10 // marks[-1] - top
+                left = (index * 100 + (100 - _BAR_PERCENT) // 2) * WIDTH // (days * 100)
+                width = max(_BAR_PERCENT * WIDTH // (days * 100), 1)
+                shapes.append(tag("rect", x=left, y=top, width=width, height=height, class_=part.style))
+        below = above
+    say = words.tongue.number
+    drawn = join(_stretched(shapes), _hover(words.tongue, dates[:days], parts, say))
+    return _plot(words, dates[:days], marks, drawn, words.tongue.say("scale.number"), say, columns=True)
 
 
 def supply_picture(words: Words, redeemed_tiyn: int, parts: Sequence[Part]) -> Markup:
     """Two bars: what was issued (in circulation, and redeemed), and the part in circulation drawn out by holder."""
+    say, money = words.tongue.say, words.tongue.money
     circulating = sum(max(part.last_tiyn, 0) for part in parts)
     issued = circulating + max(redeemed_tiyn, 0)
     upper = [
-        Part("In circulation", "circulating", (circulating,)),
-        Part("Redeemed", "redeemed", (redeemed_tiyn,)),
+        Part(say("supply.circulating"), "circulating", (circulating,)),
+        Part(say("supply.redeemed"), "redeemed", (redeemed_tiyn,)),
     ]
     edge = circulating * WIDTH // issued if issued else 0
     lens = tag(
@@ -164,23 +193,23 @@ def supply_picture(words: Words, redeemed_tiyn: int, parts: Sequence[Part]) -> M
         height=34,
     )
     rows = [
-        tag("text", "Issued", x=0, y=16, class_="label"),
+        tag("text", say("supply.issued"), x=0, y=16, class_="label"),
         tag("text", money(issued), x="100%", y=16, class_="label end"),
-        _bar(upper, issued, 24, 32),
+        _bar(words.tongue, upper, issued, 24, 32),
         lens if circulating else None,
-        _bar(parts, circulating, 90, 32),
-        tag("text", "In circulation, by holder", x=0, y=142, class_="label"),
+        _bar(words.tongue, parts, circulating, 90, 32),
+        tag("text", say("supply.by_holder"), x=0, y=142, class_="label"),
         tag("text", money(circulating), x="100%", y=142, class_="label end"),
     ]
     return _drawing(words, rows, 150, "picture")
 
 
-def share_bar(parts: Sequence[Part], whole_tiyn: int) -> Markup:
+def share_bar(parts: Sequence[Part], whole_tiyn: int, words: Tongue | None = None) -> Markup:
     """A thin bar inside a table's row; the row says the same in figures, so it is hidden from those who listen."""
     return tag(
         "svg",
         tag("rect", x=0, y=0, width="100%", height=10, class_="empty"),
-        _bar(parts, whole_tiyn, 0, 10),
+        _bar(words or _english(), parts, whole_tiyn, 0, 10),
         class_="share",
         height=10,
         aria_hidden="true",
@@ -188,13 +217,13 @@ def share_bar(parts: Sequence[Part], whole_tiyn: int) -> Markup:
     )
 
 
-def _bar(parts: Sequence[Part], whole_tiyn: int, top: int, height: int) -> Markup:
+def _bar(words: Tongue, parts: Sequence[Part], whole_tiyn: int, top: int, height: int) -> Markup:
     start = 0
     rects: list[Markup] = []
     for part in parts:
         value = max(part.last_tiyn, 0)
         if value:
-            hint = tag("title", f"{part.name}: {money(value)}")
+            hint = tag("title", f"{part.name}: {words.money(value)}")
             width = percent(max(value * _HAIR, whole_tiyn), whole_tiyn * _HAIR)
             place = {"x": percent(start, whole_tiyn), "width": width, "class_": f"bar {part.style}"}
             rects.append(tag("rect", hint, **place, y=top, height=height))
@@ -204,27 +233,41 @@ def _bar(parts: Sequence[Part], whole_tiyn: int, top: int, height: int) -> Marku
     return join(rects)
 
 
-def _plot(words: Words, dates: Sequence[str], marks: Sequence[int], drawn: Markup) -> Markup:
-    """Lines across at round amounts, their figures on the left, dates below, and the drawing."""
-    scale, unit = axis_unit(marks[-1])
+def _plot(
+    words: Words,
+    dates: Sequence[str],
+    marks: Sequence[int],
+    drawn: Markup,
+    unit: str = "",
+    say: Callable[[int], str] | None = None,
+    columns: bool = False,
+) -> Markup:
+    """Lines across at round values, their figures on the left, dates below, and the drawing.
+
+    Values are amounts unless `unit` and `say` tell otherwise; `columns` sets each date below the middle of its day.
+    """
+    scale, tenge = axis_unit(marks[-1], words.tongue)
     grid: list[Markup] = []
     for value in marks:
         height = _down(value, marks[-1])
         grid.append(
             tag("line", x1=0, x2="100%", y1=height, y2=height, class_="base" if value == 0 else "grid")
         )
-        label = format_tenge(value, sign="") if scale == 1 else _scaled(value, scale)
+        label = _scaled(words.tongue, value, scale) if say is None else say(value)
         grid.append(tag("text", label, x=-8, y=height + 4, class_="tick end"))
     return join(
-        tag("p", unit, class_="unit", aria_hidden="true"),
-        _drawing(words, [grid, drawn, _date_labels(dates)], _TOP + HEIGHT + _BELOW, "plot"),
+        tag("p", unit or tenge, class_="unit", aria_hidden="true"),
+        _drawing(
+            words, [grid, drawn, _date_labels(words.tongue, dates, columns)], _TOP + HEIGHT + _BELOW, "plot"
+        ),
     )
 
 
-def _scaled(value_tiyn: int, scale: int) -> str:
-    hundredths = value_tiyn // scale
-    whole, rest = divmod(hundredths, TIYN_PER_TENGE)
-    return format_tenge(whole * TIYN_PER_TENGE, sign="") + (f".{rest:02d}".rstrip("0") if rest else "")
+def _scaled(words: Tongue, value_tiyn: int, scale: int) -> str:
+    whole, rest = divmod(value_tiyn // scale, TIYN_PER_TENGE)
+    if scale == 1 or not rest:
+        return words.money(value_tiyn // scale, sign=False)
+    return words.money(whole * TIYN_PER_TENGE + rest, sign=False).rstrip("0")
 
 
 def _drawing(
@@ -279,21 +322,21 @@ def _down(value_tiyn: int, most_tiyn: int) -> int:
     return _TOP + (most_tiyn - max(value_tiyn, 0)) * HEIGHT // most_tiyn
 
 
-def _peak(dates: Sequence[str], values: Sequence[int], most_tiyn: int) -> Markup:
+def _peak(words: Tongue, dates: Sequence[str], values: Sequence[int], most_tiyn: int) -> Markup:
     index = values.index(max(values))
     last = len(values) - 1
     # In the outer thirds the words stand on the inner side of their dot, so that they fit on a phone.
     place = "" if index * 3 < last else " end" if index * 3 > last * 2 else " middle"
     return tag(
         "text",
-        f"highest: {money(values[index])} on {day(dates[index], year=False)}",
+        words.say("chart.peak", amount=words.money(values[index]), day=words.day(dates[index], year=False)),
         x=_across(index, len(values)),
         y=max(_down(values[index], most_tiyn) - 8, 11),
         class_=f"label halo{place}",
     )
 
 
-def _date_labels(dates: Sequence[str]) -> list[Markup]:
+def _date_labels(words: Tongue, dates: Sequence[str], columns: bool = False) -> list[Markup]:
     """At most four dates, the first and the last among them, far enough apart for a phone."""
     days = len(dates)
     gaps = max(1, min(_DATE_LABELS, (days + 1) // 2) - 1)
@@ -302,7 +345,12 @@ def _date_labels(dates: Sequence[str]) -> list[Markup]:
     for index in chosen:
         edge = "middle" if days == 1 or 0 < index < days - 1 else "end" if index else ""
         place = {"x": _across(index, days), "class_": f"tick {edge}".strip()}
-        labels.append(tag("text", day(dates[index], year=False), **place, y=_TOP + HEIGHT + 18))
+        if columns:
+            # Under a wide column its own middle; where days are thin both ends stay inside the drawing.
+            edge = "middle" if days <= _WIDE_COLUMNS else edge
+            place = {"x": percent(2 * index + 1, 2 * days), "class_": f"tick {edge}".strip()}
+        text = words.day(dates[index], year=False)
+        labels.append(tag("text", text, **place, y=_TOP + HEIGHT + 18))
     return labels
 
 
@@ -311,13 +359,16 @@ def _gaps(dates: Sequence[str]) -> list[Markup]:
     return [tag("line", x1=x, x2=x, y1=_TOP, y2=_TOP + HEIGHT, class_="gap") for x in places]
 
 
-def _hover(dates: Sequence[str], parts: Sequence[Part]) -> Markup:
+def _hover(
+    words: Tongue, dates: Sequence[str], parts: Sequence[Part], say: Callable[[int], str] | None = None
+) -> Markup:
     """One unseen strip a day that names its figures under a mouse; left out where days are thinner than a pointer."""
     if len(dates) > _HOVER_DAYS:
         return Markup("")
+    say = say or words.money
     strips = []
     for index, text in enumerate(dates):
-        lines = [day(text), *(f"{part.name}: {money(part.values_tiyn[index])}" for part in parts)]
+        lines = [words.day(text), *(f"{part.name}: {say(part.values_tiyn[index])}" for part in parts)]
         place = {"x": percent(index, len(dates)), "width": percent(1, len(dates))}
         strips.append(tag("rect", tag("title", "\n".join(lines)), **place, y=_TOP, height=HEIGHT))
     return tag("g", strips, class_="hover")

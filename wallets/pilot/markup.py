@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import TypeAlias
 
-_VOID = frozenset({"br", "col", "hr", "meta"})
+_VOID = frozenset({"br", "col", "hr", "input", "meta"})
 
 # Controls except tab and newline; surrogates; the embeddings, overrides and isolates of the bidirectional algorithm.
 _UNSHOWABLE = re.compile(

@@ -5,21 +5,24 @@ transaction and offline object, in order) and the events; never signatures, grou
 """
 
 import hashlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
-from cbdc.money import format_tenge
+from cbdc.errors import LANGUAGES, by_code
 from wallets.pilot.folder import canonical_json
+from wallets.pilot.journal_report import JournalFigures, read_journal
 from wallets.pilot.quantities import Distribution
 from wallets.pilot.script import Script
 from wallets.sandbox import Sandbox
 
-FORMAT = 1
+FORMAT = 2
 _COUNTED = ("refusals.", "steps.")
 _CLASSES = ("bank_inventory", "treasury", "wallets", "escrow", "loss_reserve")
+_LIMIT_WORDS = {"LIMIT", "CAP", "PERIOD", "TXLIMIT", "PURSE", "HOPS"}
 PRIVACY = (
     "The ledger and reconciliation see key ids, pseudonyms, categories, amounts and marks. Names stay with the bank "
     "that registered the key. A payee offline sees the amounts and keys of the earlier holders of the notes it gets."
@@ -43,12 +46,15 @@ def build(
     parts: Parts = Parts(),
 ) -> dict[str, Any]:
     """The report of a run whose steps gave `events` and left `sandbox`."""
-    refusals: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
     for event in events:
-        refusals.update(event.get("refusals", {}))
+        refused.update(event.get("refusals", {}))
+    journal = read_journal(sandbox, {bank.name: bank.title for bank in script.banks})
+    dates = sorted({event["date"] for event in events})
     offline = _offline(events, sandbox)
-    marks = {name: _mark(name, events, sandbox) for name in sorted(sandbox.marks)}
-    facts = {**_facts(script, events, sandbox, refusals, offline, marks), **parts.facts}
+    marks = {name: _mark(name, script, journal, dates, sandbox) for name in sorted(sandbox.marks)}
+    facts = {**_facts(script, events, sandbox, refused, offline, marks, journal), **parts.facts}
+    refusals = _refusals(events, refused)
     return {
         "format": FORMAT,
         "pilot": script.name,
@@ -62,17 +68,18 @@ def build(
         "distributions": [_distribution(one) for one in script.distributions],
         "expectations": _expectations(script, facts) + _step_expectations(events),
         "supply": asdict(sandbox.supply()),
+        "parties": journal.party_rows(),
+        "flows": journal.flow_rows(),
         "marks": marks,
         "offline": offline,
-        "refusals": [
-            {"code": code, "count": count, "sentence": _sentence(code, events)}
-            for code, count in sorted(refusals.items())
-        ],
-        "series": _series(events),
+        "refusals": refusals,
+        "limits": _limits(script, events, sandbox),
+        "series": _series(events, dates, journal),
         "holders": _holders(script, sandbox),
         "balance_sheets": _sheets(events, sandbox),
         "events": [_line(event) for event in events],
         "privacy": PRIVACY,
+        "linkability": dict(journal.linkability),
         "simulated": list(script.simulated),
         "parts": dict(parts.figures),
         "off": list(parts.off),
@@ -87,7 +94,9 @@ def _digest(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> str:
     digest = hashlib.sha256()
     for identity in sandbox.signed_ids():
         digest.update(identity)
-    digest.update(canonical_json(list(events)).encode())
+    # The facts of refusals stand in their sentences already.
+    told = [{key: value for key, value in event.items() if key != "refused_with"} for event in events]
+    digest.update(canonical_json(told).encode())
     return digest.hexdigest()
 
 
@@ -99,6 +108,7 @@ def _offline(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> dict[str,
         "double_spends": case.double_spends,
         "evidence": [dict(row) for row in case.evidence],
         "loss_tiyn": case.loss_tiyn,
+        "borne": {f"{name}_tiyn": amount_tiyn for name, amount_tiyn in case.borne.items()},
         "borne_by": dict(case.borne_by),
     }
 
@@ -110,6 +120,7 @@ def _facts(
     refusals: Mapping[str, int],
     offline: Mapping[str, Any],
     marks: Mapping[str, Mapping[str, Any]],
+    journal: JournalFigures,
 ) -> dict[str, int]:
     """Every fact an expectation may name."""
     facts: Counter[str] = Counter()
@@ -122,6 +133,10 @@ def _facts(
         facts.update(
             {f"marks.{name}.{key}": value for key, value in figures.items() if isinstance(value, int)}
         )
+    for row in journal.linkability["parties"]:
+        figures = {key: value for key, value in row.items() if isinstance(value, int)}
+        name = f"linkability.{row['party']}.{row['reads']}"
+        facts.update({f"{name}.{key}": value for key, value in figures.items()})
     for event in events:
         if "accepted" in event and not event["refused_as"]:
             facts[f"steps.{event['verb']}.{event['who']}" if event["who"] else f"steps.{event['verb']}"] += (
@@ -179,28 +194,139 @@ def _step_expectations(events: Sequence[Mapping[str, Any]]) -> list[dict[str, An
     return rows
 
 
-def _sentence(code: str, events: Sequence[Mapping[str, Any]]) -> str:
-    """The first sentence with which the run was refused by this code."""
-    return next(str(event["sentences"][code]) for event in events if code in event.get("sentences", {}))
+def _refusals(events: Sequence[Mapping[str, Any]], refused: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Each code with its sentence and next step in every language, and the steps that met it."""
+    return [
+        {
+            "code": code,
+            "count": count,
+            "limit": is_limit(code),
+            **_spoken(code, events),
+            "steps": _steps_refused(code, events),
+        }
+        for code, count in sorted(refused.items())
+    ]
 
 
-def _mark(name: str, events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> dict[str, Any]:
-    """Where money of a mark went, in tiyn: given = released (by statement or redeeming) + returned + left."""
-    mine = [event for event in events if event.get("mark") == name]
-    given = sum(event["amount_tiyn"] for event in mine if event["verb"] == "voucher")
-    returned = sum(event["amount_tiyn"] for event in mine if event["verb"] == "expire")
+def is_limit(code: str) -> bool:
+    """Whether a refusal is about a limit: how much, how often, how many."""
+    return not _LIMIT_WORDS.isdisjoint(code.split("_"))
+
+
+def _spoken(code: str, events: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The rule, and the first sentence with which the run was refused by this code, with its facts."""
+    event = next(event for event in events if code in event.get("sentences", {}))
+    error = by_code(code, event.get("refused_with", {}).get(code, {}))
+    told = {"rule": error.rule, "sentence": str(event["sentences"][code]), "next": error.next_step()}
+    for language in LANGUAGES[1:]:
+        told |= {
+            f"sentence_{language}": error.sentence(language),
+            f"next_{language}": error.next_step(language),
+        }
+    return told
+
+
+def _steps_refused(code: str, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The steps that met a code, like ones together: verb, who, the script's rule, whether it was expected."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for event in events:
+        count = event.get("refusals", {}).get(code, 0)
+        if count:
+            meant = event.get("refused_as") == code
+            place = (event["verb"], event["who"], event.get("rule", ""), meant, event["text"])
+            row = rows.setdefault(place, {**_told(event), "count": 0, "first": event["date"]})
+            row |= {
+                "verb": event["verb"],
+                "who": event["who"],
+                "rule": event.get("rule", ""),
+                "expected": meant,
+            }
+            row["count"] += count
+    return list(rows.values())
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, str]:
+    """The text of a step, in each language that the script has it in."""
+    return {key: row[key] for key in ("text", "text_kk", "text_ru") if row.get(key)}
+
+
+def _limits(script: Script, events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> dict[str, Any]:
+    """What each tier of the ledger's policy allows (0: no limit) and who is in it; which limits were met, by day."""
+    groups: dict[int, list[str]] = {}
+    for cast in script.cast:
+        groups.setdefault(cast.tier, []).append(cast.name)
+    tiers = [
+        {
+            "tier": tier,
+            "holding_limit_tiyn": holding,
+            "payment_limit_tiyn": payment,
+            "day_limit_tiyn": day,
+            "groups": groups.get(tier, []),
+        }
+        for tier, holding, payment, day in sandbox.system.genesis.policy.tiers
+    ]
+    hits: Counter[tuple[str, str, str]] = Counter()
+    for event in events:
+        for code, count in event.get("refusals", {}).items():
+            if is_limit(code):
+                hits[event["date"], code, event["who"]] += count
+    met = [
+        {"date": date, "code": code, "who": who, "count": count}
+        for (date, code, who), count in sorted(hits.items())
+    ]
+    return {"tiers": tiers, "hits": met}
+
+
+def _mark(
+    name: str, script: Script, journal: JournalFigures, dates: Sequence[str], sandbox: Sandbox
+) -> dict[str, Any]:
+    """The life of money of a mark, in tiyn: given + covered = released + returned + recovered + outstanding."""
     figures = sandbox.mark_figures(name)
-    released = given - returned - figures["outstanding_tiyn"]
-    return {**figures, "given_tiyn": given, "released_tiyn": released, "returned_tiyn": returned}
+    life = journal.mark(figures["id"])
+    label = next((mark.label for mark in script.marks if mark.name == name), name)
+    released_to = sorted(life.released_to.items(), key=lambda item: (-item[1], item[0]))
+    carried = {day: figures_of.marked_tiyn for day, figures_of in journal.flows.days.items()}
+    return {
+        **figures,
+        "label": label,
+        "given_tiyn": life.given_tiyn,
+        "covered_tiyn": life.covered_tiyn,
+        "released_tiyn": life.released_tiyn,
+        "returned_tiyn": life.returned_tiyn,
+        "recovered_tiyn": life.recovered_tiyn,
+        "released_to": [{"party": party, "tiyn": tiyn} for party, tiyn in released_to],
+        "path": [
+            {key: row[key] for key in ("from", "to", "action", "count", "tiyn")}
+            for row in journal.mark_rows(figures["id"])
+        ],
+        "days_tiyn": _carried_on(dates, {day: held.get(figures["id"], 0) for day, held in carried.items()}),
+    }
 
 
-def _series(events: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _carried_on(dates: Sequence[str], values: Mapping[str, int]) -> list[int]:
+    """For each date the value of the last day that has one, up to that date; 0 before the first."""
+    days = sorted(values)
+    places = [bisect_right(days, date) for date in dates]
+    return [values[days[place - 1]] if place else 0 for place in places]
+
+
+def _series(
+    events: Sequence[Mapping[str, Any]], dates: Sequence[str], journal: JournalFigures
+) -> dict[str, list[Any]]:
     last: dict[str, Mapping[str, int]] = {}
+    offline: Counter[str] = Counter()
     for event in events:
         last[event["date"]] = event["supply"]
-    series: dict[str, list[Any]] = {"dates": sorted(last)}
+        offline[event["date"]] += event.get("offline_payments", 0)
+    series: dict[str, list[Any]] = {"dates": list(dates)}
     for name in _CLASSES:
-        series[f"{name}_tiyn"] = [last[date][f"{name}_tiyn"] for date in sorted(last)]
+        series[f"{name}_tiyn"] = [last[date][f"{name}_tiyn"] for date in dates]
+    days = journal.flows.days
+    series["payments_online"] = [days[date].payments if date in days else 0 for date in dates]
+    series["paid_online_tiyn"] = [days[date].paid_tiyn if date in days else 0 for date in dates]
+    series["payments_offline"] = [offline[date] for date in dates]
+    marked = {date: sum(figures.marked_tiyn.values()) for date, figures in days.items()}
+    series["marked_tiyn"] = _carried_on(dates, marked)
     return series
 
 
@@ -208,13 +334,10 @@ def _holders(script: Script, sandbox: Sandbox) -> list[dict[str, Any]]:
     rows = []
     for cast in script.cast:
         figures = sandbox.group_figures(cast.name)
-        rows.append({"name": f"{cast.name}: wallets", "tiyn": figures["wallets"], "count": cast.count})
-        if figures["devices"]:
-            rows.append({"name": f"{cast.name}: devices", "tiyn": figures["devices"], "count": cast.count})
-        if figures["deposits"]:
-            rows.append(
-                {"name": f"{cast.name}: bank deposits", "tiyn": figures["deposits"], "count": cast.count}
-            )
+        for kind, words in (("wallets", "wallets"), ("devices", "devices"), ("deposits", "bank deposits")):
+            if figures[kind] or kind == "wallets":
+                row = {"name": f"{cast.name}: {words}", "group": cast.name, "kind": kind}
+                rows.append({**row, "tiyn": figures[kind], "count": cast.count})
     return rows
 
 
@@ -231,14 +354,11 @@ def _sheets(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> list[dict[
 
 
 def _line(event: Mapping[str, Any]) -> dict[str, Any]:
-    told = [str(event["text"])]
-    if event.get("amount_tiyn"):
-        told.append(f"({event['accepted']} × accepted, {format_tenge(event['amount_tiyn'])})")
-    if event.get("refusals"):
-        told.append(
-            "Refused: " + ", ".join(f"{count} × {code}" for code, count in event["refusals"].items()) + "."
-        )
-    if event.get("note"):
-        told.append(str(event["note"]))
+    """One step for the story; what it does not have is left out."""
     kind = "refusal" if event.get("refused_as") else str(event["verb"])
-    return {"date": event["date"], "time": event["time"], "text": " ".join(told), "kind": kind}
+    line: dict[str, Any] = {"date": event["date"], "time": event["time"], "kind": kind, **_told(event)}
+    line.setdefault("text", "")
+    for key in ("who", "rule", "note", "refusals", "tries", "accepted", "amount_tiyn", "offline_payments"):
+        if event.get(key):
+            line[key] = event[key]
+    return {**line, "verb": str(event["verb"])}

@@ -15,10 +15,11 @@ from typing import Any
 from cbdc.errors import Refused
 from cbdc.ports import Checkpoint, ManualClock, no_checkpoint
 from wallets.cast import SQLITE_URL, SandboxPlan
-from wallets.pilot import page, report, setting
+from wallets.pilot import csv_tables, page, report, setting
 from wallets.pilot.folder import RunFolder, canonical_json, read_run, write_atomic
 from wallets.pilot.perform import check, facts_of, perform, reports_of, worlds
 from wallets.pilot.play import Outcome, Play
+from wallets.pilot.policy_section import policy_of
 from wallets.pilot.script import Script, Step, parse, read_source
 from wallets.sandbox import Sandbox
 
@@ -133,6 +134,7 @@ def plan_of(script: Script, asked: Mapping[str, Any], clock: ManualClock) -> San
         budget_tiyn=script.budget_tiyn,
         loss_reserve_tiyn=script.loss_reserve_tiyn,
         registers=tuple(dict.fromkeys(register for register, _ in script.facts)),
+        policy=policy_of(script).policy,
     )
 
 
@@ -176,6 +178,7 @@ def _event(script: Script, sandbox: Sandbox, step: Step, outcome: Outcome) -> di
         "since": step.since,
         "refusals": dict(sorted(refusals.items())),
         "sentences": _sentences(outcome),
+        "refused_with": _refused_with(outcome),
         "mark": str(step.arguments.get("mark", "")),
         "amount_tiyn": outcome.amount_tiyn,
         "offline_payments": outcome.offline_payments,
@@ -193,11 +196,25 @@ def _sentences(outcome: Outcome) -> dict[str, str]:
     return dict(sorted(told.items()))
 
 
+def _refused_with(outcome: Outcome) -> dict[str, dict[str, Any]]:
+    """The facts of the first refusal of each code: its sentence in every language follows from them."""
+    told: dict[str, dict[str, Any]] = {}
+    for error in outcome.results:
+        if error is not None:
+            facts = {
+                name: value if isinstance(value, int) else str(value) for name, value in error.facts.items()
+            }
+            told.setdefault(error.code, facts)
+    return told
+
+
 def _write(folder: RunFolder, result: Mapping[str, Any], sandbox: Sandbox) -> None:
     evidence = folder.path / "evidence"
     write_atomic(evidence / "root.dto", sandbox.root)
     for name, data in sandbox.evidence_files():
         write_atomic(evidence / name, data)
     write_atomic(folder.path / "head.dto", sandbox.head())
+    for name, data in csv_tables.files(result):
+        write_atomic(folder.path / "tables" / name, data)
     write_atomic(folder.path / "report.html", page.render(result).encode())
     write_atomic(folder.path / "report.json", canonical_json(result).encode())

@@ -10,7 +10,8 @@
     [[expect]]     name, fact, equals: what must be true at the end, as a closed form of the parameters
 
 Numbers are expressions (`wallets.pilot.expression`); money is in tiyn, so write `tenge(800)`. Days count working days
-from 1 (Monday to Friday); day 0 is the day before the first, for preparations, and days after the last are allowed.
+from 1 (Monday to Friday), or with `days = "calendar"` in [pilot] every day; day 0 is the day before the first, for
+preparations, and days after the last are allowed.
 
 Rules kept here: a script is refused whole, before anything runs, with the place of its first mistake (E_SCRIPT); no
 two things of a kind share a name, and what a row points to (a bank, an error code) is there; a file never runs code.
@@ -147,10 +148,11 @@ class Script:
     facts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     quick: Mapping[str, int] = field(default_factory=dict)
     distributions: tuple[Distribution, ...] = field(default=())
+    every_day: bool = False
 
     def date_of(self, day: int) -> date:
         """The calendar date of a working day; day 0 is the calendar day before day 1, and later days skip weekends."""
-        if day < 1:
+        if day < 1 or self.every_day:
             return self.start + timedelta(days=day - 1)
         weeks, rest = divmod(day - 1, 5)
         return self.start + timedelta(days=7 * weeks + rest)
@@ -254,6 +256,7 @@ def read_script(
         facts=_facts(file, table),
         quick=quantities.quick,
         distributions=quantities.distributions,
+        every_day=head.choice("days", ("working", "calendar")) == "calendar",
         extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
     )
     head.done()

@@ -44,6 +44,18 @@ var{color:var(--soft)}
 code{font:.88em/1.4 ui-monospace,"SF Mono",Consolas,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
 nav{margin:1.3rem 0 0;font-size:.92rem}
 nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;list-style:none;margin:0;padding:0}
+.tongue{display:none}
+:root:has(#tongue-en:checked) .tongue[lang=en],:root:has(#tongue-kk:checked) .tongue[lang=kk],
+:root:has(#tongue-ru:checked) .tongue[lang=ru]{display:block}
+@supports not selector(:has(a)){.tongue{display:block}}
+.tongues{display:flex;justify-content:flex-end;gap:.3rem;border:0;max-width:66rem;margin:0 auto;padding:1rem 1.5rem 0}
+.tongues label{position:relative}
+.tongues input{position:absolute;inset:0;width:100%;height:100%;margin:0;opacity:0;cursor:pointer}
+.tongues span{display:block;padding:.3rem .8rem;border:1px solid var(--rule);border-radius:1rem;font-size:.9rem;
+color:var(--accent)}
+.tongues input:checked+span{background:var(--ink);border-color:var(--ink);color:var(--paper)}
+.tongues input:focus-visible+span{outline:3px solid var(--accent);outline-offset:2px}
+.tongues legend span{display:inline;border:0;padding:0}
 .skip{position:absolute;left:-99rem}
 .skip:focus{left:1rem;top:1rem;background:var(--paper);padding:.5rem 1rem}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
@@ -102,6 +114,12 @@ margin:.8rem 0 1rem;padding:0;font-size:.92rem}
 .story time{font-variant-numeric:tabular-nums}
 .story .alarm{color:var(--bad);font-weight:600}
 .story p{margin:0}
+.detail{color:var(--soft);font-size:.88rem;margin:0}
+td .detail{margin-top:.2rem}
+.figures.small dd{font-size:1.1rem}
+.pairs{margin-bottom:1rem}
+.pairs dd{color:var(--ink)}
+pre{overflow-x:auto;font:.85em/1.4 ui-monospace,"SF Mono",Consolas,"DejaVu Sans Mono",monospace}
 .sheets{display:grid;grid-template-columns:1fr 1fr;gap:1.2rem 2.4rem;margin-bottom:1.4rem}
 .sheet{min-width:0}
 .sheet table{font-size:.88rem;border-top:2px solid var(--ink)}
@@ -139,6 +157,13 @@ svg .halo{paint-order:stroke;stroke:var(--paper);stroke-width:4px;stroke-linejoi
 .wash{opacity:.16}
 .dot{stroke:var(--paper);stroke-width:1px}
 .bar{stroke:var(--paper);stroke-width:1px}
+svg.map{min-width:46rem;width:100%;height:auto}
+svg.map.broad{min-width:62rem}
+.map text{font-size:13px}
+.map .band{fill-opacity:.38;stroke:none}
+.map .band:hover{fill-opacity:.65}
+.map .back{fill:none;stroke-width:3px;stroke-dasharray:6 4}
+.map .node{stroke:none}
 .empty{fill:var(--empty)}.lens{fill:var(--wash)}
 .hover rect{fill:transparent}.hover rect:hover{fill:var(--ink);fill-opacity:.08}
 .bank{fill:var(--bank);stroke:var(--bank);background:var(--bank)}
@@ -160,7 +185,8 @@ h1{font-size:1.6rem}h2{font-size:1.25rem}
 .figures dd{font-size:1.05rem}
 .sheets{grid-template-columns:1fr}
 .story li{grid-template-columns:3.2rem 1fr;padding-left:0}
-.story p{grid-column:1/-1}
+.story li>div{grid-column:1/-1}
+.tongues{padding:.8rem 1rem 0;justify-content:flex-start}
 .facts,.evidence{grid-template-columns:1fr}
 .facts dd,.evidence dd{margin-bottom:.35rem}
 svg.plot{margin-left:3.3rem;width:calc(100% - 3.6rem)}
@@ -178,7 +204,8 @@ _PAPER = """
 @page{margin:16mm 14mm}
 body{font-size:10.5pt}
 main,.top,footer{max-width:none;padding:0}
-nav,.skip{display:none}
+nav,.skip,.tongues{display:none}
+svg.map,svg.map.broad{min-width:0}
 h2,h3,h4,caption{break-after:avoid}
 tr,figure,.banner,.evidence,.sheet,.story li{break-inside:avoid}
 section{padding-top:1.2rem;margin-top:1rem}

@@ -1,0 +1,168 @@
+"""A lost wallet is restored through the bank: a new key of the same holder gets what the lost key held.
+
+    report    the customer says that a wallet is lost or stolen: the holder is frozen at once (`theft_freeze`)
+    request   the customer, identified (`recovery_identity`), names the new key; the waiting time begins
+    complete  when the waiting time is over (`recovery_wait`), the bank registers the new key under the same pseudonym,
+              and bank, enforcement authority and new key sign recoveries of all that the lost key holds; the lost key
+              is retired, and the freeze of the report is lifted
+    cancel    the customer, identified, ends a request that is not complete
+
+Why a waiting time: whoever deceives a bank's clerk has the wallet's money at once otherwise. Why two words: neither a
+bank nor the authority can move a holder's money alone, and the ledger lets them move it to the same holder only.
+Nothing that was spent comes back, offline money on a lost device waits for the end of its notes, and a wallet whose
+seed was kept needs none of this.
+
+Each step has an id of the caller's and may be repeated; a crash between two steps is mended by the same call.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cbdc import canonical
+from cbdc.cabinet import Cabinet, Row, follow, follow_nonce
+from cbdc.distribution import CommercialBank
+from cbdc.enforcement import Enforcement
+from cbdc.errors import Refused
+from cbdc.gateway import Gateway
+from cbdc.keys import PublicKey, Signer
+from cbdc.policies import PolicySet
+from cbdc.ports import Clock
+from cbdc.record import HASH, MOMENT, Group, Unsigned
+from cbdc.token import KeyLock, Token, TokenId
+from cbdc.transaction import Recover
+
+TOKENS_AT_ONCE = 200
+_REQUEST = Group((HASH, HASH, HASH, MOMENT))
+
+
+class RecoveryDesk:
+    """The recoveries of one bank."""
+
+    def __init__(
+        self,
+        bank: CommercialBank,
+        enforcement: Enforcement,
+        gateway: Gateway,
+        cabinet: Cabinet,
+        policy: PolicySet,
+        clock: Clock,
+    ) -> None:
+        self._bank = bank
+        self._enforcement = enforcement
+        self._gateway = gateway
+        self._cabinet = cabinet
+        self._policy = policy
+        self._clock = clock
+        name = f"bank {bank.bank_id}/recovery"
+        self._requests, self._frozen, self._amounts = (f"{name}.{p}" for p in ("request", "frozen", "amount"))
+
+    def report(self, id: bytes, customer: bytes, reference: str) -> bool:
+        """A customer's wallet is lost or stolen; True when it is frozen by this. E_CUSTOMER_UNKNOWN.
+
+        A holder whom a court has frozen already stays under that freeze.
+        """
+        holder = self._bank.customers.get(customer).pseudonym
+        if not self._policy.holds("theft_freeze"):
+            return False
+        if self._cabinet.get(self._frozen, customer) is None:
+            try:
+                self._enforcement.freeze(id, holder, reference)
+            except Refused as refusal:
+                if refusal.code != "E_FROZEN":
+                    raise
+                return False
+            self._cabinet.put_many([Row(self._frozen, customer, id)])
+        return True
+
+    def request(self, id: bytes, customer: bytes, reference: str, lost: bytes, new: PublicKey) -> int:
+        """Ask for what the key `lost` holds to go to the key `new`; the moment from which it may be completed.
+
+        `reference` is the number of the document shown. Raises E_CUSTOMER_UNKNOWN, E_RECOVERY_IDENTITY, E_CUSTOMER_KEY,
+        E_ID_REUSED.
+        """
+        self._identify(customer, reference)
+        if self._bank.customers.owner_of(lost).id != customer:
+            raise Refused("E_CUSTOMER_KEY", bank_id=self._bank.bank_id, kid=lost)
+        known = self._cabinet.get(self._requests, HASH.load(id, "recovery id"))
+        if known is None:
+            row = canonical.encode([customer, lost, new.kid, self._clock.now()])
+            self._cabinet.put_many([Row(self._requests, id, row)])
+        elif self._load(known)[:3] != (customer, lost, new.kid):
+            raise Refused("E_ID_REUSED", id=id)
+        return self._ready(id)
+
+    def cancel(self, id: bytes, reference: str) -> None:
+        """End a request; E_RECOVERY_UNKNOWN, E_RECOVERY_IDENTITY."""
+        customer = self._get(id)[0]
+        self._identify(customer, reference)
+        self._cabinet.put_many([Row(self._requests, id, None)])
+
+    def complete(self, id: bytes, signer: Signer) -> int:
+        """Restore the wallet to the new key, whose `signer` is at hand; how much it got (tiyn).
+
+        Raises E_RECOVERY_UNKNOWN (also when another key comes), E_RECOVERY_WAIT, or the ledger's refusal.
+        """
+        customer, lost, new, _ = self._get(id)
+        if signer.public.kid != new:
+            raise Refused("E_RECOVERY_UNKNOWN", bank_id=self._bank.bank_id, id=id)
+        ready, now = self._ready(id), self._clock.now()
+        if now < ready:
+            raise Refused("E_RECOVERY_WAIT", ready=ready, now=now)
+        amount_tiyn = self._planned(id, lost)
+        self._bank.register_key(customer, signer)
+        for inputs, outputs in self._parts(lost, new):
+            named = b"".join(token.transaction_id + token.output.to_bytes(2, "big") for token in inputs)
+            nonce = follow_nonce("recover", id, named)
+            record = Recover(nonce, lost, new, inputs, outputs, f"recovery {id.hex()[:16]}")
+            signed = self._enforcement.countersign(self._bank.sign_service(record, signer))
+            self._gateway.submit(signed.encode())
+        self._unfreeze(id, customer)
+        return amount_tiyn
+
+    def _parts(self, lost: bytes, new: bytes) -> Iterator[tuple[tuple[TokenId, ...], tuple[Token, ...]]]:
+        """What to move, a mark and so many tokens at a time; at last perhaps nothing, which retires the lost key."""
+        held = [(i, t) for i, t in self._gateway.owned(lost) if t.lock == KeyLock(lost)]
+        for mark in sorted({token.mark for _, token in held}):
+            tokens = sorted((i, t.amount_tiyn) for i, t in held if t.mark == mark)
+            for start in range(0, len(tokens), TOKENS_AT_ONCE):
+                part = tokens[start : start + TOKENS_AT_ONCE]
+                total = sum(amount for _, amount in part)
+                yield tuple(identity for identity, _ in part), (Token(total, KeyLock(new), mark),)
+        known = self._gateway.registered(lost)
+        if known is not None and not known.successor:
+            yield (), ()
+
+    def _planned(self, id: bytes, lost: bytes) -> int:
+        """What the lost key held when this was asked first: written down before anything moves."""
+        if self._cabinet.get(self._amounts, id) is None:
+            held = [t for _, t in self._gateway.owned(lost) if t.lock == KeyLock(lost)]
+            amount = sum(token.amount_tiyn for token in held)
+            self._cabinet.put_many([Row(self._amounts, id, canonical.encode(amount))])
+        data = self._cabinet.get(self._amounts, id)
+        return Unsigned().load(canonical.decode(data or b""), "amount")
+
+    def _unfreeze(self, id: bytes, customer: bytes) -> None:
+        if self._cabinet.get(self._frozen, customer) is None:
+            return
+        holder = self._bank.customers.get(customer).pseudonym
+        self._enforcement.unfreeze(follow("recovered", id), holder, f"recovery {id.hex()[:16]}")
+        self._cabinet.put_many([Row(self._frozen, customer, None)])
+
+    def _identify(self, customer: bytes, reference: str) -> None:
+        known = self._bank.customers.get(customer)
+        if self._policy.holds("recovery_identity") and known.reference != reference:
+            raise Refused("E_RECOVERY_IDENTITY", bank_id=self._bank.bank_id)
+
+    def _ready(self, id: bytes) -> int:
+        return self._get(id)[3] + (self._policy.value("recovery_wait") or 0)
+
+    def _get(self, id: bytes) -> tuple[bytes, bytes, bytes, int]:
+        data = self._cabinet.get(self._requests, id)
+        if data is None:
+            raise Refused("E_RECOVERY_UNKNOWN", bank_id=self._bank.bank_id, id=id)
+        return self._load(data)
+
+    def _load(self, data: bytes) -> tuple[bytes, bytes, bytes, int]:
+        values: tuple[Any, ...] = _REQUEST.load(canonical.decode(data), "recovery")
+        customer, lost, new, asked = values
+        return customer, lost, new, asked
