@@ -1,4 +1,4 @@
-"""What a report takes from the journal of a real run: flows that add up to the supply, days, limits, tables beside it."""
+"""What a report takes from the journal of a real run: flows that add up to the supply, days, limits, tables."""
 
 import hashlib
 import json
