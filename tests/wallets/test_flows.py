@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cbdc import canonical
 from cbdc.errors import Refused
+from cbdc.keys import ED25519, SoftwareKey
+from cbdc.ledger.store import EntryRow
 from cbdc.money import tenge
 from cbdc.token import CANTEEN, MERCHANT, PUPIL, TREASURY_ACCOUNT
-from cbdc.transaction import Transfer
+from cbdc.transaction import HandOver, RegisterKey, RotateKey, Transaction, Transfer
 from wallets.cast import Member
 from wallets.pilot.flows import Flow, MarkLife
 from wallets.pilot.journal_report import JournalFigures, day_of, offline_payments, read_journal
-from wallets.pilot.moves import Journal, Move
+from wallets.pilot.moves import Holder, Journal, Move
 from wallets.sandbox import Sandbox
 
 
@@ -82,6 +85,28 @@ def test_a_load_names_its_device(sandbox: Sandbox) -> None:
 
 def test_a_journal_of_nothing_has_no_moves() -> None:
     assert list(Journal([]).moves()) == []
+
+
+def _entry(index: int, record: Transaction) -> EntryRow:
+    payload = canonical.encode([record.TYPE, record.body(), [[bytes(32), bytes(64)]]])
+    return EntryRow(index, bytes([index] * 32), canonical.encode([index, 5, payload]), b"")
+
+
+def test_keys_that_are_replaced_and_banks_that_hand_over() -> None:
+    """A new key has the old one's holder; a holder that another bank serves keeps the pseudonym."""
+    first, second = (SoftwareKey(ED25519, bytes([n] * 32)).public for n in (1, 2))
+    nonce, pseudonym = bytes(16), bytes([7] * 32)
+    journal = Journal(
+        [
+            _entry(1, RegisterKey(nonce, first.algorithm, first.raw, 1, 2, PUPIL, pseudonym)),
+            _entry(2, RotateKey(nonce, first.kid, second.algorithm, second.raw)),
+            _entry(3, HandOver(nonce, pseudonym, 1, 2, (second.kid,), "a bank that failed")),
+        ]
+    )
+    assert list(journal.moves()) == []
+    assert journal.keys[first.kid] == Holder(1, PUPIL, pseudonym)
+    assert journal.keys[second.kid] == Holder(2, PUPIL, pseudonym)
+    assert journal.keys[second.kid].line == "wallets"
 
 
 # --- flows ---
