@@ -296,6 +296,11 @@ class Books:
         """An account's balance as people read it, in tiyn."""
         return account.natural(self._engine.read([account]).get(account, 0))
 
+    def balance_each(self, accounts: Sequence[Account]) -> list[int]:
+        """`balance` of each of these accounts, in their order."""
+        found = self._engine.read(accounts)
+        return [account.natural(found.get(account, 0)) for account in accounts]
+
     def balances(self, institution: str | None = None) -> dict[Account, int]:
         """Every account's balance as people read it, of one institution or of all, in order of the account."""
         return {

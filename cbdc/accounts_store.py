@@ -24,6 +24,8 @@ CREATE TABLE IF NOT EXISTS balance
     (institution TEXT NOT NULL, kind INTEGER NOT NULL, name TEXT NOT NULL, debit_tiyn INTEGER NOT NULL,
      PRIMARY KEY (institution, kind, name)) WITHOUT ROWID;
 """
+_CHUNK = 500
+_AMONG = "SELECT id, content FROM posting WHERE id IN ({})"
 
 
 class MemoryBooks:
@@ -79,6 +81,8 @@ class SqliteBooks:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("PRAGMA wal_autocheckpoint = 20000")
+            self._database.execute("PRAGMA cache_size = -32768")
             self._database.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
@@ -92,8 +96,10 @@ class SqliteBooks:
     def contents(self, ids: Iterable[bytes]) -> dict[bytes, bytes]:
         """The content of those postings that are there."""
         found: dict[bytes, bytes] = {}
-        for key in ids:
-            found.update(self._rows("SELECT id, content FROM posting WHERE id = ?", (key,)))
+        wanted = list(ids)
+        for start in range(0, len(wanted), _CHUNK):
+            part = wanted[start : start + _CHUNK]
+            found.update(self._rows(_AMONG.format(", ".join("?" * len(part))), part))
         return found
 
     def read(self, accounts: Iterable[Account]) -> dict[Account, int]:
@@ -122,15 +128,19 @@ class SqliteBooks:
         self._checkpoint("books.post.after")
 
     def _write(self, postings: Sequence[Posting], balances: dict[Account, int]) -> None:
-        for posting in postings:
-            place = self._database.execute(
-                "INSERT INTO posting (id, time, content) VALUES (?, ?, ?)",
-                (posting.id, posting.time, posting.content()),
-            ).lastrowid
-            touched = {line.account for line in posting.lines}
-            self._database.executemany(
-                "INSERT INTO line VALUES (?, ?, ?, ?)", [(*account, place) for account in sorted(touched)]
-            )
+        ((first,),) = self._database.execute("SELECT coalesce(max(place), 0) + 1 FROM posting").fetchall()
+        self._database.executemany(
+            "INSERT INTO posting VALUES (?, ?, ?, ?)",
+            [(first + n, posting.id, posting.time, posting.content()) for n, posting in enumerate(postings)],
+        )
+        self._database.executemany(
+            "INSERT INTO line VALUES (?, ?, ?, ?)",
+            [
+                (*account, first + n)
+                for n, posting in enumerate(postings)
+                for account in sorted({line.account for line in posting.lines})
+            ],
+        )
         self._database.executemany(
             "INSERT OR REPLACE INTO balance VALUES (?, ?, ?, ?)",
             [(*account, amount) for account, amount in balances.items()],

@@ -120,7 +120,7 @@ class SqliteCabinet:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = FULL")
-            self._database.execute("PRAGMA wal_autocheckpoint = 20000")
+            self._database.execute("PRAGMA wal_autocheckpoint = 50000")
             self._database.execute("PRAGMA cache_size = -16384")
             self._database.execute(
                 "CREATE TABLE IF NOT EXISTS row (place INTEGER PRIMARY KEY, drawer TEXT NOT NULL, id BLOB NOT NULL,"

@@ -6,7 +6,7 @@ that it belongs to. `KINDS` is the whole list:
 
     ledger   holding, payment, day, month, year: tiyn, for one tier
     bank     waterfall, reverse_waterfall, zero_holding: for one tier; purchase_day: tiyn a customer may buy in a day
-    desks    settlement_hours, alias_lookups, request_once, request_expiry, mandate_payment, mandate_period,
+    desks    collateral, settlement_hours, alias_lookups, request_once, request_expiry, mandate_payment, mandate_period,
              mandate_window, refund_sum, refund_payer, theft_freeze, device_revocation, recovery_identity, recovery_wait
     offline  a parameter of offline money (`offline.parameters`), by its name
 
@@ -37,6 +37,7 @@ TIYN = "tiyn"
 SWITCH = "1: holds"
 COUNT = "a number"
 SECONDS = "seconds"
+PERCENT = "percent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ KINDS: Mapping[str, Kind] = {
     "zero_holding": Kind(SWITCH, True, "holds nothing: what comes in becomes a deposit, at the latest at day's end"),
     "purchase_day": Kind(TIYN, True, "the most digital tenge that a bank sells one customer in a day"),
     "settlement_hours": Kind(SWITCH, False, "what runs over accounts at the National Bank waits for its opening hours"),
+    "collateral": Kind(PERCENT, False, "the National Bank lends a bank at most so much of its loans"),
     "alias_lookups": Kind(COUNT, False, "the most phone numbers that one holder may look up in a day"),
     "request_once": Kind(SWITCH, False, "a payment request is paid once"),
     "request_expiry": Kind(SWITCH, False, "a payment request is not paid after its time"),
@@ -110,7 +112,7 @@ class Rule:
             raise self.wrong("it needs a tier from 1 to 255" if kind.of_tier else "it is no tier's")
         # On the ledger a limit of nothing means no limit, so it must never be written by accident.
         least = 0 if self.kind == "offline" else 1
-        if not least <= self.value <= (1 if kind.unit == SWITCH else MAX_TIYN):
+        if not least <= self.value <= {SWITCH: 1, PERCENT: 100}.get(kind.unit, MAX_TIYN):
             raise self.wrong(f"the value {self.value} is not one of a rule counted in {kind.unit}")
         if self.grade not in GRADES:
             raise self.wrong(f"the grade must be one of {', '.join(GRADES)}")

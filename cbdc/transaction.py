@@ -11,7 +11,6 @@ what needs the state is judged by `cbdc.ledger.rules`.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar
 
 from cbdc import canonical
@@ -418,11 +417,35 @@ def sign_transaction(record: Transaction, network: bytes, signers: list[Signer])
     return SignedTransaction(record, body, identity, witnesses)
 
 
-@lru_cache(maxsize=2_048)
+_opened: dict[tuple[bytes, bytes], SignedTransaction] = {}
+_OPENED_MOST = 10_000
+_OPENED_BYTES = 1_024
+
+
+def forget_opened() -> None:
+    """Remember no opened transaction any more: whoever measures decoding asks for the whole work."""
+    _opened.clear()
+
+
 def open_transaction(data: bytes, network: bytes) -> SignedTransaction:
     """The transaction in `data`, judged as far as possible without the ledger (guard G1).
 
-    The last ones are remembered by their bytes: whoever handles the same group next need not decode it again.
+    The last small ones are remembered by their bytes: whoever handles the same group next need not decode it again.
+    The errors are those of `_open`, below.
+    """
+    known = _opened.get((data, network))
+    if known is not None:
+        return known
+    opened = _open(data, network)
+    if len(data) <= _OPENED_BYTES:
+        if len(_opened) >= _OPENED_MOST:
+            _opened.clear()
+        _opened[data, network] = opened
+    return opened
+
+
+def _open(data: bytes, network: bytes) -> SignedTransaction:
+    """The transaction in `data`, decoded and judged.
 
     Raises the decoding errors (also for a definition or a statement it carries), E_OBJTYPE for an unknown kind,
     E_WITNESS_TWICE when one key signs twice, E_INPUT_TWICE when one token stands twice among the inputs, and

@@ -17,6 +17,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ports import ManualClock, no_checkpoint, processor_stopwatch, stopwatch
 from cbdc.record import open_envelope
-from cbdc.transaction import LoadOffline, SettleOffline, open_transaction
+from cbdc.transaction import LoadOffline, SettleOffline, forget_opened
 from wallets import keystore
 from wallets.bench import milliseconds, peak_memory_mib, per_second
 from wallets.pilot import runner
@@ -129,17 +130,16 @@ def _replay(folder: Path, file: Path) -> _Bare:
     journal = SqliteStore(folder / "ledger.sqlite", read_only=True)
     store = SqliteStore(file)
     keys.forget_verified()
-    open_transaction.cache_clear()
+    forget_opened()
     try:
         signer = keystore.open_keystore(folder / "keystore.tenge", PASSPHRASE).key("ledger")
         rows = journal.entries()
         first = open_entry(next(rows).data)
         clock = ManualClock(first.time)
         ledger = Ledger.create(store, first.payload, signer, clock)
-        for size, _ in list(journal.heads())[1:]:
-            group: list[Entry] = []
-            while len(group) < size - ledger.size:
-                group.append(open_entry(next(rows).data))
+        heads = [size for size, _ in journal.heads()]
+        for before, size in pairwise(heads):
+            group: list[Entry] = [open_entry(next(rows).data) for _ in range(size - before)]
             clock.move_to(group[0].time)
             _submit(ledger, [entry.payload for entry in group], found)
         kept = journal.head_covering(ledger.size - 1)

@@ -133,3 +133,37 @@ def pilot_run(
         for line in command.summary(finished, program()):
             click.echo(line)
     return OK if finished.ok else FAILED
+
+
+@pilot.command("check")
+@click.argument("script")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Check with this parameter set.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@refusals
+def pilot_check(script: str, settings: tuple[str, ...], as_json: bool) -> int:
+    """Everything that is wrong with SCRIPT at once, each with its line and what to do; nothing is played.
+
+    Warnings are allowed but doubtful; exit 1 is for mistakes only.
+
+    \b
+    Example:
+      tenge pilot check my-pilot.toml
+    """
+    from dataclasses import asdict
+
+    from wallets.pilot.check import check_script
+    from wallets.pilot.command import read_settings
+    from wallets.pilot.script import read_source
+
+    found = check_script(*read_source(script), read_settings(settings))
+    mistakes = sum(1 for one in found if not one.warning)
+    if as_json:
+        print_json([asdict(one) for one in found])
+    else:
+        for one in found:
+            word = "warning: " if one.warning else ""
+            click.echo(
+                f"{one.file}:{one.line}:{one.column}: {word}{one.place}: {one.problem}\n    {one.advice}"
+            )
+        click.echo(f"{mistakes} mistakes, {len(found) - mistakes} warnings")
+    return FAILED if mistakes else OK

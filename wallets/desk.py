@@ -40,6 +40,7 @@ Answers = list[TengeError | None]
 
 _EXPIRED = "expired vouchers"
 _POOR = "payments without cover"
+_SELLERS = 100
 
 
 def derived(*parts: bytes | str | int) -> bytes:
@@ -309,25 +310,81 @@ class Desk:
 
     def sell(self, member: Member, mark: bytes, id: bytes) -> int:
         """A member turns all its money of a mark (free money: empty) into a deposit at its bank; how much (tiyn)."""
+        (answer,) = self.sell_each([(member, id)], mark)
+        if isinstance(answer, TengeError):
+            raise answer
+        return answer
+
+    def sell_each(self, rows: Sequence[tuple[Member, bytes]], mark: bytes) -> list[int | TengeError]:
+        """`sell` for many members, each under its own id, in groups; for each how much, or its refusal."""
+        answers: list[int | TengeError] = []
+        for start in range(0, len(rows), _SELLERS):
+            answers += self._sell_group(rows[start : start + _SELLERS], mark)
+        return answers
+
+    def _sell_group(self, rows: Sequence[tuple[Member, bytes]], mark: bytes) -> list[int | TengeError]:
+        sold = [0] * len(rows)
+        refused: dict[int, TengeError] = {}
+        selling, number = list(range(len(rows))), 0
+        # Round by round: each member's first intent, then the second of those who have more, until nothing is left.
+        while selling:
+            keys = {
+                place: (
+                    rows[place][0].wallet.name,
+                    derived(rows[place][1], "sell", rows[place][0].name, number),
+                )
+                for place in selling
+            }
+            sight = Sight.of(self._store, list(keys.values()))
+            intents: dict[int, Intent] = {}
+            for place, key in keys.items():
+                intent = sight.intents.get(key) or self._sale(rows[place][0], key, mark, sight)
+                if intent is not None and intent.state == "refused":
+                    refused[place] = open_refusal(intent.result)
+                elif intent is not None:
+                    intents[place] = intent
+            refused |= self._buy_back(
+                {place: one for place, one in intents.items() if one.state == "saved"}, rows
+            )
+            selling, number = [place for place in intents if place not in refused], number + 1
+            for place in selling:
+                sold[place] += amount_of(intents[place], self._system.network)
+        return [refused.get(place, amount) for place, amount in enumerate(sold)]
+
+    def _sale(self, member: Member, key: tuple[str, bytes], mark: bytes, sight: Sight) -> Intent | None:
+        """The intent that sells up to 250 of a member's tokens of a mark; None when there are none."""
+        tokens = [token for token in sight.tokens.get(key[0], ()) if token.mark == mark]
+        if not tokens:
+            return None
         bank = self._system.banks[self.bank_id(member.bank)]
-        done = 0
+        return member.wallet.prepare_merge(
+            key[1], tokens[:MAX_TOKENS_A_PAYMENT], mark, payee=bank.inventory_kid, sight=sight
+        )
 
-        def prepare(intent_id: bytes, tokens: list[WalletToken]) -> Intent:
-            return member.wallet.prepare_merge(intent_id, tokens, mark, payee=bank.inventory_kid)
-
-        for intent in self._parts(member, mark, id, "sell", prepare):
-            if intent.state == "refused":
-                raise open_refusal(intent.result)
-            if intent.state == "saved":
-                saved = self._store.save_intents([intent])[0]
-                self._defund(bank.buy_back([saved.body])[0], saved)
-            done += amount_of(intent, self._system.network)
-        return done
-
-    def _defund(self, answer: Receipt | TengeError, intent: Intent) -> None:
-        if isinstance(answer, Receipt):
-            self._store.finish([Done(intent.wallet, intent.id, answer.transaction_id)])
-            return
-        if not isinstance(answer, Unavailable):
-            self._store.refuse([Refusal(intent.wallet, intent.id, refusal_result(answer))])
-        raise answer
+    def _buy_back(
+        self, intents: dict[int, Intent], rows: Sequence[tuple[Member, bytes]]
+    ) -> dict[int, TengeError]:
+        """Save open intents by place, hand them to the members' banks, close them; the refusals by place."""
+        if not intents:
+            return {}
+        saved = dict(zip(intents, self._store.save_intents(list(intents.values())), strict=True))
+        refused: dict[int, TengeError] = {}
+        for name in dict.fromkeys(rows[place][0].bank for place in saved):
+            places = [place for place in saved if rows[place][0].bank == name]
+            bodies = [saved[place].body for place in places]
+            answers = self._system.banks[self.bank_id(name)].buy_back(bodies)
+            done: list[Done] = []
+            closed: list[Refusal] = []
+            for place, answer in zip(places, answers, strict=True):
+                intent = saved[place]
+                if isinstance(answer, Receipt):
+                    done.append(Done(intent.wallet, intent.id, answer.transaction_id))
+                    continue
+                refused[place] = answer
+                if not isinstance(answer, Unavailable):
+                    closed.append(Refusal(intent.wallet, intent.id, refusal_result(answer)))
+            if done:
+                self._store.finish(done)
+            if closed:
+                self._store.refuse(closed)
+        return refused

@@ -286,6 +286,10 @@ class Sandbox:
         """A member turns its digital tenge into a deposit."""
         return self.desk.sell(member, mark, id or self._fresh_id())
 
+    def sell_each(self, rows: Sequence[tuple[Member, bytes]], mark: bytes) -> list[int | TengeError]:
+        """Members turn their digital tenge into deposits, each under its own id; how much, or the refusal."""
+        return self.desk.sell_each(rows, mark)
+
     def redeem(self, bank: str = "", id: bytes = b"") -> int:
         """A bank gives its inventory back to the National Bank."""
         return self.desk.redeem(bank or self._plan.banks[0][0], id or self._fresh_id())
@@ -400,13 +404,14 @@ class Sandbox:
 
     def group_figures(self, name: str) -> dict[str, int]:
         """What a group has in wallets, on devices and on deposit (tiyn)."""
-        members = self.group(name)
+        members, held = self.group(name), self.store.totals()
+        accounts = [deposit(self.desk.bank_id(member.bank), member.customer) for member in members]
         return {
-            "wallets": sum(member.wallet.total_tiyn() for member in members),
+            "wallets": sum(held.get(member.name, 0) for member in members),
             "devices": sum(
                 device.balance_tiyn(self.clock.now()) for member in members for device in devices_of(member)
             ),
-            "deposits": sum(self.deposit_tiyn(member) for member in members),
+            "deposits": sum(self.system.books.balance_each(accounts)),
         }
 
     def deposit_tiyn(self, member: Member) -> int:

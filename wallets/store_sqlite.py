@@ -112,8 +112,8 @@ class SqliteRows:
             self._check_version()
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute("PRAGMA wal_autocheckpoint = 20000")
-        self._database.execute("PRAGMA cache_size = -65536")
+        self._database.execute("PRAGMA wal_autocheckpoint = 50000")
+        self._database.execute("PRAGMA cache_size = -131072")
         with self.transaction():
             if self._is_empty():
                 for statement in _TABLES.split(";"):

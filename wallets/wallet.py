@@ -36,7 +36,7 @@ from wallets.basis import NO_BASIS, Basis
 from wallets.store import Direction, Done, HistoryRow, Intent, Refusal, WalletStore, WalletToken
 
 MAX_TOKENS_A_PAYMENT = 250
-GROUP = 1_000
+GROUP = 4_000
 
 Directory = Mapping[bytes, str]
 
@@ -100,7 +100,7 @@ class Wallet:
         taken: set[TokenId] | None = None,
         basis: Basis = NO_BASIS,
         co_signers: Sequence[Signer] = (),
-        sight: "Sight | None" = None,
+        sight: Sight | None = None,
     ) -> Intent:
         """An intent (not saved yet) that pays `payees` in money of `mark`, change to itself.
 
@@ -172,7 +172,7 @@ class Wallet:
         device_kid: bytes,
         load_number: int,
         mark: bytes = b"",
-        sight: "Sight | None" = None,
+        sight: Sight | None = None,
     ) -> Intent:
         """An intent that takes money offline: one escrow token (and so one note) for each of `amounts_tiyn`."""
 
@@ -212,10 +212,16 @@ class Wallet:
         return self._prepare(intent_id, "release", amount_tiyn, mark, build, None)
 
     def prepare_merge(
-        self, intent_id: bytes, tokens: Sequence[WalletToken], mark: bytes, payee: bytes = b""
+        self,
+        intent_id: bytes,
+        tokens: Sequence[WalletToken],
+        mark: bytes,
+        payee: bytes = b"",
+        sight: Sight | None = None,
     ) -> Intent:
         """An intent that makes one token of these (all of one mark), for itself or for `payee`."""
-        known = self._store.intent(self.name, intent_id)
+        key = (self.name, intent_id)
+        known = (self._store.intents([key]) if sight is None else sight.intents).get(key)
         if known is not None:
             return known
         total = sum(token.amount_tiyn for token in tokens)
@@ -231,7 +237,7 @@ class Wallet:
         mark: bytes,
         build: Callable[[tuple[TokenId, ...], int], Transaction],
         taken: set[TokenId] | None,
-        sight: "Sight | None" = None,
+        sight: Sight | None = None,
         co_signers: Sequence[Signer] = (),
     ) -> Intent:
         if sight is None:

@@ -11,7 +11,7 @@
 `ExchangeRules` holds what is refused, as data: a rule that is left out is not asked. What each step does stands in
 `cbdc.corridor.orders` (the flow), `cash`, and `trades`; nothing here decides what the ledger must decide.
 
-Source: `docs/domain.md`, digital assets: the corridor between AIFC exchanges and banks since June 2022.
+Source: `docs/corridor.md`, what the sources say: the corridor between AIFC exchanges and banks since June 2022.
 """
 
 from dataclasses import dataclass, field, replace

@@ -12,7 +12,8 @@ belongs to, and keeps the highest serial it has seen, so an older statement cann
 (the register is silent) it denies. A withdrawn licence therefore stops the very next call.
 
 The register is a stand-in for the licence register of the AIFC's regulator; its states are those of the rulebook as
-far as they are public, and which call needs which activity is our assumption (`docs/domain.md`, digital assets).
+far as they are public, and which call needs which activity is our assumption (`docs/corridor.md`, what the sources
+say).
 """
 
 from typing import Any, NamedTuple

@@ -3,7 +3,7 @@
 They are no transactions and never stand on the ledger, so they have a domain of their own (`kzt-dt/corridor/v1`): no
 signature made here can be shown as one of the ledger's or of the offline protocol's, and the other way round.
 
-Source: `docs/domain.md`, digital assets (AIFC rules for providers and for fiat stablecoins).
+Source: `docs/corridor.md`, what the sources say (AIFC rules for providers and for fiat stablecoins).
 """
 
 from dataclasses import dataclass

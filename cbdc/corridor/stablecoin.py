@@ -20,8 +20,8 @@ Rules kept here, each of them data that can be left out to see what it is for:
 The order of effects is the usual one: written down, done under ids that follow, written down as done. A wrap stays
 open until its mint is confirmed, and is sent again as long as the chain does not know it.
 
-Source: `docs/domain.md`, digital assets: AFSA's rule for fiat stablecoins (reserves at least the coins outstanding,
-in the same currency, segregated; redemption at par at any time; quarterly disclosure).
+Source: `docs/corridor.md`, what the sources say: AFSA's rule for fiat stablecoins (reserves at least the coins
+outstanding, in the same currency, segregated; redemption at par at any time; quarterly disclosure).
 """
 
 from collections.abc import Callable

@@ -14,6 +14,7 @@ Source: RFC 6962, section 2.1.
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from cbdc import canonical
@@ -76,10 +77,7 @@ class Policy(Record):
 
     def limits(self, tier: int) -> TierLimits:
         """The limits of a tier; E_TIER when the policy has none."""
-        for row in self.tiers:
-            if row[0] == tier:
-                return TierLimits(*row)
-        raise Refused("E_TIER", tier=tier)
+        return _limits_of(self.tiers, tier)
 
     def day(self, now: int) -> int:
         """The number of the day that `now` falls in."""
@@ -103,6 +101,14 @@ def _month_of(day: int) -> int:
     # March is month 0 here, so that the leap day ends the year; January and February belong to the next one.
     march_month = (5 * of_year + 2) // 153
     return (era * 400 + year) * 12 + march_month + 2
+
+
+@lru_cache(maxsize=1_024)
+def _limits_of(tiers: tuple[tuple[int, int, int, int], ...], tier: int) -> TierLimits:
+    for row in tiers:
+        if row[0] == tier:
+            return TierLimits(*row)
+    raise Refused("E_TIER", tier=tier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,44 +224,48 @@ EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
 class MerkleLog:
-    """An append-only Merkle tree over leaf hashes, kept as levels of complete nodes; about 64 bytes a leaf."""
+    """An append-only Merkle tree over leaf hashes, kept as levels of complete nodes side by side; 64 bytes a leaf."""
 
     def __init__(self) -> None:
-        self._levels: list[list[bytes]] = [[]]
+        self._levels: list[bytearray] = [bytearray()]
 
     @property
     def size(self) -> int:
         """How many leaves."""
-        return len(self._levels[0])
+        return len(self._levels[0]) // _HASH_BYTES
 
     def append(self, leaf: bytes) -> None:
         """Add a leaf hash at the end."""
         node, level = leaf, 0
         while True:
             if level == len(self._levels):
-                self._levels.append([])
+                self._levels.append(bytearray())
             row = self._levels[level]
-            row.append(node)
-            if len(row) % 2:
+            row += node
+            if len(row) % (2 * _HASH_BYTES):
                 return
-            node, level = _node(row[-2], row[-1]), level + 1
+            # The two last nodes stand together: what they make is the hash of both.
+            node, level = hashlib.sha256(b"\1" + row[-2 * _HASH_BYTES :]).digest(), level + 1
 
     def truncate(self, size: int) -> None:
         """Forget every leaf from `size` on: what a failed commit added."""
         assert 0 <= size <= self.size
         for level, row in enumerate(self._levels):
-            del row[size >> level :]
+            del row[(size >> level) * _HASH_BYTES :]
 
     def leaf(self, index: int) -> bytes:
         """The leaf hash at `index`."""
-        return self._levels[0][index]
+        return self._at(0, index)
+
+    def _at(self, level: int, place: int) -> bytes:
+        return bytes(self._levels[level][place * _HASH_BYTES : (place + 1) * _HASH_BYTES])
 
     def _range(self, start: int, stop: int) -> bytes:
         """The root of the leaves start..stop-1, where start is a multiple of the largest power of two in the range."""
         count = stop - start
         if count & (count - 1) == 0:
             level = count.bit_length() - 1
-            return self._levels[level][start >> level]
+            return self._at(level, start >> level)
         half = 1 << ((count - 1).bit_length() - 1)
         return _node(self._range(start, start + half), self._range(start + half, stop))
 

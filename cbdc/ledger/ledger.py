@@ -55,7 +55,7 @@ from cbdc.token import Token, TokenId
 from cbdc.transaction import SignedTransaction, open_transaction
 
 GENESIS_TYPE = 80
-MAX_GROUP = 1_000
+MAX_GROUP = 4_000
 _TOKEN = bytes([TOKEN])
 
 
@@ -370,6 +370,9 @@ class _Group:
         self.owners: dict[bytes, bytes] = {}
         self.rows: list[EntryRow] = []
         self.places: dict[bytes, int] = {}
+        self._complete: set[bytes] = set()
+        self._born: set[StateKey] = set()
+        self._names_born = False
         self._prefetch(transactions)
 
     def _prefetch(self, transactions: list[SignedTransaction]) -> None:
@@ -383,6 +386,8 @@ class _Group:
                 missing |= named
                 if any(key.kind <= MARK for key in named):
                     asking.append(item)
+                else:
+                    self._complete.add(item.id)
             self.view.update(self._ledger.load(missing))
             waiting = asking
 
@@ -391,17 +396,30 @@ class _Group:
 
         What it needs because of those before it is read now.
         """
-        while missing := needs(self._ledger.genesis, self.view, item, self.now):
+        while self._may_need(item) and (missing := needs(self._ledger.genesis, self.view, item, self.now)):
+            self._complete.discard(item.id)
             self.view.update(self._ledger.load(missing))
         effects = decide(self._ledger.genesis, self.view, item, self.now)
         self.view.update(effects)
         self.changed.update(effects)
+        for key, value in effects.items():
+            if key.kind <= MARK and value is not None:
+                self._born.add(key)
+                self._names_born |= key.kind != TOKEN
         for place, token in enumerate(item.record.creates):
             self.owners[token_key(TokenId(item.id, place)).pack()] = token.lock.holder
         index = self._ledger.size + len(self.rows)
         data = Entry(index, self.now, payload).encode()
         self.rows.append(EntryRow(index, item.id, data, leaf_hash(data)))
         self.places[item.id] = index
+
+    def _may_need(self, item: SignedTransaction) -> bool:
+        """Whether the view may lack something: it was not read whole, or names something made in this group."""
+        if item.id not in self._complete:
+            return True
+        if not self._born:
+            return False
+        return self._names_born or any(token_key(identity) in self._born for identity in item.record.spends)
 
     def encoded(self) -> dict[bytes, bytes | None]:
         """The changes as a store's bytes, in ascending order."""

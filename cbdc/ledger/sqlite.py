@@ -61,8 +61,8 @@ class SqliteStore:
             return
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute("PRAGMA wal_autocheckpoint = 20000")
-        self._database.execute("PRAGMA cache_size = -65536")
+        self._database.execute("PRAGMA wal_autocheckpoint = 50000")
+        self._database.execute("PRAGMA cache_size = -131072")
         self._database.executescript(_SCHEMA)
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:

@@ -83,6 +83,10 @@ class SimulatedBeneficiaryBank:
         """The bank's address."""
         return self._office.bic
 
+    def strangers(self) -> int:
+        """How many messages were put aside, because they contradict what is known."""
+        return self._office.strangers()
+
     def find(self, uetr: str) -> Arrival | None:
         """A payment that came here, or None."""
         return self._drawer.get(uetr.encode())
@@ -98,7 +102,9 @@ class SimulatedBeneficiaryBank:
                 self._office.strange(copy.id, copy.data)
             elif known is not None:
                 self._again(known, copy)
-            elif isinstance(body, CustomerTransfer) and self._settlement.settled(body.uetr):
+            elif isinstance(body, CustomerTransfer) and self._settlement.settled(
+                body.uetr, body.amount.minor
+            ):
                 self._begin(message, body, copy)
             else:
                 # Somebody says that money came, and none did.

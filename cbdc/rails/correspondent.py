@@ -127,6 +127,10 @@ class SimulatedCorrespondentBank:
         """The bank's address."""
         return self._office.bic
 
+    def strangers(self) -> int:
+        """How many messages were put aside, because they contradict what is known."""
+        return self._office.strangers()
+
     @property
     def bank_id(self) -> int:
         """The bank's number in the other country."""
@@ -255,7 +259,7 @@ class SimulatedCorrespondentBank:
         news = follow("news", copy.id)
         if row is None or not expected or not row.forwarded:
             self._office.strange(copy.id, copy.data)
-        elif isinstance(body, Return) and self._settlement.settled(row.uetr, back=True):
+        elif isinstance(body, Return) and self._settlement.settled(row.uetr, body.amount.minor, back=True):
             if row.state == FORWARDED:
                 self._turn(replace(row, state=RETURNED, reason=body.reason), now, news)
             elif row.state == DONE:

@@ -230,7 +230,7 @@ class SimulatedCorridor:
             self.home.banks[plan.home_bank],
             self.home.books,
             self.shelves.nostro,
-            self.home.network,
+            self.home.ledger,
             self.rates,
             Route(plan.addresses.correspondent, plan.retry_seconds, plan.home.code, plan.abroad.code),
             plan.policy,
@@ -380,6 +380,10 @@ class SimulatedCorridor:
         self._arrive(moment)
         act()
         return True
+
+    def strangers(self) -> dict[str, int]:
+        """How many messages each member has put aside, because they contradict what it knows."""
+        return {member.bic: member.strangers() for member in self.members if member.strangers()}
 
     def close(self) -> None:
         """Release the files of the corridor and of the country abroad."""

@@ -83,8 +83,9 @@ class Signatures(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A payment against payment at the payer's bank. `own` and `other` are the deadlines, `claim` the signed claim on
-    the other ledger once there is one, `theirs` the market maker's lock; moments are Unix seconds."""
+    """A payment against payment at the payer's bank. `own` and `agreed` are the deadlines of the order, `other` the one
+    that the market maker gave, `theirs` its lock, `claim` the signed claim on the other ledger; moments are Unix time.
+    """
 
     id: bytes
     initiation: bytes
@@ -92,6 +93,7 @@ class Exchange:
     refund: bytes
     late: bytes
     own: int
+    agreed: int
     other: int
     state: int
     taken_at: int
@@ -123,6 +125,7 @@ _EXCHANGE = Group(
         Bytes(),
         Bytes(),
         Bytes(),
+        MOMENT,
         MOMENT,
         MOMENT,
         Unsigned(TAKEN, REFUSED),
@@ -190,6 +193,10 @@ class ExchangeDesk:
         """The bank's address."""
         return self._office.bic
 
+    def strangers(self) -> int:
+        """How many messages were put aside, because they contradict what is known."""
+        return self._office.strangers()
+
     def _secret(self, id: bytes) -> bytes:
         return self._entropy.bytes("exchange secret", follow(self.bic, id))
 
@@ -209,7 +216,8 @@ class ExchangeDesk:
         """Take a customer's order with its lock (as `terms` said) and the two ways out of it.
 
         Raises the errors of `open_message`; E_RAILS_PARTY; E_RAILS_QUOTE_UNKNOWN; the policy's refusals;
-        E_RAILS_DEADLINES; E_RAILS_PAYEE (no key on the other ledger); E_RAILS_LOCK (not as agreed);
+        E_RAILS_DEADLINES; E_RAILS_PAYEE (no key on the other ledger); E_RAILS_LOCK (not as agreed, or not
+        signed); E_SIG;
         E_RAILS_TIER (a limit could forbid the claim once the secret is known); E_ID_REUSED; and
         the ledger's refusal of the lock, which ends the order.
         """
@@ -217,7 +225,7 @@ class ExchangeDesk:
         known = self.find(id)
         if known is not None:
             given = (initiation, *signed, other)
-            if (known.initiation, known.lock, known.refund, known.late, known.other) != given:
+            if (known.initiation, known.lock, known.refund, known.late, known.agreed) != given:
                 raise Refused("E_ID_REUSED", id=id)
             if known.state == REFUSED:
                 raise Refused("E_RAILS_ORDER_REFUSED", id=id, reason=known.reason)
@@ -231,7 +239,7 @@ class ExchangeDesk:
         self.policy.check_deadlines(lock.deadline, other, now)
         if body.creditor_account not in self._sides.payees:
             raise Refused("E_RAILS_PAYEE", account=body.creditor_account)
-        exchange = Exchange(id, initiation, *signed, lock.deadline, other, TAKEN, now)
+        exchange = Exchange(id, initiation, *signed, lock.deadline, other, other, TAKEN, now)
         self._office.put([*self._rows(exchange), Row(self._uetr, exchange.uetr.encode(), id)])
         return self._offer(exchange)
 
@@ -265,7 +273,17 @@ class ExchangeDesk:
         )
         if not right:
             raise Refused("E_RAILS_LOCK", lock=lock.id)
+        for way_out in (refund, late):
+            self._check_signed(way_out, held.refund)
         return held
+
+    def _check_signed(self, way_out: SignedTransaction, kid: bytes) -> None:
+        """E_RAILS_LOCK unless the payer's key signed it: after the deadline nobody could ask for a signature."""
+        key = self._sides.home.registered(kid)
+        signature = dict(way_out.witnesses).get(kid)
+        if key is None or signature is None:
+            raise Refused("E_RAILS_LOCK", lock=way_out.id)
+        key.key.verify(signature, way_out.message)
 
     def _offer(self, exchange: Exchange) -> Exchange:
         try:

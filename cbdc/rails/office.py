@@ -83,6 +83,10 @@ class Member(Protocol):
         """Complete what a crash left half done."""
         ...
 
+    def strangers(self) -> int:
+        """How many messages it has put aside."""
+        ...
+
 
 class Office:
     """The desk at which an institution writes and sends."""
@@ -112,14 +116,15 @@ class Office:
 
     def flush(self) -> None:
         """Hand the outbox to the network. What it will not carry is as good as lost: who asked will ask again."""
-        for key, data in self.cabinet.all(self._out):
+        waiting = self.cabinet.all(self._out)
+        for key, data in waiting:
             moment, message = _OUT.load(canonical.decode(data), "out")
             try:
                 self.network.send(key, self.bic, message, moment)
             except Unavailable as error:
                 if error.code != "E_RAILS_NAK":
                     raise
-            self.cabinet.put_many([Row(self._out, key, None)])
+        self.put([Row(self._out, key, None) for key, _ in waiting])
 
     def open(self, copy: Copy) -> Message | None:
         """The message in a copy, or None (and a note) when it cannot be read."""

@@ -108,12 +108,18 @@ class SimulatedRateSource:
         self._cabinet.put_many([Row(_MIDDLE, _NOW, canonical.encode(rate))])
 
     @property
+    def known(self) -> int | None:
+        """The middle rate, or None when none was set."""
+        data = self._cabinet.get(_MIDDLE, _NOW)
+        return None if data is None else Unsigned(1).load(canonical.decode(data), "rate")
+
+    @property
     def middle(self) -> int:
         """The middle rate; E_RAILS_NO_RATE when none was set."""
-        data = self._cabinet.get(_MIDDLE, _NOW)
-        if data is None:
+        rate = self.known
+        if rate is None:
             raise Refused("E_RAILS_NO_RATE", currency=self.foreign.code)
-        return Unsigned(1).load(canonical.decode(data), "rate")
+        return rate
 
     def quote(self, id: bytes, dealer: str, foreign: Money, now: int) -> Quote:
         """A quote for `foreign`, under the id of who asks: again, the same quote. E_ID_REUSED for another amount."""

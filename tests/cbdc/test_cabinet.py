@@ -33,6 +33,29 @@ def test_a_row_moves_in_one_commit(cabinet: Cabinet) -> None:
     assert cabinet.all("done") == [(b"1", b"y")]
 
 
+def test_rows_of_one_commit_are_written_in_their_order(cabinet: Cabinet) -> None:
+    cabinet.put_many(
+        [
+            Row("a", b"1", b"x"),
+            Row("a", b"1", None),
+            Row("a", b"2", b"y"),
+            Row("a", b"1", b"z"),
+            Row("b", b"2", None),
+        ]
+    )
+    assert cabinet.all("a") == [(b"2", b"y"), (b"1", b"z")]
+    cabinet.put_many([])
+    assert len(cabinet.all("a")) == 2
+
+
+def test_many_rows_at_once(cabinet: Cabinet) -> None:
+    ids = [number.to_bytes(2, "big") for number in range(1_203)]
+    cabinet.put_many([Row("a", key, b"=" + key) for key in ids[:-1]] + [Row("b", ids[-1], b"other")])
+    assert cabinet.get_many("a", ids) == {key: b"=" + key for key in ids[:-1]}
+    assert cabinet.get_many("b", ids) == {ids[-1]: b"other"}
+    assert cabinet.get_many("a", []) == {}
+
+
 def test_a_file_keeps_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "c.sqlite"
     first = SqliteCabinet(path)

@@ -187,3 +187,43 @@ def test_quorum() -> None:
         check_quorum(1, officers, [])
     with pytest.raises(Refused, match="E_QUORUM_DUPLICATE"):
         check_quorum(2, officers, [one, one])
+
+
+# --- what a process remembers ---
+
+
+@ALGORITHMS
+def test_only_the_very_same_question_is_remembered(algorithm: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A yes answers its own key, signature and message; whatever differs in one of them is computed, and refused."""
+    keys.forget_verified()
+    key, other = fixed_key("a key", algorithm), fixed_key("another", algorithm)
+    signature = key.sign(b"message")
+    asked: list[bytes] = []
+    for name in ("_verify_ed25519", "_verify_es256"):
+        really = getattr(keys, name)
+        monkeypatch.setattr(keys, name, lambda *q, really=really: (asked.append(q[2]), really(*q)))
+    key.public.verify(signature, b"message")
+    assert asked == []
+    for public, one, message in (
+        (other.public, signature, b"message"),
+        (key.public, other.sign(b"message"), b"message"),
+        (key.public, signature, b"massage"),
+    ):
+        for _ in range(2):
+            with pytest.raises(Refused, match="E_SIG"):
+                public.verify(one, message)
+    # `other.sign` verified its own; each refusal was computed both times it was asked.
+    assert asked == [*[b"message"] * 2, *[b"message"] * 3, *[b"massage"] * 2]
+    keys.forget_verified()
+    key.public.verify(signature, b"message")
+    assert asked[-1] == b"message"
+
+
+def test_the_memory_is_bounded() -> None:
+    keys.forget_verified()
+    for number in range(keys._SOUND_MOST + 1):
+        keys._remember((keys.ED25519, b"", b"", number.to_bytes(4, "big")))
+    assert len(keys._sound) == keys._SOUND_MOST // 2 + 1
+    assert (keys.ED25519, b"", b"", bytes(4)) not in keys._sound
+    keys.forget_verified()
+    assert not keys._sound

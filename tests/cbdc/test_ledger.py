@@ -400,3 +400,48 @@ def test_a_refusal_of_the_ledger_is_a_value() -> None:
     answer = world.ledger.submit_many([chain(world, 2)[1].encode()])[0]
     assert isinstance(answer, Refused)
     assert answer.rule == "G3"
+
+
+# --- a group is read at once, and still each sees what those before it did ---
+
+
+def test_a_key_registered_paid_and_paying_in_one_group() -> None:
+    world = scene()
+    record = world.register_key("newcomer")
+    enrolment = world.sign(record, "newcomer", "bank1")
+    gift = world.sign(
+        Transfer(world.nonce(), (world.tokens["ayan"],), (Token(CASH, world.lock("newcomer")),)), "ayan"
+    )
+    onward = world.sign(
+        Transfer(world.nonce(), (ids(gift)[0],), (Token(CASH, world.lock("shop")),)), "newcomer"
+    )
+    early, *rest = [gift, enrolment, gift, onward]
+    answers = world.ledger.submit_many([one.encode() for one in (early, *rest)])
+    assert codes(answers) == ["E_KEY_UNKNOWN", "ok", "ok", "ok"]
+    assert audit(world.store).problems == []
+
+
+def test_groups_of_any_size_give_the_same_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Payments on and on, with a double spend between: as one group, in sevens, one by one."""
+    roots = set()
+    for most in (4_000, 7, 1):
+        monkeypatch.setattr(ledger_module, "MAX_GROUP", most)
+        world = scene()
+        made = chain(world, 14)
+        twice = world.sign(
+            Transfer(world.nonce(), made[10].record.spends, (Token(CASH, world.lock("rich")),)), "shop"
+        )
+        answers = world.ledger.submit_many([one.encode() for one in (*made[:12], twice, *made[12:])])
+        assert codes(answers) == ["ok"] * 12 + ["E_TOKEN_SPENT"] + ["ok"] * 2
+        roots.add(world.ledger.head().record.root)
+    assert len(roots) == 1
+
+
+def test_many_tokens_and_owners_at_once() -> None:
+    world = scene()
+    kids = [world.kid(name) for name in ("ayan", "shop", "rich", "nobody")]
+    assert world.ledger.owned_by_each(kids) == {kid: world.ledger.owned(kid) for kid in kids}
+    wanted = [*world.tokens.values(), TokenId(bytes(32), 0)]
+    assert world.ledger.tokens(wanted) == {
+        identity: token for identity in wanted if (token := world.ledger.token(identity)) is not None
+    }

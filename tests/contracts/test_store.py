@@ -115,6 +115,18 @@ def test_lists_come_in_ascending_order(store: Store) -> None:
     assert [key for key, _ in store.owner_rows()] == sorted(tokens)
 
 
+def test_the_tokens_of_many_holders_at_once(store: Store) -> None:
+    holders = [fixed_bytes(f"holder {number}") for number in range(1_203)]
+    tokens = [b"\x01" + fixed_bytes(f"{number}", 34) for number in range(2_000)]
+    owners = {token: holders[number % 1_000] for number, token in enumerate(tokens)}
+    store.commit(commit(0, 1, dict.fromkeys(tokens, b"v"), owners))
+    found = store.owned_by_each([*holders, holders[0]])
+    assert found == {holder: store.owned(holder) for holder in holders}
+    assert len(found[holders[0]]) == 2
+    assert found[holders[1_200]] == []
+    assert store.owned_by_each([]) == {}
+
+
 def test_more_keys_than_a_statement_holds(store: Store) -> None:
     changes: dict[bytes, bytes | None] = {b"\x04%d" % n: b"%d" % n for n in range(1_203)}
     store.commit(commit(0, 1_203, changes))

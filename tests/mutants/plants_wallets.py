@@ -94,13 +94,10 @@ MEMORY = Field(
         (
             "intent-saved-after-sending",
             "A wallet that dies after sending does not know what it paid.",
+            "    return send_saved(store, gateway, save(store, intents), directory, clock)\n",
             (
-                "    saved = store.save_intents(fresh)\n"
-                "    answers = gateway.submit_many([intent.body for intent in saved])\n"
-            ),
-            (
-                "    answers = gateway.submit_many([intent.body for intent in fresh])\n"
-                "    saved = store.save_intents(fresh)\n"
+                "    gateway.submit_many([intent.body for intent in intents])\n"
+                "    return send_saved(store, gateway, save(store, intents), directory, clock)\n"
             ),
         ),
         (
@@ -119,12 +116,11 @@ MEMORY = Field(
             "intent-built-anew",
             "Asking again pays a second time with other tokens.",
             (
-                "        known = self._store.intent(self.name, intent_id)\n"
+                "        known, mine = sight.intents.get((self.name, intent_id)), sight.tokens.get(self.name, ())\n"
                 "        if known is not None:\n"
                 "            return known\n"
-                "        free"
             ),
-            "        free",
+            "        mine = sight.tokens.get(self.name, ())\n",
         ),
         (
             "one-nonce-for-all-intents",

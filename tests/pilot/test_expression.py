@@ -1,12 +1,14 @@
 """The arithmetic of scripts: what it gives, what it refuses, and that nothing but a refusal ever comes out."""
 
 import datetime
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cbdc.errors import Malformed
+from wallets.pilot import expression as arithmetic
 from wallets.pilot.expression import MAX_COUNT, MAX_LENGTH, MAX_VALUE, evaluate
 
 NAMES = {"pupils": 37, "days": 3, "price": 80_000, "i": 5}
@@ -253,3 +255,61 @@ def test_what_it_gives_is_what_python_gives(expression: str) -> None:
         )
     else:
         assert found == eval(expression, {"__builtins__": {}, **functions}, dict(NAMES))
+
+
+# --- the compiled form and the evaluator ---
+
+
+def by_the_evaluator(expression: str, names: Mapping[str, int]) -> int | str:
+    """What the evaluator alone says: a value, or the problem."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(arithmetic, "_compiled", lambda _: None)
+        try:
+            return evaluate(expression, names)
+        except Malformed as error:
+            return str(error.facts["problem"])
+
+
+def by_both(expression: str, names: Mapping[str, int]) -> int | str:
+    try:
+        return evaluate(expression, names)
+    except Malformed as error:
+        return str(error.facts["problem"])
+
+
+@given(
+    st.lists(_WORDS, max_size=25).map(" ".join) | _TREES, st.sampled_from([0, 1, 5, 2**62, 2**63, 2**63 + 1])
+)
+def test_the_compiled_form_never_says_anything_else(expression: str, i: int) -> None:
+    names = {**NAMES, "i": i}
+    assert by_both(expression, names) == by_the_evaluator(expression, names)
+
+
+@pytest.mark.parametrize(
+    ("expression", "i"),
+    [
+        ("i == 2", 2**63 + 1),  # a name out of bounds, though nothing is computed with it
+        ("0 * (i + i) == 0", 2**63),  # a value out of bounds on the way to a small one
+        ("i * 100 - i * 100", 2**62),
+        ("tenge(i) - tenge(i)", 2**62),
+        ("-i", -(2**63) - 1),
+        ("1 or nobody", 1),
+        ("0 and 1 << 2", 1),
+        ("vat(i, 12)", -1),
+        ("min(i)", 7),
+        ("max(i, 3, 2)", 2),
+        ("not i", 0),
+        ("1 < i <= 3 != 4", 3),
+        ("ceil_div(i, 2) if i else 1 // 0", 0),
+    ],
+)
+def test_corners_of_the_compiled_form(expression: str, i: int) -> None:
+    assert by_both(expression, {"i": i}) == by_the_evaluator(expression, {"i": i})
+
+
+def test_what_a_group_asks_for_each_member_is_compiled() -> None:
+    """A total, and what is not allowed, is left to the evaluator; everything else a script may write is not."""
+    words = "i % 20 != 0 and (i + days) % 3 == 0 or not min(vat(i, 12), tenge(3)) > max(1, -ceil_div(i, 2))"
+    assert arithmetic._compiled(words) is not None
+    for left in ("total(c, c, 3)", "1 if i else 2 ** 8", "f(i)", "i / 2"):
+        assert arithmetic._compiled(left) is None

@@ -12,6 +12,8 @@ from cbdc.money import tenge
 from cbdc.ports import ManualClock
 from cbdc.record import Signed
 from cbdc.token import CANTEEN, MERCHANT, PERSON, PUPIL, TREASURY_ACCOUNT
+from wallets import desk as desk_module
+from wallets import wallet as wallet_module
 from wallets.cast import Member, SandboxPlan
 from wallets.desk import Answers, Desk, derived
 from wallets.sandbox import DEFAULT_START, REGISTER, Sandbox
@@ -269,3 +271,51 @@ def test_expiry_counts_what_came_back_once(town: Town) -> None:
     assert town.desk.expire(definition, [pupil, canteen], THREE) == 0
     assert pupil.wallet.total_tiyn() == 0
     assert town.sandbox.supply().treasury_tiyn == 500
+
+
+# --- many sell at once ---
+
+
+def test_many_sell_in_one_group_and_each_is_answered(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has nothing, who has too much for one transaction, whose money is marked, at two banks."""
+    definition, pupil, _ = town.meals()
+    scatter(town, town.shop, 301)
+    town.desk.buy([(town.first[0], 70), (town.other[0], 80)], TWO)
+    members = [town.first[0], pupil, town.shop, town.other[0], town.first[1]]
+    deposits = [town.sandbox.deposit_tiyn(member) for member in members]
+    rows = [(member, derived("sale", member.name)) for member in members]
+    for size in (100, 2):
+        monkeypatch.setattr(desk_module, "_SELLERS", size)
+        assert town.desk.sell_each(rows, b"") == [70, 0, 301, 80, 0]
+        (marked,) = town.desk.sell_each([(pupil, ONE)], definition.oid)
+        assert isinstance(marked, Refused)
+        assert marked.code == "E_MARK_BLOCKS"
+    gained = [
+        town.sandbox.deposit_tiyn(member) - before for member, before in zip(members, deposits, strict=True)
+    ]
+    assert gained == [70, 0, 301, 80, 0]
+    assert pupil.wallet.balance_tiyn(definition.oid) == 500
+
+
+def test_a_refused_sale_spoils_no_other(town: Town) -> None:
+    definition, pupil, _ = town.meals()
+    wallet = town.first[0]
+    town.desk.buy([(wallet, 70)], TWO)
+    answers = town.desk.sell_each([(pupil, ONE), (wallet, TWO)], definition.oid)
+    assert [getattr(answer, "code", answer) for answer in answers] == ["E_MARK_BLOCKS", 0]
+    assert town.desk.sell_each([(pupil, TWO), (wallet, THREE)], b"") == [0, 70]
+
+
+def test_a_payment_of_more_than_a_group(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Groups of three: nobody spends what the same call brings, and asking again changes nothing."""
+    monkeypatch.setattr(desk_module, "GROUP", 3)
+    monkeypatch.setattr(wallet_module, "GROUP", 3)
+    first, second, third = town.first[0], town.first[1], town.shop
+    town.desk.buy([(first, 100)], ONE)
+    rows: list[tuple[Member, Member | None, int]] = [(first, second, 10)]
+    rows += [(second, third, 10)] * 7
+    for _ in range(2):
+        answers = town.desk.pay(rows, None, TWO)
+        assert codes(answers) == ["", *["E_FUNDS"] * 7]
+    assert balances(first, second, third) == [90, 10, 0]
+    assert codes(town.desk.pay([(second, third, 1)] * 8, None, THREE)) == ["", *["E_FUNDS"] * 7]

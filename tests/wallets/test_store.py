@@ -392,3 +392,35 @@ def test_threads_share_one_store(store: WalletStore) -> None:
 def test_directions_are_a_closed_list() -> None:
     directions: tuple[Direction, ...] = ("in", "out", "own")
     assert [replace(row(1), direction=direction).direction for direction in directions] == list(directions)
+
+
+# --- many at once ---
+
+
+def test_many_at_once_are_what_each_is_alone(store: WalletStore) -> None:
+    store.record(added=[token(number, 10 + number) for number in range(600)])
+    store.record(added=[replace(token(number, 5), wallet="other") for number in range(3)])
+    store.save_intents([intent(number, number) for number in range(520)])
+    store.finish([Done("aigerim", intent_id(number)) for number in range(2)])
+    intents = [("aigerim", intent_id(number)) for number in range(530)] + [("other", intent_id(1))]
+    assert store.intents(intents) == {key: one for key in intents if (one := store.intent(*key)) is not None}
+    tokens = [(name, token_id(number)) for name in ("aigerim", "other", "nobody") for number in range(601)]
+    assert store.known_tokens(tokens) == {
+        key: one for key in tokens if (one := store.token(*key)) is not None
+    }
+    names = ["aigerim", "other", "nobody", "aigerim"]
+    assert store.unspent(names) == {name: store.tokens(name) for name in names[:2]}
+    assert store.totals() == {
+        name: sum(part for row in store.balance(name).values() for part in row)
+        for name in ("aigerim", "other")
+    }
+    assert (store.intents([]), store.known_tokens([]), store.unspent([])) == ({}, {}, {})
+
+
+def test_a_wallet_that_has_spent_everything_has_no_total(store: WalletStore) -> None:
+    store.record(added=[token(1, 60)])
+    store.save_intents([intent(1, 1)])
+    assert store.totals() == {"aigerim": 60}
+    store.finish([Done("aigerim", intent_id(1))])
+    assert store.totals() == {}
+    assert store.unspent(["aigerim"]) == {}

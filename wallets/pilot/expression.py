@@ -70,6 +70,13 @@ def _sampled(draw: Callable[..., int]) -> Callable[..., int]:
     return function
 
 
+def _sample(names: Mapping[str, int], name: str, number: int) -> int:
+    """A draw from a distribution of the script, which stands among the names as `NAME.kind` and `NAME.0`, ..."""
+    values = [names[f"{name}.{place}"] for place in range(names[f"{name}.values"])]
+    chance = sampling.word(names["seed"], sampling.label_number(name), number)
+    return sampling.draw(names[f"{name}.kind"], chance, values)
+
+
 _FUNCTIONS: dict[str, tuple[int | None, Callable[..., int]]] = {
     "min": (None, lambda *values: min(values)),
     "max": (None, lambda *values: max(values)),
@@ -163,7 +170,8 @@ def _compiled(expression: str) -> Quick | None:
         )
     )
     code = compile(ast.fix_missing_locations(tree), "<expression>", "eval")
-    scope = {"__builtins__": {}, "_vat": _vat, "_large": _large, "min": min, "max": max}
+    scope = {"__builtins__": {}, "_vat": _vat, "_large": _large, "min": min, "max": max, "_sample": _sample}
+    scope |= {name: function for name, (_, function) in _FUNCTIONS.items() if name.startswith("sample_")}
     # Made of the few nodes that `_quick` builds, and nothing of the script but whole numbers and quoted names.
     quick: Quick = eval(code, scope)  # noqa: S307
     return quick
@@ -194,6 +202,9 @@ def _quick(node: ast.expr) -> ast.expr:
             return _truth(ast.Compare(_quick(node.left), ops, [_quick(right) for right in node.comparators]))
         case ast.IfExp():
             return ast.IfExp(_quick(node.test), _quick(node.body), _quick(node.orelse))
+        case ast.Call(func=ast.Name(id="sample"), args=[ast.Name(id=name), number], keywords=[]):
+            drawn = [ast.Name("names", ast.Load()), ast.Constant(name), _quick(number)]
+            return _checked(ast.Call(ast.Name("_sample", ast.Load()), drawn, []))
         case ast.Call(func=ast.Name(id=name), args=[_, *_] as arguments, keywords=[]):
             return _quick_call(name, [_quick(argument) for argument in arguments])
     raise _NotQuick
@@ -213,6 +224,8 @@ def _quick_call(name: str, arguments: list[ast.expr]) -> ast.expr:
             )
         case "vat", [amount, percent]:
             return _checked(ast.Call(ast.Name("_vat", ast.Load()), [amount, percent], []))
+        case _ if name.startswith("sample_") and _FUNCTIONS.get(name, (0,))[0] in {None, len(arguments)}:
+            return _checked(ast.Call(ast.Name(name, ast.Load()), arguments, []))
     raise _NotQuick
 
 
@@ -300,19 +313,22 @@ class _Evaluator:
             raise self._wrong(f"total over {count} terms; {MAX_COUNT} are allowed in all")
         total, outside = 0, self._names
         self._names = inside = dict(outside)
+        text = ast.unparse(term) if count > 1_000 else ""
+        quick = _compiled(text) if 0 < len(text) <= MAX_LENGTH else None
         for number in range(count):
             inside[name] = number
-            total += self.value(term)
+            try:
+                total += quick(inside) if quick else self.value(term)
+            except (ArithmeticError, LookupError, TypeError, Malformed):
+                total += self.value(term)
         self._names = outside
         return total
 
     def _sample(self, name: str, number: int) -> int:
-        """A draw from a distribution of the script, which stands among the names as `NAME.kind` and `NAME.0`, ..."""
         if f"{name}.kind" not in self._names:
             raise self._wrong(f"there is no distribution {name}")
-        values = [self._names[f"{name}.{place}"] for place in range(self._names[f"{name}.values"])]
-        chance = sampling.word(self._name("seed"), sampling.label_number(name), number)
-        return sampling.draw(self._names[f"{name}.kind"], chance, values)
+        self._name("seed")
+        return _sample(self._names, name, number)
 
     def _call(self, name: str, arguments: list[int]) -> int:
         if name not in _FUNCTIONS:

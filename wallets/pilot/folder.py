@@ -85,6 +85,11 @@ class RunFolder:
             self._database.close()
             raise
 
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The run's checkpoint, for stores that an extension opens in this folder."""
+        return self._checkpoint
+
     def _rows(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
         try:
             return self._database.execute(statement, values).fetchall()

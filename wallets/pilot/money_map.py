@@ -10,6 +10,7 @@ that both hands out and takes back (a bank, the treasury) is drawn twice, so tha
 Coordinates are whole numbers: the same flows give the same bytes.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -280,18 +281,17 @@ def _back(
 
 def _box(words: Tongue, node: Node, x: int, name: Callable[[str], str], letters: int) -> Markup:
     shape = tag("rect", x=x, y=node.top, width=_NODE_WIDTH, height=node.height, class_=f"node {node.style}")
-    lines = [*wrapped(name(node.party), letters), words.money(node.value_tiyn)]
-    if node.inside_tiyn:
-        lines.append(words.say("map.inside", amount=words.money(node.inside_tiyn)))
-    first = node.top + node.height // 2 - (len(lines) - 1) * _LINE_HEIGHT // 2 + 4
-    first = max(first, 0)
+    bold = wrapped(name(node.party), letters)
+    inside = wrapped(words.say("map.inside", amount=words.money(node.inside_tiyn)), letters)
+    lines = [*bold, words.money(node.value_tiyn), *(inside if node.inside_tiyn else ())]
+    first = max(node.top + node.height // 2 - (len(lines) - 1) * _LINE_HEIGHT // 2 + 4, 0)
     texts = [
         tag(
             "text",
             line,
             x=x + _NODE_WIDTH + 5,
             y=first + place * _LINE_HEIGHT,
-            class_="label halo" if place < len(lines) - 1 - bool(node.inside_tiyn) else "halo",
+            class_="label halo" if place < len(bold) else "halo",
         )
         for place, line in enumerate(lines)
     ]
@@ -299,14 +299,13 @@ def _box(words: Tongue, node: Node, x: int, name: Callable[[str], str], letters:
 
 
 def wrapped(text: str, letters: int) -> list[str]:
-    """A name in up to three lines of so many letters; what is longer ends in an ellipsis."""
+    """A name in up to three lines of so many letters, broken at spaces and hyphens; the rest ends in an ellipsis."""
     lines: list[str] = []
-    for word in text.replace("-", "-\u200b").split():
-        for piece in word.split("\u200b"):
-            joint = "" if lines and lines[-1].endswith("-") and piece is not word.split("\u200b")[0] else " "
-            if lines and len(lines[-1]) + len(joint) + len(piece) <= letters:
-                lines[-1] += f"{joint}{piece}"
-            else:
-                lines.append(piece)
+    for word in re.findall(r"[^ -]*-|[^ -]+", text):
+        joint = "" if lines and lines[-1].endswith("-") else " "
+        if lines and len(lines[-1]) + len(joint) + len(word) <= letters:
+            lines[-1] += f"{joint}{word}"
+        else:
+            lines.append(word)
     cut = [line if len(line) <= letters + 2 else f"{line[: letters + 1]}\u2026" for line in lines]
     return cut if len(cut) <= 3 else [*cut[:2], f"{cut[2]}\u2026"]

@@ -11,18 +11,20 @@ from typing import Any
 from cbdc.errors import Malformed, TengeError, Unavailable
 from wallets.pilot import verbs
 from wallets.pilot.banking.part import BANKING
+from wallets.pilot.cards.part import CARDS
 from wallets.pilot.corridor.coin_part import STABLECOIN
 from wallets.pilot.corridor.exchange_part import EXCHANGES
 from wallets.pilot.corridor.gold_part import GOLD
 from wallets.pilot.extension import Extension
 from wallets.pilot.folder import RunFolder
 from wallets.pilot.play import TREASURY, Arguments, Outcome, Play, Verb, wrong_step
+from wallets.pilot.rails import RAILS
 from wallets.pilot.registers import REGISTERS
 from wallets.pilot.script import Script, Step
 from wallets.pilot.tax import TAX
 from wallets.sandbox import Sandbox
 
-EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX, BANKING, EXCHANGES, STABLECOIN, GOLD)
+EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX, BANKING, EXCHANGES, STABLECOIN, GOLD, RAILS, CARDS)
 
 VERBS: dict[str, Verb] = {**verbs.VERBS}
 for _extension in EXTENSIONS:
@@ -94,30 +96,51 @@ def perform(play: Play, step: Step) -> Outcome:
 def check(script: Script) -> None:
     """Refuse a script, before anything is played: a section nobody reads or a mistake in one (E_SCRIPT); a verb, group,
     mark or bank that is not there (E_VERB)."""
+    check_sections(script)
+    playable, there = playable_verbs(script), names_there(script)
+    for step in script.steps:
+        for _, problem in step_problems(step.verb, step.arguments, playable, there):
+            raise wrong_step(step, problem)
+
+
+def check_sections(script: Script) -> None:
+    """Refuse a section that nobody reads, and a mistake in the section of an extension (E_SCRIPT)."""
     known = {section for extension in EXTENSIONS for section in extension.sections}
     unknown = sorted(script.extra.keys() - known)
     if unknown:
         raise Malformed(
             "E_SCRIPT", file=script.file, place="the file", problem=f"unknown: {', '.join(unknown)}"
         )
-    used = used_by(script)
-    for extension in used:
+    for extension in used_by(script):
         extension.parse(script)
-    playable = {*verbs.VERBS, *(verb for extension in used for verb in extension.verbs)}
+
+
+def playable_verbs(script: Script) -> set[str]:
+    """The verbs that a script with these sections may use."""
+    return {*verbs.VERBS, *(verb for extension in used_by(script) for verb in extension.verbs)}
+
+
+def names_there(script: Script) -> dict[str, set[str]]:
+    """The names that steps may use, by the argument that uses them."""
     groups = {cast.name for cast in script.cast}
-    there = {
+    return {
         "who": groups,
         "to": groups | {TREASURY},
         "mark": {"", *(mark.name for mark in script.marks)},
         "bank": {bank.name for bank in script.banks},
     }
-    for step in script.steps:
-        if step.verb not in playable:
-            raise wrong_step(step, _no_verb(step.verb, playable))
-        for key, names in there.items():
-            named = step.arguments.get(key)
-            if isinstance(named, str) and named not in names:
-                raise wrong_step(step, f"{key}: there is no {named[:40]}")
+
+
+def step_problems(
+    verb: str, arguments: Mapping[str, Any], playable: set[str], there: Mapping[str, set[str]]
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with a step before it is played: (argument, problem)."""
+    if verb not in playable:
+        yield "do", _no_verb(verb, playable)
+    for key, names in there.items():
+        named = arguments.get(key)
+        if isinstance(named, str) and named not in names:
+            yield key, f"{key}: there is no {named[:40]}"
 
 
 def _no_verb(verb: str, playable: set[str]) -> str:

@@ -8,9 +8,9 @@ and hands a batch to the sandbox under an id that follows from the step, so that
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from cbdc.errors import Malformed, TengeError, Unavailable
 from wallets.cast import Member
@@ -21,6 +21,7 @@ from wallets.sandbox import Sandbox
 from wallets.wallet import open_refusal, refusal_result
 
 TREASURY = "treasury"
+Row = TypeVar("Row")
 
 
 @dataclass(slots=True)
@@ -156,6 +157,28 @@ class Tries:
         self._outcome = outcome
         self._refused = play.folder.refusals(step.number)
         self._place = 0
+
+    def each(self, rows: Sequence[Row], call: Callable[[list[Row]], Sequence[int | TengeError]]) -> int:
+        """Tries that are made together: `call` answers rows with what each gives or its refusal; the sum of the former.
+
+        Like the others, a row that was refused before is not tried again.
+        """
+        first, self._place = self._place, self._place + len(rows)
+        tried = [place for place in range(first, self._place) if place not in self._refused]
+        found = dict(zip(tried, call([rows[place - first] for place in tried]), strict=True))
+        total = 0
+        for place in range(first, self._place):
+            answer = found[place] if place in found else open_refusal(self._refused[place])
+            if isinstance(answer, Unavailable):
+                raise answer
+            if isinstance(answer, TengeError):
+                if place in found:
+                    self._folder.refuse(self._step, place, refusal_result(answer))
+                self._outcome.results.append(answer)
+                continue
+            total += answer
+            self._outcome.results.append(None)
+        return total
 
     def __call__(self, call: Callable[[], int]) -> int | None:
         """What the call gives, or None when it is (or was) refused."""

@@ -196,7 +196,9 @@ def _impossible(kind: str, values: Sequence[int]) -> str:
 
 def _quick(file: str, table: Mapping[str, Any]) -> dict[str, int]:
     reader = Reader(file, "[quick]", table.get("quick", {}))
-    rows = {str(row["name"]): row for _, row in rows_of(file, table, "parameter")}
+    rows = {
+        str(row.get("name")): row for _, row in rows_of(file, table, "parameter") if isinstance(row, dict)
+    }
     found: dict[str, int] = {}
     for name in table.get("quick", {}):
         if name not in rows:

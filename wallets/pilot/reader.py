@@ -1,11 +1,16 @@
 """A script's TOML, read strictly: every key is known and used, every value of its type, every mistake has its place.
 
-Whatever a file holds, what comes out is a value or E_SCRIPT with the file, the place and the problem.
+Whatever a file holds, what comes out is a value or E_SCRIPT with the file, the place and the problem. Inside
+`collecting()` a mistake of one key is noted and reading goes on with a harmless value, so that `tenge pilot check` can
+tell many mistakes at once; whoever plays a script never collects.
 """
 
 import re
 import tomllib
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 from cbdc.errors import Malformed, TengeError
@@ -16,6 +21,33 @@ Number = str | int
 MAX_SCRIPT_BYTES = 1 << 20
 MAX_NAME = 40
 NAME = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
+
+
+# A row that was judged and is left out while the rest is read; the numbers of the others stay.
+LEFT_OUT: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong at a place of a script; `key` is empty where it is the row itself."""
+
+    place: str
+    key: str
+    problem: str
+
+
+_noted: ContextVar[list[Mistake] | None] = ContextVar("noted mistakes", default=None)
+
+
+@contextmanager
+def collecting() -> Iterator[list[Mistake]]:
+    """While it lasts, readers note the mistakes of single keys in this list instead of refusing."""
+    noted: list[Mistake] = []
+    token = _noted.set(noted)
+    try:
+        yield noted
+    finally:
+        _noted.reset(token)
 
 
 def read_table(file: str, data: bytes) -> dict[str, Any]:
@@ -37,7 +69,7 @@ def rows_of(file: str, table: Mapping[str, Any], section: str) -> list[tuple[int
         raise Malformed(
             "E_SCRIPT", file=file, place=f"[[{section}]]", problem="write it with double brackets"
         )
-    return list(enumerate(rows, start=1))
+    return [(number, row) for number, row in enumerate(rows, start=1) if row is not LEFT_OUT]
 
 
 def _rules(table: Mapping[str, Any], path: str) -> tuple[list[Any], int]:
@@ -95,20 +127,28 @@ class Reader:
         """The refusal that names this place."""
         return Malformed("E_SCRIPT", file=self.file, place=self.place, problem=problem)
 
+    def _note(self, key: str, problem: str) -> None:
+        """Refuse, or note the mistake and go on."""
+        noted = _noted.get()
+        if noted is None:
+            raise self.wrong(problem)
+        noted.append(Mistake(self.place, key, problem))
+
     def text(self, key: str, default: str | None = None) -> str:
         """A text."""
         value = self._table.pop(key, default)
         if not isinstance(value, str):
-            raise self.wrong(f"{key} must be a text" if value is not None else f"{key} is missing")
+            self._note(key, f"{key} must be a text" if value is not None else f"{key} is missing")
+            return default or ""
         return value
 
     def name(self, key: str, form: re.Pattern[str] = NAME, taken: Container[str] = ()) -> str:
         """A name in the form of its kind, not `taken` by another row."""
         name = self.text(key)
         if form.fullmatch(name) is None or len(name) > MAX_NAME:
-            raise self.wrong(f"{name[:MAX_NAME]!r} is no name: small letters and digits, up to {MAX_NAME}")
+            self._note(key, f"{name[:MAX_NAME]!r} is no name: small letters and digits, up to {MAX_NAME}")
         if name in taken:
-            raise self.wrong(f"the name {name} is taken")
+            self._note(key, f"the name {name} is taken")
         return name
 
     def choice(self, key: str, among: Sequence[str]) -> str:
@@ -124,7 +164,8 @@ class Reader:
         if isinstance(value, bool):
             return int(value)
         if not isinstance(value, str | int):
-            raise self.wrong(f"{key} must be a number or an expression")
+            self._note(key, f"{key} must be a number or an expression")
+            return 1
         return value
 
     def value(self, key: str, names: Mapping[str, int], default: Number | None = None) -> int:
@@ -136,7 +177,8 @@ class Reader:
         try:
             return evaluate(expression, names)
         except TengeError as error:
-            raise self.wrong(f"{key}: {error.facts.get('problem', error.code)}") from None
+            self._note(key, f"{key}: {error.facts.get('problem', error.code)}")
+            return 1
 
     def has(self, key: str) -> bool:
         """Whether this key is there, not read yet."""
@@ -146,7 +188,8 @@ class Reader:
         """A list, empty when it is missing."""
         value = self._table.pop(key, [])
         if not isinstance(value, list):
-            raise self.wrong(f"{key} must be a list")
+            self._note(key, f"{key} must be a list")
+            return []
         return value
 
     def rest(self) -> dict[str, Any]:
@@ -157,4 +200,5 @@ class Reader:
     def done(self) -> None:
         """Refuse a key that nobody read."""
         if self._table:
-            raise self.wrong(f"unknown: {', '.join(sorted(self._table))}")
+            unknown = sorted(self._table)
+            self._note(unknown[0], f"unknown: {', '.join(unknown)}")

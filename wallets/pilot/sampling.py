@@ -8,7 +8,8 @@ a population of a million needs no list. Chance is the first 64 bits of BLAKE2b 
     normal     mean and standard deviation; the quantiles of the standard normal distribution in millionths are a
                table at 4,096 equidistant probabilities with straight lines between, the last one laid so that the
                tail keeps its mean: draws end at 3.99 deviations
-    lognormal  mean and the percent that the standard deviation is of it: what payments and wages look like
+    lognormal  mean and the percent that the standard deviation is of it: what payments and wages look like; its
+               quantiles at the same probabilities, with straight lines between
 
 What comes out is rounded down. A normal draw may be negative: write max(0, ...) where that makes no sense.
 
@@ -26,6 +27,7 @@ from importlib import resources
 WORDS = 2**64
 MILLION = 1_000_000
 HALVES = 2_048
+_PARTS = 10**12
 _CONTEXT = decimal.Context(prec=34)
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -41,6 +43,7 @@ def word(seed: int, label: int, number: int) -> int:
     return int.from_bytes(hashlib.blake2b(b"%d %d %d" % (seed, label, number), digest_size=8).digest())
 
 
+@lru_cache(maxsize=4_096)
 def label_number(label: str) -> int:
     """A label as the number under which expressions carry it, below 2^63."""
     return int.from_bytes(hashlib.blake2b(label.encode(), digest_size=8).digest()) >> 1
@@ -96,16 +99,25 @@ def lognormal(chance: int, mean: int, spread_percent: int) -> int:
     """
     if mean < 1 or not 0 <= spread_percent <= 1_000:
         raise ValueError("a mean is 1 or more, a spread 0 to 1000 percent")
-    sigma, factor = _shape(spread_percent)
-    power = _CONTEXT.exp(_CONTEXT.multiply(sigma, decimal.Decimal(standard(chance)).scaleb(-6)))
-    return int(_CONTEXT.multiply(_CONTEXT.multiply(power, factor), mean))
+    curve = _curve(spread_percent)
+    place, rest = divmod(chance * 2 * HALVES, WORDS)
+    part = curve[place] + (curve[place + 1] - curve[place]) * rest // WORDS
+    return mean * part // _PARTS
 
 
-@lru_cache(maxsize=256)
-def _shape(spread_percent: int) -> tuple[decimal.Decimal, decimal.Decimal]:
-    """The deviation of the logarithm, and median / mean: sqrt(ln(1 + s²)) and 1 / sqrt(1 + s²)."""
+@lru_cache(maxsize=64)
+def _curve(spread_percent: int) -> Sequence[int]:
+    """The quantiles of the lognormal distribution with mean 1 at k/4096, k = 0 .. 4096, in parts of 10^12.
+
+    The logarithm has the deviation sqrt(ln(1 + s²)), and the median is 1 / sqrt(1 + s²) of the mean.
+    """
     square = 1 + decimal.Decimal(spread_percent * spread_percent).scaleb(-4)
-    return _CONTEXT.sqrt(_CONTEXT.ln(square)), _CONTEXT.divide(decimal.Decimal(1), _CONTEXT.sqrt(square))
+    deviation = _CONTEXT.sqrt(_CONTEXT.ln(square))
+    median = _CONTEXT.divide(decimal.Decimal(_PARTS), _CONTEXT.sqrt(square))
+    above = quantiles()
+    standard_quantiles = [*(-value for value in reversed(above[1:])), *above]
+    powers = (_CONTEXT.multiply(deviation, decimal.Decimal(value).scaleb(-6)) for value in standard_quantiles)
+    return tuple(int(_CONTEXT.multiply(_CONTEXT.exp(power), median)) for power in powers)
 
 
 def pick(chance: int, *weights_and_values: int) -> int:

@@ -188,10 +188,10 @@ def _sell(play: Play, step: Step, arguments: Arguments) -> Outcome:
     members, mark = arguments.members(), arguments.mark()
     arguments.done()
     outcome = Outcome()
-    tries = Tries(play, step, outcome)
-    for _, member in members:
-        sell = partial(play.sandbox.sell, member, mark, step_id(step, member.name))
-        outcome.amount_tiyn += tries(sell) or 0
+    rows = [(member, step_id(step, member.name)) for _, member in members]
+    outcome.amount_tiyn = Tries(play, step, outcome).each(
+        rows, lambda some: play.sandbox.sell_each(some, mark)
+    )
     return outcome
 
 

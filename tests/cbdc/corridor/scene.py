@@ -1,22 +1,29 @@
 """A small corridor for tests: two banks, two exchanges with one asset, clients with digital tenge, a coin, gold."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from cbdc.corridor.exchange import SimulatedExchange
+import pytest
+
+from cbdc.corridor.exchange import ExchangeRules, SimulatedExchange
 from cbdc.corridor.purse import Purse
 from cbdc.corridor.rates import Ratio
+from cbdc.corridor.reconcile import reconcile
 from cbdc.corridor.records import EXCHANGE_ACTIVITY, IN_FORCE
 from cbdc.corridor.setup import AssetPlan, Corridor, CorridorPlan, ProviderPlan
+from cbdc.errors import TengeError
 from cbdc.keys import SoftwareKey
 from cbdc.money import tenge
 from cbdc.ports import Checkpoint, ManualClock, SeededEntropy, no_checkpoint
 from cbdc.system import System
 from cbdc.token import PERSON, KeyLock, Token
-from tests.cbdc.institutions import buy, ident, key, make_system, person, receipt, stock
+from tests.cbdc.institutions import buy, check_books, ident, key, make_system, person, receipt, stock
 
 TIER = 3
 YEAR = 366 * 86_400
 COIN = "coin"
+DOLLAR = 51_345
 # 100 tiyn for one unit and a spread of one percent: a client buys 99 units for 100 tenge, rounded down.
 PRICE = Ratio(100, 1)
 PLAN = CorridorPlan(
@@ -123,3 +130,23 @@ class Scene:
 def reference(name: str) -> str:
     """The number that `person` gave the bank."""
     return f"000000{len(name):06d}"
+
+
+def code(call: Callable[[], object]) -> str:
+    """The code of the refusal."""
+    with pytest.raises(TengeError) as caught:
+        call()
+    return caught.value.code
+
+
+def with_rules(**changes: object) -> Scene:
+    """A scene whose exchanges have other rules."""
+    rules = ExchangeRules(**changes)  # type: ignore[arg-type]
+    return Scene(replace(PLAN, rules=rules))
+
+
+def agreed(scene: Scene) -> None:
+    """Nothing differs anywhere."""
+    for exchange in scene.corridor.exchanges.values():
+        assert reconcile(exchange, scene.corridor.receivers).differences == ()
+    check_books(scene.system)

@@ -20,18 +20,12 @@ from cbdc.money import tenge
 from cbdc.token import HashLock, KeyLock, Token
 from cbdc.transaction import Transfer, sign_transaction
 from tests.cbdc.corridor.coins import BAR_MG, GOLD, SECRET, Flaky, GoldScene
+from tests.cbdc.corridor.scene import code
 from tests.cbdc.institutions import check_books, ident, key, make_system, stock
 
 DEAL = ident("deal")
 PRICE = tenge(350_000)
 UNITS = 5_000
-
-
-def code(call: Callable[[], object]) -> str:
-    """The code of the refusal."""
-    with pytest.raises(TengeError) as caught:
-        call()
-    return caught.value.code
 
 
 def swapped(
@@ -185,6 +179,20 @@ def test_a_frozen_seller_gets_nothing_and_both_go_back() -> None:
     scene.clock.advance(5 * 3_600)
     scene.money_back(DEAL)
     assert scene.desk.settle(DEAL) == ROLLED_BACK
+    assert scene.holdings() == before
+
+
+def test_the_gold_goes_back_though_the_buyer_has_not_fetched_the_money() -> None:
+    scene = GoldScene()
+    before = scene.holdings()
+    scene.desk.agree(DEAL, scene.terms())
+    scene.desk.lock_asset(DEAL)
+    scene.desk.lock_money(DEAL, scene.payment(scene.terms()))
+    scene.clock.advance(4 * 3_600)
+    assert scene.desk.settle(DEAL) == MONEY_LOCKED
+    scene.clock.advance(1)
+    assert scene.desk.settle(DEAL) == ROLLED_BACK
+    scene.money_back(DEAL)
     assert scene.holdings() == before
 
 

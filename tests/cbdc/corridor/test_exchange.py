@@ -5,47 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from cbdc.accounts import Posting, credit, debit, deposit
 from cbdc.corridor.bank_desk import HIGH_RISK, LOW_RISK
 from cbdc.corridor.cap import CapRule
-from cbdc.corridor.exchange import ExchangeRules
 from cbdc.corridor.measures import measure
-from cbdc.corridor.orders import HELD
 from cbdc.corridor.persons import match_code
 from cbdc.corridor.reconcile import reconcile
-from cbdc.corridor.records import EXCHANGE_ACTIVITY, FREEZE_ACCOUNT, REFUSE, RELEASE, SUSPENDED, Verdict
-from cbdc.corridor.screening import Screen
-from cbdc.corridor.setup import sign_verdict
-from cbdc.corridor.trades import SendRules, client_custody, own_custody
-from cbdc.errors import TengeError, Unavailable
+from cbdc.corridor.records import EXCHANGE_ACTIVITY, SUSPENDED
+from cbdc.corridor.trades import SendRules, own_custody
 from cbdc.money import tenge
-from cbdc.record import sign
-from cbdc.token import MERCHANT, KeyLock, Token
+from cbdc.token import CUSTODIAN, EXCHANGE, MERCHANT, PERSON, TREASURY_ACCOUNT, KeyLock, Token
 from cbdc.transaction import Transfer, sign_transaction
-from tests.cbdc.corridor.scene import COIN, PLAN, Scene, reference
-from tests.cbdc.institutions import check_books, ident, key
-
-DOLLAR = 51_345
-
-
-def code(call: Callable[[], object]) -> str:
-    """The code of the refusal."""
-    with pytest.raises(TengeError) as caught:
-        call()
-    return caught.value.code
-
-
-def with_rules(**changes: object) -> Scene:
-    """A scene whose exchanges have other rules."""
-    rules = ExchangeRules(**changes)  # type: ignore[arg-type]
-    return Scene(replace(PLAN, rules=rules))
-
-
-def agreed(scene: Scene) -> None:
-    """Nothing differs anywhere."""
-    for exchange in scene.corridor.exchanges.values():
-        assert reconcile(exchange, scene.corridor.receivers).differences == ()
-    check_books(scene.system)
+from cbdc.treasury import Voucher
+from tests.cbdc.corridor.scene import COIN, DOLLAR, PLAN, Scene, agreed, code, reference, with_rules
+from tests.cbdc.institutions import ident, key
 
 
 def test_a_round_trip_and_every_book_agrees() -> None:
@@ -164,14 +136,26 @@ def test_only_a_fresh_transfer_to_the_till_is_taken() -> None:
     assert [(row.place, row.expected - row.found) for row in found] == [("digital tenge on the ledger", 500)]
 
 
-def test_marked_money_never_enters() -> None:
+def test_marked_money_never_enters_even_where_its_mark_would_let_it() -> None:
     scene = Scene()
     ayan = scene.client("ayan")
+    treasury, system, now = scene.system.treasury, scene.system, scene.clock.now()
+    system.national_bank.endow(ident("budget"), 0, tenge(10_000))
+    treasury.order_tokens(ident("tokens"), tenge(10_000))
+    edges = ((TREASURY_ACCOUNT, (PERSON,)), (PERSON, (EXCHANGE, CUSTODIAN)))
+    mark = treasury.define("careless", 9, edges, now, now + 86_400)
     holder, till = key("ayan"), scene.one.till_kid(ayan)
-    (identity, token), *_ = scene.system.ledger.owned(holder.public.kid)
-    marked = Token(token.amount_tiyn, KeyLock(till), bytes(32))
-    data = sign_transaction(Transfer(bytes(16), (identity,), (marked,)), scene.system.network, [holder])
-    assert code(lambda: scene.one.fund(ayan, data.encode())) == "E_CORRIDOR_MARKED"
+    treasury.distribute(ident("give"), mark, [Voucher(holder.public.kid, tenge(10_000))])
+    marked = [(id, token) for id, token in system.ledger.owned(holder.public.kid) if token.mark]
+    ((identity, token),) = marked
+    paid = Token(token.amount_tiyn, KeyLock(till), mark.oid)
+    data = sign_transaction(Transfer(bytes(16), (identity,), (paid,)), system.network, [holder]).encode()
+    assert code(lambda: scene.one.fund(ayan, data)) == "E_CORRIDOR_MARKED"
+    system.ledger.submit(data)  # the ledger would take it: the mark says so
+    assert scene.one.owed_tiyn(ayan) == 0
+    assert scene.one.cash.tills[1].available_tiyn() == tenge(2_000_000)
+    found = reconcile(scene.one, scene.corridor.receivers).differences
+    assert [row.place for row in found] == ["digital tenge on the ledger"]
 
 
 def test_what_the_ledger_refuses_gives_the_cap_back() -> None:
@@ -326,6 +310,17 @@ def test_units_go_to_another_providers_client_with_travel_facts() -> None:
     agreed(scene)
 
 
+def test_nothing_is_sent_to_a_provider_without_a_licence() -> None:
+    scene = Scene()
+    ayan, dina = scene.client("ayan"), scene.client("dina-long", scene.two)
+    scene.fund("ayan", ayan, 100 * DOLLAR)
+    scene.one.buy(ident("b"), ayan, COIN, 50 * DOLLAR)
+    scene.corridor.register.move(ident("stop"), scene.two.kid, EXCHANGE_ACTIVITY, SUSPENDED)
+    assert code(lambda: scene.one.send(ident("s"), ayan, COIN, 10, "Sayram", dina)) == "E_CORRIDOR_LICENCE"
+    assert scene.two.position(dina, COIN) == 0
+    agreed(scene)
+
+
 def test_from_a_thousand_dollars_the_full_facts_travel() -> None:
     scene = Scene()
     ayan, dina = scene.client("ayan", address=""), scene.client("dina-long", scene.two)
@@ -350,169 +345,3 @@ def test_a_shop_cannot_be_paid_in_crypto_anywhere() -> None:
         zone.fund("ayan", ayan, 500 * DOLLAR)
         zone.one.buy(ident("b"), ayan, COIN, 100 * DOLLAR)
         zone.one.send(ident("s"), ayan, COIN, 10, "Sayram", shop)
-
-
-# --- suspicious orders ---
-
-HOUR = 3_600
-SCREENS = (
-    Screen("structuring", "structuring", 86_400, 3, 100_000),
-    Screen("velocity", "velocity", HOUR, 5),
-    Screen("mismatch", "mismatch", 30 * 86_400),
-)
-
-
-def screened(declared: int = 10_000_000) -> tuple[Scene, bytes]:
-    """A scene with screens, and a funded client."""
-    scene = with_rules(screens=SCREENS, cap=None)
-    ayan = scene.client("ayan", tiyn=tenge(4_000_000), declared_usd_cents=declared)
-    scene.fund("ayan", ayan, 3_000 * DOLLAR)
-    return scene, ayan
-
-
-def hold(scene: Scene, ayan: bytes) -> bytes:
-    """Three orders just below the threshold; the third is held."""
-    for name in ("1", "2"):
-        scene.one.buy(ident(name), ayan, COIN, 400 * DOLLAR)
-    assert code(lambda: scene.one.buy(ident("3"), ayan, COIN, 400 * DOLLAR)) == "E_ORDER_HELD"
-    return ident("3")
-
-
-def test_a_held_order_moves_when_an_officer_releases_it() -> None:
-    scene, ayan = screened()
-    held = hold(scene, ayan)
-    assert code(lambda: scene.one.buy(held, ayan, COIN, 400 * DOLLAR)) == "E_ORDER_HELD"
-    assert scene.one.owed_tiyn(ayan) == 2_200 * DOLLAR
-    stranger = sign_verdict(scene.corridor, "Alatau", held, RELEASE, "fine", key("stranger"))
-    assert code(lambda: scene.one.review(stranger)) == "E_SIG"
-    verdict = sign_verdict(scene.corridor, "Alatau", held, RELEASE, "explained by a contract")
-    assert scene.one.review(verdict).units > 0
-    assert scene.one.review(verdict).id == held
-    assert scene.one.owed_tiyn(ayan) == 1_800 * DOLLAR
-    assert scene.one.buy(held, ayan, COIN, 400 * DOLLAR).id == held
-    again = sign_verdict(scene.corridor, "Alatau", held, REFUSE, "too late")
-    assert code(lambda: scene.one.review(again)) == "E_ORDER_NOT_HELD"
-    agreed(scene)
-
-
-@pytest.mark.parametrize("verdict", [REFUSE, FREEZE_ACCOUNT])
-def test_a_refused_order_stays_refused_and_an_account_may_be_frozen(verdict: int) -> None:
-    scene, ayan = screened()
-    held = hold(scene, ayan)
-    scene.one.review(sign_verdict(scene.corridor, "Alatau", held, verdict, "no explanation"))
-    assert code(lambda: scene.one.buy(held, ayan, COIN, 400 * DOLLAR)) == "E_ORDER_REFUSED"
-    frozen = verdict == FREEZE_ACCOUNT
-    scene.clock.advance(2 * 86_400)
-    if frozen:
-        assert code(lambda: scene.one.buy(ident("4"), ayan, COIN, 1_000)) == "E_CLIENT_FROZEN"
-        dina = scene.client("dina-long", scene.two)
-        assert code(lambda: scene.two.send(ident("5"), dina, COIN, 1, "Alatau", ayan)) == "E_CLIENT_FROZEN"
-        link = scene.corridor.desks[1].find(scene.one.clients.get(ayan).link, scene.one.kid)
-        scene.corridor.desks[1].ask_freeze(ident("fr"), link, scene.system.enforcement, "AFM 12/3")
-        holder = scene.purse("ayan")
-        paid = holder.pay(ident("x"), [Token(1, KeyLock(key("ayan").public.kid))])
-        assert code(lambda: holder.send(paid)) == "E_FROZEN"
-    else:
-        scene.one.buy(ident("4"), ayan, COIN, 1_000)
-    agreed(scene)
-
-
-def test_a_released_order_may_still_be_refused_and_is_carried_on_by_resume() -> None:
-    scene, ayan = screened()
-    held = hold(scene, ayan)
-    scene.one.withdraw(ident("w"), ayan, scene.one.owed_tiyn(ayan))
-    verdict = sign_verdict(scene.corridor, "Alatau", held, RELEASE, "fine")
-    assert code(lambda: scene.one.review(verdict)) == "E_FUNDS_ACCOUNT"
-    assert scene.one.desk.resume() == []
-    scene.fund("ayan", ayan, 500 * DOLLAR)
-    assert scene.one.buy(held, ayan, COIN, 400 * DOLLAR).cleared
-    agreed(scene)
-
-
-def test_a_release_that_was_written_down_is_carried_on() -> None:
-    scene, ayan = screened()
-    held = hold(scene, ayan)
-    scene.corridor.register.silent = True
-    verdict = sign_verdict(scene.corridor, "Alatau", held, RELEASE, "fine")
-    assert code(lambda: scene.one.review(verdict)) == "E_CORRIDOR_LICENCE_SILENT"
-    assert [error.code for _, error in scene.one.desk.resume()] == ["E_CORRIDOR_LICENCE_SILENT"]
-    scene.corridor.register.silent = False
-    assert scene.one.desk.resume() == []
-    assert scene.one.buy(held, ayan, COIN, 400 * DOLLAR).cleared
-    named = Verdict(key("stranger").public.kid, held, RELEASE, "mine", scene.clock.now())
-    own = sign(named, scene.system.network, scene.corridor.officer("Alatau")).encode()
-    assert code(lambda: scene.one.review(own)) == "E_COMPLIANCE_OFFICER"
-    agreed(scene)
-
-
-def test_many_orders_in_an_hour_are_held_and_so_is_more_than_was_declared() -> None:
-    scene, ayan = screened()
-    for number in range(4):
-        scene.one.buy(ident(str(number)), ayan, COIN, 1_000)
-    assert code(lambda: scene.one.buy(ident("5"), ayan, COIN, 1_000)) == "E_ORDER_HELD"
-    assert scene.one.desk.find(ident("5"))[1].refusal == "velocity"  # type: ignore[union-attr]
-    scene.clock.advance(2 * HOUR)
-    scene.one.buy(ident("6"), ayan, COIN, 1_000)
-    modest, dina = screened(declared=50_000)
-    modest.one.buy(ident("1"), dina, COIN, 500 * DOLLAR)
-    assert code(lambda: modest.one.buy(ident("2"), dina, COIN, DOLLAR)) == "E_ORDER_HELD"
-    assert [order.refusal for order in modest.one.desk.all(HELD)] == ["mismatch"]
-
-
-# --- reconciliation finds what is planted ---
-
-
-def test_planted_differences_are_found_where_they_are() -> None:
-    scene = Scene()
-    ayan = scene.client("ayan")
-    scene.fund("ayan", ayan, tenge(100_000))
-    scene.one.buy(ident("b"), ayan, COIN, tenge(50_000))
-    scene.one.withdraw(ident("w"), ayan, tenge(10_000))
-    agreed(scene)
-    listing, accounts = scene.one.dealer.listing(COIN), scene.one.cash.accounts
-    now = scene.clock.now()
-
-    def places() -> set[str]:
-        found = reconcile(scene.one, scene.corridor.receivers).differences
-        return {row.place.split(" ", 1)[0] + " " + row.place.split(" ")[-1] for row in found}
-
-    listing.positions.mint(ident("planted"), ayan.hex(), 5)
-    assert places() == {f"{COIN}: positions"}
-    listing.custody.transfer(ident("planted too"), own_custody("Alatau"), client_custody("Alatau"), 5)
-    assert places() == {f"{COIN}: own"}
-    books = scene.system.books
-    extra = (debit(accounts.digital_tenge, 7), credit(accounts.client(ayan), 7))
-    books.post(Posting(ident("extra"), now, "planted", extra))
-    assert places() == {f"{COIN}: own", "digital ledger", f"owed {ayan.hex()[:8]}"}
-    account = scene.corridor.desks[1].account_of(scene.one.kid)
-    scene.system.banks[1].receive_deposit(ident("gift"), account, 11)
-    assert "deposit 1" in places()
-    assert books.balance(deposit(1, account)) == 11
-    scene.corridor.counter.take(ident("ghost"), bytes(32), 24_000 * 12, 1, 0, "Alatau")
-    assert "deposits cap" not in places()  # another month
-
-
-def test_the_four_measures_count_what_happened() -> None:
-    scene, ayan = screened()
-    hold(scene, ayan)
-    events = scene.corridor.log.all()
-    measures = measure(events, differences=0)
-    assert measures.volume["buy.orders"] == 2
-    assert measures.volume["buy.tiyn"] == 800 * DOLLAR
-    assert measures.volume["fund.tiyn"] == 3_000 * DOLLAR
-    assert measures.behaviour == {
-        "clients": 1,
-        "orders_a_client": 3,
-        "deposit_usd_cents_a_client": 300_000,
-        "largest_client_basis_points": 10_000,
-    }
-    assert measures.compliance == {"held.structuring": 1, "orders": 4}
-    assert measures.resilience["completed_late"] == 0
-
-
-def test_an_unavailable_answer_is_no_verdict() -> None:
-    scene = Scene()
-    ayan = scene.client("ayan")
-    scene.corridor.counter.silent = True
-    with pytest.raises(Unavailable):
-        scene.fund("ayan", ayan, 100)

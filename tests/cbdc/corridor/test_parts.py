@@ -1,7 +1,6 @@
 """The small parts: licences, asset ledgers, rates, the cap, screens, persons, purses, events."""
 
 import hashlib
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -32,19 +31,12 @@ from cbdc.errors import TengeError
 from cbdc.ports import ManualClock, SeededEntropy
 from cbdc.record import sign
 from cbdc.token import KeyLock, Token
-from tests.cbdc.corridor.scene import Scene
+from tests.cbdc.corridor.scene import Scene, code
 from tests.cbdc.institutions import ident, key
 
 NETWORK = b"testnet!"
 NOW = 1_790_000_000
 PROVIDER = key("provider").public.kid
-
-
-def code(call: Callable[[], object]) -> str:
-    """The code of the refusal."""
-    with pytest.raises(TengeError) as caught:
-        call()
-    return caught.value.code
 
 
 # --- licences ---

@@ -1,6 +1,5 @@
 """A backed coin: never more coins than locked money, redemption at par, and every fault of the way in and out."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -16,16 +15,10 @@ from cbdc.record import sign
 from cbdc.token import KeyLock, Token
 from cbdc.transaction import Transfer, sign_transaction
 from tests.cbdc.corridor.coins import CONFIRMATIONS, RULES, CoinScene, Flaky
+from tests.cbdc.corridor.scene import code
 from tests.cbdc.institutions import check_books, ident, key
 
 SUM = tenge(300_000)
-
-
-def code(call: Callable[[], object]) -> str:
-    """The code of the refusal."""
-    with pytest.raises(TengeError) as caught:
-        call()
-    return caught.value.code
 
 
 def backed(scene: CoinScene) -> None:

@@ -10,6 +10,7 @@ from wallets.pilot.script import Step
 from wallets.wallet import Payee, refresh, send_one
 
 NEXT_KEY = 1
+MAX_TIMES = 1_000
 
 
 def banking(play: Play) -> Banking:
@@ -84,6 +85,15 @@ def _settle_transfer(play: Play, step: Step, arguments: Arguments) -> Outcome:
             waiting += 0 if done else 1
     outcome.note = f"{waiting} wait until the settlement system opens." if waiting else ""
     return outcome
+
+
+def _lend(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    amount, bank = arguments.value("amount"), play.sandbox.desk.bank_id(arguments.text("bank"))
+    arguments.done()
+    desk = banking(play).liquidity
+    act = {"lend": desk.lend, "emergency_loan": desk.help, "repay_loan": desk.repay}[step.verb]
+    act(step_id(step), bank, amount)
+    return Outcome([None], amount)
 
 
 def _bank_fails(play: Play, step: Step, arguments: Arguments) -> Outcome:
@@ -170,16 +180,36 @@ def _thief_pays(play: Play, step: Step, arguments: Arguments) -> Outcome:
 
 def _thief_pays_offline(play: Play, step: Step, arguments: Arguments) -> Outcome:
     member, payee, amount = member_of(play, arguments), arguments.payee(), arguments.value("amount")
+    times = arguments.count("times", arguments.raw("times", 1), 0, MAX_TIMES)
     arguments.done()
     to = payee(member.number)
     if to is None:
         raise arguments.wrong("the treasury takes no offline payment")
     holder = banking(play).stolen.get(member.name, member)
     outcome = Outcome()
-    pay = partial(play.sandbox.pay_offline, holder, to, amount, b"", step_id(step))
-    hops = Tries(play, step, outcome)(pay)
-    if hops is not None:
-        outcome.amount_tiyn, outcome.offline_payments, outcome.hops = amount, 1, hops
+    tries = Tries(play, step, outcome)
+    for turn in range(times):
+        hops = tries(partial(play.sandbox.pay_offline, holder, to, amount, b"", step_id(step, turn)))
+        if hops is not None:
+            outcome.amount_tiyn += amount
+            outcome.offline_payments += 1
+            outcome.hops = max(outcome.hops, hops)
+    return outcome
+
+
+def _pay_each_offline(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    member, group, amount = member_of(play, arguments), arguments.text("to"), arguments.raw("amount")
+    arguments.done()
+    outcome = Outcome()
+    tries = Tries(play, step, outcome)
+    for to in play.sandbox.group(group):
+        tiyn = arguments.at(amount, to.number)
+        identity = step_id(step, to.name)
+        hops = tries(partial(play.sandbox.pay_offline, member, to, tiyn, b"", identity))
+        if hops is not None:
+            outcome.amount_tiyn += tiyn
+            outcome.offline_payments += 1
+            outcome.hops = max(outcome.hops, hops)
     return outcome
 
 
@@ -189,11 +219,15 @@ VERBS: dict[str, Verb] = {
     "settle_order": _settle,
     "settle_redeem": _settle,
     "settle_transfer": _settle_transfer,
+    "lend": _lend,
+    "emergency_loan": _lend,
+    "repay_loan": _lend,
     "bank_fails": _bank_fails,
     "hand_over": _hand_over,
     "report_stolen": _report_stolen,
     "ask_recovery": _ask_recovery,
     "recover": _recover,
+    "pay_each_offline": _pay_each_offline,
     "thief_pays": _thief_pays,
     "thief_pays_offline": _thief_pays_offline,
 }

@@ -26,6 +26,7 @@ from wallets.wallet import Payee, send_one
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
 MAX_NUMBER = 10**15
+MAX_TIMES = 1_000
 
 
 def _some(arguments: Arguments, payee: Member | None) -> Member:
@@ -51,21 +52,29 @@ def _proof(play: Play, member: Member, purpose: str) -> Signed[HolderProof]:
 
 def _policy_pay(play: Play, step: Step, arguments: Arguments) -> Outcome:
     members, payee, amount = arguments.members(), arguments.payee(), arguments.raw("amount")
-    name = arguments.text("name", "")
+    name, times = (
+        arguments.text("name", ""),
+        arguments.count("times", arguments.raw("times", 1), 0, MAX_TIMES),
+    )
     arguments.done()
     rows = [
         (member, _some(arguments, payee(i)), tiyn)
         for i, member in members
         if (tiyn := arguments.at(amount, i)) > 0
     ]
-    world = banking(play)
+    world, outcome = banking(play), Outcome()
     payments = world.payments
-    results = payments.pay(rows, step_id(step))
-    for place, (member, to, _) in enumerate(rows):
-        if name and results[place] is None:
-            world.keep_payment(name, member, payments.transaction_id(step_id(step), place, member), to)
-    paid = sum(tiyn for (_, _, tiyn), result in zip(rows, results, strict=True) if result is None)
-    return Outcome(results, paid)
+    for turn in range(times):
+        identity = step_id(step, turn)
+        results = payments.pay(rows, identity)
+        outcome.results += results
+        for place, (member, to, tiyn) in enumerate(rows):
+            if results[place] is None:
+                outcome.amount_tiyn += tiyn
+                if name:
+                    paid = payments.transaction_id(identity, place, member)
+                    world.keep_payment(name, member, paid, to)
+    return outcome
 
 
 def _split_pay(play: Play, step: Step, arguments: Arguments) -> Outcome:
@@ -169,8 +178,10 @@ def _accept(play: Play, step: Step, arguments: Arguments) -> Outcome:
         request = _asked(world, arguments, name, member)
 
         def pay(asked: PaymentRequest, attempt: bytes) -> None:
-            parts = [Payee(asked.payee, asked.amount_tiyn)]
-            _send(play, member.wallet.prepare_payment(attempt, parts))
+            to = world.owner(asked.payee)
+            answer = world.payments.pay([(member, to, asked.amount_tiyn)], attempt)[0]
+            if answer is not None:
+                raise answer
 
         if step.verb == "decline":
             world.book(member).decline(request)
@@ -322,11 +333,9 @@ def _unlock(play: Play, step: Step, arguments: Arguments) -> Outcome:
             secret = _secret(play, name, member) if known else bytes(32)
             return world.deals.claim(to.wallet, identity, locked, secret)
         tiyn = arguments.at(share, i)
-        token = play.sandbox.system.ledger.token(locked)
-        whole = token.amount_tiyn if token is not None else tiyn
+        whole = world.locked_tiyn(name, member)
         shares = [(to.wallet.kid, tiyn), (member.wallet.kid, whole - tiyn)]
-        world.deals.release(member.wallet, identity, locked, shares, others)
-        return whole
+        return world.deals.release(member.wallet, identity, locked, shares, others)
 
     for i, member in members:
         outcome.amount_tiyn += tries(partial(unlock, i, member)) or 0

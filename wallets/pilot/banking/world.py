@@ -12,6 +12,7 @@ from cbdc import canonical
 from cbdc.aliases import AliasDirectory
 from cbdc.cabinet import Row
 from cbdc.errors import TengeError
+from cbdc.liquidity import Liquidity
 from cbdc.mandates import Mandate, MandateDesk
 from cbdc.policies import PolicySet
 from cbdc.purchases import PurchaseDesk
@@ -76,6 +77,11 @@ class Banking:
         system = self.sandbox.system
         calendar = self.section.calendar if self.policy.holds("settlement_hours") else None
         return SettlementDesk(system.banks, system.books, system.stores.cabinet, calendar, self.sandbox.clock)
+
+    @property
+    def liquidity(self) -> Liquidity:
+        """What banks lend, and what the National Bank lends them."""
+        return Liquidity(self.sandbox.system.books, self.policy, self.sandbox.clock)
 
     @property
     def payments(self) -> PolicyPayments:
@@ -152,13 +158,17 @@ class Banking:
 
     def _out_of_deposit(self, id: bytes, mandate: Mandate, amount_tiyn: int) -> None:
         sandbox = self.sandbox
-        payer = self._members[sandbox.directory[mandate.payer]]
+        payer = self.owner(mandate.payer)
         bank = sandbox.system.banks[sandbox.desk.bank_id(payer.bank)]
         answer = bank.sell([SaleOrder(id, payer.customer, mandate.payee, amount_tiyn)])[0]
         if isinstance(answer, TengeError):
             raise answer
-        payee = self._members[sandbox.directory[mandate.payee]]
+        payee = self.owner(mandate.payee)
         find_tokens_of(sandbox.store, sandbox.system.ledger, [payee.wallet])
+
+    def owner(self, kid: bytes) -> Member:
+        """The member whose wallet key this is, or was."""
+        return self._members[self.sandbox.directory[kid]]
 
     # --- members that change ---
 
@@ -240,6 +250,11 @@ class Banking:
         transaction_id, output, _ = _LOCK.load(canonical.decode(data), "lock")
         return TokenId(transaction_id, output)
 
+    def locked_tiyn(self, name: str, member: Member) -> int:
+        """How much a member's lock of this name held when it was made; 0 when there is none."""
+        data = self.find("lock", name, member)
+        return 0 if data is None else _LOCK.load(canonical.decode(data), "lock")[2]
+
     def keep_payment(self, name: str, member: Member, transaction_id: bytes, payee: Member) -> None:
         """A payment that may be refunded later."""
         self.keep("payment", name, member, canonical.encode([transaction_id, payee.name]))
@@ -268,6 +283,7 @@ class Banking:
             found[f"bank.{bank.name}.deposits_tiyn"] = deposits
             found[f"bank.{bank.name}.reserves_tiyn"] = system.national_bank.reserve_tiyn(bank.bank_id)
             found[f"bank.{bank.name}.inventory_tiyn"] = bank.inventory_tiyn()
+            found[f"bank.{bank.name}.owed_tiyn"] = self.liquidity.owed_tiyn(bank.bank_id)
         locked = system.stores.cabinet.all("script lock")
         open_locks = [_LOCK.load(canonical.decode(data), "lock") for _, data in locked]
         found["policy.locked_tiyn"] = sum(

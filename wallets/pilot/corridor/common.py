@@ -11,7 +11,7 @@ from typing import Any
 from cbdc.corridor.purse import Purse
 from cbdc.corridor.records import APPLIED, EXPIRED, IN_FORCE, SUSPENDED, WITHDRAWN
 from cbdc.corridor.setup import Corridor
-from cbdc.errors import TengeError, Unavailable
+from cbdc.errors import Malformed, TengeError, Unavailable
 from wallets.cast import Member
 from wallets.pilot.play import Outcome, Play, Tries, step_id
 from wallets.pilot.reader import Reader
@@ -28,6 +28,7 @@ LICENCE_STATES = {
     "expired": EXPIRED,
 }
 MAX_LICENCE_DAYS = 3_650
+_SCRIPT_ERRORS = ("E_VERB", "E_EXPRESSION")
 
 # What a kind of rule reads from its row: a value of the plan.
 RuleKind = Callable[[Reader, Script], Any]
@@ -68,12 +69,29 @@ def take_in(sandbox: Sandbox, *members: Member) -> None:
 def each(
     play: Play, step: Step, members: list[tuple[int, Member]], call: Callable[[int, Member, bytes], int]
 ) -> Outcome:
-    """One try for each member, under an id of its own; `call` gives the amount that moved."""
+    """One try for each member, under an id of its own; `call` gives the amount that moved.
+
+    A mistake in the script (E_VERB, E_EXPRESSION) is no refusal: it is raised.
+    """
     outcome = Outcome()
     tries = Tries(play, step, outcome)
     for number, member in members:
-        outcome.amount_tiyn += tries(partial(call, number, member, step_id(step, member.name))) or 0
+        wrong: list[Malformed] = []
+        attempt = partial(_attempt, partial(call, number, member, step_id(step, member.name)), wrong)
+        outcome.amount_tiyn += tries(attempt) or 0
+        if wrong:
+            raise wrong[0]
     return outcome
+
+
+def _attempt(call: Callable[[], int], wrong: list[Malformed]) -> int:
+    try:
+        return call()
+    except Malformed as error:
+        if error.code not in _SCRIPT_ERRORS:
+            raise
+        wrong.append(error)
+        return 0
 
 
 def move_licence(

@@ -1,0 +1,100 @@
+"""What is allowed in a script and doubtful all the same: numbers nobody can check, and steps that never happen."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cbdc.errors import TengeError
+from wallets.pilot.expression import evaluate
+from wallets.pilot.quantities import ASSUMPTION
+from wallets.pilot.reader import Mistake, rows_of
+from wallets.pilot.script import Script
+from wallets.pilot.step_check import day_of, members
+
+FEW = 9
+TRIED = 20_000
+_SOURCE = re.compile(
+    r"national bank|\bnbk\b|\bnpck\b|\bofficial|\bpublished|\bministry|\blaw\b|нацбанк|ұлттық банк",
+    re.IGNORECASE,
+)
+_OWN = re.compile(
+    r"assum|not published|not known|unknown|invented|\bour\b|\bours\b|допущен|болжам", re.IGNORECASE
+)
+
+
+def doubts(script: Script, table: Mapping[str, Any]) -> list[Mistake]:
+    """Every doubt about a script that can be read."""
+    return [*_numbers(script, table), *_expectations(script, table), *_steps(script, table)]
+
+
+def _numbers(script: Script, table: Mapping[str, Any]) -> Iterator[Mistake]:
+    for section in ("parameter", "distribution"):
+        for number, row in rows_of(script.file, table, section):
+            place, name = f"[[{section}]] number {number}", row.get("name")
+            if "fact" in row:
+                continue
+            if "grade" not in row:
+                yield Mistake(place, "", f"{name} has no grade")
+            note = str(row.get("note", ""))
+            if not note.strip():
+                yield Mistake(place, "note", f"{name} has no note")
+            elif (
+                row.get("grade", ASSUMPTION) == ASSUMPTION and _SOURCE.search(note) and not _OWN.search(note)
+            ):
+                yield Mistake(
+                    place, "note", f"{name} is an assumption, but its note sounds like a published figure"
+                )
+
+
+def _expectations(script: Script, table: Mapping[str, Any]) -> Iterator[Mistake]:
+    rows = rows_of(script.file, table, "expect")
+    for number, row in rows:
+        value = _bare(row.get("equals"))
+        money = str(row.get("fact", "")).endswith("_tiyn") and value != 0
+        if value is not None and (money or abs(value) > FEW):
+            yield Mistake(
+                f"[[expect]] number {number}", "equals", f"a bare number is expected: {row['equals']}"
+            )
+    if not rows:
+        yield Mistake("[pilot]", "", "nothing is expected of a run")
+
+
+def _bare(expression: object) -> int | None:
+    """The value of an expression in which no name stands; None for any other."""
+    if isinstance(expression, str):
+        try:
+            tree = ast.parse(expression.strip(), mode="eval")
+        except (SyntaxError, ValueError):
+            return None
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        if names - {"tenge", "min", "max", "vat", "ceil_div"}:
+            return None
+    try:
+        return evaluate(expression, {})
+    except TengeError:
+        return None
+
+
+def _steps(script: Script, table: Mapping[str, Any]) -> Iterator[Mistake]:
+    rows = rows_of(script.file, table, "step")
+    for number, row in rows:
+        place = f"[[step]] number {number}"
+        if day_of(script, row) > day_of(script, row, last=True):
+            yield Mistake(place, "last_day", "it never happens: its last day is before its first")
+        elif _nobody(script, row):
+            yield Mistake(place, "when", "it never happens: `when` holds for no member")
+    if rows and not any(row.get("refused") for _, row in rows):
+        yield Mistake("[pilot]", "", "nothing is refused in this pilot")
+
+
+def _nobody(script: Script, row: Mapping[str, Any]) -> bool:
+    """Whether `when` holds for none of the first many members, on the first day of the step."""
+    if "when" not in row:
+        return False
+    names = {**script.names, "day": day_of(script, row)}
+    count = members(script, row.get("who", row.get("to")))
+    try:
+        return not any(evaluate(row["when"], {**names, "i": i}) for i in range(min(count, TRIED)))
+    except TengeError:
+        return False
