@@ -197,7 +197,9 @@ class Program:
         inputs = [one for one in self.coins_of(first.key, first.mark) if random.random() < 0.6]
         inputs = inputs or self.coins_of(first.key, first.mark)[:1]
         total = sum(self.model.coins[one].amount for one in inputs)
-        amount = min(total, random.choice((7, 10, 25, 50, 50, 75, 120)))
+        edges = [rule.cap, *(clause["cap"] for clause in rule.clauses if "cap" in clause)]
+        near = [cap + more for cap in edges for more in (0, 1) if cap]
+        amount = min(total, random.choice((7, 10, 25, 50, 50, 75, 120, *near)))
         outputs = self.due(rule, payer, payee, amount)
         if total > amount:
             outputs.append(Coin(total - amount, first.key, first.mark))
@@ -255,7 +257,9 @@ class Program:
                 own = [one for one in self.coins_of(payee, mark) if one not in pay.inputs][:1]
                 more = sum(self.model.coins[one].amount for one in own)
                 pay.inputs += own
-                pay.outputs[0] = pay.outputs[0]._replace(amount=pay.outputs[0].amount + more)
+                gets = sum(coin.amount for coin in pay.outputs if coin.key == payee) + more
+                rest = [coin for coin in pay.outputs if coin.key != payee]
+                pay.outputs = [Coin(gets, payee, random.choice((mark, mark, pay.outputs[0].mark))), *rest]
                 pay.signers.add(payee)
             case 5 if pay.outputs[0].amount > 1:
                 first = pay.outputs[0]
