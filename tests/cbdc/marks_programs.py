@@ -205,7 +205,22 @@ class Program:
             outputs.append(Coin(total - amount, first.key, first.mark))
         pay = Pay(inputs, outputs, {first.key})
         self.papers(pay, rule, payer, payee, amount)
+        if len({coin.mark for coin in outputs}) > 1 and random.random() < 0.2:
+            return self.with_own_coin(pay)
         return self.bent(pay) if random.random() < 0.3 else pay
+
+    def with_own_coin(self, pay: Pay) -> Pay:
+        """A payee's own token goes in too, and all he gets comes out as one coin."""
+        payee = pay.outputs[0].key
+        mark = self.model.coins[pay.inputs[0]].mark
+        own = [one for one in self.coins_of(payee, mark) if one not in pay.inputs][:1]
+        gets = sum(coin.amount for coin in pay.outputs if coin.key == payee)
+        gets += sum(self.model.coins[one].amount for one in own)
+        pay.inputs += own
+        rest = [coin for coin in pay.outputs if coin.key != payee]
+        pay.outputs = [Coin(gets, payee, self.random.choice((mark, mark, pay.outputs[0].mark))), *rest]
+        pay.signers.add(payee)
+        return pay
 
     def due(self, rule: Rule, payer: str, payee: str, amount: int) -> list[Coin]:
         """What the payee's coins must be, as the model parts them."""
@@ -251,16 +266,7 @@ class Program:
                 pay.outputs += [self.model.coins[one] for one in own]
                 pay.signers.add(key)
             case 4:
-                # A payee's own token goes in, and everything comes out as one coin.
-                payee = pay.outputs[0].key
-                mark = self.model.coins[pay.inputs[0]].mark
-                own = [one for one in self.coins_of(payee, mark) if one not in pay.inputs][:1]
-                more = sum(self.model.coins[one].amount for one in own)
-                pay.inputs += own
-                gets = sum(coin.amount for coin in pay.outputs if coin.key == payee) + more
-                rest = [coin for coin in pay.outputs if coin.key != payee]
-                pay.outputs = [Coin(gets, payee, random.choice((mark, mark, pay.outputs[0].mark))), *rest]
-                pay.signers.add(payee)
+                pay = self.with_own_coin(pay)
             case 5 if pay.outputs[0].amount > 1:
                 first = pay.outputs[0]
                 half = random.randrange(1, first.amount)
