@@ -154,7 +154,10 @@ def needed(genesis: Genesis, view: View, transaction: SignedTransaction, now: in
     record = transaction.record
     if not isinstance(record, Transfer | ReleaseMark):
         return []
-    spent = [(token, view.get(StateKey(KEY, token.lock.holder))) for token in _tokens(view, record)]
+    tokens = _tokens(view, record)
+    if not any(token.mark for token in (*tokens, *record.creates)):
+        return []
+    spent = [(token, view.get(StateKey(KEY, token.lock.holder))) for token in tokens]
     created = [(token, view.get(StateKey(KEY, token.lock.holder))) for token in record.creates]
     held_before = [(token, holder) for token, holder in spent if isinstance(holder, RegisteredKey)]
     held_after = [(token, holder) for token, holder in created if isinstance(holder, RegisteredKey)]

@@ -116,6 +116,8 @@ def payments_of(case: Case, record: Transfer) -> tuple[bytes, list[Held], list[J
     spent = [(token, holder) for _, token, holder in case.draft.spent]
     marks = dict.fromkeys([mark, *(token.mark for token, _ in case.draft.created)])
     definitions = {name: definition_of(case, name) for name in marks if name}
+    if not definitions:
+        return mark, spent, []
     vouchers = _signing_holders(case)
     created = case.draft.created
     return mark, spent, judged(case.genesis, definitions, record, spent, created, vouchers, case.now)

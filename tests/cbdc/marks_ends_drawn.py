@@ -41,6 +41,16 @@ def drawn_end(program: "Program") -> Move | None:
             key for key in KEYS if any(PEOPLE[holder(key)] in rule.release for rule in model.rules.values())
         ]
         keys = able or keys
+    if kind == "release" and random.random() < 0.5:
+        # Somebody who may free money on documents, if there is such a mark.
+        names = {
+            name
+            for name, rule in model.rules.items()
+            if any(one["kind"] == "release" for one in rule.clauses)
+        }
+        rich = [one for one, coin in model.coins.items() if coin.mark in names and coin.key in KEYS]
+        if rich:
+            return _release(program, random.choice(rich))
     marked = [
         (one, coin)
         for one, coin in model.coins.items()
@@ -60,6 +70,19 @@ def drawn_end(program: "Program") -> Move | None:
     if total > part:
         move.outputs.append(Coin(total - part, coin.key, coin.mark))
     return _bent(program, move) if random.random() < 0.2 else move
+
+
+def _release(program: "Program", one: Any) -> Move:
+    """A release of about what its documents allow, perhaps again and again on the same ones."""
+    random, model = program.random, program.model
+    coin = model.coins[one]
+    part = min(coin.amount, random.choice((10, 15, 30, 50, coin.amount)))
+    move = _move(program, "release", coin, [one], part)
+    move.documents = list(random.choice((PAPERS[:1], PAPERS[:1] * 2, PAPERS[:2])))
+    program.prepare(model.rules[coin.mark], holder(coin.key), holder(coin.key), move, part)
+    if coin.amount > part:
+        move.outputs.append(Coin(coin.amount - part, coin.key, coin.mark))
+    return move
 
 
 def _move(program: "Program", kind: str, coin: Coin, inputs: list[Any], part: int) -> Move:

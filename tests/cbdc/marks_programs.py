@@ -197,13 +197,30 @@ class Program:
         inputs = [one for one in self.coins_of(first.key, first.mark) if random.random() < 0.6]
         inputs = inputs or self.coins_of(first.key, first.mark)[:1]
         total = sum(self.model.coins[one].amount for one in inputs)
-        amount = min(total, random.choice((7, 10, 25, 50, 50, 75, 120)))
+        edges = [rule.cap, *(clause["cap"] for clause in rule.clauses if "cap" in clause)]
+        near = [cap + more for cap in edges for more in (0, 1) if cap]
+        amount = min(total, random.choice((7, 10, 25, 50, 50, 75, 120, *near)))
         outputs = self.due(rule, payer, payee, amount)
         if total > amount:
             outputs.append(Coin(total - amount, first.key, first.mark))
         pay = Pay(inputs, outputs, {first.key})
         self.papers(pay, rule, payer, payee, amount)
+        if len({coin.mark for coin in outputs}) > 1 and random.random() < 0.2:
+            return self.with_own_coin(pay)
         return self.bent(pay) if random.random() < 0.3 else pay
+
+    def with_own_coin(self, pay: Pay) -> Pay:
+        """A payee's own token goes in too, and all he gets comes out as one coin."""
+        payee = pay.outputs[0].key
+        mark = self.model.coins[pay.inputs[0]].mark
+        own = [one for one in self.coins_of(payee, mark) if one not in pay.inputs][:1]
+        gets = sum(coin.amount for coin in pay.outputs if coin.key == payee)
+        gets += sum(self.model.coins[one].amount for one in own)
+        pay.inputs += own
+        rest = [coin for coin in pay.outputs if coin.key != payee]
+        pay.outputs = [Coin(gets, payee, self.random.choice((mark, mark, pay.outputs[0].mark))), *rest]
+        pay.signers.add(payee)
+        return pay
 
     def due(self, rule: Rule, payer: str, payee: str, amount: int) -> list[Coin]:
         """What the payee's coins must be, as the model parts them."""
@@ -249,14 +266,7 @@ class Program:
                 pay.outputs += [self.model.coins[one] for one in own]
                 pay.signers.add(key)
             case 4:
-                # A payee's own token goes in, and everything comes out as one coin.
-                payee = pay.outputs[0].key
-                mark = self.model.coins[pay.inputs[0]].mark
-                own = [one for one in self.coins_of(payee, mark) if one not in pay.inputs][:1]
-                more = sum(self.model.coins[one].amount for one in own)
-                pay.inputs += own
-                pay.outputs[0] = pay.outputs[0]._replace(amount=pay.outputs[0].amount + more)
-                pay.signers.add(payee)
+                pay = self.with_own_coin(pay)
             case 5 if pay.outputs[0].amount > 1:
                 first = pay.outputs[0]
                 half = random.randrange(1, first.amount)

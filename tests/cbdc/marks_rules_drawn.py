@@ -41,14 +41,19 @@ def drawn_rule(random: Random, name: str, now: int, others: list[str]) -> Rule:
     begins = now - 100 if random.random() < 0.9 else now + random.randrange(3) * DAY
     many = random.choice((0, 0, 1, 1, 2, 3, 5))
     clauses = [drawn_clause(random, f"rule {number}", now, others) for number in range(many)]
+    if clauses and random.random() < 0.25:
+        # The same clause again under another name, for what is counted twice; a release with another share.
+        again = {**clauses[0], "name": "again", "payers": []}
+        clauses.append(again | ({"numerator": 2, "denominator": 3} if again["kind"] == "release" else {}))
+    frees = any(clause["kind"] == "release" for clause in clauses) and random.random() < 0.8
     return Rule(
         name,
         frozenset(edges),
         random.choice((0, 0, 0, 60, 300)),
         begins,
         now + random.randrange(1, 20) * DAY,
-        frozenset(one for one in WALLETS if random.random() < 0.4),
-        random.choice(("", "", "register")),
+        frozenset(one for one in WALLETS if frees or random.random() < 0.4),
+        "" if frees else random.choice(("", "", "register")),
         random.choice((0, 2, 2)),
         random.random() < 0.4,
         tuple(clauses),
