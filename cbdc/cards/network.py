@@ -325,6 +325,14 @@ class SimulatedNetwork:
         payer, payee, amount, settled = _ITEM.load(canonical.decode(data), "item")
         return Item(id, payer, payee, amount, bool(settled))
 
+    def settled_net(self, bank_id: int) -> int:
+        """What all settlements brought a bank, net (tiyn)."""
+        net = 0
+        for _, data in self._cabinet.all(self._items):
+            payer, payee, amount, settled = _ITEM.load(canonical.decode(data), "item")
+            net += settled * amount * ((payee == bank_id) - (payer == bank_id))
+        return net
+
     def settled_rows(self, items: list[Item]) -> list[Row]:
         """The rows that say these items are settled, at these amounts."""
         rows = [Item(i.id, i.payer, i.payee, i.amount_tiyn, True) for i in items]

@@ -12,7 +12,7 @@ from wallets.pilot import expression, mark_rules, perform, quantities, report, s
 
 TEXT = (ROOT / "docs/pilots/README.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| (.+?) \| (.+?) \|(?: (.+?) \|)?$", re.MULTILINE)
-READS = {"name", "text", "raw", "value", "number", "list"}
+READS = {"name", "text", "raw", "value", "number", "list", "choice"}
 IMPLIED = {"members": ["who", "when"], "payee": ["to", "to_member"], "mark": ["mark"]}
 
 

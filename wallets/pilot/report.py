@@ -68,6 +68,7 @@ def build(
             for parameter in script.parameters
         ],
         "distributions": [_distribution(one) for one in script.distributions],
+        "facts": dict(sorted(facts.items())),
         "expectations": _expectations(script, facts) + _step_expectations(events),
         "supply": asdict(sandbox.supply()),
         "parties": journal.party_rows(),

@@ -47,7 +47,7 @@ DEFAULT_SEED = 7
 MAX_DAYS = 2_000
 YEARS = range(2_000, 2_101)
 
-_PILOT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+PILOT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -237,7 +237,7 @@ def read_script(
         cast.append(_cast(file, number, row, names, banks, [group.name for group in cast]))
     budget = Reader(file, "[budget]", table.get("budget", {}))
     script = Script(
-        name=head.name("name", _PILOT_NAME),
+        name=head.name("name", PILOT_NAME),
         title=head.text("title"),
         summary=head.text("summary", ""),
         source=head.text("source", ""),
