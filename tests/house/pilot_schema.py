@@ -13,18 +13,18 @@ import inspect
 import json
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.house.tree import ROOT
-from wallets.pilot import form, perform
+from wallets.pilot import form, perform, translations
 from wallets.pilot.form import Key, Section
 
 PLACES = (ROOT / "wallets/pilot" / form.SCHEMA, ROOT / "docs/pilots" / form.SCHEMA)
-EXPRESSIONS = {"raw", "value", "count"}
+EXPRESSIONS = {"raw", "value"}
 MEMBERS = {"who": ("text", True), "when": ("number", False)}
-PAYEE = {"to": ("text", True), "to_member": ("number", False)}
 EXPRESSION = {"type": ["integer", "string", "boolean"], "description": "a whole number or an expression"}
+LANGUAGE_NAMES = {"kk": "Kazakh", "ru": "Russian"}
 # Arguments that `raw` reads and that are no expressions.
 LISTS = {"lines", "documents", "document"}
 
@@ -35,53 +35,68 @@ LISTS = {"lines", "documents", "document"}
 def arguments_of(verb: Any) -> dict[str, tuple[str, bool]]:
     """(what it holds, whether it must be there) of every argument of a verb, through the functions it hands them to."""
     found: dict[str, tuple[str, bool]] = {}
-    for call in _calls(verb, set()):
+    asked: set[str] = set()
+    for call, texts, maybe in _calls(verb, {}, set()):
         assert isinstance(call.func, ast.Attribute)
-        method = call.func.attr
-        key = call.args[0].value if call.args and isinstance(call.args[0], ast.Constant) else None
-        if method == "members":
+        method, needed = call.func.attr, not maybe
+        key = _text(call.args[0], texts) if call.args else ""
+        if method == "has":
+            asked.add(key)
+        elif method == "members":
             found |= MEMBERS
         elif method == "payee":
-            optional = "to" in _asked(verb)
-            found |= {"to": ("text", not optional), "to_member": PAYEE["to_member"]}
+            found |= {"to": ("text", needed and "to" not in asked), "to_member": ("number", False)}
         elif method == "mark":
-            found[str(key or "mark")] = ("text", False)
+            found[key or "mark"] = ("text", False)
         elif method == "text" and key:
-            found[str(key)] = ("text", len(call.args) == 1)
-        elif method in EXPRESSIONS and key and method != "count":
-            holds = "list" if key in LISTS else "number"
-            found[str(key)] = (holds, len(call.args) == 1)
+            found[key] = ("text", needed and len(call.args) == 1)
+        elif method in EXPRESSIONS and key:
+            holds = "list" if key in LISTS and method == "raw" else "number"
+            found[key] = (holds, needed and len(call.args) == 1)
     return found
 
 
-def _asked(verb: Any) -> set[str]:
-    """The arguments a verb first asks for with `has`: those may be left out."""
-    return {
-        str(call.args[0].value)
-        for call in _calls(verb, set())
-        if isinstance(call.func, ast.Attribute)
-        and call.func.attr == "has"
-        and isinstance(call.args[0], ast.Constant)
-    }
+def _text(node: ast.expr, texts: Mapping[str, str]) -> str:
+    """A text that is written there, or that a function got under this name."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    return texts.get(node.id, "") if isinstance(node, ast.Name) else ""
 
 
-def _calls(function: Any, seen: set[Any]) -> Iterator[ast.Call]:
-    """Every call `arguments.method(...)` in a function, and in the functions of the sandbox it hands `arguments` to."""
-    if function in seen:
+def _calls(
+    function: Any, given: Mapping[str, str], seen: set[Any]
+) -> Iterator[tuple[ast.Call, Mapping[str, str], bool]]:
+    """Every call `arguments.method(...)` in a function, and in the functions of the sandbox it hands `arguments` to.
+
+    With each: the texts that the function's own parameters stand for, and whether it is made only on a condition.
+    """
+    if (function, *sorted(given.items())) in seen:
         return
-    seen.add(function)
+    seen.add((function, *sorted(given.items())))
+    names = inspect.signature(function).parameters
+    texts = {name: one.default for name, one in names.items() if isinstance(one.default, str)} | dict(given)
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    maybe = {
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.IfExp | ast.If)
+        for part in (
+            ast.walk(node.body) if isinstance(node, ast.IfExp) else ast.walk(ast.Module(node.body, []))
+        )
+    }
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
         match call.func:
             case ast.Attribute(value=ast.Name(id="arguments")):
-                yield call
+                yield call, texts, call in maybe
             case ast.Name(id=name) if any(
                 isinstance(part, ast.Name) and part.id == "arguments" for part in call.args
             ):
                 handed = function.__globals__.get(name)
                 if inspect.isfunction(handed) and handed.__module__.startswith("wallets."):
-                    yield from _calls(handed, seen)
+                    parts = zip(inspect.signature(handed).parameters, call.args, strict=False)
+                    handed_on = {name: text for name, part in parts if (text := _text(part, texts))}
+                    yield from _calls(handed, handed_on, seen)
 
 
 # --- the schema ---
@@ -133,7 +148,19 @@ def verb_schema(verb: str) -> dict[str, Any]:
     return {
         "properties": properties,
         "required": sorted(name for name, (_, needed) in keys.items() if needed),
-        "propertyNames": {"enum": sorted({*common, *properties})},
+        "propertyNames": {"enum": sorted({*common, *properties, *translated("step", form.SECTIONS["step"])})},
+    }
+
+
+def translated(name: str, section: Section) -> dict[str, Any]:
+    """The keys in which a section says its texts in other languages."""
+    return {
+        f"{key}_{language}": {
+            **key_schema(section.keys[key]),
+            "description": f"`{key}` in {LANGUAGE_NAMES[language]}",
+        }
+        for key in translations.KEYS.get(name, ())
+        for language in translations.LANGUAGES
     }
 
 
@@ -142,12 +169,13 @@ def step_schema() -> dict[str, Any]:
     common = form.SECTIONS["step"]
     row = section_schema(common)["items"]
     row["properties"]["do"] = {"enum": sorted(perform.VERBS), "description": common.keys["do"].about}
-    for verb in sorted(perform.VERBS):
-        row["properties"] |= {
-            name: HOLDS[holds]
-            for name, (holds, _) in arguments_of(perform.VERBS[verb]).items()
-            if name not in row["properties"]
-        }
+    held: dict[str, set[str]] = {}
+    for verb in perform.VERBS.values():
+        for name, (holds, _) in arguments_of(verb).items():
+            held.setdefault(name, set()).add(holds)
+    for name, kinds in held.items():
+        known = [HOLDS[holds] for holds in sorted(kinds)]
+        row["properties"].setdefault(name, known[0] if len(known) == 1 else {"anyOf": known})
     del row["additionalProperties"]
     row["properties"] = dict(sorted(row["properties"].items()))
     row["anyOf"] = [{"required": ["day"]}, {"required": ["first_day", "last_day"]}]
@@ -165,6 +193,9 @@ def made() -> dict[str, Any]:
     """The whole schema."""
     properties = {name: section_schema(section) for name, section in form.SECTIONS.items()}
     properties["step"] = step_schema()
+    for name, section in form.SECTIONS.items():
+        row = properties[name].get("items", properties[name])
+        row.get("properties", {}).update(translated(name, section))
     properties["parameter"]["items"]["oneOf"] = [{"required": ["default"]}, {"required": ["fact"]}]
     for extension in perform.EXTENSIONS:
         for name in sorted(extension.sections):

@@ -167,7 +167,7 @@ def test_every_mistake_says_where_and_what_to_do() -> None:
         ("there is no verb ordr", "Perhaps order was meant"),
         ("ammount is no argument", "Perhaps amount was meant"),
         ("there is no kind pay", "Perhaps pays was meant"),
-        ("unknown: colour", "Take it out; allowed here: loss_reserve, name"),
+        ("unknown: colour", "Take it out; allowed here: days, loss_reserve, name"),
     ],
 )
 def test_the_nearest_name_is_told(problem: str, told: str) -> None:

@@ -110,6 +110,17 @@ def test_every_verb_has_help_with_an_example(path: tuple[str, ...]) -> None:
         ["pilot", "run", "school-meals", "--resume", "x"],
         ["pilot", "run", "school-meals", "--seed", "-1"],
         ["pilot", "run", "a", "b"],
+        ["pilot", "run", "school-meals", "--all"],
+        ["pilot", "run", "--all", "--resume", "x"],
+        ["pilot", "run", "--all", "--set", "a=1"],
+        ["pilot", "run", "--all", "--without", "mark.meal.chain"],
+        ["pilot", "run", "--resume", "x", "--quick"],
+        ["pilot", "run", "--all", "--workers", "0"],
+        ["pilot", "new"],
+        ["pilot", "check"],
+        ["pilot", "diff", "a"],
+        ["pilot", "sweep", "school-meals", "--out", "x"],
+        ["pilot", "sweep", "school-meals", "--fact", "x"],
         ["audit"],
         ["evidence", "verify"],
         ["evidence", "verify", "file"],
@@ -161,6 +172,7 @@ def test_pilot_list_as_json() -> None:
     rows = only_json(tenge("pilot", "list", "--json"))
     assert [row["name"] for row in rows] == script.built_in()
     meals = rows[script.built_in().index("school-meals")]
+    (meals,) = [row for row in rows if row["name"] == "school-meals"]
     parameters = {row["name"]: row for row in meals["parameters"]}
     assert parameters["pupils"] == {
         "name": "pupils",

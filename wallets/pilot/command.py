@@ -32,10 +32,12 @@ def play(
     settings: Sequence[str],
     store: str,
     quick: bool = False,
+    off: Sequence[str] = (),
 ) -> runner.Finished:
     """Play or resume with a progress bar (on a terminal's standard error only).
 
-    `quick` takes the settings of the script's section [quick], under those that are given here.
+    `quick` takes the settings of the script's section [quick], under those that are given here; `off` names rules that
+    are left out.
     """
     console = Console(stderr=True)
     with progress.one_run(console) as show:
@@ -47,7 +49,7 @@ def play(
         try:
             if resume is not None:
                 return runner.resume(resume, checkpoint, show)
-            return runner.run(str(name), folder, seed, chosen, store, checkpoint, show)
+            return runner.run(str(name), folder, seed, chosen, store, checkpoint, show, off)
         except KeyboardInterrupt:
             way_on(console, f"tenge pilot run --resume {folder.as_posix()}")
             raise

@@ -19,7 +19,8 @@ _SOURCE = re.compile(
     re.IGNORECASE,
 )
 _OWN = re.compile(
-    r"assum|not published|not known|unknown|invented|\bour\b|\bours\b|допущен|болжам", re.IGNORECASE
+    r"assum|not published|no \w+ is published|not known|unknown|invented|\bour\b|\bours\b|допущен|болжам",
+    re.IGNORECASE,
 )
 
 

@@ -155,7 +155,8 @@ class Reader:
         """One of these words, the first when it is missing."""
         word = self.text(key, among[0])
         if word not in among:
-            raise self.wrong(f"{key} must be one of {', '.join(among)}")
+            self._note(key, f"{key} must be one of {', '.join(among)}")
+            return among[0]
         return word
 
     def number(self, key: str, default: Number | None = None) -> Number:

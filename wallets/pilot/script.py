@@ -40,13 +40,14 @@ from wallets.pilot.reader import (
     rows_of,
     switch_off,
 )
+from wallets.pilot.translations import Translations, take
 
 MAX_CAST = 1_000_000
 DEFAULT_SEED = 7
 MAX_DAYS = 2_000
 YEARS = range(2_000, 2_101)
 
-_PILOT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+PILOT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 
 
@@ -123,7 +124,8 @@ class Expectation:
 class Script:
     """A whole pilot with its parameters settled: everything a runner needs.
 
-    `extra` holds the sections that extensions read (`wallets.pilot.extension`), as they stand in the file.
+    `extra` holds the sections that extensions read (`wallets.pilot.extension`), as they stand in the file;
+    `translations` what the script says in other languages (`wallets.pilot.translations`).
     """
 
     name: str
@@ -145,6 +147,7 @@ class Script:
     simulated: tuple[str, ...] = field(default=())
     file: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    translations: Translations = field(default_factory=dict)
     facts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     quick: Mapping[str, int] = field(default_factory=dict)
     distributions: tuple[Distribution, ...] = field(default=())
@@ -219,6 +222,7 @@ def read_script(
     file: str, table: Mapping[str, Any], sha256: str, settings: Mapping[str, str], seed: int
 ) -> Script:
     """The script in a table of TOML whose file has this hash; the errors of `load`."""
+    table, translations = take(file, table)
     head = Reader(file, "[pilot]", table.get("pilot"))
     quantities = read_quantities(file, table, settings, seed)
     names = quantities.names
@@ -233,7 +237,7 @@ def read_script(
         cast.append(_cast(file, number, row, names, banks, [group.name for group in cast]))
     budget = Reader(file, "[budget]", table.get("budget", {}))
     script = Script(
-        name=head.name("name", _PILOT_NAME),
+        name=head.name("name", PILOT_NAME),
         title=head.text("title"),
         summary=head.text("summary", ""),
         source=head.text("source", ""),
@@ -258,6 +262,7 @@ def read_script(
         distributions=quantities.distributions,
         every_day=head.choice("days", ("working", "calendar")) == "calendar",
         extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
+        translations=translations,
     )
     head.done()
     budget.done()
