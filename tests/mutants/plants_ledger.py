@@ -187,8 +187,14 @@ GUARDS = Field(
         (
             "day-limit-for-each-payment",
             "A day holds any number of payments.",
-            "    total = number(case.view, key) + paid_tiyn",
-            "    total = paid_tiyn",
+            "    total = number(case.view, key) + paid_tiyn\n    for row in limits:",
+            "    total = paid_tiyn\n    for row in limits:",
+        ),
+        (
+            "period-limit-for-each-payment",
+            "A month holds any number of payments.",
+            "    total = number(case.view, key) + paid_tiyn\n    if total > limit_tiyn:",
+            "    total = paid_tiyn\n    if total > limit_tiyn:",
         ),
         (
             "day-not-counted",
