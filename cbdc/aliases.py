@@ -23,7 +23,7 @@ import re
 from cbdc import canonical
 from cbdc.cabinet import Cabinet, Row, follow
 from cbdc.errors import Malformed, Refused
-from cbdc.gateway import Gateway
+from cbdc.gateway import Freezes, Gateway
 from cbdc.ledger.state import RegisteredKey
 from cbdc.opening_hours import DAY_SECONDS
 from cbdc.orders import HolderProof
@@ -83,7 +83,7 @@ class AliasDirectory:
     def claim(self, number: str, proof: Signed[HolderProof]) -> None:
         """Let the key that signed `proof` be found under a number; the same holder again may name another of its keys.
 
-        Raises E_ALIAS_NUMBER, E_ALIAS_PROOF, E_SIG, E_KEY_UNKNOWN, E_KEY_RETIRED, E_ALIAS_TAKEN.
+        Raises E_ALIAS_NUMBER, E_ALIAS_PROOF, E_SIG, E_KEY_UNKNOWN, E_KEY_RETIRED, E_ALIAS_TAKEN, E_FROZEN.
         """
         kid = self._proven(proof, claim_purpose(number), proof.record.kid)
         mine = self._key(kid)
@@ -99,7 +99,8 @@ class AliasDirectory:
     def move(self, number: str, kid: bytes, proof: Signed[HolderProof]) -> None:
         """Send a number to another registered key; signed by the key it leads to now. Moved already: nothing.
 
-        Raises E_ALIAS_NUMBER, E_ALIAS_UNKNOWN, E_ALIAS_PROOF, E_SIG, E_KEY_UNKNOWN, E_KEY_RETIRED.
+        Raises E_ALIAS_NUMBER, E_ALIAS_UNKNOWN, E_ALIAS_PROOF, E_SIG, E_KEY_UNKNOWN, E_KEY_RETIRED,
+        E_FROZEN.
         """
         present = self._held(number)
         if present == kid:
@@ -110,7 +111,10 @@ class AliasDirectory:
         self._cabinet.put_many([Row(_HELD, self._tag(number), kid)])
 
     def remove(self, number: str, proof: Signed[HolderProof]) -> None:
-        """Take a number out; signed by the key it leads to. Raises E_ALIAS_NUMBER, E_ALIAS_UNKNOWN, E_ALIAS_PROOF."""
+        """Take a number out; signed by the key it leads to.
+
+        Raises E_ALIAS_NUMBER, E_ALIAS_UNKNOWN, E_ALIAS_PROOF, E_SIG, E_FROZEN.
+        """
         self._proven(proof, remove_purpose(number), self._held(number))
         self._cabinet.put_many([Row(_HELD, self._tag(number), None)])
 
@@ -168,10 +172,16 @@ class AliasDirectory:
         return kid
 
     def _proven(self, proof: Signed[HolderProof], purpose: str, kid: bytes) -> bytes:
-        """The key id, if that very key said just this just now; E_ALIAS_PROOF or E_SIG otherwise."""
+        """The key id, if that very key said just this just now; E_ALIAS_PROOF or E_SIG otherwise.
+
+        E_FROZEN for a frozen holder: who stole a wallet must not take its number along.
+        """
         proof = open_envelope(proof.envelope(), HolderProof, self._gateway.network)
         said = (proof.record.kid, proof.record.purpose)
         if said != (kid, purpose) or abs(proof.record.time - self._clock.now()) > PROOF_SECONDS:
             raise Refused("E_ALIAS_PROOF", kid=proof.record.kid)
-        proof.verify(self._key(kid).key)
+        known = self._key(kid)
+        proof.verify(known.key)
+        if isinstance(self._gateway, Freezes) and (reference := self._gateway.frozen(known.pseudonym)):
+            raise Refused("E_FROZEN", holder=known.pseudonym, legal_reference=reference)
         return kid

@@ -233,7 +233,7 @@ class Estimate(Clause):
 
     def counter(self, mark: bytes, item: int) -> bytes:
         """The name of the counter of what was paid from a line."""
-        return counter_name(b"estimate", mark, self.name, item)
+        return counter_name(b"mark-estimate", mark, self.name, item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +284,7 @@ class Period(Clause):
             ALL: b"",
         }
         number = period_number(self.period, payment.now + payment.day_offset_seconds)
-        return counter_name(b"period", payment.mark, self.name, holders[self.whose], number)
+        return counter_name(b"mark-period", payment.mark, self.name, holders[self.whose], number)
 
 
 @dataclass(frozen=True, slots=True)

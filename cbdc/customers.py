@@ -111,12 +111,16 @@ class CustomerFile:
         """Every customer, oldest first."""
         return [self._load(*row) for row in self._cabinet.all(self._people)]
 
-    def adopt(self, customer: Customer) -> None:
-        """Take a customer of another bank over as it is, pseudonym included; again: nothing. E_ID_REUSED."""
+    def check_adoptable(self, customer: Customer) -> None:
+        """E_ID_REUSED when the bank has somebody else under this id, or the same person by another pseudonym."""
         known = self._cabinet.get(self._people, customer.id)
         if known is not None and self._load(customer.id, known) != customer:
             raise Refused("E_ID_REUSED", id=customer.id)
-        if known is None:
+
+    def adopt(self, customer: Customer) -> None:
+        """Take a customer of another bank over as it is, pseudonym included; again: nothing. E_ID_REUSED."""
+        self.check_adoptable(customer)
+        if self._cabinet.get(self._people, customer.id) is None:
             self._cabinet.put_many([Row(self._people, customer.id, customer.encode())])
         self._by_pseudonym[customer.pseudonym] = customer
 

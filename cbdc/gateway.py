@@ -5,7 +5,7 @@ contract suite runs on the local and on the HTTP form of each.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cbdc.errors import TengeError
 from cbdc.ledger.entry import LogHead, Receipt
@@ -58,6 +58,15 @@ class Gateway(Protocol):
 
     def inclusion(self, receipt: Receipt) -> Inclusion:
         """The proof that a receipt is in the log."""
+        ...
+
+
+@runtime_checkable
+class Freezes(Protocol):
+    """A gateway that knows who is frozen; the ledger itself does."""
+
+    def frozen(self, pseudonym: bytes) -> str:
+        """The legal reference under which a holder is frozen, empty when it is not."""
         ...
 
 

@@ -97,7 +97,7 @@ class PublicKey:
         _remember(question)
 
 
-_SOUND_MOST = 16_384
+_SOUND_MOST = 65_536
 _sound: dict[tuple[int, bytes, bytes, bytes], None] = {}
 
 

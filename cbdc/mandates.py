@@ -1,7 +1,8 @@
 """Recurring payments: a payer signs once what may be collected, and each collection keeps to it.
 
 A **mandate** names the payee, the most for one payment, the most and how many payments in a period, and the first and
-last moment. It is signed by the payer's key and may be revoked by it at any time. Periods are counted from the first
+last moment. It is signed by the payer's present key, while the payer is not frozen: a stolen key allows nothing new.
+It may be revoked at any time, by the key that the payer then has. Periods are counted from the first
 moment (`period_seconds` each), so a period is the same for everybody and each is used up for itself.
 
 A **collection** has an id of the payee's making. It is judged, written down with the sum of its period, and carried
@@ -20,8 +21,8 @@ from typing import ClassVar
 from cbdc import canonical
 from cbdc.cabinet import Cabinet, Row, follow
 from cbdc.errors import Malformed, Refused
-from cbdc.gateway import Gateway
-from cbdc.keys import PublicKey
+from cbdc.gateway import Freezes, Gateway
+from cbdc.ledger.state import RegisteredKey
 from cbdc.orders import HolderProof
 from cbdc.policies import PolicySet
 from cbdc.ports import Clock
@@ -100,23 +101,37 @@ class MandateDesk:
         self._execute = execute
 
     def accept(self, mandate: Signed[Mandate]) -> None:
-        """Keep a signed mandate; again: nothing. Raises E_KEY_UNKNOWN, E_SIG, E_ID_REUSED for another one."""
+        """Keep a signed mandate; again: nothing.
+
+        Raises E_KEY_UNKNOWN, E_SIG, E_ID_REUSED for another one, E_KEY_RETIRED and E_FROZEN for a new one.
+        """
         mandate = open_envelope(mandate.envelope(), Mandate, self._gateway.network)
-        mandate.verify(self._key(mandate.record.payer))
+        payer = self._key(mandate.record.payer)
+        mandate.verify(payer.key)
         known = self._cabinet.get(_MANDATES, mandate.record.id)
         # Signatures may differ from one signing to the next; what was signed may not.
         if known is not None and self._open(known) != mandate.record:
             raise Refused("E_ID_REUSED", id=mandate.record.id)
         if known is None:
+            self._check_present(mandate.record.payer, payer)
             self._cabinet.put_many([Row(_MANDATES, mandate.record.id, mandate.encode())])
 
+    def _check_present(self, kid: bytes, payer: RegisteredKey) -> None:
+        """What a mandate takes comes out of a deposit, so the ledger would not stop who found or stole a wallet."""
+        if payer.successor:
+            raise Refused("E_KEY_RETIRED", kid=kid)
+        if isinstance(self._gateway, Freezes) and (reference := self._gateway.frozen(payer.pseudonym)):
+            raise Refused("E_FROZEN", holder=payer.pseudonym, legal_reference=reference)
+
     def revoke(self, proof: Signed[HolderProof], id: bytes) -> None:
-        """End a mandate, on the payer's signed word; again: nothing. Raises E_MANDATE_UNKNOWN, E_SIG."""
-        mandate = self.mandate(id)
+        """End a mandate, on the signed word of the payer's present key; again: nothing. E_MANDATE_UNKNOWN, E_SIG."""
+        kid = self.mandate(id).payer
+        while successor := self._key(kid).successor:
+            kid = successor
         proof = open_envelope(proof.envelope(), HolderProof, self._gateway.network)
-        if (proof.record.kid, proof.record.purpose) != (mandate.payer, revoke_purpose(id)):
+        if (proof.record.kid, proof.record.purpose) != (kid, revoke_purpose(id)):
             raise Refused("E_MANDATE_UNKNOWN", id=id)
-        proof.verify(self._key(mandate.payer))
+        proof.verify(self._key(kid).key)
         self._cabinet.put_many([Row(_REVOKED, id, canonical.encode(self._clock.now()))])
 
     def mandate(self, id: bytes) -> Mandate:
@@ -205,8 +220,8 @@ class MandateDesk:
     def _open(self, data: bytes) -> Mandate:
         return open_envelope(canonical.decode(data), Mandate, self._gateway.network).record
 
-    def _key(self, kid: bytes) -> PublicKey:
+    def _key(self, kid: bytes) -> RegisteredKey:
         key = self._gateway.registered(kid)
         if key is None:
             raise Refused("E_KEY_UNKNOWN", kid=kid)
-        return key.key
+        return key

@@ -129,8 +129,8 @@ class Overflow:
         self._inventory_kid = inventory_kid
         self._clock = clock
         name = f"bank {bank_id}/terms"
-        self._open, self._done, self._nonces, self._paying = (
-            f"{name}.{part}" for part in ("open", "done", "nonce", "paying")
+        self._open, self._ended, self._done, self._nonces, self._paying = (
+            f"{name}.{part}" for part in ("open", "ended", "done", "nonce", "paying")
         )
 
     def terms(
@@ -157,13 +157,18 @@ class Overflow:
         return answers
 
     def _promised(self) -> dict[bytes, int]:
-        """What open terms keep free, by key id."""
+        """What open terms keep free, by key id; terms that have ended leave the drawer, and are still known."""
         now = self._clock.now()
         promised: dict[bytes, int] = {}
-        for _, data in self._cabinet.all(self._open):
-            terms = self._load(b"", data)
+        ended: list[Row] = []
+        for name, data in self._cabinet.all(self._open):
+            terms = self._load(name, data)
             if terms.expires >= now:
                 promised[terms.kid] = promised.get(terms.kid, 0) + terms.wallet_tiyn
+            else:
+                ended += [Row(self._open, name, None), Row(self._ended, name, data)]
+        if ended:
+            self._cabinet.put_many(ended)
         return promised
 
     def _give(
@@ -184,7 +189,7 @@ class Overflow:
         return terms, [Row(self._open, identity, terms.encode()), Row(self._nonces, terms.nonce, identity)]
 
     def _known(self, id: bytes, kid: bytes, amount_tiyn: int) -> Terms | None:
-        for drawer in (self._open, self._done):
+        for drawer in (self._open, self._ended, self._done):
             data = self._cabinet.get(drawer, id)
             if data is not None:
                 terms = self._load(id, data)
@@ -240,9 +245,10 @@ class Overflow:
         return self._carry_out(waiting)
 
     def _get(self, id: bytes) -> Terms:
-        data = self._cabinet.get(self._done, id) or self._cabinet.get(self._open, id)
-        assert data is not None, "terms are written before their payment"
-        return self._load(id, data)
+        drawers = (self._done, self._open, self._ended)
+        found = [data for drawer in drawers if (data := self._cabinet.get(drawer, id)) is not None]
+        assert found, "terms are written before their payment"
+        return self._load(id, found[0])
 
     def _open_payment(self, data: bytes) -> tuple[SignedTransaction, Terms]:
         transaction = open_transaction(data, self._gateway.network)
@@ -283,6 +289,7 @@ class Overflow:
                 rows += [
                     Row(self._paying, terms.id, None),
                     Row(self._open, terms.id, None),
+                    Row(self._ended, terms.id, None),
                     Row(self._done, terms.id, settled.encode()),
                 ]
             elif not isinstance(answer, Unavailable):

@@ -4,7 +4,7 @@
     request   the customer, identified (`recovery_identity`), names the new key; the waiting time begins
     complete  when the waiting time is over (`recovery_wait`), the bank registers the new key under the same pseudonym,
               and bank, enforcement authority and new key sign recoveries of all that the lost key holds; the lost key
-              is retired, and the freeze of the report is lifted
+              is retired, and the freeze of the report is lifted; another freeze, put in its place meanwhile, stays
     cancel    the customer, identified, ends a request that is not complete
 
 Why a waiting time: whoever deceives a bank's clerk has the wallet's money at once otherwise. Why two words: neither a
@@ -23,16 +23,17 @@ from cbdc.cabinet import Cabinet, Row, follow, follow_nonce
 from cbdc.distribution import CommercialBank
 from cbdc.enforcement import Enforcement
 from cbdc.errors import Refused
-from cbdc.gateway import Gateway
+from cbdc.gateway import Freezes, Gateway
 from cbdc.keys import PublicKey, Signer
 from cbdc.policies import PolicySet
 from cbdc.ports import Clock
-from cbdc.record import HASH, MOMENT, Group, Unsigned
+from cbdc.record import HASH, MOMENT, Group, Text, Unsigned
 from cbdc.token import KeyLock, Token, TokenId
 from cbdc.transaction import Recover
 
 TOKENS_AT_ONCE = 200
 _REQUEST = Group((HASH, HASH, HASH, MOMENT))
+_REPORT = Group((HASH, Text(128)))
 
 
 class RecoveryDesk:
@@ -54,7 +55,9 @@ class RecoveryDesk:
         self._policy = policy
         self._clock = clock
         name = f"bank {bank.bank_id}/recovery"
-        self._requests, self._frozen, self._amounts = (f"{name}.{p}" for p in ("request", "frozen", "amount"))
+        self._requests, self._frozen, self._amounts, self._done = (
+            f"{name}.{part}" for part in ("request", "frozen", "amount", "done")
+        )
 
     def report(self, id: bytes, customer: bytes, reference: str) -> bool:
         """A customer's wallet is lost or stolen; True when it is frozen by this. E_CUSTOMER_UNKNOWN.
@@ -71,7 +74,7 @@ class RecoveryDesk:
                 if refusal.code != "E_FROZEN":
                     raise
                 return False
-            self._cabinet.put_many([Row(self._frozen, customer, id)])
+            self._cabinet.put_many([Row(self._frozen, customer, canonical.encode([id, reference]))])
         return True
 
     def request(self, id: bytes, customer: bytes, reference: str, lost: bytes, new: PublicKey) -> int:
@@ -98,9 +101,10 @@ class RecoveryDesk:
         self._cabinet.put_many([Row(self._requests, id, None)])
 
     def complete(self, id: bytes, signer: Signer) -> int:
-        """Restore the wallet to the new key, whose `signer` is at hand; how much it got (tiyn).
+        """Restore the wallet to the new key, whose `signer` is at hand; how much it got (tiyn). Again: nothing more.
 
-        Raises E_RECOVERY_UNKNOWN (also when another key comes), E_RECOVERY_WAIT, or the ledger's refusal.
+        Raises E_RECOVERY_UNKNOWN (also when another key comes), E_RECOVERY_WAIT, E_KEY_RETIRED when the lost key was
+        replaced by another one meanwhile, or the ledger's refusal.
         """
         customer, lost, new, _ = self._get(id)
         if signer.public.kid != new:
@@ -109,6 +113,9 @@ class RecoveryDesk:
         if now < ready:
             raise Refused("E_RECOVERY_WAIT", ready=ready, now=now)
         amount_tiyn = self._planned(id, lost)
+        if self._cabinet.get(self._done, id) is not None:
+            # A later report of the same customer is not this request's to lift.
+            return amount_tiyn
         self._bank.register_key(customer, signer)
         for inputs, outputs in self._parts(lost, new):
             named = b"".join(token.transaction_id + token.output.to_bytes(2, "big") for token in inputs)
@@ -116,6 +123,9 @@ class RecoveryDesk:
             record = Recover(nonce, lost, new, inputs, outputs, f"recovery {id.hex()[:16]}")
             signed = self._enforcement.countersign(self._bank.sign_service(record, signer))
             self._gateway.submit(signed.encode())
+        retired = self._gateway.registered(lost)
+        if retired is None or retired.successor != new:
+            raise Refused("E_KEY_RETIRED", kid=lost)
         self._unfreeze(id, customer)
         return amount_tiyn
 
@@ -142,11 +152,14 @@ class RecoveryDesk:
         return Unsigned().load(canonical.decode(data or b""), "amount")
 
     def _unfreeze(self, id: bytes, customer: bytes) -> None:
-        if self._cabinet.get(self._frozen, customer) is None:
-            return
-        holder = self._bank.customers.get(customer).pseudonym
-        self._enforcement.unfreeze(follow("recovered", id), holder, f"recovery {id.hex()[:16]}")
-        self._cabinet.put_many([Row(self._frozen, customer, None)])
+        """Lift the freeze of the customer's report, if it is still that one, and write the request down as done."""
+        data = self._cabinet.get(self._frozen, customer)
+        if data is not None:
+            holder = self._bank.customers.get(customer).pseudonym
+            _, reference = _REPORT.load(canonical.decode(data), "report")
+            if not isinstance(self._gateway, Freezes) or self._gateway.frozen(holder) == reference:
+                self._enforcement.unfreeze(follow("recovered", id), holder, f"recovery {id.hex()[:16]}")
+        self._cabinet.put_many([Row(self._frozen, customer, None), Row(self._done, id, b"1")])
 
     def _identify(self, customer: bytes, reference: str) -> None:
         known = self._bank.customers.get(customer)

@@ -41,7 +41,9 @@ class Resolution:
     def hand_over(
         self, id: bytes, customers: Sequence[bytes], from_bank: int, to_bank: int
     ) -> list[TengeError | None]:
-        """Another bank serves these customers (ids of 32 bytes) of a bank; for each None, or the ledger's refusal.
+        """Another bank serves these customers (ids of 32 bytes) of a bank; for each None, or its refusal.
+
+        That is the ledger's, or E_ID_REUSED when the other bank knows the person already, by another pseudonym.
 
         Raises E_CUSTOMER_UNKNOWN, and E_BANK_FAILED when the bank that would take over has failed itself.
         """
@@ -54,6 +56,7 @@ class Resolution:
             known = old.customers.get(customer)
             mine = keys.get(customer, [])
             try:
+                new.customers.check_adoptable(known)
                 for start in range(0, len(mine), KEYS_AT_ONCE):
                     self._take_over(
                         id, known.pseudonym, mine[start : start + KEYS_AT_ONCE], from_bank, to_bank

@@ -1,6 +1,6 @@
 """Marks in words: a definition as a list of sentences, and a finding as one, in English, Kazakh and Russian.
 
-The words stand in `cbdc/catalogue/rules/<language>.toml`; this module only fills in the places. Amounts, moments and
+The words stand in `cbdc/catalogue/rules_<language>.toml`; this module only fills in the places. Amounts, moments and
 names are told as a person reads them; whoever asks may give names for keys, marks and pseudonyms (`Names`).
 """
 
@@ -41,7 +41,7 @@ Names = Mapping[bytes, str]
 @lru_cache(maxsize=8)
 def words_of(language: str) -> Mapping[str, Mapping[str, str]]:
     """The tables of words of a language."""
-    file = resources.files("cbdc").joinpath("catalogue", "rules", f"{language}.toml")
+    file = resources.files("cbdc").joinpath("catalogue", f"rules_{language}.toml")
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 

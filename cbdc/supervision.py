@@ -34,8 +34,10 @@ from cbdc.transaction import (
     Attest,
     ExpireMark,
     Freeze,
+    HandOver,
     Issue,
     LoadOffline,
+    Recover,
     Redeem,
     RegisterKey,
     ReleaseMark,
@@ -283,8 +285,23 @@ class Supervisor:
                 self._settle(index, time, record, spent, created)
             case ReleaseMark() | ExpireMark():
                 self._unmark(index, time, record, spent, created)
+            case HandOver():
+                self._hand_over(index, time, record)
+            case Recover():
+                subject, amount = self._holders[record.old].pseudonym, _sum(created)
+                self._alert("recovery", index, time, subject, amount, record.legal_reference)
             case Attest():
                 pass  # what a register says moves nothing
+
+    def _hand_over(self, index: int, time: int, record: HandOver) -> None:
+        """Another bank serves these keys: what they hold is held at that bank from now on."""
+        kids = frozenset(record.keys)
+        for kid in kids:
+            self._holders[kid] = self._holders[kid]._replace(bank_id=record.to_bank)
+        moved = sum(token.amount_tiyn for token in self._tokens.values() if token.lock.holder in kids)
+        self.figures.held_by_bank_tiyn[record.from_bank] -= moved
+        self.figures.held_by_bank_tiyn[record.to_bank] += moved
+        self._alert("handover", index, time, record.pseudonym, moved, record.legal_reference)
 
     def _take(self, identity: TokenId) -> tuple[Token, Holder]:
         token = self._tokens.pop(identity)

@@ -50,6 +50,8 @@ SETTLE_LOSS = 2
 SETTLE_RECOVER = 3
 SETTLE_REFUND = 4
 
+_MOST_BANK = canonical.MAX_INTEGER - 1  # the state keeps a bank's number plus one
+
 
 _INPUT = Group((HASH, Unsigned(0, MAX_OUTPUTS - 1)))
 _OUTPUT = Group((AMOUNT, LockKind(), HASH_OR_NONE))
@@ -270,7 +272,7 @@ class RegisterKey(Transaction):
         NONCE,
         ALGORITHM,
         RAW_KEY,
-        Unsigned(),
+        Unsigned(0, _MOST_BANK),
         Unsigned(0, 255),
         Unsigned(1, 255),
         HASH,
@@ -336,8 +338,8 @@ class HandOver(Transaction):
     SCHEMA: ClassVar[tuple[Kind, ...]] = (
         NONCE,
         HASH,
-        Unsigned(1),
-        Unsigned(1),
+        Unsigned(1, _MOST_BANK),
+        Unsigned(1, _MOST_BANK),
         Items(HASH, most=64, least=1),
         Text(128),
     )

@@ -3,6 +3,7 @@
     tenge demo                     a story of four people: issue, pay, pay offline, clone, prove, settle
     tenge pilot ...                scripted pilots: list, run (`wallets.cli_pilot`)
     tenge audit DIR | STORE-URL    believe nothing, add everything up again
+    tenge explain ID --run DIR     which rule allowed or refused it, with the facts
     tenge evidence verify FILE     check a proof with nothing but the root
     tenge serve                    the stage in the browser
     tenge bench ledger             measure
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import click
 
+from cbdc.errors import LANGUAGES
 from wallets.cli_answers import FAILED, OK
 from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
@@ -91,6 +93,42 @@ def audit(target: str, head: Path | None, root: Path | None, as_json: bool) -> i
         for line in auditing.words(found):
             click.echo(line)
     return OK if found["ok"] else FAILED
+
+
+@main.command()
+@click.argument("name", metavar="ID")
+@click.option(
+    "--run", "folder", type=click.Path(path_type=Path), required=True, help="The folder of the run."
+)
+@click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    default="en",
+    show_default=True,
+    help="The language of the words.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_refusals
+def explain(name: str, folder: Path, language: str, as_json: bool) -> int:
+    """Tell which rule allowed or refused ID, with the facts, and what a mark asks.
+
+    ID is the beginning of the id of a transaction, of a wallet's intent (also a refused one) or of a mark, a mark's
+    label, a token as ID:OUTPUT, or the word "refused" for a list of all refused intents.
+
+    \b
+    Examples:
+      tenge explain refused --run build/railway-7
+      tenge explain 3f9c02 --run build/railway-7 --language kk
+    """
+    from wallets import explaining
+
+    found = explaining.explain_target(name, folder, language)
+    if as_json:
+        _print_json(found)
+    else:
+        for line in found["lines"]:
+            click.echo(line)
+    return OK
 
 
 @main.group()

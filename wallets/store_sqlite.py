@@ -286,6 +286,34 @@ def _intent(row: tuple[Any, ...]) -> Intent:
     return Intent(wallet, intent_id, kind, body, time, chosen, state, result)
 
 
+def read_intents(path: Path, prefix: str = "", state: str = "") -> list[Intent]:
+    """The intents of a file whose id begins with these hexadecimal digits (and in this state), oldest first.
+
+    The file is only read, whoever has it open. Raises E_WALLET_STORE when it cannot be.
+    """
+    asked = _READ_INTENTS + "WHERE hex(id) LIKE ? AND state LIKE ? ORDER BY place"
+    try:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return [_intent(row) for row in database.execute(asked, (prefix.upper() + "%", state or "%"))]
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise Unavailable("E_WALLET_STORE", path=str(path), detail=str(error)) from None
+
+
+def read_names(path: Path) -> dict[bytes, str]:
+    """The wallets of a file by the bytes of the locks their tokens ever had; E_WALLET_STORE."""
+    try:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return {lock: name for name, lock in database.execute("SELECT DISTINCT wallet, lock FROM token")}
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise Unavailable("E_WALLET_STORE", path=str(path), detail=str(error)) from None
+
+
 def _make_private(path: Path) -> None:
     """An empty file readable by its owner only, if there is none; SQLite gives its side files the same mode."""
     try:

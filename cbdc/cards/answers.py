@@ -18,7 +18,7 @@ STALE_POCKET = "Q1"  # ours: the chip spoke of tokens that are gone; the answer 
 PAID_ON_LEDGER = "Q3"  # ours: a direct payment is done on the ledger; only the payee can give it back
 OFFLINE = "Z1"  # declined by the chip itself, nothing was sent
 
-_ANSWERS = {
+ANSWERS = {
     "E_CARD_UNKNOWN": "14",
     "E_CARD_BLOCKED": "62",
     "E_CARD_TOKEN_STATE": "62",
@@ -50,7 +50,7 @@ DO_NOT_HONOUR = "05"
 
 def response_of(error: TengeError) -> str:
     """The answer (field 39) that tells a refusal on the wire."""
-    return _ANSWERS.get(error.code, DO_NOT_HONOUR)
+    return ANSWERS.get(error.code, DO_NOT_HONOUR)
 
 
 def keep_refusal(error: TengeError) -> bytes:

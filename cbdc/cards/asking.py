@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cbdc.cards import fields
 from cbdc.cards.judging import local_time
-from cbdc.cards.message import Message, decode
+from cbdc.cards.message import Message, decode, original_of
 from cbdc.cards.numbers import acquirer_number, merchant_number, reference, terminal_number, trace
 from cbdc.cards.rules import CASH, ONLINE, ONLINE_ENTRY, POS
 from cbdc.cards.sale import Sale
@@ -63,8 +63,7 @@ def follow_up(asked: bytes, mti: str, stan: str, now: int, values: Mapping[int, 
     """A message of type `mti` about the payment that the request `asked` began."""
     request = decode(asked)
     kept = {number: request.fields[number] for number in (2, 3, 4, 32, 37, 41, 42, 49)}
-    about = request.type + request.fields[11] + request.fields[12] + request.fields[32]
-    own = {7: fields.clock_text(now)[2:], 11: stan, 12: local_time(now), 56: about}
+    own = {7: fields.clock_text(now)[2:], 11: stan, 12: local_time(now), 56: original_of(request)}
     return Message(mti, {**kept, **own, **values})
 
 

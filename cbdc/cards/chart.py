@@ -20,7 +20,6 @@ An account of a **merchant** is its deposit. Fees of schemes and banks do not ex
 
 from cbdc.accounts import (
     ASSET,
-    EXPENSE,
     LIABILITY,
     NATIONAL_BANK,
     Account,
@@ -63,11 +62,6 @@ def disputed(bank_id: int) -> Account:
 def claims(bank_id: int) -> Account:
     """What the bank paid for card holders without their signature."""
     return Account(institution_of(bank_id), ASSET, "claims on card holders")
-
-
-def claims_lost(bank_id: int) -> Account:
-    """Claims on card holders that nobody paid."""
-    return Account(institution_of(bank_id), EXPENSE, "claims on card holders written off")
 
 
 def refunding(bank_id: int) -> Account:

@@ -23,7 +23,7 @@ from cbdc.accounts import Account, Books, Line, Posting, credit, debit, deposit,
 from cbdc.cabinet import Cabinet, Row, follow
 from cbdc.cards import answers, chart, fields
 from cbdc.cards.judging import Judge, Plan
-from cbdc.cards.message import Message, decode
+from cbdc.cards.message import Message, decode, original_of
 from cbdc.cards.numbers import authorisation_code, prefix_of, trace
 from cbdc.cards.payment import (
     APPROVED,
@@ -355,8 +355,12 @@ class CardIssuer:
         """The bank's message to itself that ends a hold: a reversal like any other, under an id that follows."""
         asked = decode(payment.asked)
         kept = {number: asked.fields[number] for number in (2, 3, 4, 7, 12, 32, 37, 41, 42, 49)}
-        about = asked.type + asked.fields[11] + asked.fields[12] + asked.fields[32]
-        own = {11: trace(payment.key, "expiry"), 24: fields.FULL_REVERSAL, 25: fields.HOLD_EXPIRED, 56: about}
+        own = {
+            11: trace(payment.key, "expiry"),
+            24: fields.FULL_REVERSAL,
+            25: fields.HOLD_EXPIRED,
+            56: original_of(asked),
+        }
         return Message("0420", {**kept, **own})
 
     def collect_claims(self) -> int:

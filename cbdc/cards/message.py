@@ -106,6 +106,12 @@ class Message:
         return bytes(raw)
 
 
+def original_of(asked: Message) -> str:
+    """Field 56 of what follows a request: the request itself, also where the issuer only knows the network's advice."""
+    first = "0100" if asked.type == "0120" else asked.type
+    return first + asked.fields[11] + asked.fields[12] + asked.fields[32]
+
+
 def request_id(mti: str, values: Mapping[int, str]) -> bytes:
     """The id of a message of type `mti` with these fields, whether it is at hand or not."""
     parts = (mti, *(values.get(number, "") for number in (2, 3, 11, 12, 32, 37)))

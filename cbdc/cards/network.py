@@ -24,7 +24,7 @@ from typing import Any
 from cbdc import canonical
 from cbdc.cabinet import Cabinet, Row, follow
 from cbdc.cards import answers, fields
-from cbdc.cards.message import Message, decode, request_id
+from cbdc.cards.message import Message, decode, original_of, request_id
 from cbdc.cards.numbers import (
     authorisation_code,
     bank_of_acquirer,
@@ -325,6 +325,14 @@ class SimulatedNetwork:
         payer, payee, amount, settled = _ITEM.load(canonical.decode(data), "item")
         return Item(id, payer, payee, amount, bool(settled))
 
+    def settled_net(self, bank_id: int) -> int:
+        """What all settlements brought a bank, net (tiyn)."""
+        net = 0
+        for _, data in self._cabinet.all(self._items):
+            payer, payee, amount, settled = _ITEM.load(canonical.decode(data), "item")
+            net += settled * amount * ((payee == bank_id) - (payer == bank_id))
+        return net
+
     def settled_rows(self, items: list[Item]) -> list[Row]:
         """The rows that say these items are settled, at these amounts."""
         rows = [Item(i.id, i.payer, i.payee, i.amount_tiyn, True) for i in items]
@@ -363,8 +371,8 @@ def _undo(message: Message, network: str) -> Message:
     """The network's own reversal of a request that no issuer answered."""
     kept = {number: message.fields[number] for number in (2, 3, 4, 7, 12, 32, 37, 41, 42, 49)}
     stan = trace(message.key, network, "undo")
-    original = message.type + message.fields[11] + message.fields[12] + message.fields[32]
-    return Message("0420", {**kept, 11: stan, 24: fields.FULL_REVERSAL, 25: fields.TIMED_OUT, 56: original})
+    own = {11: stan, 24: fields.FULL_REVERSAL, 25: fields.TIMED_OUT, 56: original_of(message)}
+    return Message("0420", {**kept, **own})
 
 
 def _open_own(data: bytes) -> OwnAnswer:

@@ -187,7 +187,9 @@ def check_payment(
     except TengeError:
         raise wrong from None
     record = signed.record
-    if not isinstance(record, Transfer) or len(signed.witnesses) != 1 or record.definition:
+    if not isinstance(record, Transfer) or len(signed.witnesses) != 1:
+        raise wrong
+    if record.definition or record.preimages or record.lines or record.documents:
         raise wrong
     paid, *change = record.outputs
     if (

@@ -15,6 +15,7 @@ from typing import Any
 from cbdc.errors import Refused, TengeError
 from cbdc.ledger.entry import Genesis, LogHead, MerkleLog, leaf_hash, open_entry, open_genesis
 from cbdc.ledger.ledger import genesis_row
+from cbdc.ledger.replay import Replayed
 from cbdc.ledger.rules import decide
 from cbdc.ledger.state import (
     ISSUED,
@@ -84,20 +85,13 @@ class Audit:
         self.problems.append(Problem(subject, error.code, error.sentence(), entry))
 
 
-class _Replayed(dict[StateKey, StateValue | None]):
-    """The replayed state: a key that is not there is None, for every rule."""
-
-    def __missing__(self, key: StateKey) -> None:
-        return None
-
-
 def audit(store: Store, kept_head: Signed[LogHead] | None = None, root: bytes | None = None) -> Audit:
     """Audit a store; `kept_head` is a head that somebody kept elsewhere, `root` the ROOT envelope one trusts.
 
     Never raises for what it finds: every problem stands in the result.
     """
     result = Audit()
-    state = _Replayed()
+    state = Replayed()
     log = MerkleLog()
     times: list[int] = []
     try:
@@ -120,12 +114,12 @@ def audit(store: Store, kept_head: Signed[LogHead] | None = None, root: bytes | 
     return result
 
 
-def _count(state: _Replayed, counter: StateKey) -> int:
+def _count(state: Replayed, counter: StateKey) -> int:
     value = state[counter]
     return value if isinstance(value, int) else 0
 
 
-def _replay(store: Store, result: Audit, state: _Replayed, log: MerkleLog, times: list[int]) -> bool:
+def _replay(store: Store, result: Audit, state: Replayed, log: MerkleLog, times: list[int]) -> bool:
     """Fold the journal; False when an entry was bad and what follows cannot be judged.
 
     `times` gets the time of each entry that was replayed.
@@ -158,7 +152,7 @@ def _replay(store: Store, result: Audit, state: _Replayed, log: MerkleLog, times
     return whole and log.size > 0
 
 
-def _replay_entry(result: Audit, state: _Replayed, row: EntryRow, place: int, last_time: int) -> int:
+def _replay_entry(result: Audit, state: Replayed, row: EntryRow, place: int, last_time: int) -> int:
     entry = open_entry(row.data)
     if (row.index, entry.index) != (place, place):
         raise Refused("E_AUDIT_ORDER", index=place, found=entry.index)
@@ -175,11 +169,7 @@ def _replay_entry(result: Audit, state: _Replayed, row: EntryRow, place: int, la
         effects = decide(result.genesis, state, transaction, entry.time)
     if identity != row.transaction_id:
         raise Refused("E_AUDIT_ID", index=place)
-    for key, value in effects.items():
-        if value is None:
-            state.pop(key, None)
-        else:
-            state[key] = value
+    state.apply(effects)
     return entry.time
 
 
@@ -230,7 +220,7 @@ def _check_kept(result: Audit, log: MerkleLog, sizes: set[int], kept_head: Signe
         result.note("kept head", error)
 
 
-def _check_state(store: Store, result: Audit, state: _Replayed) -> None:
+def _check_state(store: Store, result: Audit, state: Replayed) -> None:
     """Each row of the store's state, and of its owner index, must be what the replay gives, and none may be missing."""
     expected = {
         key.pack(): encode_value(key.kind, value) for key, value in state.items() if value is not None
@@ -247,7 +237,7 @@ def _check_state(store: Store, result: Audit, state: _Replayed) -> None:
                 result.note(subject, Refused(code, kind=kind, row=packed[1:]))
 
 
-def _check_supply(result: Audit, state: _Replayed) -> None:
+def _check_supply(result: Audit, state: Replayed) -> None:
     counted: Counter[str] = Counter()
     for key, token in state.items():
         if key.kind == TOKEN and isinstance(token, Token):

@@ -9,7 +9,8 @@ every look-up and answers nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import NamedTuple
 
 from cbdc.clause import Fact, Party, Payment, fact_id, used_name
@@ -101,7 +102,7 @@ def judged(
     created: Sequence[Held],
     vouchers: frozenset[Holder],
     now: int,
-) -> list[Judged]:
+) -> Iterator[Judged]:
     """The payments of a transfer whose inputs all have one mark, or none; `vouchers` are the holders who signed it.
 
     `definitions` are by mark; marks that are not among them judge nothing here.
@@ -119,31 +120,26 @@ def judged(
             key = (token.mark, identity(payee))
             if token.mark and identity(payee) not in spenders:
                 paid[key] = paid.get(key, 0) + token.amount_tiyn
-    found = []
+    locks = {token.lock for token, _ in spent}
     for (name, gaining), amount in paid.items():
         definition = definitions.get(name)
         if definition is None:
             continue
-        issued = not mark and {token.lock for token, _ in spent} == {KeyLock(definition.issuer)}
-        found += [
-            Judged(
-                definition,
-                Payment(
-                    name,
-                    Party(*payer),
-                    Party(*gaining),
-                    amount,
-                    now,
-                    record.lines,
-                    record.documents,
-                    gaining in vouchers,
-                    issued,
-                    genesis.policy.day_offset_seconds,
-                ),
+        issued = not mark and locks == {KeyLock(definition.issuer)}
+        for payer in payers:
+            payment = Payment(
+                name,
+                Party(*payer),
+                Party(*gaining),
+                amount,
+                now,
+                record.lines,
+                record.documents,
+                gaining in vouchers,
+                issued,
+                genesis.policy.day_offset_seconds,
             )
-            for payer in payers
-        ]
-    return found
+            yield Judged(definition, payment)
 
 
 # --- what a decision needs ---
@@ -154,7 +150,10 @@ def needed(genesis: Genesis, view: View, transaction: SignedTransaction, now: in
     record = transaction.record
     if not isinstance(record, Transfer | ReleaseMark):
         return []
-    spent = [(token, view.get(StateKey(KEY, token.lock.holder))) for token in _tokens(view, record)]
+    tokens = _tokens(view, record)
+    if not any(token.mark for token in (*tokens, *record.creates)):
+        return []
+    spent = [(token, view.get(StateKey(KEY, token.lock.holder))) for token in tokens]
     created = [(token, view.get(StateKey(KEY, token.lock.holder))) for token in record.creates]
     held_before = [(token, holder) for token, holder in spent if isinstance(holder, RegisteredKey)]
     held_after = [(token, holder) for token, holder in created if isinstance(holder, RegisteredKey)]
@@ -164,12 +163,15 @@ def needed(genesis: Genesis, view: View, transaction: SignedTransaction, now: in
     definitions = {mark: found for mark in marks if (found := _definition(genesis, view, record, mark))}
     if isinstance(record, ReleaseMark):
         return _release_needs(definitions, record, held_before)
-    if not definitions or len({token.mark for token, _ in held_before}) != 1:
+    # Only clauses look anything up. This is asked before any signature is verified, so it must cost nobody much.
+    asking = {mark: definition for mark, definition in definitions.items() if definition.clauses}
+    if not asking or len({token.mark for token, _ in held_before}) != 1:
         return []
     wanted = Wanted()
-    payments = judged(genesis, definitions, record, held_before, held_after, frozenset(), now)
-    if crowded(payments) is None:
-        for item in payments:
+    payments = judged(genesis, asking, record, held_before, held_after, frozenset(), now)
+    first = list(islice(payments, 2))
+    if crowded(first) is None:
+        for item in chain(first, payments):
             judge(item.definition, item.payment, wanted)
     return wanted.keys
 

@@ -33,6 +33,7 @@ from cbdc.ledger.entry import (
 )
 from cbdc.ledger.rules import decide, needs
 from cbdc.ledger.state import (
+    FREEZE,
     KEY,
     KIND_NAMES,
     MARK,
@@ -343,6 +344,11 @@ class Ledger:
         """How much money carries a mark, wherever it is."""
         key = mark_counter(mark)
         return cast(int, self.load([key])[key] or 0)
+
+    def frozen(self, pseudonym: bytes) -> str:
+        """The legal reference under which a holder is frozen, empty when it is not."""
+        key = StateKey(FREEZE, pseudonym)
+        return cast(str, self.load([key])[key] or "")
 
     def holding_tiyn(self, pseudonym: bytes) -> int:
         """What a wallet holder holds over all its keys and marks, as guard G9 counts it."""

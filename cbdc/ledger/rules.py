@@ -163,7 +163,8 @@ def _named(genesis: Genesis, view: View, record: object) -> list[StateKey]:
     """State that the transaction names outright, or through a mark's definition."""
     match record:
         case Transfer() if record.definition:
-            return [StateKey(MARK, open_definition(record.definition, genesis.network).oid)]
+            carried = open_definition(record.definition, genesis.network)
+            return [StateKey(MARK, carried.oid), StateKey(KEY, carried.record.return_to)]
         case Issue() | Redeem():
             return [StateKey(REGISTER, record.request)]
         case SettleOffline():
@@ -179,7 +180,9 @@ def _named(genesis: Genesis, view: View, record: object) -> list[StateKey]:
         case HandOver():
             return [bank_counter(record.pseudonym), *(StateKey(KEY, kid) for kid in record.keys)]
         case Recover():
-            return [StateKey(KEY, record.old), StateKey(KEY, record.new)]
+            old = view.get(StateKey(KEY, record.old))
+            followed = [old.successor] if isinstance(old, RegisteredKey) and old.successor else []
+            return [StateKey(KEY, kid) for kid in (record.old, record.new, *followed)]
         case ReleaseMark():
             opened = (open_statement(envelope, genesis.network) for envelope in record.statements)
             return [StateKey(REGISTER, statement.oid) for statement in opened]

@@ -44,7 +44,7 @@ def definition_of(case: Case, mark: bytes) -> MarkDefinition:
 def learn_definition(case: Case, envelope: bytes) -> None:
     """Take a definition that a treasury certificate valid now signed, and the treasury account that it names brings.
 
-    Raises E_SIG or E_MARK_ISSUER.
+    Raises E_SIG, E_MARK_ISSUER, or E_MARK_RETURN unless what is left can return to a treasury account.
     """
     signed = open_definition(envelope, case.genesis.network)
     _verify_by_treasury(case, signed)
@@ -52,6 +52,10 @@ def learn_definition(case: Case, envelope: bytes) -> None:
     issuers = [holder for _, token, holder in case.draft.spent if token.lock == own]
     if not issuers or issuers[0].category != TREASURY_ACCOUNT:
         raise Refused("E_MARK_ISSUER", mark=signed.record.label)
+    account = case.view[StateKey(KEY, signed.record.return_to)]
+    if not isinstance(account, RegisteredKey) or account.category != TREASURY_ACCOUNT:
+        # No later transaction could mend it: after the last day the money would neither move nor return.
+        raise Refused("E_MARK_RETURN", mark=signed.record.label)
     key = StateKey(MARK, signed.oid)
     if case.view[key] is None:
         case.draft.changes[key] = envelope
@@ -116,9 +120,12 @@ def payments_of(case: Case, record: Transfer) -> tuple[bytes, list[Held], list[J
     spent = [(token, holder) for _, token, holder in case.draft.spent]
     marks = dict.fromkeys([mark, *(token.mark for token, _ in case.draft.created)])
     definitions = {name: definition_of(case, name) for name in marks if name}
+    if not definitions:
+        return mark, spent, []
     vouchers = _signing_holders(case)
     created = case.draft.created
-    return mark, spent, judged(case.genesis, definitions, record, spent, created, vouchers, case.now)
+    found = judged(case.genesis, definitions, record, spent, created, vouchers, case.now)
+    return mark, spent, list(found)
 
 
 def _signing_holders(case: Case) -> frozenset[Holder]:

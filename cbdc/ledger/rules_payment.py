@@ -115,9 +115,10 @@ def _check_period(case: Case, pseudonym: bytes, limit: tuple[int, int, int], pai
     tier, kind, limit_tiyn = limit
     name = PERIOD_NAMES[kind]
     key = period_counter(pseudonym, name, case.genesis.policy.period(kind, case.now))
-    total = number(case.view, key) + paid_tiyn
-    if total > limit_tiyn:
-        raise Refused("E_LIMIT_PERIOD", tier=tier, period=name, paid_tiyn=total, limit_tiyn=limit_tiyn)
+    so_far = number(case.view, key)
+    if so_far + paid_tiyn > limit_tiyn:
+        with_it = so_far + paid_tiyn
+        raise Refused("E_LIMIT_PERIOD", tier=tier, period=name, paid_tiyn=with_it, limit_tiyn=limit_tiyn)
     # Two tiers of one holder count the same payment in the same counter, and it is one payment.
     case.draft.moved[key] = paid_tiyn
 

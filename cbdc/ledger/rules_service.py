@@ -6,7 +6,8 @@ Neither moves money from one holder to another:
     HandOver   a failed bank's customer is served by another bank. The pseudonym stays, and with it every limit's
                counter, every freeze and every token; only the bank that answers for the pseudonym and its keys changes
     Recover    the plain tokens of a lost key go to another key of the same pseudonym and category, under the same
-               marks; the lost key is retired, so it receives no more. A token that was spent is not there, and no
+               marks; the lost key is retired, so it receives no more. What an even older key holds goes there too,
+               once the key that replaced that one is retired as well. A token that was spent is not there, and no
                transaction brings it back. Freezes do not bind it: a stolen wallet is frozen first and recovered then
 """
 
@@ -53,8 +54,11 @@ def decide_hand_over(case: Case, record: HandOver) -> None:
 def decide_recover(case: Case, record: Recover) -> None:
     """The lost key's plain tokens, to the new key of the same holder; the lost key is retired."""
     old, new = registered(case.view, record.old), registered(case.view, record.new)
-    if old.successor not in (b"", record.new) or new.successor:
-        raise Refused("E_KEY_RETIRED", kid=record.new if new.successor else record.old)
+    if new.successor:
+        raise Refused("E_KEY_RETIRED", kid=record.new)
+    # A key that was replaced goes to what replaced it, unless that key has been given up as well.
+    if old.successor not in (b"", record.new) and not registered(case.view, old.successor).successor:
+        raise Refused("E_KEY_RETIRED", kid=record.old)
     spend_all(case)
     _require_supervised_bank(case, new.bank_id)
     if record.new not in case.signers:

@@ -102,7 +102,9 @@ class SimulatedBeneficiaryBank:
                 self._office.strange(copy.id, copy.data)
             elif known is not None:
                 self._again(known, copy)
-            elif isinstance(body, CustomerTransfer) and self._settlement.settled(body.uetr):
+            elif isinstance(body, CustomerTransfer) and self._settlement.settled(
+                body.uetr, body.amount.minor
+            ):
                 self._begin(message, body, copy)
             else:
                 # Somebody says that money came, and none did.

@@ -259,7 +259,7 @@ class SimulatedCorrespondentBank:
         news = follow("news", copy.id)
         if row is None or not expected or not row.forwarded:
             self._office.strange(copy.id, copy.data)
-        elif isinstance(body, Return) and self._settlement.settled(row.uetr, back=True):
+        elif isinstance(body, Return) and self._settlement.settled(row.uetr, body.amount.minor, back=True):
             if row.state == FORWARDED:
                 self._turn(replace(row, state=RETURNED, reason=body.reason), now, news)
             elif row.state == DONE:

@@ -230,7 +230,7 @@ class SimulatedCorridor:
             self.home.banks[plan.home_bank],
             self.home.books,
             self.shelves.nostro,
-            self.home.network,
+            self.home.ledger,
             self.rates,
             Route(plan.addresses.correspondent, plan.retry_seconds, plan.home.code, plan.abroad.code),
             plan.policy,

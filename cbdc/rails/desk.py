@@ -21,6 +21,7 @@ from cbdc.accounts import Books, Line, Posting, credit, debit, deposit, institut
 from cbdc.cabinet import Row, follow
 from cbdc.distribution import CommercialBank
 from cbdc.errors import Refused, TengeError, Unavailable
+from cbdc.gateway import Gateway
 from cbdc.rails.calendar import DAY_SECONDS
 from cbdc.rails.messages import (
     CREDITED,
@@ -115,8 +116,8 @@ class Route(NamedTuple):
 
 
 class CrossBorderDesk:
-    """The desk of one bank. `books` are the bank's in tenge, `away` its own in the foreign currency; `network` is the
-    id of the ledger."""
+    """The desk of one bank. `books` are the bank's in tenge, `away` its own in the foreign currency; `ledger` is
+    that of the digital tenge."""
 
     def __init__(
         self,
@@ -124,7 +125,7 @@ class CrossBorderDesk:
         bank: CommercialBank,
         books: Books,
         away: Books,
-        network: bytes,
+        ledger: Gateway,
         rates: SimulatedRateSource,
         route: Route,
         policy: Policy,
@@ -133,7 +134,7 @@ class CrossBorderDesk:
         self._bank = bank
         self._books = books
         self._away = away
-        self._network = network
+        self._ledger = ledger
         self._rates = rates
         self.route = route
         self.policy = policy
@@ -189,6 +190,9 @@ class CrossBorderDesk:
         signed = self._opened(transfer)
         if not isinstance(signed.record, Transfer):
             raise Refused("E_RAILS_COVER", wanted_tiyn=quote.asked.minor, given_tiyn=0)
+        if self._ledger.find(signed.id) is not None:
+            # It is on the ledger already, for another order or for none: an order brings money of its own.
+            raise Refused("E_RAILS_COVER", wanted_tiyn=quote.asked.minor, given_tiyn=0)
         mine = [
             t for t in signed.record.creates if t.lock == KeyLock(self._bank.inventory_kid) and not t.mark
         ]
@@ -198,7 +202,7 @@ class CrossBorderDesk:
             raise Refused("E_RAILS_COVER", wanted_tiyn=quote.asked.minor, given_tiyn=given)
 
     def _opened(self, transfer: bytes) -> SignedTransaction:
-        return open_transaction(transfer, self._network)
+        return open_transaction(transfer, self._ledger.network)
 
     def _buy(self, order: Order) -> Order:
         answer = self._bank.buy_back([order.transfer])[0]
@@ -207,6 +211,11 @@ class CrossBorderDesk:
         if isinstance(answer, TengeError):
             self._close(replace(order, state=REFUSED, reason=answer.code, ended_at=order.taken_at))
             raise answer
+        short = self._shortage(order)
+        if short is not None:
+            # The money stays where it is now: on the customer's deposit.
+            self._close(replace(order, state=REFUSED, reason=short.code, ended_at=order.taken_at))
+            raise short
         asked = replace(order, state=SENT, attempt=1, asked_at=order.taken_at)
         # The money is held before anything is promised to anybody.
         self._hold(asked)
@@ -242,6 +251,21 @@ class CrossBorderDesk:
 
     def _customer(self, order: Order) -> bytes:
         return self._bank.customers.owner_of(order.kid).id
+
+    def _shortage(self, order: Order) -> Refused | None:
+        """Why the money of an order cannot be held, unless it is held already. (Only somebody who spends it between a
+        crash and the repetition brings this about.)"""
+        if self._books.booked(follow("cross-border order taken", order.id)):
+            return None
+        needed = self._quote(order).asked.minor, order.body.amount.minor
+        account = deposit(self._bank.bank_id, self._customer(order))
+        there = self._books.balance(account)
+        if there < needed[0]:
+            return Refused("E_FUNDS_ACCOUNT", account=account.path, balance_tiyn=there, needed_tiyn=needed[0])
+        available = self._away.balance(nostro(self.bic, self.route.correspondent))
+        if available < needed[1]:
+            return Refused("E_RAILS_NOSTRO", available_minor=available, needed_minor=needed[1])
+        return None
 
     def _hold(self, order: Order) -> None:
         asked, minor = self._quote(order).asked.minor, order.body.amount.minor

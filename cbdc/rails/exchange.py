@@ -216,7 +216,8 @@ class ExchangeDesk:
         """Take a customer's order with its lock (as `terms` said) and the two ways out of it.
 
         Raises the errors of `open_message`; E_RAILS_PARTY; E_RAILS_QUOTE_UNKNOWN; the policy's refusals;
-        E_RAILS_DEADLINES; E_RAILS_PAYEE (no key on the other ledger); E_RAILS_LOCK (not as agreed);
+        E_RAILS_DEADLINES; E_RAILS_PAYEE (no key on the other ledger); E_RAILS_LOCK (not as agreed, or not
+        signed); E_SIG;
         E_RAILS_TIER (a limit could forbid the claim once the secret is known); E_ID_REUSED; and
         the ledger's refusal of the lock, which ends the order.
         """
@@ -272,7 +273,17 @@ class ExchangeDesk:
         )
         if not right:
             raise Refused("E_RAILS_LOCK", lock=lock.id)
+        for way_out in (refund, late):
+            self._check_signed(way_out, held.refund)
         return held
+
+    def _check_signed(self, way_out: SignedTransaction, kid: bytes) -> None:
+        """E_RAILS_LOCK unless the payer's key signed it: after the deadline nobody could ask for a signature."""
+        key = self._sides.home.registered(kid)
+        signature = dict(way_out.witnesses).get(kid)
+        if key is None or signature is None:
+            raise Refused("E_RAILS_LOCK", lock=way_out.id)
+        key.key.verify(signature, way_out.message)
 
     def _offer(self, exchange: Exchange) -> Exchange:
         try:

@@ -1,7 +1,7 @@
 """Payment against payment, the other side: a simulated market maker that has money on both ledgers.
 
     asked      pacs.009 offers digital tenge behind a hash lock, and wants the other currency behind the same hash
-    locking    the offer is sound: the quote is its own and was valid when the offer was made, the tenge lies just as
+    locking    the offer is sound: the quote is its own and was valid when the tenge was locked, it lies just as
                said, and its lock outlives this one's by the margin. Everything else is refused (pacs.002 RJCT)
     locked     its own money lies locked on the other ledger; pacs.002 says where
     claiming   somebody claimed it, so the secret stands in that ledger's journal: it claims the tenge with the secret
@@ -223,7 +223,6 @@ class SimulatedMarketMaker:
         ) or sender not in self._tills.claimants:
             raise Refused("E_RAILS_PARTY", sender=sender, receiver=body.creditor_bank)
         quote = self._quote(body)
-        quote.check(body.created)
         fits = (quote.foreign, quote.asked, quote.dealer) == (body.wanted, body.amount, self.bic)
         if not fits or body.network != self._tills.home.network.hex():
             raise Refused("E_RAILS_LOCK", lock=body.lock)
@@ -237,6 +236,9 @@ class SimulatedMarketMaker:
         token = self._tills.home.token(lock_id(body.lock))
         if token is None or not isinstance(token.lock, HashLock):
             raise Refused("E_RAILS_LOCK", lock=body.lock)
+        receipt = self._tills.home.find(body.lock)
+        # When the money was locked is the ledger's word; what the message says of the time is the sender's.
+        quote.check(now if receipt is None else receipt.time)
         payer = self._tills.home.registered(token.lock.refund)
         if payer is None or payer.tier not in self._tills.tiers:
             raise Refused("E_RAILS_TIER", tier=0 if payer is None else payer.tier)

@@ -99,13 +99,13 @@ class SimulatedSettlement:
         self._clock = clock
 
     @staticmethod
-    def posting_id(uetr: str, back: bool = False) -> bytes:
-        """The id of the movement of a payment, or of its return."""
-        return follow("settlement back" if back else "settlement", uetr.encode())
+    def posting_id(uetr: str, minor: int, back: bool = False) -> bytes:
+        """The id of the movement of a payment of so much, or of its return."""
+        return follow("settlement back" if back else "settlement", uetr.encode(), minor.to_bytes(8, "big"))
 
-    def settled(self, uetr: str, back: bool = False) -> bool:
-        """Whether the payment (or its return) has moved."""
-        return self._books.booked(self.posting_id(uetr, back))
+    def settled(self, uetr: str, minor: int, back: bool = False) -> bool:
+        """Whether the payment (or its return) has moved, and by just this amount."""
+        return self._books.booked(self.posting_id(uetr, minor, back))
 
     def settle(
         self, uetr: str, payer: int, payee: int, minor: int, accounts: Sequence[Account], back: bool = False
@@ -114,7 +114,7 @@ class SimulatedSettlement:
 
         Once for each payment and direction. Raises E_RAILS_CUT_OFF, E_FUNDS_ACCOUNT.
         """
-        if self.settled(uetr, back):
+        if self.settled(uetr, minor, back):
             return
         now = self._clock.now()
         self.calendar.check_open(now)
@@ -127,4 +127,4 @@ class SimulatedSettlement:
             debit(reserves(payee), minor),
             credit(target, minor),
         )
-        self._books.post(Posting(self.posting_id(uetr, back), now, f"settlement {uetr}", lines))
+        self._books.post(Posting(self.posting_id(uetr, minor, back), now, f"settlement {uetr}", lines))

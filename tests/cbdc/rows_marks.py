@@ -425,20 +425,20 @@ def returned_with_its_mark(s: Scene) -> SignedTransaction:
     return s.sign(record, "treasury")
 
 
-@ROWS("ExpireMark", "E_MARK_RETURN")
+def first_use(s: Scene, return_to: str) -> SignedTransaction:
+    """The budget marks its cash under a definition whose rest returns to this account."""
+    odd = s.definition("odd", return_to=s.kid(return_to))
+    return s.transfer(["budget"], [s.out("pupil", CASH, odd.oid)], ["budget"], definition=odd.encode())
+
+
+@ROWS("Transfer", "E_MARK_RETURN")
 def account_was_never_registered(s: Scene) -> SignedTransaction:
-    odd = s.definition("odd", return_to=s.kid("nobody"))
-    token = s.mark(odd, ("pupil", 9_000))[0]
-    s.clock.move_to(odd.record.valid_until + 1)
-    return s.sign(ExpireMark(s.nonce(), (token,), (s.out("budget", 9_000),)), "treasury")
+    return first_use(s, "nobody")
 
 
-@ROWS("ExpireMark", "E_CATEGORY_LEDGER")
+@ROWS("Transfer", "E_MARK_RETURN")
 def returned_to_a_private_account(s: Scene) -> SignedTransaction:
-    odd = s.definition("odd", return_to=s.kid("shop"))
-    token = s.mark(odd, ("pupil", 9_000))[0]
-    s.clock.move_to(odd.record.valid_until + 1)
-    return s.sign(ExpireMark(s.nonce(), (token,), (s.out("shop", 9_000),)), "treasury")
+    return first_use(s, "shop")
 
 
 @ROWS("ExpireMark", "E_PLAIN_LOCK")

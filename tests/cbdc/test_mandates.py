@@ -105,6 +105,10 @@ def test_two_small_payments_use_up_a_period_too(office: Office) -> None:
 def test_the_same_collection_is_paid_once(office: Office) -> None:
     assert [office.collect(400, "a") for _ in range(3)] == ["ok"] * 3
     assert list(office.paid.done.values()) == [400]
+    # Who paid it is not asked again: whatever would be answered now, it was paid.
+    office.paid.trouble = Refused("E_FUNDS_ACCOUNT", account="a", balance_tiyn=0, needed_tiyn=400)
+    assert office.collect(400, "a") == "ok"
+    office.paid.trouble = None
     assert office.collect(401, "a") == "E_ID_REUSED"
     assert office.desk.collected(ident("m"), 0) == (400, 1)
 
@@ -146,6 +150,9 @@ def test_the_payer_and_nobody_else_revokes(office: Office) -> None:
     for name, purpose in (("shop", ""), ("ayan", "mandate revoke")):
         with pytest.raises(Refused, match="E_MANDATE_UNKNOWN"):
             office.revoke(name, purpose)
+    forged = HolderProof(key("ayan").public.kid, revoke_purpose(ident("m")), FIRST, bytes(16))
+    with pytest.raises(Refused, match="E_SIG"):
+        office.desk.revoke(sign(forged, office.system.network, key("shop")), ident("m"))
     assert office.collect(5, "a") == "ok"
     office.revoke()
     office.revoke()

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cbdc.errors import Refused, TengeError
 from cbdc.ledger.entry import Receipt
@@ -108,6 +110,9 @@ def test_terms_keep_room_free_for_each_other_until_they_end() -> None:
     assert isinstance(clock, ManualClock)
     clock.advance(TERMS_SECONDS + 1)
     assert ask(system, "aruzhan", tenge(500), "three").wallet_tiyn == tenge(500)
+    assert ask(system, "aruzhan", tenge(500), "one") == first, (
+        "what was promised is known, though it has ended"
+    )
     assert settle(system, payment(system, first)) == "E_QUOTE_OVER"
 
 
@@ -198,6 +203,30 @@ def test_without_the_rule_the_ledger_refuses_what_breaks_the_limit() -> None:
     assert isinstance(terms, Terms)
     assert terms.deposit_tiyn == 0
     assert settle(system, payment(system, terms)) == "E_LIMIT_HOLDING"
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(("aruzhan", "shop")), st.integers(1, 900), st.booleans()), max_size=8)
+)
+def test_whatever_is_paid_arrives_and_no_wallet_passes_its_limit(wishes: list[tuple[str, int, bool]]) -> None:
+    system = make()
+    before = {name: deposit(system, name) for name in ("aruzhan", "shop")}
+    arrived = {"aruzhan": tenge(400), "shop": 0}
+    for number, (payee, amount, past_the_bank) in enumerate(wishes):
+        terms = ask(system, payee, tenge(amount), str(number))
+        if holdings(system, key("ayan").public.kid) <= tenge(amount):
+            continue
+        data = payment(system, terms)
+        if past_the_bank:
+            system.ledger.submit(data)
+        assert settle(system, data) == "ok"
+        arrived[payee] += tenge(amount)
+    for name, total in arrived.items():
+        held = holdings(system, key(name).public.kid)
+        assert held + deposit(system, name) - before[name] == total
+        assert held <= (LIMIT if name == "aruzhan" else 0)
+    check_books(system)
 
 
 class Death(Exception):

@@ -258,6 +258,21 @@ def test_a_failed_banks_customers_pay_on_and_are_served_by_another_bank() -> Non
     check_books(system)
 
 
+def test_the_supervisor_sees_recoveries_and_whose_bank_holds_what() -> None:
+    town = Town()
+    town.request()
+    town.wait()
+    town.complete()
+    system = town.system
+    resolution(system).hand_over(ident("h"), [ident("ayan")], 1, 2)
+    assert system.supervise() == []
+    told = {alert.kind: alert for alert in system.supervisor.alerts()}
+    holder = system.banks[1].customers.get(ident("ayan")).pseudonym
+    assert (told["recovery"].subject, told["recovery"].amount_tiyn) == (holder, tenge(700))
+    assert (told["handover"].subject, told["handover"].amount_tiyn) == (holder, tenge(700))
+    assert system.supervisor.figures.held_by_bank_tiyn == {1: 0, 2: tenge(700)}
+
+
 def test_a_bank_that_failed_takes_nobody_over() -> None:
     system = Town().system
     resolution(system).fail(2)

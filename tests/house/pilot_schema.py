@@ -17,13 +17,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.house.tree import ROOT
-from wallets.pilot import form, perform
+from wallets.pilot import form, perform, translations
 from wallets.pilot.form import Key, Section
 
 PLACES = (ROOT / "wallets/pilot" / form.SCHEMA, ROOT / "docs/pilots" / form.SCHEMA)
 EXPRESSIONS = {"raw", "value"}
 MEMBERS = {"who": ("text", True), "when": ("number", False)}
 EXPRESSION = {"type": ["integer", "string", "boolean"], "description": "a whole number or an expression"}
+LANGUAGE_NAMES = {"kk": "Kazakh", "ru": "Russian"}
 # Arguments that `raw` reads and that are no expressions.
 LISTS = {"lines", "documents", "document"}
 
@@ -147,7 +148,19 @@ def verb_schema(verb: str) -> dict[str, Any]:
     return {
         "properties": properties,
         "required": sorted(name for name, (_, needed) in keys.items() if needed),
-        "propertyNames": {"enum": sorted({*common, *properties})},
+        "propertyNames": {"enum": sorted({*common, *properties, *translated("step", form.SECTIONS["step"])})},
+    }
+
+
+def translated(name: str, section: Section) -> dict[str, Any]:
+    """The keys in which a section says its texts in other languages."""
+    return {
+        f"{key}_{language}": {
+            **key_schema(section.keys[key]),
+            "description": f"`{key}` in {LANGUAGE_NAMES[language]}",
+        }
+        for key in translations.KEYS.get(name, ())
+        for language in translations.LANGUAGES
     }
 
 
@@ -180,6 +193,9 @@ def made() -> dict[str, Any]:
     """The whole schema."""
     properties = {name: section_schema(section) for name, section in form.SECTIONS.items()}
     properties["step"] = step_schema()
+    for name, section in form.SECTIONS.items():
+        row = properties[name].get("items", properties[name])
+        row.get("properties", {}).update(translated(name, section))
     properties["parameter"]["items"]["oneOf"] = [{"required": ["default"]}, {"required": ["fact"]}]
     for extension in perform.EXTENSIONS:
         for name in sorted(extension.sections):

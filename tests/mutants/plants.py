@@ -1,6 +1,7 @@
 """Every planted bug, in the order of docs/mutants.md. The bugs themselves stand in the modules beside this, as data."""
 
 from tests.mutants import (
+    plants_banking,
     plants_centre,
     plants_elements,
     plants_forms,
@@ -22,5 +23,6 @@ FIELDS = (
     *plants_graph.FIELDS,
     *plants_centre.FIELDS,
     *plants_wallets.FIELDS,
+    *plants_banking.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

@@ -21,6 +21,18 @@ ELEMENTS = Field(
         "offline/element.py",
         ELEMENT,
         (
+            "payer-forgets-caps",
+            "A pupil's phone pays more than one payment may take.",
+            "        check_purpose_limits(record.purpose, categories, record.amount_tiyn, moment, trust)\n",
+            "",
+        ),
+        (
+            "payee-forgets-caps",
+            "A canteen's terminal takes more than one payment may take.",
+            "        check_purpose_limits(pending.purpose, categories, pending.amount_tiyn, moment, self.trust_view)\n",
+            "",
+        ),
+        (
             "load-number-falls",
             "A note that was loaded and spent is loaded again.",
             "        if record.load_number <= state.load_number:",

@@ -164,6 +164,12 @@ AUDITING = Field(
         "cbdc/ledger/audit.py",
         AUDIT,
         (
+            "a-register-speaks-twice",
+            "A ledger brings back what a register took back, by what it said before.",
+            "                if row.transaction_id in seen:",
+            "                if False:",
+        ),
+        (
             "audit-lets-time-fall",
             "A journal with moments out of order is called right.",
             "    if entry.time < last_time:",

@@ -162,7 +162,7 @@ def test_the_settlement_system_rests_at_the_weekend(tmp_path: Path) -> None:
         expect("bank.two.inventory_tiyn", "tenge(50000 - 40)"),
         expect("bank.two.reserves_tiyn", "tenge(1000000 + 1000 - 50000 + 40 + 20)"),
     )
-    notes = [event["text"] for event in whole.report["events"] if "wait" in event["text"]]
+    notes = [event["note"] for event in whole.report["events"] if "wait" in event.get("note", "")]
     assert len(notes) == 3
 
 

@@ -9,10 +9,12 @@ Each run is a process of its own (the real command), so a kill is a kill.
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,9 +64,20 @@ def untouched(base: Path) -> bytes:
     return (folder / "report.json").read_bytes()
 
 
+def has_ledger(path: Path) -> bool:
+    """Whether the first commit is there. Opened to be written, as the run itself would: a kill while the file was made
+    leaves something that only such an opening can undo."""
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(path)) as database:
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'head'").fetchall():
+            return False
+        return bool(database.execute("SELECT 1 FROM head").fetchall())
+
+
 def audit_problems(folder: Path) -> tuple[str, ...]:
     """What the audit of a killed run finds; a run killed before it had a ledger has nothing to audit."""
-    if not (folder / "ledger.sqlite").exists():
+    if not has_ledger(folder / "ledger.sqlite"):
         return ()
     found = audit_target(str(folder))
     return tuple(f"{row.get('file') or row.get('subject')}: {row['code']}" for row in found["problems"])

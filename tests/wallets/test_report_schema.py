@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.wallets.report_check import SCHEMA, check_report, problems, schema
 from tests.wallets.report_sample import sample
 
@@ -102,6 +103,11 @@ def test_the_judge_fails_on_words_it_does_not_know(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(schema(), "oneOf", [])
     with pytest.raises(AssertionError, match="oneOf"):
         problems(sample(1, 1))
+
+
+def test_the_schema_in_the_documents_is_the_one_in_the_package() -> None:
+    copy = ROOT / "docs" / "pilots" / "report.schema.json"
+    assert copy.read_bytes() == SCHEMA.read_bytes(), "copy wallets/pilot/report.schema.json to docs/pilots"
 
 
 def test_the_schema_names_its_dialect() -> None:

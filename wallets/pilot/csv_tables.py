@@ -20,7 +20,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 Row = Mapping[str, Any]
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -122,7 +122,7 @@ def _cell(value: object) -> object:
         return "yes" if value else "no"
     if isinstance(value, int):
         return value
-    text = str(value)
+    text = str(value).replace("\r", "\n")
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

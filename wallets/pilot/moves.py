@@ -11,14 +11,14 @@ hash lock until it is claimed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
 from cbdc import canonical
 from cbdc.keys import key_id
 from cbdc.ledger.store import EntryRow
 from cbdc.token import holder_class
-from cbdc.transaction import KINDS, MAX_OUTPUTS, RegisterKey, RotateKey, SettleOffline
+from cbdc.transaction import KINDS, MAX_OUTPUTS, HandOver, RegisterKey, RotateKey, SettleOffline
 
 # A token is found by the beginning of its transaction's id: 16 of 32 bytes, 128 bits, which do not meet by chance.
 _PREFIX = 16
@@ -104,6 +104,8 @@ class Journal:
                 self._register(body, places)
             elif type_number == RotateKey.TYPE:
                 self._rotate(body, places)
+            elif type_number == HandOver.TYPE:
+                self._hand_over(body, places)
             if "inputs" in places or "outputs" in places:
                 yield self._move(row, time, type_number, body, places)
 
@@ -115,6 +117,10 @@ class Journal:
     def _rotate(self, body: list[Any], places: Mapping[str, int]) -> None:
         kid = key_id(body[places["algorithm"]], body[places["public_key"]])
         self._keys[self._one(kid)] = self._keys[body[places["old"]]]
+
+    def _hand_over(self, body: list[Any], places: Mapping[str, int]) -> None:
+        for kid in body[places["keys"]]:
+            self._keys[kid] = replace(self._keys[kid], bank_id=body[places["to_bank"]])
 
     def _one(self, value: bytes) -> bytes:
         """The same bytes as one object, however often they stand in the journal."""

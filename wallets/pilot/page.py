@@ -82,7 +82,9 @@ def _switch() -> Markup:
         join(" / " if place else "", tag("span", tongue(language).say("languages"), lang=language))
         for place, language in enumerate(LANGUAGES)
     ]
-    return tag("fieldset", tag("legend", legend, class_="unseen"), buttons, class_="tongues")
+    names = " / ".join(tongue(language).say("language") for language in LANGUAGES)
+    fields = tag("fieldset", tag("legend", legend, class_="unseen"), buttons, class_="tongues")
+    return tag("nav", fields, aria_label=names, class_="switch")
 
 
 def page_title(words: Tongue, report: Mapping[str, Any]) -> str:
@@ -129,9 +131,7 @@ def sections(words: Tongue, report: Mapping[str, Any]) -> list[tuple[str, Child,
     ]
     for place, (_, heading, body) in enumerate(page_parts.parts(words, report.get("parts"))):
         found.append((f"part{place + 1}", heading, body))
-    found.append(
-        ("parameters", words.say("section.parameters"), _parameters(words, report.get("parameters") or ()))
-    )
+    found.append(("parameters", words.say("section.parameters"), _parameters(words, report)))
     return found
 
 
@@ -148,21 +148,31 @@ def _section(name: str, heading: Child, body: Markup) -> Markup:
     )
 
 
-def _parameters(words: Tongue, rows: Sequence[Row]) -> Markup | None:
-    """What somebody has published or what follows from it, apart from what is assumed here."""
-    if not rows:
+def _parameters(words: Tongue, report: Mapping[str, Any]) -> Markup | None:
+    """What somebody has published or what follows from it, apart from what is assumed here; then distributions."""
+    rows: Sequence[Row] = report.get("parameters") or ()
+    drawn = [_drawn(row) for row in report.get("distributions") or ()]
+    if not rows and not drawn:
         return None
     facts = [row for row in rows if row.get("grade") in _FACTS]
     assumed = [row for row in rows if row.get("grade") not in _FACTS]
     say = words.say
-    text = say("parameter.text", counts=tables.grade_counts(words, rows))
+    text = say("parameter.text", counts=tables.grade_counts(words, [*rows, *drawn]))
     return join(
         tag("p", text, class_="soft"),
-        tag("p", say("parameter.no_facts"))
-        if not facts
-        else tables.parameters(words, facts, say("parameter.facts")),
+        tables.parameters(words, facts, say("parameter.facts"))
+        if facts
+        else tag("p", say("parameter.no_facts")),
         tables.parameters(words, assumed, say("parameter.assumptions")) if assumed else None,
+        tables.parameters(words, drawn, say("parameter.distributions")) if drawn else None,
     )
+
+
+def _drawn(row: Row) -> Row:
+    """A distribution as a line of the parameters: its kind with its values."""
+    values: Mapping[str, Sequence[int]] = row.get("values") or {}
+    told = [f"{name} {', '.join(map(str, numbers))}" for name, numbers in values.items()]
+    return {**row, "value": f"{row.get('kind', '')}: {'; '.join(told)}"}
 
 
 def _foot(words: Tongue, report: Mapping[str, Any]) -> Markup:

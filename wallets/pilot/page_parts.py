@@ -18,6 +18,7 @@ A table shows at most 200 rows and says how many more there are in report.json.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,9 +29,11 @@ from wallets.pilot.tongue import Tongue
 MOST_ROWS = 200
 MOST_COLUMNS = 12
 _DEEPEST = 5
+_CODE = re.compile(r"E_[A-Z0-9_]+$")
+_MOST_IN_A_CELL = 40
 _KNOWN = ("title", "text", "figures", "tables")
 _TRANSLATED = ("title_kk", "title_ru", "text_kk", "text_ru")
-_AMOUNT = "_tiyn"
+_AMOUNTS = ("_tiyn", ".tiyn")
 _PLAIN = (str, int, type(None))
 
 
@@ -74,8 +77,8 @@ def _figures(tongue: Tongue, rows: Any) -> Markup | None:
     lines = []
     for row in rows:
         name, unit = str(row["name"]), row.get("unit")
-        if name.endswith(_AMOUNT):
-            name, unit = name.removesuffix(_AMOUNT), "tiyn"
+        if _is_amount(name):
+            name, unit = _bare(name), "tiyn"
         told = (
             str(row[f"name_{tongue.language}"]) if row.get(f"name_{tongue.language}") else _name(tongue, name)
         )
@@ -94,7 +97,9 @@ def _table(tongue: Tongue, part: Any) -> Markup | None:
     return _grid(tongue, str(title), columns, rows)
 
 
-def _grid(tongue: Tongue, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Markup:
+def _grid(
+    tongue: Tongue, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], seen: bool = True
+) -> Markup:
     width = min(max([len(columns), *(len(row) for row in rows)], default=0), MOST_COLUMNS)
     names = [*columns, *("" for _ in range(width - len(columns)))][:width]
     numeric = [
@@ -103,15 +108,13 @@ def _grid(tongue: Tongue, title: str, columns: Sequence[str], rows: Sequence[Seq
         if rows and all(len(row) <= place or _is_number(row[place]) for row in rows)
     ]
     heads = [
-        (_text(tongue, name.removesuffix(_AMOUNT)) if name else "", "n" if place in numeric else "")
+        (_text(tongue, _bare(name)) if name else "", "n" if place in numeric else "")
         for place, name in enumerate(names)
     ]
     body = [
         tables.cells(
             *[
-                _value(
-                    tongue, row[place] if place < len(row) else "", "tiyn" if name.endswith(_AMOUNT) else None
-                )
+                _value(tongue, row[place] if place < len(row) else "", "tiyn" if _is_amount(name) else None)
                 for place, name in enumerate(names)
             ],
             numbers=numeric,
@@ -121,7 +124,7 @@ def _grid(tongue: Tongue, title: str, columns: Sequence[str], rows: Sequence[Seq
     ]
     rest = len(rows) - min(len(rows), MOST_ROWS)
     more = tag("p", tongue.count("more_in_csv", rest, file="report.json"), class_="soft") if rest else None
-    return join(tables.table(title, heads, body, seen=True), more)
+    return join(tables.table(title, heads, body, seen=seen), more)
 
 
 def _is_number(value: Any) -> bool:
@@ -157,7 +160,7 @@ def _under(tongue: Tongue, name: str, value: Any, level: int) -> Markup | None:
     if level > _DEEPEST:
         return join(heading, tag("pre", json.dumps(value, ensure_ascii=False, indent=1, default=str)))
     if isinstance(value, list) and value and all(_is_flat(one) for one in value):
-        return join(heading, _objects(tongue, _text(tongue, name), value, None))
+        return join(heading, _objects(tongue, _text(tongue, name), value, None, seen=False))
     inner = _any(tongue, value, level + 1)
     return join(heading, inner) if inner else None
 
@@ -176,9 +179,13 @@ def _sequence(tongue: Tongue, value: Sequence[Any], level: int) -> Markup | None
 
 
 def _is_flat(value: Any) -> bool:
-    return (
-        isinstance(value, Mapping) and bool(value) and all(isinstance(one, _PLAIN) for one in value.values())
-    )
+    """Whether this is a row of a table: an object of plain values, or of short lists of them."""
+    return isinstance(value, Mapping) and bool(value) and all(_is_cell(one) for one in value.values())
+
+
+def _is_cell(value: Any) -> bool:
+    short = isinstance(value, list | tuple) and len(value) <= _MOST_IN_A_CELL
+    return isinstance(value, _PLAIN) or (short and all(isinstance(one, _PLAIN) for one in value))
 
 
 def _alike(rows: Sequence[Mapping[str, Any]]) -> bool:
@@ -188,37 +195,64 @@ def _alike(rows: Sequence[Mapping[str, Any]]) -> bool:
 
 
 def _objects(
-    tongue: Tongue, title: str, rows: Sequence[Mapping[str, Any]], names: Sequence[str] | None
+    tongue: Tongue,
+    title: str,
+    rows: Sequence[Mapping[str, Any]],
+    names: Sequence[str] | None,
+    seen: bool = True,
 ) -> Markup:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells: list[list[Any]] = [[row.get(column, "") for column in columns] for row in rows]
     if names is not None:
         columns = ["", *columns]
         cells = [[str(name).replace("_", " "), *row] for name, row in zip(names, cells, strict=True)]
-    return _grid(tongue, title, columns, cells)
+    return _grid(tongue, title, columns, cells, seen)
 
 
 def _pairs(tongue: Tongue, value: Mapping[str, Any]) -> Markup:
     lines = []
     for name, one in value.items():
-        amount = name.endswith(_AMOUNT)
-        shown = _value(tongue, one, "tiyn" if amount else None)
-        lines.append([tag("dt", _name(tongue, name.removesuffix(_AMOUNT))), tag("dd", shown)])
+        shown = _value(tongue, one, "tiyn" if _is_amount(name) else None)
+        lines.append([tag("dt", _name(tongue, _bare(name))), tag("dd", shown)])
     return tag("dl", lines, class_="facts pairs")
 
 
+def _is_amount(name: str) -> bool:
+    return name.endswith(_AMOUNTS) or name == "tiyn"
+
+
+def _bare(name: str) -> str:
+    """A name without its unit, where that is tiyn."""
+    for end in _AMOUNTS:
+        name = name.removesuffix(end)
+    return name
+
+
 def _name(tongue: Tongue, name: object) -> Child:
-    key = f"name.{name}"
-    return tables.name_of(tongue, name) if tongue.knows(key) else tongue.labelled(name)
+    """A name as the first words of a line; a code in it stays a code: `refused.E_CAP` is `Refused: E_CAP`."""
+    if tongue.knows(f"name.{name}"):
+        return tables.name_of(tongue, name)
+    code = _CODE.search(str(name))
+    if code is None:
+        return tongue.labelled(_spoken(name))
+    before = str(name)[: code.start()].removesuffix(".")
+    return [tongue.labelled(f"{_spoken(before)}: ") if before else "", tables.code(code[0])]
 
 
 def _text(tongue: Tongue, name: object) -> str:
-    return tables.name_of(tongue, name)
+    return tables.name_of(tongue, _spoken(name))
+
+
+def _spoken(name: object) -> str:
+    """`coin.locked` as `coin: locked`; what is no name of a program stays as it is."""
+    return re.sub(r"(?<=[a-z])\.(?=[a-z])", ": ", str(name))
 
 
 def _value(tongue: Tongue, value: Any, unit: Any = None) -> Child:
     if value is None or value == "":
         return "\u2013"
+    if isinstance(value, list | tuple) and _is_cell(value):
+        return join(*([", " if place else "", _value(tongue, one, unit)] for place, one in enumerate(value)))
     if isinstance(value, Mapping | list | tuple):
         return tag("code", json.dumps(value, ensure_ascii=False, default=str))
     return tongue.value(value, unit)

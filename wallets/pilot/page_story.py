@@ -85,7 +85,8 @@ def period(tongue: Tongue, report: Mapping[str, Any]) -> str | None:
     first, last = tongue.day(str(dates[0])), tongue.day(str(dates[-1]))
     if first == last:
         return first
-    return tongue.say("top.from_to", first=first, last=last, days=tongue.count("on_days", len(set(dates))))
+    days = len(set(dates))
+    return tongue.say("top.from_to", first=first, last=last, days=tongue.count("on_days", days), n=days)
 
 
 def result(tongue: Tongue, report: Mapping[str, Any]) -> Markup:

@@ -11,6 +11,7 @@ from typing import Any
 from cbdc.errors import Malformed, TengeError, Unavailable
 from wallets.pilot import verbs
 from wallets.pilot.banking.part import BANKING
+from wallets.pilot.cards.part import CARDS
 from wallets.pilot.corridor.coin_part import STABLECOIN
 from wallets.pilot.corridor.exchange_part import EXCHANGES
 from wallets.pilot.corridor.gold_part import GOLD
@@ -23,7 +24,7 @@ from wallets.pilot.script import Script, Step
 from wallets.pilot.tax import TAX
 from wallets.sandbox import Sandbox
 
-EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX, BANKING, EXCHANGES, STABLECOIN, GOLD, RAILS)
+EXTENSIONS: tuple[Extension, ...] = (REGISTERS, TAX, BANKING, EXCHANGES, STABLECOIN, GOLD, RAILS, CARDS)
 
 VERBS: dict[str, Verb] = {**verbs.VERBS}
 for _extension in EXTENSIONS:

@@ -17,6 +17,7 @@ from wallets.pilot.folder import canonical_json
 from wallets.pilot.journal_report import JournalFigures, read_journal
 from wallets.pilot.quantities import Distribution
 from wallets.pilot.script import Script
+from wallets.pilot.translations import told
 from wallets.sandbox import Sandbox
 
 FORMAT = 2
@@ -54,17 +55,18 @@ def build(
     offline = _offline(events, sandbox)
     marks = {name: _mark(name, script, journal, dates, sandbox) for name in sorted(sandbox.marks)}
     facts = {**_facts(script, events, sandbox, refused, offline, marks, journal), **parts.facts}
-    refusals = _refusals(events, refused)
+    refusals = _refusals(script, events, refused)
     return {
         "format": FORMAT,
         "pilot": script.name,
-        "title": script.title,
-        "summary": script.summary,
-        "source": script.source,
+        **told(script.translations, title=script.title, summary=script.summary, source=script.source),
         "seed": seed,
         "script_sha256": script.sha256,
         "digest": _digest(events, sandbox),
-        "parameters": [asdict(parameter) for parameter in script.parameters],
+        "parameters": [
+            {**asdict(parameter), **told(script.translations, note=parameter.note)}
+            for parameter in script.parameters
+        ],
         "distributions": [_distribution(one) for one in script.distributions],
         "facts": dict(sorted(facts.items())),
         "expectations": _expectations(script, facts) + _step_expectations(events),
@@ -78,10 +80,10 @@ def build(
         "series": _series(events, dates, journal),
         "holders": _holders(script, sandbox),
         "balance_sheets": _sheets(events, sandbox),
-        "events": [_line(event) for event in events],
+        "events": [_line(event, script) for event in events],
         "privacy": PRIVACY,
         "linkability": dict(journal.linkability),
-        "simulated": list(script.simulated),
+        **_simulated(script),
         "parts": dict(parts.figures),
         "off": list(parts.off),
     }
@@ -96,8 +98,8 @@ def _digest(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> str:
     for identity in sandbox.signed_ids():
         digest.update(identity)
     # The facts of refusals stand in their sentences already.
-    told = [{key: value for key, value in event.items() if key != "refused_with"} for event in events]
-    digest.update(canonical_json(told).encode())
+    plain = [{key: value for key, value in event.items() if key != "refused_with"} for event in events]
+    digest.update(canonical_json(plain).encode())
     return digest.hexdigest()
 
 
@@ -161,7 +163,7 @@ def _expectations(script: Script, facts: Mapping[str, int]) -> list[dict[str, An
         actual = facts.get(row.fact, 0 if may_be_absent else "there is no such fact")
         rows.append(
             {
-                "name": row.name,
+                **told(script.translations, name=row.name),
                 "fact": row.fact,
                 "unit": row.unit,
                 "expected": row.expected,
@@ -195,7 +197,19 @@ def _step_expectations(events: Sequence[Mapping[str, Any]]) -> list[dict[str, An
     return rows
 
 
-def _refusals(events: Sequence[Mapping[str, Any]], refused: Mapping[str, int]) -> list[dict[str, Any]]:
+def _simulated(script: Script) -> dict[str, list[str]]:
+    """What is not real, and the same in each language that has every line of it."""
+    found = {"simulated": list(script.simulated)}
+    for language in LANGUAGES[1:]:
+        lines = [script.translations.get(line, {}).get(language, "") for line in script.simulated]
+        if lines and all(lines):
+            found[f"simulated_{language}"] = lines
+    return found
+
+
+def _refusals(
+    script: Script, events: Sequence[Mapping[str, Any]], refused: Mapping[str, int]
+) -> list[dict[str, Any]]:
     """Each code with its sentence and next step in every language, and the steps that met it."""
     return [
         {
@@ -203,7 +217,7 @@ def _refusals(events: Sequence[Mapping[str, Any]], refused: Mapping[str, int]) -
             "count": count,
             "limit": is_limit(code),
             **_spoken(code, events),
-            "steps": _steps_refused(code, events),
+            "steps": _steps_refused(code, script, events),
         }
         for code, count in sorted(refused.items())
     ]
@@ -218,16 +232,16 @@ def _spoken(code: str, events: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The rule, and the first sentence with which the run was refused by this code, with its facts."""
     event = next(event for event in events if code in event.get("sentences", {}))
     error = by_code(code, event.get("refused_with", {}).get(code, {}))
-    told = {"rule": error.rule, "sentence": str(event["sentences"][code]), "next": error.next_step()}
+    spoken = {"rule": error.rule, "sentence": str(event["sentences"][code]), "next": error.next_step()}
     for language in LANGUAGES[1:]:
-        told |= {
+        spoken |= {
             f"sentence_{language}": error.sentence(language),
             f"next_{language}": error.next_step(language),
         }
-    return told
+    return spoken
 
 
-def _steps_refused(code: str, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _steps_refused(code: str, script: Script, events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The steps that met a code, like ones together: verb, who, the script's rule, whether it was expected."""
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for event in events:
@@ -235,7 +249,7 @@ def _steps_refused(code: str, events: Sequence[Mapping[str, Any]]) -> list[dict[
         if count:
             meant = event.get("refused_as") == code
             place = (event["verb"], event["who"], event.get("rule", ""), meant, event["text"])
-            row = rows.setdefault(place, {**_told(event), "count": 0, "first": event["date"]})
+            row = rows.setdefault(place, {**_text(event, script), "count": 0, "first": event["date"]})
             row |= {
                 "verb": event["verb"],
                 "who": event["who"],
@@ -246,9 +260,9 @@ def _steps_refused(code: str, events: Sequence[Mapping[str, Any]]) -> list[dict[
     return list(rows.values())
 
 
-def _told(row: Mapping[str, Any]) -> dict[str, str]:
+def _text(event: Mapping[str, Any], script: Script) -> dict[str, str]:
     """The text of a step, in each language that the script has it in."""
-    return {key: row[key] for key in ("text", "text_kk", "text_ru") if row.get(key)}
+    return told(script.translations, text=str(event["text"]))
 
 
 def _limits(script: Script, events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> dict[str, Any]:
@@ -354,11 +368,15 @@ def _sheets(events: Sequence[Mapping[str, Any]], sandbox: Sandbox) -> list[dict[
     ]
 
 
-def _line(event: Mapping[str, Any]) -> dict[str, Any]:
+def _line(event: Mapping[str, Any], script: Script) -> dict[str, Any]:
     """One step for the story; what it does not have is left out."""
     kind = "refusal" if event.get("refused_as") else str(event["verb"])
-    line: dict[str, Any] = {"date": event["date"], "time": event["time"], "kind": kind, **_told(event)}
-    line.setdefault("text", "")
+    line: dict[str, Any] = {
+        "date": event["date"],
+        "time": event["time"],
+        "kind": kind,
+        **_text(event, script),
+    }
     for key in ("who", "rule", "note", "refusals", "tries", "accepted", "amount_tiyn", "offline_payments"):
         if event.get(key):
             line[key] = event[key]

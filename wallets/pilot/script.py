@@ -40,6 +40,7 @@ from wallets.pilot.reader import (
     rows_of,
     switch_off,
 )
+from wallets.pilot.translations import Translations, take
 
 MAX_CAST = 1_000_000
 DEFAULT_SEED = 7
@@ -123,7 +124,8 @@ class Expectation:
 class Script:
     """A whole pilot with its parameters settled: everything a runner needs.
 
-    `extra` holds the sections that extensions read (`wallets.pilot.extension`), as they stand in the file.
+    `extra` holds the sections that extensions read (`wallets.pilot.extension`), as they stand in the file;
+    `translations` what the script says in other languages (`wallets.pilot.translations`).
     """
 
     name: str
@@ -145,6 +147,7 @@ class Script:
     simulated: tuple[str, ...] = field(default=())
     file: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    translations: Translations = field(default_factory=dict)
     facts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     quick: Mapping[str, int] = field(default_factory=dict)
     distributions: tuple[Distribution, ...] = field(default=())
@@ -219,6 +222,7 @@ def read_script(
     file: str, table: Mapping[str, Any], sha256: str, settings: Mapping[str, str], seed: int
 ) -> Script:
     """The script in a table of TOML whose file has this hash; the errors of `load`."""
+    table, translations = take(file, table)
     head = Reader(file, "[pilot]", table.get("pilot"))
     quantities = read_quantities(file, table, settings, seed)
     names = quantities.names
@@ -258,6 +262,7 @@ def read_script(
         distributions=quantities.distributions,
         every_day=head.choice("days", ("working", "calendar")) == "calendar",
         extra={section: rows for section, rows in table.items() if section not in _SECTIONS},
+        translations=translations,
     )
     head.done()
     budget.done()

@@ -56,6 +56,7 @@ color:var(--accent)}
 .tongues input:checked+span{background:var(--ink);border-color:var(--ink);color:var(--paper)}
 .tongues input:focus-visible+span{outline:3px solid var(--accent);outline-offset:2px}
 .tongues legend span{display:inline;border:0;padding:0}
+nav.switch{margin:0}
 .skip{position:absolute;left:-99rem}
 .skip:focus{left:1rem;top:1rem;background:var(--paper);padding:.5rem 1rem}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}

@@ -16,15 +16,10 @@ SCRIPT = """
   const body = (name) => document.querySelector(`.tongue[lang=${name}]`);
   const kept = () => { try { return localStorage.getItem(key); } catch { return null; } };
   const keep = (name) => { try { localStorage.setItem(key, name); } catch { /* some browsers keep nothing here */ } };
-  const place = () => {
-    const parts = [...(body(root.lang)?.querySelectorAll("section") ?? [])];
-    const above = parts.filter((part) => part.getBoundingClientRect().top < innerHeight / 3);
-    return above.pop()?.id.split("-").slice(1).join("-");
-  };
   const reach = () => {
     for (const box of document.querySelectorAll(".scroll")) {
       const wide = box.scrollWidth > box.clientWidth + 1;
-      for (const [name, value] of [["tabindex", "0"], ["role", "region"]]) {
+      for (const [name, value] of [["tabindex", "0"], ["role", "group"]]) {
         if (wide) box.setAttribute(name, value); else box.removeAttribute(name);
       }
       const title = box.querySelector("caption, title")?.textContent;
@@ -45,10 +40,8 @@ SCRIPT = """
   };
   for (const button of buttons) {
     button.addEventListener("change", () => {
-      const part = place();
       show(button.value);
       keep(button.value);
-      if (part) document.getElementById(`${button.value}-${part}`)?.scrollIntoView();
     });
   }
   show(wanted());

@@ -19,7 +19,7 @@ from typing import Any
 from cbdc.errors import Malformed
 
 LANGUAGES = ("kk", "ru")
-_KEYS: Mapping[str, tuple[str, ...]] = {
+KEYS: Mapping[str, tuple[str, ...]] = {
     "pilot": ("title", "summary", "source", "simulated"),
     "step": ("text",),
     "expect": ("name",),
@@ -29,32 +29,37 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 Translations = Mapping[str, Mapping[str, str]]
 
 
-def take(file: str, table: Mapping[str, Any]) -> Translations:
-    """The translations of a script by English text and language; their keys are gone from `table` afterwards."""
+def take(file: str, table: Mapping[str, Any]) -> tuple[dict[str, Any], Translations]:
+    """The script without its translations, and these by English text and language."""
     found: dict[str, dict[str, str]] = {}
-    for section, keys in _KEYS.items():
-        for place, row in _rows(section, table.get(section)):
-            for key in keys:
-                for language in LANGUAGES:
-                    own = row.pop(f"{key}_{language}", None)
-                    if own is not None:
-                        for english, text in _pairs(file, place, key, row.get(key), own):
-                            if found.setdefault(english, {}).setdefault(language, text) != text:
-                                problem = (
-                                    f"{key}_{language}: another translation of the same text stands above"
-                                )
-                                raise Malformed("E_SCRIPT", file=file, place=place, problem=problem)
-    return found
+    plain = dict(table)
+    for section, keys in KEYS.items():
+        rows = table.get(section)
+        if isinstance(rows, dict):
+            plain[section] = _take_row(file, f"[{section}]", rows, keys, found)
+        elif isinstance(rows, list):
+            plain[section] = [
+                _take_row(file, f"[[{section}]] number {number}", row, keys, found)
+                for number, row in enumerate(rows, start=1)
+            ]
+    return plain, found
 
 
-def _rows(section: str, rows: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The tables of a section with their places, as errors name them; what is no table is refused by its reader."""
-    if isinstance(rows, dict):
-        yield f"[{section}]", rows
-    elif isinstance(rows, list):
-        for number, row in enumerate(rows, start=1):
-            if isinstance(row, dict):
-                yield f"[[{section}]] number {number}", row
+def _take_row(
+    file: str, place: str, row: Any, keys: tuple[str, ...], found: dict[str, dict[str, str]]
+) -> Any:
+    """A row without its translations; what is no table stays as it is, to be refused by its reader."""
+    if not isinstance(row, dict):
+        return row
+    rest = dict(row)
+    for key in keys:
+        for language in LANGUAGES:
+            own = rest.pop(f"{key}_{language}", None)
+            for english, text in _pairs(file, place, key, row.get(key), own) if own is not None else ():
+                if found.setdefault(english, {}).setdefault(language, text) != text:
+                    problem = f"{key}_{language}: another translation of the same text stands above"
+                    raise Malformed("E_SCRIPT", file=file, place=place, problem=problem)
+    return rest
 
 
 def _pairs(file: str, place: str, key: str, english: Any, own: Any) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cbdc.accounts import deposit, institution_of
+from cbdc.accounts import Posting, credit, debit, deposit, institution_of
 from cbdc.errors import TengeError
 from cbdc.ports import SeededEntropy
 from cbdc.rails.correspondent import Hold
@@ -393,3 +393,68 @@ def test_the_deposit_of_the_customer_is_untouched() -> None:
     assert scene.home.books.balance(account) == before
     scene.run()
     assert scene.home.books.balance(account) == before
+
+
+# --- one transfer, one order ---
+
+
+def test_a_transfer_that_is_on_the_ledger_already_covers_no_order() -> None:
+    scene = Scene()
+    scene.order()
+    quote = scene.quote("two", NAMES.desk, 100_00)
+    again = scene.made["one"][1]
+    take, kid = scene.corridor.desk.take, scene.payer.public.kid
+    message = scene.initiation("two", NAMES.desk, quote)
+    assert code_of(lambda: take(ident("two"), message, again, kid)) == "E_RAILS_COVER"
+    sold = scene.transfer("sold", quote.asked.minor)
+    scene.home.banks[1].defund(sold)
+    assert code_of(lambda: take(ident("two"), message, sold, kid)) == "E_RAILS_COVER"
+    scene.run()
+    scene.check_rest()
+    assert scene.payee_deposit() == 1_000_00
+
+
+@pytest.mark.parametrize("short", ["deposit", "nostro"])
+def test_money_that_is_spent_between_a_crash_and_the_repetition_ends_the_order(short: str) -> None:
+    class Stop(BaseException):
+        pass
+
+    scene = Scene()
+    bank, desk = scene.home.banks[1], scene.corridor.desk
+
+    def stop(order: object) -> object:
+        raise Stop
+
+    desk._hold = stop  # type: ignore[method-assign, assignment]
+    with pytest.raises(Stop):
+        scene.order()
+    if short == "deposit":
+        everything = scene.home.books.balance(deposit(1, PAYER))
+        bank.pay_deposit_out(ident("cash"), PAYER, everything)
+    else:
+        account = nostro(NAMES.desk, NAMES.correspondent)
+        other = position(NAMES.desk, "KZT")
+        lines = (debit(other, 300_000_00), credit(account, 300_000_00))
+        scene.shelves.nostro.post(Posting(ident("elsewhere"), NOON, "elsewhere", lines))
+    scene.again()
+    code = {"deposit": "E_FUNDS_ACCOUNT", "nostro": "E_RAILS_NOSTRO"}[short]
+    order = scene.corridor.desk.find(ident("one"))
+    assert order is not None
+    assert order.reason == code
+    assert code_of(scene.order) == "E_RAILS_ORDER_REFUSED"
+    assert scene.run() == 0
+    scene.check()
+
+
+def test_a_payment_of_more_than_was_settled_is_not_credited() -> None:
+    scene = Scene()
+    scene.order()
+    scene.corridor.run(NOON + 60)
+    row = scene.corridor.correspondent.find(uetr_of(ident("one")))
+    assert row is not None
+    more = replace(row.opened[1], amount=money(2_000_00, USD))
+    deliver(scene, NAMES.correspondent, NAMES.payees_bank, more)
+    assert scene.payee_deposit() == 0
+    scene.run()
+    assert scene.payee_deposit() == 1_000_00
+    scene.check_rest()

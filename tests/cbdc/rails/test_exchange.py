@@ -351,3 +351,38 @@ def test_a_marked_or_foreign_token_is_no_lock_of_ours() -> None:
     unsigned = sign_transaction(other, scene.home.network, [scene.payer])
     assert spender_of(scene.home.ledger, unsigned.id) is None
     assert scene.abroad.banks[CORRESPONDENT].inventory_tiyn() == STOCK
+
+
+@pytest.mark.parametrize(("change", "code"), [("stranger", "E_RAILS_LOCK"), ("forged", "E_SIG")])
+@pytest.mark.parametrize("way_out", ["refund", "late"])
+def test_the_ways_out_are_signed_by_the_payer(way_out: str, change: str, code: str) -> None:
+    scene = Scene()
+    signed = tampered(scene)
+    opened = open_transaction(getattr(signed, way_out), scene.home.network)
+    maker = scene.home.keys.get("market maker")
+    kid = scene.payer.public.kid if change == "forged" else maker.public.kid
+    witnesses = ((kid, maker.sign(opened.message)),)
+    signed = signed._replace(**{way_out: replace(opened, witnesses=witnesses).encode()})
+    quote = scene.quote("one", NAMES.maker, MINOR)
+    message = scene.initiation("one", NAMES.exchange, quote)
+    other = scene.clock.now() + PLAN.times.other
+    take = scene.corridor.exchange.take
+    assert code_of(lambda: take(ident("one"), message, signed, other)) == code
+    assert scene.wallet() == BOUGHT
+
+
+def test_the_market_maker_takes_the_time_from_the_ledger() -> None:
+    scene = Scene()
+    quote = scene.quote("one", NAMES.maker, MINOR)
+    scene.clock.advance(PLAN.quote_seconds + 1)
+    scene.corridor.exchange.policy = Policy(quote=False)
+    real = scene.corridor.exchange._letter
+
+    def backdated(exchange: desk_states.Exchange) -> object:
+        return real(replace(exchange, taken_at=NOON))
+
+    scene.corridor.exchange._letter = backdated  # type: ignore[method-assign, assignment]
+    assert quote.until < scene.clock.now()
+    scene.swap()
+    scene.run()
+    assert ended(scene) == ("undone", "turned down", "TM01")

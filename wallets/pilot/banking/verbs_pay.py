@@ -333,11 +333,9 @@ def _unlock(play: Play, step: Step, arguments: Arguments) -> Outcome:
             secret = _secret(play, name, member) if known else bytes(32)
             return world.deals.claim(to.wallet, identity, locked, secret)
         tiyn = arguments.at(share, i)
-        token = play.sandbox.system.ledger.token(locked)
-        whole = token.amount_tiyn if token is not None else tiyn
+        whole = world.locked_tiyn(name, member)
         shares = [(to.wallet.kid, tiyn), (member.wallet.kid, whole - tiyn)]
-        world.deals.release(member.wallet, identity, locked, shares, others)
-        return whole
+        return world.deals.release(member.wallet, identity, locked, shares, others)
 
     for i, member in members:
         outcome.amount_tiyn += tries(partial(unlock, i, member)) or 0

@@ -250,6 +250,11 @@ class Banking:
         transaction_id, output, _ = _LOCK.load(canonical.decode(data), "lock")
         return TokenId(transaction_id, output)
 
+    def locked_tiyn(self, name: str, member: Member) -> int:
+        """How much a member's lock of this name held when it was made; 0 when there is none."""
+        data = self.find("lock", name, member)
+        return 0 if data is None else _LOCK.load(canonical.decode(data), "lock")[2]
+
     def keep_payment(self, name: str, member: Member, transaction_id: bytes, payee: Member) -> None:
         """A payment that may be refunded later."""
         self.keep("payment", name, member, canonical.encode([transaction_id, payee.name]))
