@@ -7,7 +7,8 @@ paid under the tax's mark on that invoice stands in the fact's own counter. So t
     decide     each rule that is switched on says yes or no, in the order below; the first no is the answer
     confirm    the desk's own certified key attests the sum; the refund is freed on that fact, once
 
-    RULES      paid      the claim is at most what was paid under the mark on these invoices, and not refunded before
+    RULES      paid      the claim is at most what was paid under the mark on these invoices, no more than they say
+                         now, and not refunded before
                exported  the firm stands in the register of exports
                ring      no circle of invoices leads from the firm back to it
 
@@ -165,7 +166,9 @@ class TaxDesk:
         for item in mine:
             owed = item.tax_tiyn
             if self._rules.paid:
-                owed = max(0, self.paid_tiyn(item) - self.refunded_tiyn(item.document))
+                # An invoice may have been corrected after it was paid: what it says now is the most it can prove.
+                proven = min(item.tax_tiyn, self.paid_tiyn(item))
+                owed = max(0, proven - self.refunded_tiyn(item.document))
             open_tiyn += owed
             parts.append((item.document, min(owed, left)))
             left -= min(owed, left)

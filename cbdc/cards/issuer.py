@@ -41,12 +41,13 @@ from cbdc.cards.registry import CardRegistry
 from cbdc.cards.returns import Return, ReturnDesk
 from cbdc.cards.rules import CASH, Rulebook
 from cbdc.distribution import CommercialBank
-from cbdc.errors import Refused, TengeError, Unavailable
+from cbdc.errors import Malformed, Refused, TengeError, Unavailable
 from cbdc.gateway import Gateway
 from cbdc.keys import Signer
 from cbdc.ports import Clock
 
 DAY_SECONDS = 86_400
+_ASKED = frozenset(fields.ANSWERS) - {"0800"}
 HOLD_SECONDS = 7 * DAY_SECONDS  # an assumption: how long a merchant may wait with its capture
 
 
@@ -83,6 +84,8 @@ class CardIssuer:
         store did not answer: then there is no answer.
         """
         message = decode(data)
+        if message.type not in _ASKED:
+            raise Malformed("E_CARD_MESSAGE", mti=message.mti, field=0, problem="nobody asks an issuer this")
         payment = self.payments.find(message.key) if 37 in message.fields else None
         if payment is not None and payment.pending:
             payment = self._complete(payment)
@@ -131,6 +134,9 @@ class CardIssuer:
             # Approved here already (the answer was lost), or reversed before it came: nothing is left to do.
             self._put_answer(message, answers.APPROVED, [])
             return
+        if not message.amount_tiyn:
+            # It would be written down and could never be carried out: no posting is of nothing.
+            raise Malformed("E_CARD_MESSAGE", mti=message.mti, field=4, problem="nothing was paid")
         plan = self.judge.plan_advice(message)
         self._complete_after(self._new(message, plan), plan.rows(message.key))
 

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from cbdc import canonical
-from cbdc.clause import Payment
+from cbdc.clause import Fact, Payment, fact_id
 from cbdc.clauses import Cap
 from cbdc.errors import TengeError
 from cbdc.ledger import judgement
+from cbdc.ledger.state import fact_key
 from cbdc.record import ONLINE_DOMAIN, object_id, signing_message
 from cbdc.token import CANTEEN, PUPIL, TREASURY_ACCOUNT
 from cbdc.transaction import Recover, Transfer
@@ -88,3 +89,16 @@ def test_a_registration_that_cannot_be_stored_stops_nobody_elses_transaction() -
     assert isinstance(answers[0], TengeError)
     assert answers[0].code == "E_FIELD"
     assert not isinstance(answers[1], TengeError)
+
+
+def test_limit_a_registers_word_that_was_never_taken_can_be_handed_in_later() -> None:
+    # Named in docs/limits.md: the ledger knows no order among a register's words but the one in which it takes them.
+    world = World()
+    world.register("shop")
+    early = world.sign(world.attest_record("shop", 1_000), "register")
+    world.attest("shop", 1_000, standing=0)
+    world.submit(early)
+    key = fact_key(fact_id(world.kid("register"), 1, world.pseudonym("shop"), b"", b""))
+    fact = world.ledger.load([key])[key]
+    assert isinstance(fact, Fact)
+    assert fact.standing == 1

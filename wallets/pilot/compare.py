@@ -16,6 +16,8 @@ from cbdc.errors import Refused
 SECTIONS = ("run", "parameters", "supply", "expectations", "refusals", "marks", "offline", "parts", "facts")
 _RUN = ("pilot", "seed", "script_sha256", "off", "digest")
 Value = int | str | None
+MAX_DEPTH = 40
+MAX_NUMBER = 2**128
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,25 @@ def read_report(path: Path) -> Mapping[str, Any]:
         raise Refused("E_FILE", file=file.name, problem=error.strerror or "it cannot be read") from None
     except (ValueError, RecursionError):
         raise Refused("E_FILE", file=file.name, problem="it is no JSON") from None
-    if not isinstance(report, dict) or "pilot" not in report:
+    known = isinstance(report, dict) and "pilot" in report and isinstance(report.get("facts", {}), dict)
+    if not isinstance(report, dict) or not known or not _sound(report, MAX_DEPTH):
         raise Refused("E_FILE", file=file.name, problem="it is no report of a run")
     return report
+
+
+def _sound(value: Any, depth: int) -> bool:
+    """Whether a value can be one of a report: not too deep, numbers that can be shown, text that can be printed."""
+    match value:
+        case dict():
+            named = all(isinstance(value.get(key, ""), str | int) for key in ("name", "code"))
+            return named and depth > 0 and all(_sound(x, depth - 1) for pair in value.items() for x in pair)
+        case list():
+            return depth > 0 and all(_sound(inner, depth - 1) for inner in value)
+        case int():
+            return abs(value) <= MAX_NUMBER
+        case str():
+            return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return True
 
 
 def compare(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Difference]:

@@ -1,0 +1,40 @@
+"""Messages that a review found to stop a card issuer."""
+
+import pytest
+
+from cbdc.cards.fields import KINDS
+from cbdc.cards.message import Message, decode
+from cbdc.cards.rules import POS
+from tests.cbdc.cards.scene import CardScene, check
+from tests.cbdc.institutions import ident
+from tests.cbdc.world import answer_of
+
+NOT_ASKED = ("0110", "0130", "0210", "0230", "0410", "0430", "0432", "0800", "0810")
+
+
+@pytest.fixture(scope="module")
+def scene() -> CardScene:
+    made = CardScene()
+    assert made.cards.purchase(ident("sale"), 2, made.terminal, made.chip, 10_000, POS).refusal is None
+    return made
+
+
+def filled(scene: CardScene, mti: str, **more: str) -> Message:
+    """A message of this type with the fields of the purchase."""
+    asked = decode(scene.issuer.payments.all()[0].asked).fields
+    usual = {**asked, 25: "1508", 38: "ABC123", 39: "00", 70: "301"}
+    wanted = {number: usual[number] for number in KINDS[mti].required}
+    return Message(mti, {**wanted, **{int(name[1:]): value for name, value in more.items()}})
+
+
+@pytest.mark.parametrize("mti", NOT_ASKED)
+def test_what_nobody_asks_an_issuer_is_refused_by_its_form(scene: CardScene, mti: str) -> None:
+    assert answer_of(lambda: scene.issuer.handle(filled(scene, mti).encode())) == "E_CARD_MESSAGE"
+
+
+def test_an_advice_of_nothing_does_not_stop_the_issuer_for_ever(scene: CardScene) -> None:
+    # It was written down as begun, could not be carried out, and so no `resume` came to its end again.
+    advice = filled(scene, "0120", f4="0" * 12, f37="000000000001")
+    assert decode(scene.issuer.handle(advice.encode())).fields[39] == "30"
+    scene.issuer.resume()
+    check(scene)
