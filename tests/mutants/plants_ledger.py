@@ -187,8 +187,8 @@ GUARDS = Field(
         (
             "day-limit-for-each-payment",
             "A day holds any number of payments.",
-            "    total = number(case.view, key) + paid_tiyn",
-            "    total = paid_tiyn",
+            "    total = number(case.view, key) + paid_tiyn\n    for row in limits:",
+            "    total = paid_tiyn\n    for row in limits:",
         ),
         (
             "day-not-counted",
