@@ -121,7 +121,7 @@ BANKING = Field(
         (
             "anybody-revokes",
             "A landlord's rival revokes the mandates.",
-            "        proof.verify(self._key(mandate.payer))\n",
+            "        proof.verify(self._key(kid).key)\n",
             "",
             ("tests/cbdc/test_mandates.py",),
         ),
