@@ -272,7 +272,8 @@ def period_number(period: int, local_seconds: int) -> int:
         return (days + 3) // 7
     if period == EVER:
         return 0
-    # Days since 0000-03-01, so that leap days end a year: the usual civil calendar in whole numbers.
+    # Days since 0000-03-01, so that leap days end a year; `datetime` ends with the year 9999, a moment of the ledger
+    # does not. Source: H. Hinnant, "chrono-compatible low-level date algorithms", days to civil.
     era, day = divmod(days + 719_468, 146_097)
     year = (day - day // 1_460 + day // 36_524 - day // 146_096) // 365
     month = (5 * (day - (365 * year + year // 4 - year // 100)) + 2) // 153 + 3

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from cbdc import canonical
+from cbdc import canonical, clause
 from cbdc.authority import LEDGER, Auth, Authority, Root, open_root
+from cbdc.clause import period_number
 from cbdc.errors import Malformed, Refused
 from cbdc.record import (
     AMOUNT,
@@ -85,22 +86,7 @@ class Policy(Record):
 
     def period(self, kind: int, now: int) -> int:
         """The number of the calendar month (year x 12 + month - 1) or year that `now` falls in."""
-        month = _month_of(self.day(now))
-        return month if kind == MONTH else month // 12
-
-
-def _month_of(day: int) -> int:
-    """The month, counted from year 0, of a day counted from 1 January 1970 (Gregorian calendar, any year).
-
-    `datetime` ends with the year 9999, and a moment of the ledger does not. Source: H. Hinnant, "chrono-compatible
-    low-level date algorithms", days to civil.
-    """
-    era, of_era = divmod(day + 719_468, 146_097)
-    year = (of_era - of_era // 1_460 + of_era // 36_524 - of_era // 146_096) // 365
-    of_year = of_era - (365 * year + year // 4 - year // 100)
-    # March is month 0 here, so that the leap day ends the year; January and February belong to the next one.
-    march_month = (5 * of_year + 2) // 153
-    return (era * 400 + year) * 12 + march_month + 2
+        return period_number(clause.MONTH if kind == MONTH else clause.YEAR, now + self.day_offset_seconds)
 
 
 @lru_cache(maxsize=1_024)

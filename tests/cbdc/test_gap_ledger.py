@@ -6,7 +6,7 @@ import pytest
 
 from cbdc.ledger.entry import MerkleLog, leaf_hash
 from cbdc.ledger.sqlite import SqliteStore
-from cbdc.marks import check_time
+from cbdc.marks import judge_time
 from cbdc.token import TREASURY_ACCOUNT, KeyLock, QuorumLock, Token, TokenId
 from cbdc.transaction import Transfer
 from tests.cbdc.world import PAYMENT_LIMIT, World, answer_of
@@ -27,13 +27,13 @@ ROOTS = [
 @pytest.mark.parametrize(("offset", "answer"), [(-1, "E_MARK_TIME"), (0, "ok"), (1, "ok")])
 def test_a_mark_begins_with_its_first_second(offset: int, answer: str) -> None:
     definition = World().definition().record
-    assert answer_of(check_time, definition, definition.valid_from + offset) == answer
+    assert (judge_time(definition, definition.valid_from + offset).code or "ok") == answer
 
 
 @pytest.mark.parametrize(("offset", "answer"), [(-1, "ok"), (0, "ok"), (1, "E_MARK_TIME")])
 def test_a_mark_ends_with_its_last_second(offset: int, answer: str) -> None:
     definition = World().definition().record
-    assert answer_of(check_time, definition, definition.valid_until + offset) == answer
+    assert (judge_time(definition, definition.valid_until + offset).code or "ok") == answer
 
 
 def test_nobody_else_moves_what_a_frozen_person_holds() -> None:

@@ -1,11 +1,13 @@
 """Makers for the pages of docs/pilots: a script's parameters and expectations, as its file has them."""
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from cbdc.money import format_tenge
-from wallets.pilot import quantities, script
+from tests.house.tree import ROOT
+from wallets.pilot import facts, form, perform, quantities, script
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -56,9 +58,95 @@ def pilot_attempts(argument: str) -> str:
     return "\n".join(lines)
 
 
+def pilot_form(argument: str) -> str:
+    """Every section of a script with its keys; keys that must be there in bold."""
+    parts = []
+    for name, section in form.SECTIONS.items():
+        parts.append(_section(f"[[{name}]]" if section.many else f"[{name}]", section))
+        for inner, rows in section.inside.items():
+            parts.append(_section(f"[[{name}.{inner}]]", rows))
+    known = {name: (one, one.forms.get(name)) for one in perform.EXTENSIONS for name in sorted(one.sections)}
+    for name, (extension, section) in sorted(known.items()):
+        if section is not None:
+            parts.append(_section(f"[[{name}]]", section))
+            parts += [_section(f"[[{name}.{inner}]]", rows) for inner, rows in section.inside.items()]
+        else:
+            parts.append(f"**`[{name}]`**: read by the part `{extension.name}`; see its page.")
+    return "\n\n".join(parts)
+
+
+def _section(title: str, section: form.Section) -> str:
+    if not section.keys:
+        return f"**`{title}`**: {section.about}."
+    lines = [f"**`{title}`**: {section.about}.", "", "| key | holds | for |", "|---|---|---|"]
+    for name, key in section.keys.items():
+        holds = form.FORMS[key.form]
+        if key.choices and len(key.choices) <= 20:
+            holds += ": " + ", ".join(f"`{choice}`" for choice in key.choices)
+        lines.append(f"| {_bold(name, key.required)} | {holds} | {_cell(key.about)} |")
+    return "\n".join(lines)
+
+
+def _bold(name: str, needed: bool) -> str:
+    return f"**`{name}`**" if needed else f"`{name}`"
+
+
+def _readme(heading: str) -> str:
+    text = (ROOT / "docs/pilots/README.md").read_text(encoding="utf-8")
+    return text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0].strip()
+
+
+def pilot_section(argument: str) -> str:
+    """A section of docs/pilots/README.md, word for word."""
+    return _readme(argument).replace("](#", "](README.md#")
+
+
+def _told() -> dict[str, str]:
+    """What the pages say that a verb does: the last cell of the row that begins with it, in any page of docs/."""
+    found: dict[str, str] = {}
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        if page.name == "writing.md":
+            continue
+        for row in re.findall(r"^\| (`\w+`.*) \|$", page.read_text(encoding="utf-8"), re.MULTILINE):
+            cells = row.split(" | ")
+            verbs = re.findall(r"`(\w+)`", cells[0])
+            if len(cells) == 3 and set(verbs) <= set(perform.VERBS):
+                found |= dict.fromkeys(verbs, cells[2])
+    return found
+
+
+def pilot_verbs(argument: str) -> str:
+    """Every verb with its arguments, taken from its code, and what the pages say of it."""
+    told = _told()
+    part_of = {verb: one.name for one in perform.EXTENSIONS for verb in one.verbs}
+    lines = ["| verb | arguments | what happens | part |", "|---|---|---|---|"]
+    for verb in perform.VERBS:
+        keys, needed = form.verb_keys(verb) or {}, form.verb_needs(verb)
+        names = [_bold(key, key in needed) for key in sorted(keys, key=lambda key: key not in needed)]
+        lines.append(
+            f"| `{verb}` | {', '.join(names) or '–'} | {told.get(verb, '')} | {part_of.get(verb, '')} |"
+        )
+    return "\n".join(lines)
+
+
+def pilot_facts(argument: str) -> str:
+    """Every published figure with its unit, grade and what it is."""
+    lines = ["| fact | value | unit | grade | what |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{fact.name}` | {fact.value:,} | {fact.unit} | {fact.grade} | {_cell(fact.about)} |"
+        for fact in facts.facts().values()
+    ]
+    sources = "Sources stand in `wallets/pilot/facts.toml`, and in the report of a run that uses a figure."
+    return "\n".join([*lines, "", sources])
+
+
 MAKERS: Mapping[str, Callable[[str], str]] = {
     "pilot-parameters": pilot_parameters,
     "pilot-derived": pilot_derived,
     "pilot-expectations": pilot_expectations,
     "pilot-attempts": pilot_attempts,
+    "pilot-form": pilot_form,
+    "pilot-section": pilot_section,
+    "pilot-verbs": pilot_verbs,
+    "pilot-facts": pilot_facts,
 }

@@ -59,7 +59,9 @@ def check_script(file: str, data: bytes, settings: Mapping[str, str] | None = No
     if script is not None:
         mistakes += [one for one in step_check.mistakes(script, reading.table) if not reading.follows(one)]
         mistakes += [] if mistakes else _quick_mistakes(script, reading.table)
-        warnings = doubts.doubts(script, reading.table)
+        # A row with a mistake was repaired to be read: what is doubtful about it is seen once it is mended.
+        wrong = {one.place for one in mistakes if one.place != "[pilot]"}
+        warnings = [one for one in doubts.doubts(script, reading.table) if one.place not in wrong]
     found = [_finding(file, places, one, False) for one in _once(mistakes)]
     found += [_finding(file, places, one, True) for one in _once(warnings)]
     return sorted(found, key=lambda one: (one.line, one.column, one.warning, one.problem))
