@@ -195,6 +195,7 @@ GUARDS = Field(
             "A month holds any number of payments.",
             "    total = number(case.view, key) + paid_tiyn\n    if total > limit_tiyn:",
             "    total = paid_tiyn\n    if total > limit_tiyn:",
+            ("tests/cbdc/test_limit_periods.py",),
         ),
         (
             "day-not-counted",
