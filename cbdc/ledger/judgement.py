@@ -162,7 +162,12 @@ def needed(genesis: Genesis, view: View, transaction: SignedTransaction, now: in
     marks = {token.mark for token, _ in (*held_before, *held_after) if token.mark}
     definitions = {mark: found for mark in marks if (found := _definition(genesis, view, record, mark))}
     if isinstance(record, ReleaseMark):
-        return _release_needs(definitions, record, held_before)
+        # Of several marks or holders nothing is asked: they are refused before.
+        holders = {identity(holder) for _, holder in held_before}
+        if len(definitions) != 1 or len(holders) != 1:
+            return []
+        (definition,) = definitions.values()
+        return _release_needs(definition, record.documents, held_before[0][1])
     # Only clauses look anything up. This is asked before any signature is verified, so it must cost nobody much.
     asking = {mark: definition for mark, definition in definitions.items() if definition.clauses}
     if not asking or len({token.mark for token, _ in held_before}) != 1:
@@ -194,13 +199,11 @@ def _definition(
 
 
 def _release_needs(
-    definitions: Mapping[bytes, MarkDefinition], record: ReleaseMark, spent: Sequence[Held]
+    definition: MarkDefinition, documents: tuple[bytes, ...], holder: RegisteredKey
 ) -> list[StateKey]:
     keys: list[StateKey] = []
-    for definition in definitions.values():
-        for clause in definition.releases:
-            for _, holder in spent:
-                for document in record.documents:
-                    identity = fact_id(clause.register, clause.fact_kind, holder.pseudonym, b"", document)
-                    keys += (fact_key(identity), StateKey(COUNTER, used_name(identity)))
+    for clause in definition.releases:
+        for document in documents:
+            fact = fact_id(clause.register, clause.fact_kind, holder.pseudonym, b"", document)
+            keys += (fact_key(fact), StateKey(COUNTER, used_name(fact)))
     return keys

@@ -23,12 +23,14 @@ from cbdc.clauses import (
 from cbdc.errors import TengeError
 from cbdc.ledger.judgement import Judged, crowded
 from cbdc.ledger.rules import decide, needs
-from cbdc.ledger.state import StateKey, StateValue
+from cbdc.ledger.state import FACT, StateKey, StateValue
 from cbdc.marks import MarkDefinition, check, judge, open_definition
 from cbdc.token import CANTEEN, PUPIL, TREASURY_ACCOUNT
+from cbdc.transaction import ReleaseMark
 from tests.cbdc import rows_clauses, rows_ends, rows_limits, rows_marks
 from tests.cbdc.marks_draw import PAYMENT, any_clauses, any_payment
 from tests.cbdc.rows_clauses import define
+from tests.cbdc.rows_ends import retention
 from tests.cbdc.scene import Row, Scene, scene
 from tests.cbdc.world import answer_of, fixed_bytes
 
@@ -300,6 +302,26 @@ def test_many_payments_at_once_are_judged_only_where_that_is_one_look_each() -> 
     assert crowded([Judged(definition, PAYMENT)]) is None
     plain = define(scene()).record
     assert crowded([Judged(plain, PAYMENT)] * 9) is None
+
+
+def test_a_release_by_a_crowd_looks_nothing_up() -> None:
+    """Anybody may name anybody's tokens: what is refused anyway must not cost look-ups first."""
+    s = scene()
+    definition = retention(s)
+    tokens = s.mark(definition, ("supplier", 5), ("canteen", 5), ("supplier", 5))
+    papers = tuple(fixed_bytes(f"paper {number}") for number in range(16))
+
+    def facts(*places: int) -> int:
+        inputs = tuple(tokens[place] for place in places)
+        outputs = (s.out("supplier", 5 * len(places)),)
+        transaction = s.sign(ReleaseMark(s.nonce(), inputs, outputs, (), papers), "supplier")
+        view: dict[StateKey, StateValue | None] = {}
+        while wanted := needs(s.ledger.genesis, view, transaction, s.clock.now()):
+            view.update(s.ledger.load(wanted))
+        return sum(key.kind == FACT for key in view)
+
+    assert facts(0) == facts(0, 2) == 2 * len(papers)
+    assert facts(0, 1) == 0
 
 
 def test_a_refusal_is_the_first_finding_that_refuses() -> None:
