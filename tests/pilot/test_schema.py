@@ -117,6 +117,7 @@ def mutants(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield mutant("two values", lambda t: t["parameter"][0].update(default=1, fact="domain.mci_2026"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", script.built_in())
 def test_mutated_scripts_are_refused(name: str) -> None:
     found = list(mutants(table_of(name)))

@@ -141,7 +141,7 @@ class _Reading:
                     if not self._without(error):
                         return None
                     continue
-                except (LookupError, ValueError, TypeError, AttributeError):
+                except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError):
                     # Harmless values are not what this part of a script can be read with.
                     self._note(noted)
                     if not self.mistakes:

@@ -204,7 +204,7 @@ SECTIONS: dict[str, Section] = {
             "do": Key(TEXT, "the verb", True),
             "refused": Key(TEXT, "the code with which every try must be refused"),
             "rule": Key(TEXT, "the rule of the script that refuses it: mark.MARK.NAME"),
-            "milestone": Key(NAME, "a name for this moment, for the report"),
+            "milestone": Key(TEXT, "a name for this moment, for the report"),
             "since": Key(TEXT, "the milestone from which its days are counted; without it the first day"),
             "text": Key(TEXT, "what happens, in one sentence, for the report"),
         },
