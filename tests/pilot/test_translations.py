@@ -9,6 +9,7 @@ from cbdc.errors import Malformed
 from tests.pilot.play import TINY, expect, parsed, run_text, step
 from tests.wallets.report_check import check_report
 from wallets.pilot import script, translations
+from wallets.pilot.check import check_script
 from wallets.pilot.page import render
 from wallets.pilot.translations import take, told
 
@@ -36,6 +37,15 @@ def test_translations_reach_the_report_and_its_page(tmp_path: Path) -> None:
     page = render(report)
     for text in ("Адамдар сатып алады.", "Маленький пилот", "Чиптер.", "покупают двое"):
         assert text in page
+
+
+def test_a_translated_script_checks_clean_and_a_key_beside_it_does_not() -> None:
+    told_step = step("buy", who="person", amount="tenge(100)", text_kk="Сатып алады.", text_ru="Покупают.")
+    clean = "\n".join((HEAD, told_step, expect("steps.buy.person", 2, "two buy")))
+    assert [one for one in check_script("tiny.toml", clean.encode()) if not one.warning] == []
+    wrong = clean.replace("text_ru", "text_de")
+    (found,) = [one for one in check_script("tiny.toml", wrong.encode()) if not one.warning]
+    assert "text_de is no argument of buy" in found.problem
 
 
 def test_translations_change_nothing_that_plays(tmp_path: Path) -> None:
