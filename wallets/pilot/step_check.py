@@ -17,6 +17,7 @@ from wallets.pilot.expression import evaluate
 from wallets.pilot.play import TREASURY
 from wallets.pilot.reader import Mistake, rows_of
 from wallets.pilot.script import Script
+from wallets.pilot.translations import take
 
 _FIXED = {
     *(f"supply.{name.name}" for name in fields(Supply)),
@@ -29,6 +30,7 @@ _HOLDINGS = ("wallets", "devices", "deposits")
 def mistakes(script: Script, table: Mapping[str, Any]) -> Iterator[Mistake]:
     """Every mistake of the steps and expectations of a script that can be read."""
     playable, there = perform.playable_verbs(script), perform.names_there(script)
+    table, _ = take(script.file, table)  # what is said in other languages is no argument of a verb
     for number, row in rows_of(script.file, table, "step"):
         place = f"[[step]] number {number}"
         verb = str(row.get("do", ""))
