@@ -184,7 +184,9 @@ class Judge:
         for token in spent:
             if token is None or not is_pocket(token, card.wallet_kid, device.key.kid):
                 raise Refused("E_CARD_POCKET", counter=open_shown(message.binary(55)).counter)
-        if 48 not in message.fields and any(token.mark for token in spent if token is not None):
+        # Free money may leave with a mark too, where a clause lets its payer put one on it.
+        moved = [*(token for token in spent if token is not None), *signed.record.creates]
+        if 48 not in message.fields and any(token.mark for token in moved):
             raise Refused("E_CARD_MARKED", card=masked(device.number), amount_tiyn=message.amount_tiyn)
 
     def ledger_refusal(self, code: str, message: Message, refusal: TengeError) -> TengeError:

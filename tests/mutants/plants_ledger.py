@@ -191,12 +191,6 @@ GUARDS = Field(
             "    total = paid_tiyn\n    for row in limits:",
         ),
         (
-            "period-limit-for-each-payment",
-            "A month holds any number of payments.",
-            "    total = number(case.view, key) + paid_tiyn\n    if total > limit_tiyn:",
-            "    total = paid_tiyn\n    if total > limit_tiyn:",
-        ),
-        (
             "day-not-counted",
             "What was paid today is forgotten at once.",
             "        case.draft.moved[key] += paid_tiyn",

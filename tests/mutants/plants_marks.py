@@ -59,18 +59,6 @@ MARKS = Field(
             'return Finding(purpose.rule, "offline", "", facts)',
         ),
         (
-            "what-a-receiver-cannot-judge-goes-offline",
-            "Money that only buys milk goes offline, where nobody asks.",
-            "            case _ if set(clause.payers) != {TREASURY_CATEGORY}:",
-            "            case _ if False:",
-        ),
-        (
-            "redeeming-frees-what-documents-should",
-            "A contractor takes retained money offline and home again, free.",
-            "            case Release() if definition.converts_on_redeem:",
-            "            case Release() if False:",
-        ),
-        (
             "release-beyond-the-documents",
             "A contractor frees what should be retained.",
             'code = "E_MARK_RELEASE_SUM" if left else ""',
@@ -99,6 +87,22 @@ MARKS = Field(
             "Two clauses that ask for the same invoice halve what it is good for.",
             "            uses[name] = max(amount, uses.get(name, 0))",
             "            uses[name] = amount + uses.get(name, 0)",
+        ),
+    )
+    + bugs(
+        "cbdc/marks.py",
+        ("tests/cbdc/test_marks.py",),
+        (
+            "what-a-receiver-cannot-judge-goes-offline",
+            "Money that only buys milk goes offline, where nobody asks.",
+            "            case _ if set(clause.payers) != {TREASURY_CATEGORY}:",
+            "            case _ if False:",
+        ),
+        (
+            "redeeming-frees-what-documents-should",
+            "A contractor takes retained money offline and home again, free.",
+            "            case Release() if definition.converts_on_redeem:",
+            "            case Release() if False:",
         ),
     )
     + bugs(

@@ -273,6 +273,16 @@ def test_who_sets_a_fact_assumes() -> None:
     assert parsed(head=head, people="3").parameters[0].grade == "A"
 
 
+def test_a_large_fact_is_counted_in_millions() -> None:
+    row = '[[parameter]]\nname = "loan"\nfact = "domain.livestock_loan"\nscale = '
+    (_, loan) = parsed(row + "1000000").parameters
+    assert (loan.value, loan.unit) == (100, "million tenge")
+    for scale in ("10", "0", "-1", "1000000000"):
+        with pytest.raises(TengeError) as found:
+            parsed(row + scale)
+        assert str(found.value.facts["problem"]).startswith("scale must be one of 1, 1000, 1000000")
+
+
 @pytest.mark.parametrize(
     ("more", "problem"),
     [

@@ -87,6 +87,7 @@ SECTIONS: dict[str, Section] = {
             "fact": Key(
                 TEXT, "a published figure, in place of default, unit and grade", choices=_names(facts())
             ),
+            "scale": Key(WHOLE, "beside `fact`: 1000, 1000000 or 1000000000: counted in so many of its unit"),
             "least": Key(WHOLE, "the smallest value the pilot was made for; without it 0"),
             "most": Key(WHOLE, "the largest"),
             "unit": _UNIT,

@@ -1,6 +1,7 @@
 """The numbers of a script: facts and assumptions, distributions, what is derived from them, and what they must keep.
 
-    [[parameter]]     name, default, least, most, unit, grade, note; or name, fact, least, most: a published figure
+    [[parameter]]     name, default, least, most, unit, grade, note; or name, fact, scale, least, most: a published
+                      figure, where it is large in thousands, millions or billions
     [[distribution]]  name, kind and its values, unit, grade, note: what sample(NAME, i) draws from
     [derived]         name = "expression" over what stands above it
     [[require]]       that = "expression", else = "sentence"
@@ -33,6 +34,7 @@ ASSUMPTION = "A"
 TAKEN = ("day", "i", "seed")
 WORD = re.compile(r"[a-z][a-z0-9_]*")
 MOST = 10**12
+SCALES = {1: "", 1_000: "thousand ", 10**6: "million ", 10**9: "billion "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,12 @@ def _fact(reader: Reader, name: str) -> Parameter:
     fact = facts().get(named)
     if fact is None:
         raise reader.wrong(f"fact: there is no {named[:MAX_NAME]}; see wallets/pilot/facts.toml")
+    scale = reader.value("scale", {}, 1)
+    if scale not in SCALES or fact.value % scale:
+        raise reader.wrong(f"scale must be one of {', '.join(map(str, SCALES))}, and divide {fact.value}")
     about = f"{fact.about}; {note}" if note else fact.about
-    return Parameter(name, fact.value, fact.unit, fact.grade, about, named, fact.source)
+    unit = f"{SCALES[scale]}{fact.unit}"
+    return Parameter(name, fact.value // scale, unit, fact.grade, about, named, fact.source)
 
 
 def _assumed(written: Parameter, value: int) -> Parameter:
