@@ -209,7 +209,10 @@ def _result(job: Job, path: Path, progress: runner.Progress) -> Result:
         key=job.key,
         met=sum(1 for row in rows if row["ok"]),
         expectations=len(rows),
-        refused=sum(event["refusals"].get(event["refused_as"], 0) for event in events),
+        refused=sum(
+            event["refusals"].get(event["refused_as"], 0) - sum(event.get("refused_by_others", {}).values())
+            for event in events
+        ),
         to_be_refused=sum(event["tries"] for event in events),
     )
 
