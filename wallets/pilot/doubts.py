@@ -111,7 +111,7 @@ def _steps(script: Script, table: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake(place, "last_day", "it never happens: its last day is before its first")
         elif _nobody(script, row):
             yield Mistake(place, "when", "it never happens: `when` holds for no member")
-        if row.get("refused") and "rule" not in row and row["refused"] not in OWN_LAW:
+        if row.get("refused") and "rule" not in row and str(row["refused"]) not in OWN_LAW:
             yield Mistake(place, "refused", "nothing tells which rule refuses it")
     if rows and not any(row.get("refused") for _, row in rows):
         yield Mistake("[pilot]", "", "nothing is refused in this pilot")

@@ -207,7 +207,9 @@ SECTIONS: dict[str, Section] = {
             "at": Key(TIME, "when; without it 09:00"),
             "do": Key(TEXT, "the verb", True),
             "refused": Key(TEXT, "the code with which every try must be refused"),
-            "rule": Key(TEXT, "the rule of the script that refuses it: mark.MARK.NAME; empty: none alone, on purpose"),
+            "rule": Key(
+                TEXT, "the rule of the script that refuses it: mark.MARK.NAME; empty: none alone, on purpose"
+            ),
             "milestone": Key(TEXT, "a name for this moment, for the report"),
             "since": Key(TEXT, "the milestone from which its days are counted; without it the first day"),
             "text": Key(TEXT, "what happens, in one sentence, for the report"),

@@ -83,7 +83,9 @@ def _rules(table: Mapping[str, Any], path: str) -> tuple[list[Any], int]:
     if not isinstance(rules, list):
         return [], -1
     name = path.rpartition(".")[2]
-    places = [place for place, rule in enumerate(rules) if isinstance(rule, dict) and rule.get("name") == name]
+    places = [
+        place for place, rule in enumerate(rules) if isinstance(rule, dict) and rule.get("name") == name
+    ]
     return rules, places[0] if places else -1
 
 
