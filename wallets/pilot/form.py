@@ -145,7 +145,9 @@ SECTIONS: dict[str, Section] = {
             "max_hops": Key(NUMBER, "how often it may change hands offline before a sync; 0: not offline"),
             "first_day": Key(NUMBER, "the first day on which it may be paid"),
             "release": Key(LIST, "categories that may free it", choices=_CATEGORIES),
-            "converts_on_redeem": Key(NUMBER, "1: it becomes free when such a holder redeems"),
+            "converts_on_redeem": Key(
+                NUMBER, "1: free when a holder that may `release` it redeems notes it was paid"
+            ),
             "person_to_person": Key(NUMBER, "1: people may pass it to each other"),
         },
         inside={
