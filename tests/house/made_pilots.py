@@ -145,7 +145,9 @@ def pilot_flows(argument: str) -> str:
     parts = []
     for name in script.built_in():
         one = script.load(name)
-        known = [f"`{row.name}` ({GRADES[row.grade]})" for row in one.parameters if row.grade != "A"]
+        known = [
+            f"`{row.name}` ({quantities.GRADES[row.grade]})" for row in one.parameters if row.grade != "A"
+        ]
         assumed = [f"`{row.name}`" for row in one.parameters if row.grade == "A"]
         rules = {step.rule for step in one.steps if step.rule}
         refused = sum(1 for row in _table(name).get("step", []) if "refused" in row)
