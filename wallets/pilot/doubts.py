@@ -14,6 +14,32 @@ from wallets.pilot.step_check import day_of, members
 
 FEW = 9
 TRIED = 20_000
+# What the ledger, banks, cards and devices refuse by themselves: no rule of a script stands behind these codes.
+OWN_LAW = frozenset(
+    {
+        "E_ALIAS_UNKNOWN",
+        "E_CARD_DIRECT",
+        "E_CARD_FUNDS",
+        "E_CARD_ISSUER_SILENT",
+        "E_CARD_MARKED",
+        "E_CARD_TIMEOUT",
+        "E_CATEGORY_LEDGER",
+        "E_COINS",
+        "E_CONSENT",
+        "E_FUNDS",
+        "E_FUNDS_ACCOUNT",
+        "E_LOCKED",
+        "E_MARK_BLOCKS",
+        "E_MARK_ISSUER",
+        "E_MARK_NONE",
+        "E_MARK_NOT_OVER",
+        "E_MARK_OFFLINE",
+        "E_MARK_RELEASE",
+        "E_NO_DEVICE",
+        "E_STATEMENT_USED",
+        "E_TXLIMIT",
+    }
+)
 _SOURCE = re.compile(
     r"national bank|\bnbk\b|\bnpck\b|\bofficial|\bpublished|\bministry|\blaw\b|нацбанк|ұлттық банк",
     re.IGNORECASE,
@@ -85,6 +111,8 @@ def _steps(script: Script, table: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake(place, "last_day", "it never happens: its last day is before its first")
         elif _nobody(script, row):
             yield Mistake(place, "when", "it never happens: `when` holds for no member")
+        if row.get("refused") and "rule" not in row and str(row["refused"]) not in OWN_LAW:
+            yield Mistake(place, "refused", "nothing tells which rule refuses it")
     if rows and not any(row.get("refused") for _, row in rows):
         yield Mistake("[pilot]", "", "nothing is refused in this pilot")
 

@@ -78,17 +78,13 @@ def _rules(table: Mapping[str, Any], path: str) -> tuple[list[Any], int]:
     `mark.meal.goods` is the rule `goods` of the row of `[[mark]]` whose name is `meal`; `corridor.cap` the rule `cap`
     of the table `[corridor]`. Rules stand under the key `rule` of their row, each with a name.
     """
-    section, *names = path.split(".")
-    owner = table.get(section)
-    if len(names) == 2 and isinstance(owner, list):
-        owner = next((row for row in owner if isinstance(row, dict) and row.get("name") == names[0]), None)
-    elif len(names) != 1:
-        owner = None
+    owner = _owner(table, path)
     rules = owner.get("rule") if isinstance(owner, dict) else None
     if not isinstance(rules, list):
         return [], -1
+    name = path.rpartition(".")[2]
     places = [
-        place for place, rule in enumerate(rules) if isinstance(rule, dict) and rule.get("name") == names[-1]
+        place for place, rule in enumerate(rules) if isinstance(rule, dict) and rule.get("name") == name
     ]
     return rules, places[0] if places else -1
 
@@ -98,15 +94,31 @@ def has_rule(table: Mapping[str, Any], path: str) -> bool:
     return _rules(table, path)[1] >= 0
 
 
+def _owner(table: Mapping[str, Any], path: str) -> Any:
+    """The row or table whose rule `path` names: None when there is none."""
+    section, *names = path.split(".")
+    owner = table.get(section)
+    if len(names) == 2 and isinstance(owner, list):
+        return next((row for row in owner if isinstance(row, dict) and row.get("name") == names[0]), None)
+    return owner if len(names) == 1 else None
+
+
 def switch_off(file: str, table: dict[str, Any], path: str) -> None:
     """Leave the rule that `path` names out of the script; E_SCRIPT when there is none.
 
-    Steps that name it keep their text: they are the ones that are now expected to be accepted.
+    The payers of a rule `release` may then free money without documents. Steps that name it keep their text: they are
+    the ones that are now expected to be accepted.
     """
     rules, place = _rules(table, path)
     if place < 0:
         raise Malformed("E_SCRIPT", file=file, place=path[:MAX_NAME], problem="there is no such rule")
-    del rules[place]
+    rule = rules.pop(place)
+    if rule.get("kind") == "release" and path.startswith("mark."):
+        # Without its documents the release is free; who may ask for it stays.
+        mark = _owner(table, path)
+        before, payers = mark.get("release", []), rule.get("payers", [])
+        if isinstance(before, list) and isinstance(payers, list):
+            mark["release"] = [*before, *(payer for payer in payers if payer not in before)]
     for step in table.get("step", []):
         if isinstance(step, dict) and step.get("rule") == path:
             step.pop("rule")

@@ -44,13 +44,19 @@ def _define(script: Script, sandbox: Sandbox, mark: Mark) -> Signed[MarkDefiniti
         script.moment_of(mark.first_day, "00:00"),
         last,
         payment_cap_tiyn=rules.payment_cap_tiyn,
-        release_categories=mark.release_categories,
+        release_categories=releasers(mark),
         evidence=keys.register(REGISTER).public.kid if rules.evidence else b"",
         person_to_person=mark.person_to_person,
         max_hops=mark.max_hops,
         converts_on_redeem=mark.converts_on_redeem,
         clauses=clauses_of(rules.clauses, places),
     )
+
+
+def releasers(mark: Mark) -> tuple[int, ...]:
+    """Who may free a mark's money: the categories under `release`, and the payers of its rules of that kind."""
+    payers = (payer for rule in mark.rules.clauses if rule.kind == "release" for payer in rule.payers)
+    return tuple(dict.fromkeys([*mark.release_categories, *payers]))
 
 
 def _add(script: Script, sandbox: Sandbox, cast: Cast) -> None:
