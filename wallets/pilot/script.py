@@ -118,7 +118,7 @@ def other_rule(step: Step, error: TengeError) -> str:
     """
     section, _, rest = step.rule.partition(".")
     told = error.facts.get("rule", "")
-    if section != "mark" or error.code != step.refused or not error.code.startswith("E_MARK_"):
+    if section != "mark" or error.code != step.refused:
         return ""
     return "" if told in ("", rest.rpartition(".")[2]) else str(told)
 
