@@ -97,9 +97,10 @@ def _move(program: "Program", kind: str, coin: Coin, inputs: list[Any], part: in
             program.prepare(rule, holder(coin.key), holder(coin.key), move, part)
         return move
     if kind == "expire":
+        to = random.choice(("budget",) * 5 + ("inventory1", "reserve"))
         if rule is not None and program.ledger.now <= rule.end and random.random() < 0.5:
             program.ledger.now = rule.end + random.choice((0, 1))
-        return Move(kind, inputs, [Coin(part, "budget", "")], {"treasury"})
+        return Move(kind, inputs, [Coin(part, to, "")], {"treasury"})
     if kind == "seize":
         return Move(kind, inputs, [Coin(part, random.choice(("budget", "reserve")), "")], {"enforcement"})
     if kind == "load":
@@ -112,12 +113,15 @@ def _move(program: "Program", kind: str, coin: Coin, inputs: list[Any], part: in
         return Move(kind, inputs, [Coin(part, "escrow", mark)], {"settle"})
     if kind == "recover":
         return Move(kind, inputs, [Coin(part, "reserve", "")], {"settle"})
-    drops = kind == "redeem" and rule is not None and rule.converts
-    return Move(kind, inputs, [Coin(part, random.choice(KEYS), "" if drops else coin.mark)], {"settle"})
+    payee = random.choice(KEYS)
+    drops = kind == "redeem" and rule is not None and rule.converts and model.category(payee) in rule.release
+    if random.random() < 0.1:
+        drops = not drops
+    return Move(kind, inputs, [Coin(part, payee, "" if drops else coin.mark)], {"settle"})
 
 
 def _said(program: "Program", register: str, coin: Coin, amount: int) -> dict[str, Any]:
-    number = program.random.randrange(30)
+    number = program.random.randrange(4)
     return {
         "register": register,
         "mark": coin.mark,

@@ -240,6 +240,14 @@ class Program:
             parts = [first, amount - first] if amount > first and random.random() < 0.5 else [amount]
             pay.lines = [(random.choice(choice), random.choice((1, 2, 5)), part) for part in parts]
             pay.signers.add(payee)
+            if random.random() < 0.15:
+                # The payee did not sign, or the lines are not what is paid.
+                item, quantity, part = pay.lines[0]
+                wrong = random.choice((part + 1, part + 7, max(1, part - 1)))
+                if random.random() < 0.5:
+                    pay.signers.discard(payee)
+                else:
+                    pay.lines[0] = (item, quantity, wrong)
         if "document" in kinds and random.random() < 0.95:
             pay.documents = random.choices(PAPERS, k=random.choice((1, 1, 2, 3)))
         self.prepare(rule, payer, holder(payee), pay, amount)

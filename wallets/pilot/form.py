@@ -149,7 +149,9 @@ SECTIONS: dict[str, Section] = {
                 "categories that may free it, beside the payers of its rules `release`",
                 choices=_CATEGORIES,
             ),
-            "converts_on_redeem": Key(NUMBER, "1: it becomes free when such a holder redeems"),
+            "converts_on_redeem": Key(
+                NUMBER, "1: free when a holder that may `release` it redeems notes it was paid"
+            ),
             "person_to_person": Key(NUMBER, "1: people may pass it to each other"),
         },
         inside={
