@@ -9,7 +9,7 @@ from hypothesis import given
 from cbdc import explanation
 from cbdc.clause import Finding, Payment
 from cbdc.clauses import ClauseKind
-from cbdc.errors import LANGUAGES, Refused, by_code, catalogue, phrases
+from cbdc.errors import LANGUAGES, Refused, by_code, catalogue, phrases, words_of
 from cbdc.explanation import (
     Explanation,
     Teller,
@@ -22,7 +22,6 @@ from cbdc.explanation import (
 from cbdc.ledger.replay import Replayed
 from cbdc.ledger.state import StateKey
 from cbdc.marks import MarkDefinition, judge
-from cbdc.rule_words import words_of
 from cbdc.token import CATEGORY_NAMES
 from tests.cbdc.rows_clauses import define
 from tests.cbdc.scene import Row, Scene, scene

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cbdc.errors import TengeError
+from cbdc.marks import NotOffline, offline_purpose
 from wallets.pilot.expression import evaluate
+from wallets.pilot.mark_rules import REFUSES
 from wallets.pilot.quantities import ASSUMPTION
-from wallets.pilot.reader import Mistake, rows_of
+from wallets.pilot.reader import Mistake, rows_of, rule_at
 from wallets.pilot.script import Script
+from wallets.pilot.setting import preview
 from wallets.pilot.step_check import day_of, members
 
 FEW = 9
@@ -113,8 +116,34 @@ def _steps(script: Script, table: Mapping[str, Any]) -> Iterator[Mistake]:
             yield Mistake(place, "when", "it never happens: `when` holds for no member")
         if row.get("refused") and "rule" not in row and str(row["refused"]) not in OWN_LAW:
             yield Mistake(place, "refused", "nothing tells which rule refuses it")
+        for key, problem in (*_offline(script, row), *_other_code(table, row)):
+            yield Mistake(place, key, problem)
     if rows and not any(row.get("refused") for _, row in rows):
         yield Mistake("[pilot]", "", "nothing is refused in this pilot")
+
+
+def _offline(script: Script, row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Whether a step takes marked money offline that cannot go there."""
+    mark = next((mark for mark in script.marks if mark.name == row.get("mark")), None)
+    if mark is None or row.get("do") not in ("load", "pay_offline") or row.get("refused") == "E_MARK_OFFLINE":
+        return
+    try:
+        purpose = offline_purpose(preview(script, mark))
+    except TengeError:
+        return
+    if isinstance(purpose, NotOffline):
+        rule = "max_hops is 0" if purpose.rule == "hops" else f"rule {purpose.rule}"
+        yield "mark", f"money of the mark {mark.name} cannot go offline: {purpose.problem} ({rule})"
+
+
+def _other_code(table: Mapping[str, Any], row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Whether the rule that a step names never refuses with the code that it expects."""
+    path = str(row.get("rule", ""))
+    kind = str(rule_at(table, path).get("kind", "")) if path.startswith("mark.") else ""
+    codes = [code for side in REFUSES.get(kind, ()) for code in side]
+    if kind in REFUSES and row.get("refused") not in codes:
+        told = ", ".join(codes) or "nothing"
+        yield "refused", f"a rule of kind {kind} refuses as {told}, not as {row.get('refused')}"
 
 
 def _nobody(script: Script, row: Mapping[str, Any]) -> bool:

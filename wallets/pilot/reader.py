@@ -59,7 +59,8 @@ def read_table(file: str, data: bytes) -> dict[str, Any]:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         # ValueError is what decoding, TOML and numbers of thousands of digits have in common.
-        raise Malformed("E_SCRIPT", file=file, place="the file", problem=str(error)) from None
+        hint = "; texts, and expressions with names, stand in quotes" if "Invalid value" in str(error) else ""
+        raise Malformed("E_SCRIPT", file=file, place="the file", problem=f"{error}{hint}") from None
 
 
 def rows_of(file: str, table: Mapping[str, Any], section: str) -> list[tuple[int, Any]]:
@@ -92,6 +93,13 @@ def _rules(table: Mapping[str, Any], path: str) -> tuple[list[Any], int]:
 def has_rule(table: Mapping[str, Any], path: str) -> bool:
     """Whether the script has the rule that `path` names."""
     return _rules(table, path)[1] >= 0
+
+
+def rule_at(table: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """The rule that `path` names, as it stands in the script; empty when there is none."""
+    rules, place = _rules(table, path)
+    found = rules[place] if place >= 0 else {}
+    return found if isinstance(found, dict) else {}
 
 
 def _owner(table: Mapping[str, Any], path: str) -> Any:
@@ -139,8 +147,8 @@ class Reader:
         """The refusal that names this place."""
         return Malformed("E_SCRIPT", file=self.file, place=self.place, problem=problem)
 
-    def _note(self, key: str, problem: str) -> None:
-        """Refuse, or note the mistake and go on."""
+    def note(self, key: str, problem: str) -> None:
+        """Refuse, or note the mistake of a key and go on."""
         noted = _noted.get()
         if noted is None:
             raise self.wrong(problem)
@@ -150,7 +158,7 @@ class Reader:
         """A text."""
         value = self._table.pop(key, default)
         if not isinstance(value, str):
-            self._note(key, f"{key} must be a text" if value is not None else f"{key} is missing")
+            self.note(key, f"{key} must be a text" if value is not None else f"{key} is missing")
             return default or ""
         return value
 
@@ -158,16 +166,16 @@ class Reader:
         """A name in the form of its kind, not `taken` by another row."""
         name = self.text(key)
         if form.fullmatch(name) is None or len(name) > MAX_NAME:
-            self._note(key, f"{name[:MAX_NAME]!r} is no name: small letters and digits, up to {MAX_NAME}")
+            self.note(key, f"{name[:MAX_NAME]!r} is no name: small letters and digits, up to {MAX_NAME}")
         if name in taken:
-            self._note(key, f"the name {name} is taken")
+            self.note(key, f"the name {name} is taken")
         return name
 
     def choice(self, key: str, among: Sequence[str]) -> str:
         """One of these words, the first when it is missing."""
         word = self.text(key, among[0])
         if word not in among:
-            self._note(key, f"{key} must be one of {', '.join(among)}")
+            self.note(key, f"{key} must be one of {', '.join(among)}")
             return among[0]
         return word
 
@@ -177,7 +185,7 @@ class Reader:
         if isinstance(value, bool):
             return int(value)
         if not isinstance(value, str | int):
-            self._note(key, f"{key} must be a number or an expression")
+            self.note(key, f"{key} must be a number or an expression")
             return 1
         return value
 
@@ -190,7 +198,7 @@ class Reader:
         try:
             return evaluate(expression, names)
         except TengeError as error:
-            self._note(key, f"{key}: {error.facts.get('problem', error.code)}")
+            self.note(key, f"{key}: {error.facts.get('problem', error.code)}")
             return 1
 
     def has(self, key: str) -> bool:
@@ -201,7 +209,7 @@ class Reader:
         """A list, empty when it is missing."""
         value = self._table.pop(key, [])
         if not isinstance(value, list):
-            self._note(key, f"{key} must be a list")
+            self.note(key, f"{key} must be a list")
             return []
         return value
 
@@ -214,4 +222,4 @@ class Reader:
         """Refuse a key that nobody read."""
         if self._table:
             unknown = sorted(self._table)
-            self._note(unknown[0], f"unknown: {', '.join(unknown)}")
+            self.note(unknown[0], f"unknown: {', '.join(unknown)}")

@@ -418,7 +418,8 @@ def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tup
             problem = (
                 f"there is no rule {rule[:MAX_NAME]}" if refused else "a rule is named where one refuses"
             )
-            raise reader.wrong(problem)
+            reader.note("rule", problem)
+            rule = ""
         milestone, since = reader.text("milestone", ""), reader.text("since", "")
         if since and since not in milestones:
             raise reader.wrong(f"there is no milestone {since[:MAX_NAME]} above")
