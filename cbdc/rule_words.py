@@ -118,7 +118,10 @@ def _offline_in_words(definition: MarkDefinition, teller: Teller) -> list[str]:
         return [teller.say("mark", "not_offline", problem=problem, rule=purpose.rule)]
     told = [teller.say("mark", "offline", hops=purpose.max_hops), teller.say("mark", "offline_limits")]
     told += [teller.say("mark", "offline_people")] if purpose.person_to_person else []
-    return [*told, teller.say("mark", "offline_converts" if purpose.converts else "offline_keeps")]
+    if purpose.converts and definition.release_categories:
+        holders = teller.categories(definition.release_categories)
+        return [*told, teller.say("mark", "offline_converts", holders=holders)]
+    return [*told, teller.say("mark", "offline_keeps")]
 
 
 def _rows(rows: Sequence[tuple[int, int]]) -> str:

@@ -249,13 +249,6 @@ def pilot_new(name: str, template: str, out: Path) -> int:
 @pilot.command("diff")
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
-@click.option(
-    "--without-each",
-    "each",
-    is_flag=True,
-    help="Once without each rule that a step names, at the quick size: is it that rule?",
-)
-@click.option("--full", is_flag=True, help="With --without-each: the full size.")
 @click.option("--all", "everything", is_flag=True, help="Show equal figures too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @refusals

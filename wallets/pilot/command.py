@@ -178,4 +178,5 @@ def summary(finished: runner.Finished, program: str = "tenge") -> Iterator[str]:
         if not row["ok"]:
             yield f"  NOT MET: {row['name']}: expected {row['expected']}, found {row['actual']}"
     yield f"  report: {(finished.folder / 'report.html').as_posix()}"
-    yield f"  next:   {program} audit {finished.folder.as_posix()}"
+    todo = "audit" if finished.ok else "explain refused --run"
+    yield f"  next:   {program} {todo} {finished.folder.as_posix()}"

@@ -32,7 +32,8 @@ NO_LAST_DAY = -1
 _BASKET = "E_MARK_BASKET"
 REFUSES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pays": (("E_MARK_EDGE",), ("E_CATEGORY", "E_CATEGORY_IN")),
-    "until": (("E_MARK_TIME",), ("E_PURPOSE_TIME",)),
+    # Notes of a mark end with its last day, so a device has none to pay with.
+    "until": (("E_MARK_TIME",), ("E_COINS", "E_PURPOSE_TIME")),
     "cap": (("E_MARK_CAP",), ("E_PURPOSE_CAP",)),
     "evidence": (("E_MARK_EVIDENCE",), ()),
     "listed": (("E_MARK_LISTED",), ()),
