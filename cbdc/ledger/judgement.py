@@ -164,9 +164,10 @@ def needed(genesis: Genesis, view: View, transaction: SignedTransaction, now: in
     if isinstance(record, ReleaseMark):
         # Of several marks or holders nothing is asked: they are refused before.
         holders = {identity(holder) for _, holder in held_before}
-        if len(definitions) != 1 or len(holders) != 1:
+        before = {token.mark for token, _ in held_before}
+        definition = definitions.get(before.pop()) if len(before) == 1 else None
+        if definition is None or len(holders) != 1:
             return []
-        (definition,) = definitions.values()
         return _release_needs(definition, record.documents, held_before[0][1])
     # Only clauses look anything up. This is asked before any signature is verified, so it must cost nobody much.
     asking = {mark: definition for mark, definition in definitions.items() if definition.clauses}

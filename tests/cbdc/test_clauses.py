@@ -311,9 +311,9 @@ def test_a_release_by_a_crowd_looks_nothing_up() -> None:
     tokens = s.mark(definition, ("supplier", 5), ("canteen", 5), ("supplier", 5))
     papers = tuple(fixed_bytes(f"paper {number}") for number in range(16))
 
-    def facts(*places: int) -> int:
+    def facts(*places: int, mark: bytes = b"") -> int:
         inputs = tuple(tokens[place] for place in places)
-        outputs = (s.out("supplier", 5 * len(places)),)
+        outputs = (s.out("supplier", 5 * len(places), mark),)
         transaction = s.sign(ReleaseMark(s.nonce(), inputs, outputs, (), papers), "supplier")
         view: dict[StateKey, StateValue | None] = {}
         while wanted := needs(s.ledger.genesis, view, transaction, s.clock.now()):
@@ -321,6 +321,10 @@ def test_a_release_by_a_crowd_looks_nothing_up() -> None:
         return sum(key.kind == FACT for key in view)
 
     assert facts(0) == facts(0, 2) == 2 * len(papers)
+    # What comes out under another mark changes nothing of what is asked.
+    other = define(s, purpose=9)
+    s.mark(other, ("supplier", 1))
+    assert facts(0, mark=other.oid) == 2 * len(papers)
     assert facts(0, 1) == 0
 
 
