@@ -123,7 +123,7 @@ def test_a_whole_mark_is_told() -> None:
         "the budget",
         "signed statements of the register the school register",
         "up to 2 hops",
-        "canteens send home from offline are free",
+        "send home from offline are free",
     ):
         assert part in text
     closed = define(s, edges=(), release_categories=(), valid_until=2**53 - 1).record
