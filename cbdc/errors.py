@@ -16,11 +16,14 @@ Rules kept here:
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import resources
 from typing import ClassVar
 
 LANGUAGES = ("en", "kk", "ru")
+LOCAL_SECONDS = 5 * 3_600  # Kazakhstan has one time, UTC+5
+_LAST_DATE = 253_402_300_799
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +37,47 @@ class Entry:
 
 
 class _Facts(dict[str, object]):
-    """Facts for `str.format_map`; a fact the raiser did not give is shown as its name, never as a crash."""
+    """Facts for `str.format_map`; a fact the raiser did not give is shown as its name, never as a crash.
+
+    Facts stay numbers for machines. A sentence may ask for `{FACT_date}`, a moment as a date and time of Kazakhstan
+    (UTC+5), and for `{FACT_name}`, a category of holders by its name in the sentence's language.
+    """
+
+    language = "en"
 
     @classmethod
     def told(cls, facts: Mapping[str, object], language: str) -> "_Facts":
         """The facts, with those that are phrases of the catalogue in this language."""
         said = phrases(language)
-        return cls(
+        told = cls(
             {name: said.get(item, item) if type(item) is str else item for name, item in facts.items()}
         )
+        told.language = language
+        return told
 
     def __missing__(self, key: str) -> str:
-        return "{" + key + "}"
+        fact, _, form = key.rpartition("_")
+        value = self.get(fact)
+        if type(value) is int and form == "date":
+            return moment_text(value)
+        if type(value) is int and form == "name":
+            return words_of(self.language)["category"].get(str(value), str(value))
+        return str(value) if form in ("date", "name") and fact in self else "{" + key + "}"
+
+
+def moment_text(seconds: int, offset_seconds: int = LOCAL_SECONDS) -> str:
+    """A moment (Unix seconds) as a person reads it, in Kazakhstan's time; the end of time as an endless sign."""
+    local = seconds + offset_seconds
+    if not 0 <= local <= _LAST_DATE:
+        return "∞" if local > 0 else str(seconds)
+    return datetime.fromtimestamp(local, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@lru_cache(maxsize=8)
+def words_of(language: str) -> Mapping[str, Mapping[str, str]]:
+    """The tables of words in which rules and categories are told in a language."""
+    file = resources.files("cbdc").joinpath("catalogue", f"rules_{language}.toml")
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=8)

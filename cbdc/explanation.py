@@ -170,7 +170,7 @@ def _other(
         seen = Seen(case.view, case.draft)
         findings = judge_release(definition, holder, record.documents, amount, case.now, seen)
     elif isinstance(record, LoadOffline):
-        findings = [judge_offline(definition), judge_time(definition, case.now)]
+        findings = [judge_offline(definition, holder.category), judge_time(definition, case.now)]
     else:
         findings = [judge_over(definition, case.now)]
     return Judgement(mark, definition.label, holder, None, amount, tuple(findings))

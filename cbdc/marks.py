@@ -68,7 +68,8 @@ class MarkDefinition(Record):
     - `valid_from`, `valid_until`: payments are allowed in between; after it the rest returns.
     - `release_categories`: holders who may turn it into free money; `evidence`: key id of the register whose signed
       statements that takes, or empty when none is needed.
-    - `converts_on_redeem`: 1 if offline redemption drops the mark.
+    - `converts_on_redeem`: 1 if offline redemption drops the mark for holders who may free it (`release_categories`);
+      everybody else's money comes home with its mark, so that a load and a redemption free nothing.
     - `clauses`: what else is asked of payments and releases, each under a name of its own.
     """
 
@@ -125,6 +126,10 @@ class MarkDefinition(Record):
     def releases(self) -> tuple[Release, ...]:
         """The clauses that free money on documents."""
         return tuple(clause for clause in self.clauses if isinstance(clause, Release))
+
+    def converts_for(self, category: int) -> bool:
+        """Whether what such a holder redeems offline comes home as free money."""
+        return bool(self.converts_on_redeem) and category in self.release_categories
 
     def allows(self, payer_category: int, payee_category: int) -> bool:
         """Whether the definition has an edge from one category to the other."""
@@ -224,9 +229,15 @@ def offline_purpose(definition: MarkDefinition) -> OfflinePurpose | NotOffline:
     )
 
 
-def judge_offline(definition: MarkDefinition) -> Finding:
-    """Whether money of the mark may be taken offline: E_MARK_OFFLINE with the rule that keeps it back."""
-    purpose = offline_purpose(definition)
+def judge_offline(definition: MarkDefinition, category: int) -> Finding:
+    """Whether such a holder may take money of the mark offline: E_MARK_OFFLINE with the rule that keeps it back.
+
+    Who gets free money by redeeming takes none along: what was earned online is released on its evidence, and only
+    notes that were paid without a network come home free.
+    """
+    purpose: OfflinePurpose | NotOffline = offline_purpose(definition)
+    if definition.converts_for(category):
+        purpose = NotOffline("who may free it releases it online", "release")
     if isinstance(purpose, NotOffline):
         facts = {"mark": definition.label, "problem": purpose.problem, "rule": purpose.rule}
         return Finding(purpose.rule, "offline", "E_MARK_OFFLINE", facts)

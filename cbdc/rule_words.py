@@ -4,12 +4,8 @@ The words stand in `cbdc/catalogue/rules_<language>.toml`; this module only fill
 names are told as a person reads them; whoever asks may give names for keys, marks and pseudonyms (`Names`).
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
-from importlib import resources
 from typing import Any
 
 from cbdc.canonical import MAX_INTEGER
@@ -28,21 +24,13 @@ from cbdc.clauses import (
     Share,
     Window,
 )
-from cbdc.errors import by_code, phrases
+from cbdc.errors import by_code, moment_text, phrases, words_of
 from cbdc.marks import MarkDefinition, NotOffline, offline_purpose
 from cbdc.money import format_tenge
 
-_LAST_DATE = 253_402_300_799
 _SHORT = 12
 
 Names = Mapping[bytes, str]
-
-
-@lru_cache(maxsize=8)
-def words_of(language: str) -> Mapping[str, Mapping[str, str]]:
-    """The tables of words of a language."""
-    file = resources.files("cbdc").joinpath("catalogue", f"rules_{language}.toml")
-    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +61,7 @@ class Teller:
 
     def moment(self, seconds: int) -> str:
         """A moment in local time, to the second; the end of time as an endless sign."""
-        local = seconds + self.offset_seconds
-        if local > _LAST_DATE or seconds == MAX_INTEGER:
-            return "∞"
-        return datetime.fromtimestamp(local, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        return "∞" if seconds == MAX_INTEGER else moment_text(seconds, self.offset_seconds)
 
     def scope(self, clause: Clause) -> str:
         """For which payments a clause asks anything."""
@@ -133,7 +118,10 @@ def _offline_in_words(definition: MarkDefinition, teller: Teller) -> list[str]:
         return [teller.say("mark", "not_offline", problem=problem, rule=purpose.rule)]
     told = [teller.say("mark", "offline", hops=purpose.max_hops), teller.say("mark", "offline_limits")]
     told += [teller.say("mark", "offline_people")] if purpose.person_to_person else []
-    return [*told, teller.say("mark", "offline_converts" if purpose.converts else "offline_keeps")]
+    if purpose.converts and definition.release_categories:
+        holders = teller.categories(definition.release_categories)
+        return [*told, teller.say("mark", "offline_converts", holders=holders)]
+    return [*told, teller.say("mark", "offline_keeps")]
 
 
 def _rows(rows: Sequence[tuple[int, int]]) -> str:

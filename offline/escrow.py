@@ -19,7 +19,7 @@ from typing import Protocol
 from cbdc.errors import Refused, TengeError
 from cbdc.keys import Signer
 from cbdc.ledger.entry import Entry, Receipt
-from cbdc.ledger.state import MARK, StateKey, StateValue
+from cbdc.ledger.state import KEY, MARK, RegisteredKey, StateKey, StateValue
 from cbdc.marks import MarkDefinition
 from cbdc.record import open_envelope
 from cbdc.token import HashLock, KeyLock, Token, TokenId
@@ -231,7 +231,7 @@ class EscrowBook:
         if posting.kind == SETTLE_RECOVER:
             output = Token(posting.amount_tiyn, self._reserve)
         else:
-            kept = b"" if posting.kind == SETTLE_REDEEM and self._converts(mark) else mark
+            kept = b"" if posting.kind == SETTLE_REDEEM and self._converts(mark, posting.account) else mark
             output = Token(posting.amount_tiyn, KeyLock(posting.account), kept)
         change_tiyn = total_tiyn - posting.amount_tiyn
         change = (Token(change_tiyn, self._escrow, mark),) if change_tiyn else ()
@@ -259,13 +259,16 @@ class EscrowBook:
             purse += [(TokenId(made[-1].id, 1), token) for token in outputs[1:]]
         return made
 
-    def _converts(self, mark: bytes) -> bool:
+    def _converts(self, mark: bytes, account: bytes) -> bool:
+        """Whether what this account redeems comes home free: unmarked money, or a mark that its holder may free."""
         if not mark:
             return True
-        key = StateKey(MARK, mark)
-        envelope = self._ledger.load([key])[key]
+        key, owner = StateKey(MARK, mark), StateKey(KEY, account)
+        found = self._ledger.load([key, owner])
+        envelope, holder = found[key], found[owner]
         assert isinstance(envelope, bytes), "a marked token was loaded, so its mark is defined"
-        return open_envelope(envelope, MarkDefinition, self._ledger.network).record.converts_on_redeem == 1
+        definition = open_envelope(envelope, MarkDefinition, self._ledger.network).record
+        return isinstance(holder, RegisteredKey) and definition.converts_for(holder.category)
 
     def _sign(
         self, posting: Posting, inputs: Sequence[TokenId], outputs: tuple[Token, ...], signer: Signer

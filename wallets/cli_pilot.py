@@ -83,13 +83,20 @@ def pilot_list(as_json: bool) -> int:
     metavar="RULE",
     help="Leave a rule out, such as mark.meal.goods; repeatable.",
 )
+@click.option(
+    "--without-each",
+    "each",
+    is_flag=True,
+    help="Once without each rule that a step names, at the quick size: is it that rule?",
+)
+@click.option("--full", is_flag=True, help="With --without-each: the full size.")
 @click.option("--all", "everything", is_flag=True, help="Every pilot of `tenge pilot list`, side by side.")
 @click.option(
     "--workers",
     type=click.IntRange(min=1, max=64),
     default=2,
     show_default=True,
-    help="Processes for --all.",
+    help="Processes for --all and --without-each.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON, and nothing else.")
 @refusals
@@ -102,6 +109,8 @@ def pilot_run(
     resume: Path | None,
     quick: bool,
     off: tuple[str, ...],
+    each: bool,
+    full: bool,
     everything: bool,
     workers: int,
     as_json: bool,
@@ -109,13 +118,15 @@ def pilot_run(
     """Play the pilot NAME (or a script file) and check every expectation.
 
     Ctrl-C or a kill loses nothing: go on with --resume; with --all, by naming the same --out again. Without a rule, the
-    steps that it refuses are expected to be accepted, and you see what the rule is for.
+    steps that it refuses are expected to be accepted, and you see what the rule is for. --without-each tries that for
+    every rule that a step names; exit 1 when a step is refused all the same.
 
     \b
     Examples:
       tenge pilot run school-meals
       tenge pilot run school-meals --set pupils=37 --set days=3 --out build/small
       tenge pilot run --resume build/small
+      tenge pilot run food-voucher --without-each
       tenge pilot run --all --quick --out build/all
     """
     from wallets.pilot import command
@@ -126,6 +137,10 @@ def pilot_run(
         raise click.UsageError("A run goes on with the settings it began with.")
     if everything and (settings or store or off):
         raise click.UsageError("--all plays every pilot with its own settings, each in its own folder.")
+    if (each and (store or off or name is None)) or (full and not each) or (full and quick):
+        raise click.UsageError("--without-each takes a pilot, --set, --full, --seed, --workers and --out.")
+    if each:
+        return _without_each(str(name), seed, settings, not full, out, workers, as_json)
     if everything:
         folder, results = command.play_all(seed, quick, out, workers)
         ok = all(result.ok for result in results)
@@ -142,6 +157,31 @@ def pilot_run(
         for line in command.summary(finished, program()):
             click.echo(line)
     return OK if finished.ok else FAILED
+
+
+def _without_each(
+    name: str,
+    seed: int,
+    settings: tuple[str, ...],
+    quick: bool,
+    out: Path | None,
+    workers: int,
+    as_json: bool,
+) -> int:
+    """A run without each named rule: the table, and whether every attempt was accepted."""
+    from dataclasses import asdict
+
+    from wallets.pilot import command, without
+
+    folder, found, problems = command.play_without_each(name, seed, settings, quick, out, workers)
+    ok = not problems and all(row.accepted for row in found)
+    if as_json:
+        rows = [asdict(row) for row in found]
+        print_json({"folder": folder.as_posix(), "ok": ok, "attempts": rows, "problems": problems})
+    else:
+        for line in [*without.table(found), *problems]:
+            click.echo(line)
+    return OK if ok else FAILED
 
 
 @pilot.command("check")

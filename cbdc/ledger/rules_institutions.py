@@ -177,13 +177,16 @@ def decide_settle(case: Case, record: SettleOffline) -> None:
         if holder.category == source:
             check_kept(case, mark, [token])
         else:
-            _check_settled_mark(case, record.kind, mark, token)
+            _check_settled_mark(case, record.kind, mark, token, holder)
     check_places(case, SETTLE_PLACES[record.kind])
     case.draft.once(record.fact, case.transaction.id, "E_FACT_USED")
 
 
-def _check_settled_mark(case: Case, kind: int, mark: bytes, token: Token) -> None:
-    """Which mark an output has that leaves the place its money came from."""
+def _check_settled_mark(case: Case, kind: int, mark: bytes, token: Token, holder: RegisteredKey) -> None:
+    """Which mark an output has that leaves the place its money came from.
+
+    Only who may free the mark redeems it as free money: a voucher taken offline and home again is still a voucher.
+    """
     if kind == SETTLE_LOSS:
         # The reserve is free money; in a marked note's escrow it stands for marked money.
         if token.mark:
@@ -191,7 +194,8 @@ def _check_settled_mark(case: Case, kind: int, mark: bytes, token: Token) -> Non
     elif kind == SETTLE_RECOVER:
         check_kept(case, b"", [token])
     else:
-        drops = kind == SETTLE_REDEEM and bool(mark) and definition_of(case, mark).converts_on_redeem == 1
+        redeemed = kind == SETTLE_REDEEM and bool(mark)
+        drops = redeemed and definition_of(case, mark).converts_for(holder.category)
         check_kept(case, b"" if drops else mark, [token])
 
 

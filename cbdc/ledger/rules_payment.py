@@ -45,7 +45,8 @@ def decide_load(case: Case, record: LoadOffline) -> None:
     check_kept(case, mark)
     if mark:
         definition = definition_of(case, mark)
-        check([judge_offline(definition), judge_time(definition, case.now)])
+        loader = case.draft.spent[0][2].category
+        check([judge_offline(definition, loader), judge_time(definition, case.now)])
     check_places(case, "LoadOffline")
     categories = [holder.category for _, holder in case.draft.created]
     notes = load_notes(categories)

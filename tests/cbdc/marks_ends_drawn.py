@@ -113,8 +113,11 @@ def _move(program: "Program", kind: str, coin: Coin, inputs: list[Any], part: in
         return Move(kind, inputs, [Coin(part, "escrow", mark)], {"settle"})
     if kind == "recover":
         return Move(kind, inputs, [Coin(part, "reserve", "")], {"settle"})
-    drops = kind == "redeem" and rule is not None and rule.converts
-    return Move(kind, inputs, [Coin(part, random.choice(KEYS), "" if drops else coin.mark)], {"settle"})
+    payee = random.choice(KEYS)
+    drops = kind == "redeem" and rule is not None and rule.converts and model.category(payee) in rule.release
+    if random.random() < 0.1:
+        drops = not drops
+    return Move(kind, inputs, [Coin(part, payee, "" if drops else coin.mark)], {"settle"})
 
 
 def _said(program: "Program", register: str, coin: Coin, amount: int) -> dict[str, Any]:

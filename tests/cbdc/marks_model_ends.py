@@ -173,6 +173,8 @@ class WholeModel(Model):
             rule = self.rules[mark]
             alone = all(self._alone(clause, rule.converts) for clause in rule.clauses)
             self.need(rule.hops and alone and rule.start <= now <= rule.end, "stays online")
+            frees = rule.converts and self.category(spent[0].key) in rule.release
+            self.need(not frees, "who frees it releases it online")
         self._places(spent, move.outputs, (0,), (ESCROW,), one_holder=True)
         notes = [self.category(coin.key) == ESCROW for coin in move.outputs]
         self.need(notes[0] and sorted(notes, reverse=True) == notes, "notes first")
@@ -195,7 +197,9 @@ class WholeModel(Model):
             elif move.kind == "recover":
                 self.need(not coin.mark, "recovered free")
             else:
-                drops = move.kind == "redeem" and bool(mark) and self.rules[mark].converts
+                rule = self.rules.get(mark)
+                frees = rule is not None and rule.converts and self.category(coin.key) in rule.release
+                drops = move.kind == "redeem" and frees
                 self.need(coin.mark == ("" if drops else mark), "comes home otherwise")
         goes = {"redeem": (0, ESCROW), "refund": (0, ESCROW)}
         receivers = goes.get(move.kind, (ESCROW, RESERVE))

@@ -278,6 +278,8 @@ class Model:
         mark = one_mark(spent)
         need(all(token.mark == mark for token in out), "E_MARK_DROPPED")
         if mark:
+            frees = self.marks[mark].converts_on_redeem and self.marks[mark].release_categories
+            need(self.holders[spent[0][0]].category not in (frees or ()), "E_MARK_OFFLINE")
             need(self.marks[mark].max_hops, "E_MARK_OFFLINE")
             need(self.marks[mark].valid_from <= now <= self.marks[mark].valid_until, "E_MARK_TIME")
         self._own(spent, out, ("wallets",), ("escrow",))
@@ -300,7 +302,7 @@ class Model:
             elif r.kind == 2:
                 need(not token.mark or token.mark in self.marks, "E_MARK_UNKNOWN")
             else:
-                drops = r.kind == 3 or (r.kind == 1 and mark and self.marks[mark].converts_on_redeem)
+                drops = r.kind == 3 or (r.kind == 1 and mark and self._frees(mark, token))
                 need(token.mark == (b"" if drops else mark), "E_MARK_DROPPED")
         lines = {self.holders[kid].line for kid, _, _ in spent}
         need(lines == {source}, "E_CATEGORY_LEDGER")
@@ -343,6 +345,13 @@ class Model:
 
     def _line(self, token: Token) -> str:
         return self._holder(token).line
+
+    def _frees(self, mark: bytes, token: Token) -> bool:
+        definition = self.marks[mark]
+        return (
+            bool(definition.converts_on_redeem)
+            and self._holder(token).category in definition.release_categories
+        )
 
     def _learned(self, r: Any, spent: Any) -> dict[bytes, MarkDefinition]:
         if not r.definition:

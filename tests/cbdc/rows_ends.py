@@ -352,6 +352,13 @@ def mark_asks_for_what_no_receiver_knows(s: Scene) -> SignedTransaction:
     return s.sign(LoadOffline(s.nonce(), (s.tokens["licensed"],), outputs, fixed_bytes("device"), 1), "pupil")
 
 
+@ROWS("LoadOffline", "E_MARK_OFFLINE")
+def who_may_free_it_takes_none_along(s: Scene) -> SignedTransaction:
+    outputs = (s.out("escrow", 200_000, s.meals),)
+    record = LoadOffline(s.nonce(), (s.tokens["supplier"],), outputs, fixed_bytes("device"), 1)
+    return s.sign(record, "supplier")
+
+
 @ROWS("LoadOffline")
 def mark_whose_caps_a_receiver_knows(s: Scene) -> SignedTransaction:
     definition = s.definition("capped", clauses=(Cap("cap", (), (), 5),))

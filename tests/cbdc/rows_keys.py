@@ -106,6 +106,16 @@ def mark_must_drop_where_it_converts(s: Scene) -> SignedTransaction:
     return settle(s, SETTLE_REDEEM, "escrow_meals", [s.out("supplier", HELD["escrow_meals"], s.meals)])
 
 
+@ROWS("SettleOffline")
+def mark_comes_home_to_who_may_not_free_it(s: Scene) -> SignedTransaction:
+    return settle(s, SETTLE_REDEEM, "escrow_meals", [s.out("pupil", HELD["escrow_meals"], s.meals)])
+
+
+@ROWS("SettleOffline", "E_MARK_DROPPED")
+def a_load_and_a_redemption_free_no_voucher(s: Scene) -> SignedTransaction:
+    return settle(s, SETTLE_REDEEM, "escrow_meals", [s.out("pupil", HELD["escrow_meals"])])
+
+
 @ROWS("SettleOffline", "E_MARK_DROPPED")
 def rest_in_escrow_keeps_its_mark(s: Scene) -> SignedTransaction:
     outputs = [s.out("supplier", 1), s.out("escrow", HELD["escrow_meals"] - 1)]

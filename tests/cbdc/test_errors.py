@@ -66,3 +66,18 @@ def test_an_unknown_code_is_an_answer_not_understood() -> None:
 def test_a_language_without_words_falls_back_to_english() -> None:
     assert catalogue("xx") == catalogue("en")
     assert set(catalogue("kk")) == set(catalogue("ru")) == set(catalogue("en"))
+
+
+def test_sentences_tell_moments_as_dates_and_categories_by_name() -> None:
+    late = Refused("E_MARK_TIME", mark="meal", valid_from=1_769_972_400, valid_until=253_402_300_799, now=0)
+    assert "from 2026-02-02 00:00:00 to ∞; it is 1970-01-01 05:00:00" in late.sentence()
+    assert late.facts["now"] == 0
+    edge = Refused("E_MARK_EDGE", mark="meal", payer=3, payee=99)
+    assert edge.sentence() == "Money marked meal may not go from pupils to 99."
+    assert "«ученики»" in edge.sentence("ru")
+    assert "«оқушылар»" in edge.sentence("kk")
+
+
+def test_what_is_no_moment_is_shown_as_it_is() -> None:
+    assert "from soon to {valid_until_date}" in Refused("E_MARK_TIME", valid_from="soon").sentence()
+    assert "it is -20000" in Refused("E_MARK_TIME", now=-20_000).sentence()

@@ -140,11 +140,35 @@ def pilot_facts(argument: str) -> str:
     return "\n".join([*lines, "", sources])
 
 
+def pilot_flows(argument: str) -> str:
+    """Flow by flow: what the source says, what the script shows, what is assumed in it."""
+    parts = []
+    for name in script.built_in():
+        one = script.load(name)
+        known = [
+            f"`{row.name}` ({quantities.GRADES[row.grade]})" for row in one.parameters if row.grade != "A"
+        ]
+        assumed = [f"`{row.name}`" for row in one.parameters if row.grade == "A"]
+        rules = {step.rule for step in one.steps if step.rule}
+        refused = sum(1 for row in _table(name).get("step", []) if "refused" in row)
+        parts += [
+            f"### [{name}]({name}.md): {one.title}",
+            "",
+            f"- **The source says:** {one.source}",
+            f"- **The script shows:** {one.summary} Attempts it refuses: {refused}, by {len(rules)} named rules.",
+            f"- **Known figures:** {', '.join(known) or 'none'}.",
+            f"- **Assumed:** the parameters {', '.join(assumed) or 'none'}; and not real: {'; '.join(one.simulated)}.",
+            "",
+        ]
+    return "\n".join(parts).rstrip()
+
+
 MAKERS: Mapping[str, Callable[[str], str]] = {
     "pilot-parameters": pilot_parameters,
     "pilot-derived": pilot_derived,
     "pilot-expectations": pilot_expectations,
     "pilot-attempts": pilot_attempts,
+    "pilot-flows": pilot_flows,
     "pilot-form": pilot_form,
     "pilot-section": pilot_section,
     "pilot-verbs": pilot_verbs,

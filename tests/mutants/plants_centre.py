@@ -302,7 +302,9 @@ BOOKS = Field(
         (
             "marked-money-redeemed-with-its-mark",
             "A canteen redeems and gets money that it cannot use.",
-            'kept = b"" if posting.kind == SETTLE_REDEEM and self._converts(mark) else mark',
+            (
+                'kept = b"" if posting.kind == SETTLE_REDEEM and self._converts(mark, posting.account) else mark'
+            ),
             "kept = mark",
         ),
         (

@@ -293,8 +293,14 @@ GUARDS = Field(
         (
             "refund-drops-the-mark",
             "Meal money goes offline, is never spent, and comes back free.",
-            "        drops = kind == SETTLE_REDEEM and bool(mark) and",
-            "        drops = bool(mark) and",
+            "        redeemed = kind == SETTLE_REDEEM and bool(mark)",
+            "        redeemed = bool(mark)",
+        ),
+        (
+            "anybody-redeems-marked-money-free",
+            "Meal money goes offline, comes home to its pupil, and is free.",
+            "        drops = redeemed and definition_of(case, mark).converts_for(holder.category)",
+            "        drops = redeemed and definition_of(case, mark).converts_on_redeem == 1",
         ),
     ),
 )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cbdc.errors import Refused, TengeError
-from cbdc.token import CANTEEN, MERCHANT, PUPIL
+from cbdc.token import CANTEEN, MERCHANT, PUPIL, SUPPLIER
 from offline.archive import MemoryArchive
 from offline.authority import purpose_row
 from offline.batch import make_batch
@@ -160,7 +160,7 @@ def test_a_double_spender_is_revoked_at_once_and_everybody_honest_is_paid() -> N
 
 def test_marked_money_keeps_its_rule_offline_and_converts_at_home() -> None:
     desk = Desk(reserve_tiyn=RESERVE)
-    definition = desk.definition()
+    definition = desk.definition(release_categories=(CANTEEN, SUPPLIER))
     desk.centre.publish(b"meals", purposes=[purpose_row(definition.record)])
     desk.join("pupil", category=PUPIL)
     desk.join("canteen", category=CANTEEN)
@@ -175,6 +175,10 @@ def test_marked_money_keeps_its_rule_offline_and_converts_at_home() -> None:
     assert [(token.amount_tiyn, token.mark) for _, token in desk.ledger.owned(desk.kid("canteen"))] == [
         (400, b"")
     ]
+    desk.send_home("pupil")
+    desk.sync("pupil")
+    home = [(token.amount_tiyn, token.mark) for _, token in desk.ledger.owned(desk.kid("pupil"))]
+    assert home == [(600, definition.oid)], "a voucher that went offline and came home is a voucher"
     desk.check()
 
 

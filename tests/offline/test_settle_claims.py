@@ -314,7 +314,7 @@ def test_v10_marked_money_converts_when_it_is_redeemed_and_keeps_its_mark_when_r
     centre = Centre(reserve_tiyn=RESERVE)
     pupil = centre.device("pupil", category=3)
     canteen = centre.device("canteen", category=4)
-    definition = centre.definition()
+    definition = centre.definition(release_categories=(4, 5))
     centre.mark(definition, ("pupil", 1_000))
     (note,) = centre.load_notes("pupil", 1_000, mark=definition.oid)
     assert (note.record.purpose, note.record.max_hops) == (7, 2)

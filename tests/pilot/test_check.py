@@ -279,6 +279,10 @@ def test_what_only_follows_is_not_told() -> None:
             "[[parameter]]\nname = 'p'\ndefault = 1\ngrade = 'A'\nnote = 'the National Bank says so'",
             "p is an assumption, but its note sounds like a published figure",
         ),
+        (
+            step("pay", who="person", to="person", amount=1, refused="E_MARK_EDGE"),
+            "nothing tells which rule refuses it",
+        ),
         ("[[distribution]]\nname = 'd'\nkind = 'uniform'\nlow = 1\nhigh = 2\ngrade = 'A'", "d has no note"),
     ],
 )
@@ -294,6 +298,8 @@ def test_warnings(part: str, warning: str) -> None:
         expect("offline.hops_max", 2),
         expect("wallets.person_tiyn", "tenge(people)"),
         step("buy", who="person", amount=1, when="i == 1"),
+        step("buy", who="person", amount=1, refused="E_FUNDS"),
+        step("buy", who="person", amount=1, refused="E_MARK_EDGE", rule=""),
         "[[parameter]]\nname = 'p'\nfact = 'domain.mci_2026'",
         "[[parameter]]\nname = 'p'\ndefault = 1\ngrade = 'A'\nnote = 'not published by the National Bank: assumption'",
     ],

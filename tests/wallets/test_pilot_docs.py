@@ -97,6 +97,15 @@ def test_every_kind_of_rule_is_told_with_its_keys() -> None:
         assert told[kind] == rule_keys(function), kind
 
 
+def test_every_kind_of_rule_tells_its_codes() -> None:
+    section = TEXT.split("\n## Rules of a mark\n", 1)[1].split("\n## ", 1)[0]
+    told = {}
+    for kind, cell in re.findall(r"^\| `(\w+)` \| .* \| ([^|]+) \|$", section, re.MULTILINE):
+        sides = [tuple(re.findall(r"`(E_\w+)`", side)) for side in cell.split(" / ")]
+        told[kind] = (sides[0], sides[1] if len(sides) > 1 else ())
+    assert told == mark_rules.REFUSES
+
+
 def rule_keys(function: Any) -> set[str]:
     """The keys that a kind of rule reads, itself or through the helpers of its module."""
     keys: set[str] = set()

@@ -125,6 +125,15 @@ _ANSWERS = (
     ),
     (re.compile(r"bare number"), "Write it over the parameters, so that it holds for other settings too."),
     (re.compile(r"never happens"), "Change its days or its `when`, or take it out."),
+    (
+        re.compile(r"nothing tells which rule"),
+        'Write rule = "mark.MARK.RULE" (or SECTION.RULE) beside refused, or rule = "" when it is on purpose.',
+    ),
+    (
+        re.compile(r"cannot go offline"),
+        'Pay online, or change the mark: "Without a network" in docs/pilots/writing.md tells which rules go along.',
+    ),
+    (re.compile(r"a rule of kind \w+ refuses as"), "Take one of those codes, or name another rule."),
     (re.compile(r"nothing is refused"), "Add steps that try what the rules forbid, with refused and rule."),
     (re.compile(r"nothing is expected"), "Add [[expect]] rows: what must be true at the end?"),
 )

@@ -73,7 +73,10 @@ def _unreadable(file: str, data: bytes, problem: str) -> Finding:
     if position and not position[1]:
         line = data.count(b"\n") + 1
     said = _POSITION.sub("", problem).strip()
-    todo = 'Mend this first: a file that is no TOML cannot be looked at further. Texts stand in "quotes".'
+    todo = (
+        "Mend this first: a file that is no TOML cannot be looked at further. "
+        'Texts, and expressions with names, stand in "quotes".'
+    )
     return Finding(file, line, column, "the file", said, todo)
 
 
@@ -116,6 +119,20 @@ def _spoken(row: Mapping[str, Any], problem: str) -> list[str]:
     return named + [key for key, value in row.items() if isinstance(value, str) and value and value in words]
 
 
+def _facts_asked(value: Any, register: object) -> set[str]:
+    """Every fact that something in a script asks of a register: by the keys register and fact, or in a row of parts."""
+    match value:
+        case {"register": asked, "fact": str(fact)} if asked == register:
+            return {fact}
+        case [asked, str(fact), _, _] if asked == register:
+            return {fact}
+        case dict():
+            return {fact for inner in value.values() for fact in _facts_asked(inner, register)}
+        case list():
+            return {fact for inner in value for fact in _facts_asked(inner, register)}
+    return set()
+
+
 class _Reading:
     """Reads a script over and over, each time without what was wrong the time before."""
 
@@ -131,6 +148,7 @@ class _Reading:
 
     def read(self) -> Script | None:
         """The script without its mistakes, which are noted; None when too little of it is left."""
+        self._facts_of_registers()
         for _ in range(ROUNDS):
             with collecting() as noted:
                 try:
@@ -150,6 +168,16 @@ class _Reading:
             self._note(noted)
             return script
         return None
+
+    def _facts_of_registers(self) -> None:
+        """Facts that are no list are noted, and taken for those that rules and steps ask of the register."""
+        rows = self.table.get("register")
+        for number, row in enumerate(rows if isinstance(rows, list) else [], start=1):
+            if isinstance(row, dict) and "facts" in row and not isinstance(row["facts"], list):
+                self.mistakes.append(
+                    Mistake(f"[[register]] number {number}", "facts", "facts must be a list")
+                )
+                row["facts"] = sorted(_facts_asked(self.table, row.get("name")))
 
     def _note(self, noted: Iterable[Mistake]) -> None:
         known = set(self.mistakes)

@@ -9,7 +9,7 @@ from rich.console import Console
 from cbdc.errors import Refused
 from cbdc.money import format_tenge
 from cbdc.ports import checkpoint_from_environment
-from wallets.pilot import fleet, progress, runner
+from wallets.pilot import fleet, progress, runner, without
 from wallets.pilot.script import built_in, load, quick_settings
 
 
@@ -80,6 +80,31 @@ def play_all(seed: int, quick: bool, out: Path | None, workers: int) -> tuple[Pa
     return folder, play_fleet(folder, all_jobs(seed, quick), workers, command)
 
 
+def play_without_each(
+    name: str, seed: int, settings: Sequence[str], quick: bool, out: Path | None, workers: int
+) -> tuple[Path, list[without.Attempt], list[str]]:
+    """Play a pilot once without each rule that a step names; every attempt, and why a run could not be played.
+
+    Raises E_RULES_NONE when no step names a rule, and what `script.load` and `play_all` raise.
+    """
+    chosen = {**(quick_settings(name) if quick else {}), **read_settings(settings)}
+    script = load(name, chosen, seed)
+    rules = without.named_rules(script)
+    if not rules:
+        raise Refused("E_RULES_NONE", pilot=script.name)
+    folder = out or Path("build") / f"{script.name}-without-each-{seed}"
+    if out is None and folder.exists():
+        raise Refused("E_RUN_EXISTS", folder=folder.as_posix())
+    jobs = [
+        # The setting up is the first that is done, so the step with number n is the one after n + 1 others.
+        fleet.Job(rule, name, seed, chosen, last + 2, script.sha256, (rule,))
+        for rule, last in rules.items()
+    ]
+    results = play_fleet(folder, jobs, workers, f"the same command, with --out {folder.as_posix()}")
+    found = [row for result in results if not result.problem for row in without.attempts(folder / result.key)]
+    return folder, found, [f"without {row.key}: {row.problem}" for row in results if row.problem]
+
+
 def play_fleet(folder: Path, jobs: Sequence[fleet.Job], workers: int, command: str) -> list[fleet.Result]:
     """Play a fleet with its bars; `command` is how to go on after Ctrl-C."""
     console = Console(stderr=True)
@@ -130,6 +155,10 @@ def summary(finished: runner.Finished, program: str = "tenge") -> Iterator[str]:
     report = finished.report
     supply, offline = report["supply"], report["offline"]
     yield f"{report['title']} (seed {report['seed']})"
+    tried = without.attempts(finished.folder) if report["off"] else []
+    yield from (f"  {line}" for line in without.lines(tried))
+    if tried:
+        yield "  what else changed:"
     outstanding = supply["issued_tiyn"] - supply["redeemed_tiyn"]
     yield (
         f"  issued {format_tenge(supply['issued_tiyn'])}, redeemed {format_tenge(supply['redeemed_tiyn'])},"
@@ -149,4 +178,5 @@ def summary(finished: runner.Finished, program: str = "tenge") -> Iterator[str]:
         if not row["ok"]:
             yield f"  NOT MET: {row['name']}: expected {row['expected']}, found {row['actual']}"
     yield f"  report: {(finished.folder / 'report.html').as_posix()}"
-    yield f"  next:   {program} audit {finished.folder.as_posix()}"
+    todo = "audit" if finished.ok else "explain refused --run"
+    yield f"  next:   {program} {todo} {finished.folder.as_posix()}"

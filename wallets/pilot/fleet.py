@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -20,7 +21,7 @@ from typing import Any
 
 from cbdc.errors import Refused, TengeError
 from cbdc.ports import no_checkpoint, stopwatch
-from wallets.pilot import runner
+from wallets.pilot import runner, without
 from wallets.pilot.folder import RunFolder, canonical_json, read_run, write_atomic
 
 FLEET = "fleet.json"
@@ -30,7 +31,10 @@ _FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run that is asked for. `key` is its name in the fleet and the name of its folder; `steps` its length."""
+    """One run that is asked for. `key` is its name in the fleet and the name of its folder; `steps` its length.
+
+    A run without the rules `off` is stopped after `steps`: what is behind them does not matter there.
+    """
 
     key: str
     pilot: str
@@ -38,6 +42,7 @@ class Job:
     settings: Mapping[str, str]
     steps: int
     script_sha256: str
+    off: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,10 @@ class News:
     result: Result | None = None
 
 
+class _Enough(Exception):
+    """The steps that were asked for are played."""
+
+
 Teller = Callable[[News], None]
 
 
@@ -90,7 +99,7 @@ def run_fleet(folder: Path, jobs: Sequence[Job], workers: int, tell: Teller) -> 
 
 
 def _asked(jobs: Sequence[Job]) -> dict[str, Any]:
-    return {job.key: {**asdict(job), "settings": dict(job.settings)} for job in jobs}
+    return {job.key: {**asdict(job), "settings": dict(job.settings), "off": list(job.off)} for job in jobs}
 
 
 def _begin(folder: Path, jobs: Sequence[Job]) -> dict[str, Result]:
@@ -198,6 +207,8 @@ def _work(job: Job, path: str, parent: Connection) -> None:
 
 
 def _result(job: Job, path: Path, progress: runner.Progress) -> Result:
+    if job.off:
+        return _attempts(job, path, progress)
     finished = begin_or_go_on(job, path, progress)
     folder = RunFolder.open(path, no_checkpoint)
     try:
@@ -209,9 +220,26 @@ def _result(job: Job, path: Path, progress: runner.Progress) -> Result:
         key=job.key,
         met=sum(1 for row in rows if row["ok"]),
         expectations=len(rows),
-        refused=sum(event["refusals"].get(event["refused_as"], 0) for event in events),
+        refused=sum(
+            event["refusals"].get(event["refused_as"], 0) - sum(event.get("refused_by_others", {}).values())
+            for event in events
+        ),
         to_be_refused=sum(event["tries"] for event in events),
     )
+
+
+def _attempts(job: Job, path: Path, progress: runner.Progress) -> Result:
+    """Play a run without some rules up to the last step that they would refuse."""
+
+    def until(done: int, of: int, text: str) -> None:
+        progress(done, job.steps, text)
+        if done >= job.steps:
+            raise _Enough
+
+    with suppress(_Enough):
+        begin_or_go_on(job, path, until)
+    rows = without.attempts(path)
+    return Result(job.key, met=sum(1 for row in rows if row.accepted), expectations=len(rows))
 
 
 def begin_or_go_on(job: Job, path: Path, progress: runner.Progress) -> runner.Finished:
@@ -220,9 +248,9 @@ def begin_or_go_on(job: Job, path: Path, progress: runner.Progress) -> runner.Fi
         # Killed before the question was written: only the copy of the script can be there.
         for name in ("script.toml", "script.toml.new", "run.json.new"):
             (path / name).unlink(missing_ok=True)
-        return runner.run(job.pilot, path, job.seed, job.settings, progress=progress)
+        return runner.run(job.pilot, path, job.seed, job.settings, progress=progress, off=job.off)
     asked, _ = read_run(path)
     found = (asked["script_sha256"], asked["seed"], asked["settings"], asked["off"])
-    if found != (job.script_sha256, job.seed, dict(job.settings), []):
+    if found != (job.script_sha256, job.seed, dict(job.settings), list(job.off)):
         raise Refused("E_FLEET_OTHER", folder=path.name)
     return runner.resume(path, progress=progress)

@@ -144,8 +144,14 @@ SECTIONS: dict[str, Section] = {
             "purpose": Key(NUMBER, "the number of the purpose, on every token", True),
             "max_hops": Key(NUMBER, "how often it may change hands offline before a sync; 0: not offline"),
             "first_day": Key(NUMBER, "the first day on which it may be paid"),
-            "release": Key(LIST, "categories that may free it", choices=_CATEGORIES),
-            "converts_on_redeem": Key(NUMBER, "1: it becomes free when such a holder redeems"),
+            "release": Key(
+                LIST,
+                "categories that may free it, beside the payers of its rules `release`",
+                choices=_CATEGORIES,
+            ),
+            "converts_on_redeem": Key(
+                NUMBER, "1: free when a holder that may `release` it redeems notes it was paid"
+            ),
             "person_to_person": Key(NUMBER, "1: people may pass it to each other"),
         },
         inside={
@@ -203,7 +209,9 @@ SECTIONS: dict[str, Section] = {
             "at": Key(TIME, "when; without it 09:00"),
             "do": Key(TEXT, "the verb", True),
             "refused": Key(TEXT, "the code with which every try must be refused"),
-            "rule": Key(TEXT, "the rule of the script that refuses it: mark.MARK.NAME"),
+            "rule": Key(
+                TEXT, "the rule of the script that refuses it: mark.MARK.NAME; empty: none alone, on purpose"
+            ),
             "milestone": Key(TEXT, "a name for this moment, for the report"),
             "since": Key(TEXT, "the milestone from which its days are counted; without it the first day"),
             "text": Key(TEXT, "what happens, in one sentence, for the report"),

@@ -27,6 +27,28 @@ ABOUT = {"payer": clause.PAYER, "payee": clause.PAYEE, "pair": clause.PAIR}
 WHOSE = {**ABOUT, "all": clause.ALL}
 PERIODS = {name: number for number, name in clause.PERIOD_NAMES.items()}
 NO_LAST_DAY = -1
+# The codes with which a rule of a kind refuses a payment or a release: online, and device to device. Kinds without a
+# code offline keep their money from going there (E_MARK_OFFLINE), or ask nothing of a payment.
+_BASKET = "E_MARK_BASKET"
+REFUSES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "pays": (("E_MARK_EDGE",), ("E_CATEGORY", "E_CATEGORY_IN")),
+    # Notes of a mark end with its last day, so a device has none to pay with.
+    "until": (("E_MARK_TIME",), ("E_COINS", "E_PURPOSE_TIME")),
+    "cap": (("E_MARK_CAP",), ("E_PURPOSE_CAP",)),
+    "evidence": (("E_MARK_EVIDENCE",), ()),
+    "listed": (("E_MARK_LISTED",), ()),
+    "document": (("E_MARK_DOCUMENT", "E_MARK_DOCUMENT_SUM", "E_MARK_DOCUMENT_LINES", _BASKET), ()),
+    "goods": (("E_MARK_GOODS", _BASKET), ()),
+    "prices": (("E_MARK_PRICE", _BASKET), ()),
+    "estimate": (("E_MARK_ESTIMATE", "E_MARK_ESTIMATE_SUM", _BASKET), ()),
+    "most": (("E_MARK_CAP",), ("E_PURPOSE_CAP",)),
+    "period": (("E_MARK_PERIOD",), ()),
+    "window": (("E_MARK_TIME",), ("E_PURPOSE_TIME",)),
+    "share": ((), ()),
+    "drops": ((), ()),
+    "marks": ((), ()),
+    "release": (("E_MARK_RELEASE_SUM",), ()),
+}
 _EVERYBODY = tuple(sorted(CATEGORIES.values()))
 Edges = tuple[tuple[int, tuple[int, ...]], ...]
 _OPEN: Edges = tuple((payer, _EVERYBODY) for payer in _EVERYBODY)
@@ -52,6 +74,15 @@ class Rule:
     payers: tuple[int, ...]
     payees: tuple[int, ...]
     values: Mapping[str, Any]
+
+    def covers(self, payer: int, payee: int) -> bool:
+        """Whether a payment between these categories is in its scope, as for the clause that it becomes."""
+        return clauses.Drops(self.name, self.payers, self.payees).covers(payer, payee)
+
+    @property
+    def asks_lines(self) -> bool:
+        """Whether it judges what is paid for."""
+        return self.kind in ("goods", "prices", "estimate") or bool(self.values.get("same_lines"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +184,8 @@ def _positive(reader: Reader, key: str, names: Mapping[str, int]) -> int:
 def _choice(reader: Reader, key: str, choices: Mapping[str, int], default: str) -> int:
     word = reader.text(key, default)
     if word not in choices:
-        raise reader.wrong(f"{key} must be one of {', '.join(choices)}")
-    return choices[word]
+        reader.note(key, f"{key} must be one of {', '.join(choices)}")
+    return choices.get(word, choices[default])
 
 
 def _fact(reader: Reader, known: Known) -> tuple[str, str]:

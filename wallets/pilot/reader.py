@@ -59,7 +59,8 @@ def read_table(file: str, data: bytes) -> dict[str, Any]:
         return tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         # ValueError is what decoding, TOML and numbers of thousands of digits have in common.
-        raise Malformed("E_SCRIPT", file=file, place="the file", problem=str(error)) from None
+        hint = "; texts, and expressions with names, stand in quotes" if "Invalid value" in str(error) else ""
+        raise Malformed("E_SCRIPT", file=file, place="the file", problem=f"{error}{hint}") from None
 
 
 def rows_of(file: str, table: Mapping[str, Any], section: str) -> list[tuple[int, Any]]:
@@ -78,17 +79,13 @@ def _rules(table: Mapping[str, Any], path: str) -> tuple[list[Any], int]:
     `mark.meal.goods` is the rule `goods` of the row of `[[mark]]` whose name is `meal`; `corridor.cap` the rule `cap`
     of the table `[corridor]`. Rules stand under the key `rule` of their row, each with a name.
     """
-    section, *names = path.split(".")
-    owner = table.get(section)
-    if len(names) == 2 and isinstance(owner, list):
-        owner = next((row for row in owner if isinstance(row, dict) and row.get("name") == names[0]), None)
-    elif len(names) != 1:
-        owner = None
+    owner = _owner(table, path)
     rules = owner.get("rule") if isinstance(owner, dict) else None
     if not isinstance(rules, list):
         return [], -1
+    name = path.rpartition(".")[2]
     places = [
-        place for place, rule in enumerate(rules) if isinstance(rule, dict) and rule.get("name") == names[-1]
+        place for place, rule in enumerate(rules) if isinstance(rule, dict) and rule.get("name") == name
     ]
     return rules, places[0] if places else -1
 
@@ -98,15 +95,38 @@ def has_rule(table: Mapping[str, Any], path: str) -> bool:
     return _rules(table, path)[1] >= 0
 
 
+def rule_at(table: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """The rule that `path` names, as it stands in the script; empty when there is none."""
+    rules, place = _rules(table, path)
+    found = rules[place] if place >= 0 else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _owner(table: Mapping[str, Any], path: str) -> Any:
+    """The row or table whose rule `path` names: None when there is none."""
+    section, *names = path.split(".")
+    owner = table.get(section)
+    if len(names) == 2 and isinstance(owner, list):
+        return next((row for row in owner if isinstance(row, dict) and row.get("name") == names[0]), None)
+    return owner if len(names) == 1 else None
+
+
 def switch_off(file: str, table: dict[str, Any], path: str) -> None:
     """Leave the rule that `path` names out of the script; E_SCRIPT when there is none.
 
-    Steps that name it keep their text: they are the ones that are now expected to be accepted.
+    The payers of a rule `release` may then free money without documents. Steps that name it keep their text: they are
+    the ones that are now expected to be accepted.
     """
     rules, place = _rules(table, path)
     if place < 0:
         raise Malformed("E_SCRIPT", file=file, place=path[:MAX_NAME], problem="there is no such rule")
-    del rules[place]
+    rule = rules.pop(place)
+    if rule.get("kind") == "release" and path.startswith("mark."):
+        # Without its documents the release is free; who may ask for it stays.
+        mark = _owner(table, path)
+        before, payers = mark.get("release", []), rule.get("payers", [])
+        if isinstance(before, list) and isinstance(payers, list):
+            mark["release"] = [*before, *(payer for payer in payers if payer not in before)]
     for step in table.get("step", []):
         if isinstance(step, dict) and step.get("rule") == path:
             step.pop("rule")
@@ -127,8 +147,8 @@ class Reader:
         """The refusal that names this place."""
         return Malformed("E_SCRIPT", file=self.file, place=self.place, problem=problem)
 
-    def _note(self, key: str, problem: str) -> None:
-        """Refuse, or note the mistake and go on."""
+    def note(self, key: str, problem: str) -> None:
+        """Refuse, or note the mistake of a key and go on."""
         noted = _noted.get()
         if noted is None:
             raise self.wrong(problem)
@@ -138,7 +158,7 @@ class Reader:
         """A text."""
         value = self._table.pop(key, default)
         if not isinstance(value, str):
-            self._note(key, f"{key} must be a text" if value is not None else f"{key} is missing")
+            self.note(key, f"{key} must be a text" if value is not None else f"{key} is missing")
             return default or ""
         return value
 
@@ -146,16 +166,16 @@ class Reader:
         """A name in the form of its kind, not `taken` by another row."""
         name = self.text(key)
         if form.fullmatch(name) is None or len(name) > MAX_NAME:
-            self._note(key, f"{name[:MAX_NAME]!r} is no name: small letters and digits, up to {MAX_NAME}")
+            self.note(key, f"{name[:MAX_NAME]!r} is no name: small letters and digits, up to {MAX_NAME}")
         if name in taken:
-            self._note(key, f"the name {name} is taken")
+            self.note(key, f"the name {name} is taken")
         return name
 
     def choice(self, key: str, among: Sequence[str]) -> str:
         """One of these words, the first when it is missing."""
         word = self.text(key, among[0])
         if word not in among:
-            self._note(key, f"{key} must be one of {', '.join(among)}")
+            self.note(key, f"{key} must be one of {', '.join(among)}")
             return among[0]
         return word
 
@@ -165,7 +185,7 @@ class Reader:
         if isinstance(value, bool):
             return int(value)
         if not isinstance(value, str | int):
-            self._note(key, f"{key} must be a number or an expression")
+            self.note(key, f"{key} must be a number or an expression")
             return 1
         return value
 
@@ -178,7 +198,7 @@ class Reader:
         try:
             return evaluate(expression, names)
         except TengeError as error:
-            self._note(key, f"{key}: {error.facts.get('problem', error.code)}")
+            self.note(key, f"{key}: {error.facts.get('problem', error.code)}")
             return 1
 
     def has(self, key: str) -> bool:
@@ -189,7 +209,7 @@ class Reader:
         """A list, empty when it is missing."""
         value = self._table.pop(key, [])
         if not isinstance(value, list):
-            self._note(key, f"{key} must be a list")
+            self.note(key, f"{key} must be a list")
             return []
         return value
 
@@ -202,4 +222,4 @@ class Reader:
         """Refuse a key that nobody read."""
         if self._table:
             unknown = sorted(self._table)
-            self._note(unknown[0], f"unknown: {', '.join(unknown)}")
+            self.note(unknown[0], f"unknown: {', '.join(unknown)}")

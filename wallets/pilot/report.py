@@ -182,8 +182,14 @@ def _step_expectations(events: Sequence[Mapping[str, Any]]) -> list[dict[str, An
         wrong = {code: count for code, count in event.get("refusals", {}).items() if code != wanted}
         if wanted and event["accepted"]:
             wrong["accepted"] = event["accepted"]
-        if wrong:
-            told = ", ".join(f"{count} × {code}" for code, count in sorted(wrong.items()))
+        others = event.get("refused_by_others", {})
+        if wrong or others:
+            named = str(event.get("rule", "")).rpartition(".")[2]
+            tellings = [f"{count} × {code}" for code, count in sorted(wrong.items())]
+            tellings += [
+                f"{count} × refused by rule {rule}, not by {named}" for rule, count in sorted(others.items())
+            ]
+            told = ", ".join(tellings)
             rows.append(
                 {
                     "name": f"day {event['day']}, {event['verb']}: {event['text']}",
@@ -247,7 +253,7 @@ def _steps_refused(code: str, script: Script, events: Sequence[Mapping[str, Any]
     for event in events:
         count = event.get("refusals", {}).get(code, 0)
         if count:
-            meant = event.get("refused_as") == code
+            meant = event.get("refused_as") == code and not event.get("refused_by_others")
             place = (event["verb"], event["who"], event.get("rule", ""), meant, event["text"])
             row = rows.setdefault(place, {**_text(event, script), "count": 0, "first": event["date"]})
             row |= {

@@ -2,8 +2,8 @@
 
 Each step has one moment of virtual time, one id, and one row in the run's folder once it is done. Killed anywhere,
 `resume` reads the finished steps, plays the one that was under way again, and ends with the same report, byte for
-byte. A step that names the code its tries must be refused with fails if one is accepted or refused otherwise; a step
-that names none fails if anything is refused.
+byte. A step that names the code its tries must be refused with fails if one is accepted or refused otherwise, or by
+another rule than the one it names where the refusal says its rule; a step that names none fails if anything is refused.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ from wallets.pilot.folder import RunFolder, canonical_json, read_run, write_atom
 from wallets.pilot.perform import check, facts_of, perform, reports_of, worlds
 from wallets.pilot.play import Outcome, Play
 from wallets.pilot.policy_section import policy_of
-from wallets.pilot.script import Script, Step, parse, read_source
+from wallets.pilot.script import Script, Step, other_rule, parse, read_source
 from wallets.sandbox import Sandbox
 
 Progress = Callable[[int, int, str], None]
@@ -160,7 +160,9 @@ def _remaining(
 
 
 def _event(script: Script, sandbox: Sandbox, step: Step, outcome: Outcome) -> dict[str, Any]:
-    refusals = Counter(error.code for error in outcome.results if error is not None)
+    refused = [error for error in outcome.results if error is not None]
+    others = Counter(other for error in refused if (other := other_rule(step, error)))
+    refusals = Counter(error.code for error in refused)
     return {
         "step": step.number,
         "day": step.day,
@@ -184,6 +186,8 @@ def _event(script: Script, sandbox: Sandbox, step: Step, outcome: Outcome) -> di
         "offline_payments": outcome.offline_payments,
         "hops": outcome.hops,
         "supply": asdict(sandbox.supply()),
+        # Only where it happened: what another rule of the mark refused with the expected code.
+        **({"refused_by_others": dict(sorted(others.items()))} if others else {}),
     }
 
 

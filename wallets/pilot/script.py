@@ -26,7 +26,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from cbdc.errors import Refused, catalogue
+from cbdc.errors import Refused, TengeError, catalogue
 from wallets.cast import DEVICE_TIERS
 from wallets.pilot.mark_rules import Known, Rules, category, read_rules
 from wallets.pilot.quantities import Distribution, Parameter, read_quantities
@@ -108,6 +108,19 @@ class Step:
     rule: str = ""
     milestone: str = ""
     since: str = ""
+
+
+def other_rule(step: Step, error: TengeError) -> str:
+    """The rule that refused in place of the one that the step names, as far as the refusal says its rule; or nothing.
+
+    A clause of a mark says its name. Where money may go, until when and up to which cap stand in the mark's head, and
+    their refusals carry no name: then only the code counts.
+    """
+    section, _, rest = step.rule.partition(".")
+    told = error.facts.get("rule", "")
+    if section != "mark" or error.code != step.refused:
+        return ""
+    return "" if told in ("", rest.rpartition(".")[2]) else str(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +418,8 @@ def _steps(file: str, table: Mapping[str, Any], names: Mapping[str, int]) -> tup
             problem = (
                 f"there is no rule {rule[:MAX_NAME]}" if refused else "a rule is named where one refuses"
             )
-            raise reader.wrong(problem)
+            reader.note("rule", problem)
+            rule = ""
         milestone, since = reader.text("milestone", ""), reader.text("since", "")
         if since and since not in milestones:
             raise reader.wrong(f"there is no milestone {since[:MAX_NAME]} above")

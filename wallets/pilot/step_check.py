@@ -11,6 +11,7 @@ from typing import Any
 
 from cbdc.errors import TengeError, catalogue
 from cbdc.ledger.ledger import Supply
+from cbdc.token import TREASURY_ACCOUNT
 from wallets.pilot import form, perform
 from wallets.pilot.advice import nearest
 from wallets.pilot.expression import evaluate
@@ -24,6 +25,8 @@ _FIXED = {
     *(f"offline.{name}" for name in ("payments", "hops_max", "double_spends", "loss_tiyn")),
     *(f"borne.{name}_tiyn" for name in ("device", "owner", "bank", "reserve")),
 }
+# What a refusal is called that takes lines to come to.
+_LINES = ("_GOODS", "_PRICE", "_ESTIMATE", "_LINES")
 _HOLDINGS = ("wallets", "devices", "deposits")
 
 
@@ -48,7 +51,22 @@ def mistakes(script: Script, table: Mapping[str, Any]) -> Iterator[Mistake]:
                 yield Mistake(place, "", f"{key} is missing: {verb} needs it")
         for key, problem in _expressions(script, row, arguments, known):
             yield Mistake(place, key, problem)
+        if verb == "pay" and "lines" not in arguments:
+            for rule in _ask_lines(script, row):
+                yield Mistake(place, "", f"lines is missing: rule {rule} asks what is paid for")
     yield from _expectations(script, table)
+
+
+def _ask_lines(script: Script, row: Mapping[str, Any]) -> list[str]:
+    """The first rule of the mark that judges the lines of a payment, unless something else is to refuse it."""
+    if row.get("refused") and not any(word in str(row["refused"]) for word in _LINES):
+        return []
+    categories = {cast.name: cast.category for cast in script.cast} | {TREASURY: TREASURY_ACCOUNT}
+    payer, payee = categories.get(str(row.get("who"))), categories.get(str(row.get("to")))
+    rules = next((mark.rules.clauses for mark in script.marks if mark.name == row.get("mark")), ())
+    if payer is None or payee is None:
+        return []
+    return [rule.name for rule in rules if rule.asks_lines and rule.covers(payer, payee)][:1]
 
 
 def members(script: Script, group: object) -> int:
