@@ -123,6 +123,10 @@ def _judgements(
         if isinstance(record, Transfer):
             return tuple(_payments(case, record))
         mark = single_mark(case)
+        crowd = len({identity(holder) for _, _, holder in case.draft.spent}) > 1
+        if crowd and isinstance(record, ReleaseMark):
+            # Refused whoever they are, and so nothing of documents was asked (`cbdc.ledger.judgement.needed`).
+            return ()
         return (_other(case, record, mark, definition_of(case, mark)),) if mark else ()
     except TengeError:
         return ()

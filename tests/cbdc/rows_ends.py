@@ -319,6 +319,15 @@ def one_act_under_two_release_clauses_frees_once(s: Scene) -> SignedTransaction:
     return s.sign(ReleaseMark(s.nonce(), (token,), outputs, (), (PAPER,)), "supplier")
 
 
+@ROWS("ReleaseMark", "E_MARK_RELEASE_HOLDER")
+def two_holders_release_on_one_act(s: Scene) -> SignedTransaction:
+    act(s)
+    definition = retention(s)
+    tokens = s.mark(definition, ("supplier", 5), ("canteen", 5))
+    outputs = (s.out("supplier", 10),)
+    return s.sign(ReleaseMark(s.nonce(), tuple(tokens), outputs, (), (PAPER,)), "supplier", "canteen")
+
+
 @ROWS("ReleaseMark", "E_MARK_RELEASE")
 def holder_that_no_release_clause_names(s: Scene) -> SignedTransaction:
     s.attest("canteen", MONEY, fact_kind=ACT, document=PAPER)
