@@ -122,7 +122,7 @@ def release(s: Scene, wrong: Wrong) -> Made:
     statement = s.statement(s.meals, "supplier", total).encode()
     if "G7" in wrong or "G10" in wrong:
         # The escrow stands where it may not: with a mark whose definition would let it release.
-        odd = s.definition("odd", release_categories=(4, 5, 202), edges=((201, (5,)),))
+        odd = s.definition("odd", release_categories=(4, 5, 202), edges=((201, (5,)),), converts_on_redeem=0)
         marked = s.mark(odd, ("supplier", total), ("supplier", total))
         token = marked[0]
         statement = s.statement(odd.oid, "supplier", total).encode()

@@ -270,7 +270,7 @@ def test_sell_and_redeem(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("verb", "arguments", "problem"),
     [
-        ("dance", {}, "there is no verb dance; there are attest"),
+        ("dance", {}, "there is no verb dance; there are accept"),
         ("order", {"amount": 1}, "bank is missing"),
         ("order", {"bank": 7, "amount": 1}, "bank must be a text"),
         ("order", {"bank": "bank"}, "amount is missing"),
