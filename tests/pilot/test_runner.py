@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 
 from cbdc.errors import TengeError, Unavailable
+from cbdc.ports import no_checkpoint
 from tests.pilot.play import MEDIUM, SMALL, expect, played, run_text, script_text, step
 from wallets.auditing import audit_target
 from wallets.pilot import runner
-from wallets.pilot.folder import file_hash, list_files
+from wallets.pilot.folder import RunFolder, file_hash, list_files
 
 CAST = """
 [[cast]]
@@ -51,6 +52,17 @@ def refused(call: Callable[[], object]) -> TengeError:
 
 def failed(finished: runner.Finished) -> list[dict[str, Any]]:
     return [row for row in finished.report["expectations"] if not row["ok"]]
+
+
+# --- one process a folder ---
+
+
+def test_nobody_else_plays_in_a_folder_that_is_being_played(small: runner.Finished, tmp_path: Path) -> None:
+    folder = copy_of(small, tmp_path)
+    held = RunFolder.open(folder, no_checkpoint)
+    assert refused(lambda: runner.resume(folder)).code == "E_RUN_BUSY"
+    held.close()
+    assert runner.resume(folder).report == small.report
 
 
 # --- whole runs ---

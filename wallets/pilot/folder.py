@@ -6,6 +6,7 @@
     ledger.sqlite, books.sqlite, wallets.sqlite, offline/...     the institutions' and wallets' own stores
     report.json, report.html, evidence/*                          written at the end
     manifest.json   the SHA-256 of every file that no longer changes
+    run.lock        held while a process plays in the folder, so that no second one does; a kill lets it go
 
 A step is finished when its row is written. On resume the finished steps are read, not played; the one that was under
 way is played again, and everything it touches answers a repetition the same way.
@@ -25,6 +26,7 @@ from cbdc.private import make_file, make_folder, opener
 
 FORMAT = 1
 MANIFEST = "manifest.json"
+LOCK = "run.lock"
 
 
 def canonical_json(value: Any) -> str:
@@ -70,19 +72,23 @@ class RunFolder:
     """One run on the disk."""
 
     def __init__(self, path: Path, checkpoint: Checkpoint) -> None:
-        """Raises E_STORE_UNAVAILABLE when run.sqlite cannot be opened, or is no database."""
+        """Raises E_RUN_BUSY while another process plays here, E_STORE_UNAVAILABLE when run.sqlite is no database."""
         self.path = path
+        self._lock = _lock(path)
         self._checkpoint = checkpoint
         try:
             make_file(path / "run.sqlite")
             self._database = sqlite3.connect(path / "run.sqlite", isolation_level=None)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, Unavailable) as error:
+            self._lock.close()
+            if isinstance(error, Unavailable):
+                raise
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
         try:
             for statement in _SCHEMA:
                 self._rows(statement)
         except Unavailable:
-            self._database.close()
+            self.close()
             raise
 
     @property
@@ -158,6 +164,7 @@ class RunFolder:
     def close(self) -> None:
         """Release the files."""
         self._database.close()
+        self._lock.close()
 
     def write_manifest(self, complete: bool) -> None:
         """List the SHA-256 of the files that no longer change: all of them once the run is complete."""
@@ -166,6 +173,29 @@ class RunFolder:
         }
         manifest = {"format": FORMAT, "complete": complete, "files": files}
         write_atomic(self.path / MANIFEST, canonical_json(manifest).encode())
+
+
+def _lock(path: Path) -> sqlite3.Connection:
+    """The folder's lock, held until it is closed or its process ends: an exclusive transaction on a file of its own.
+
+    SQLite's locks are those of the system, so they work alike everywhere and need no tidying after a kill.
+    """
+    try:
+        make_file(path / LOCK)
+        lock = sqlite3.connect(path / LOCK, isolation_level=None, timeout=0)
+    except sqlite3.Error as error:
+        raise Unavailable("E_STORE_UNAVAILABLE", detail=f"{LOCK}: {error}") from None
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        lock.close()
+        if "locked" in str(error):
+            raise Refused("E_RUN_BUSY", folder=path.name) from None
+        raise Unavailable("E_STORE_UNAVAILABLE", detail=f"{LOCK}: {error}") from None
+    except sqlite3.Error as error:
+        lock.close()
+        raise Unavailable("E_STORE_UNAVAILABLE", detail=f"{LOCK}: {error}") from None
+    return lock
 
 
 def read_run(path: Path) -> tuple[dict[str, Any], bytes]:
@@ -220,7 +250,10 @@ def is_fixed(name: str) -> bool:
 def list_files(path: Path) -> list[str]:
     """Every file of a run by its name inside the folder, sorted; without the manifest and SQLite's side files."""
     names = (item.relative_to(path).as_posix() for item in path.rglob("*") if item.is_file())
-    return sorted(name for name in names if name != MANIFEST and not name.endswith(("-wal", "-shm", ".new")))
+    beside = (MANIFEST, LOCK, f"{LOCK}-journal")
+    return sorted(
+        name for name in names if name not in beside and not name.endswith(("-wal", "-shm", ".new"))
+    )
 
 
 def file_hash(path: Path) -> str:
