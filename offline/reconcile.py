@@ -28,16 +28,18 @@ from cbdc.keys import Signer
 from cbdc.ledger.entry import leaf_hash
 from cbdc.ports import Checkpoint, Clock, no_checkpoint
 from cbdc.record import Signed, open_envelope, sign
-from offline import evidence, sync
+from offline import sync
 from offline.admission import check_follows
 from offline.archive import Archive, ArchiveStore, Row
 from offline.batch import MAX_BATCH_BYTES, batch_hash, open_batch
 from offline.escrow import EscrowBook, Load, SettlementLedger
-from offline.graph import BAD_STATEMENT, DOUBLE_SPEND, EQUIVOCATION, Facts, Guilt, Rules
+from offline.evidence import broken_rule
+from offline.graph import Facts, Guilt, Rules
 from offline.intake import device_of, open_kept, open_submitted, verify
 from offline.live import LiveGraph
 from offline.parameters import GRACE_SECONDS
 from offline.posting import NoRecourse, Recourse, Settlement, Totals
+from offline.prosecution import Alarm, LimitsOf, Prosecutor, no_limits
 from offline.records import (
     DeviceCertificate,
     Note,
@@ -96,7 +98,10 @@ class _Intake:
 
 
 class Reconciler:
-    """See the module's text. `registry` makes the notes of a load; `account_of` knows a device owner's online key."""
+    """See the module's text. `registry` makes the notes of a load; `account_of` knows a device owner's online key.
+
+    `limits_of` asks the log of certificates, which evidence of broken limits (E5) needs.
+    """
 
     def __init__(
         self,
@@ -110,6 +115,7 @@ class Reconciler:
         account_of: Accounts = no_account,
         recourse: Recourse | None = None,
         checkpoint: Checkpoint = no_checkpoint,
+        limits_of: LimitsOf = no_limits,
     ) -> None:
         """Reads the archive and the journal; books nothing before the first call."""
         self._archive = Archive(store)
@@ -126,10 +132,9 @@ class Reconciler:
         self._phantoms: set[bytes] = set()
         self._trust_sequence = 0
         self._changed: set[bytes] = set()
-        rules = Rules(
-            check_follows, lambda transfer, parent: evidence.broken_rule(transfer, parent) is not None
-        )
+        rules = Rules(check_follows, lambda transfer, parent: broken_rule(transfer, parent) is not None)
         self._graph = LiveGraph(rules, settings.grace_seconds)
+        self._prosecutor = Prosecutor(authority, self._graph, ledger, lambda: self._phantoms, limits_of)
         self._book = EscrowBook(ledger, settings.escrow, settings.reserve)
         self._settlement = Settlement(
             ledger,
@@ -343,7 +348,6 @@ class Reconciler:
         record = signed.record
         if isinstance(record, SyncAck):
             self._take_ack(signed)
-            return
         kid = device_of(record)
         if not row.verified and kid is not None:
             if not self._graph.seen.certificates(kid):
@@ -451,23 +455,12 @@ class Reconciler:
         return {kid: self._graph.guilt(kid) for kid in sorted(self._graph.guilty)}
 
     def evidence(self, kid: bytes) -> list[bytes]:
-        """The evidence files against a device that a stranger can check with ROOT alone (E1, E2 and E4)."""
-        files = []
-        certificate = self._graph.seen.certificate(kid)
-        for guilt in self._graph.guilt(kid):
-            first, second = (self._object(oid) for oid in guilt.items)
-            if certificate is None or first is None or second is None:
-                continue
-            if guilt.type == DOUBLE_SPEND:
-                files.append(evidence.double_spend(self._authority, certificate, first, second))
-            elif guilt.type == EQUIVOCATION:
-                files.append(evidence.equivocation(self._authority, certificate, first, second))
-            elif guilt.type == BAD_STATEMENT:
-                files.append(evidence.bad_statement(self._authority, certificate, second, first))
-        return files
+        """The evidence files against a device, a bank or an issuer, that a stranger can check with ROOT alone."""
+        return self._prosecutor.files(kid)
 
-    def _object(self, oid: bytes) -> Signed[Any] | None:
-        return self._graph.notes.get(oid) or self._graph.seen.get(oid)
+    def alarms(self) -> list[Alarm]:
+        """What institutions' keys signed and must not: notes without a load (E7), two keys for one device (E8)."""
+        return self._prosecutor.alarms()
 
     def borne(self, kid: bytes) -> Borne:
         """Who bore the losses of a guilty device, so far."""
@@ -476,6 +469,10 @@ class Reconciler:
     def phantoms(self) -> list[bytes]:
         """The notes that an issuer's key signed and no load backs (E7): an issuer key was stolen."""
         return sorted(self._phantoms)
+
+    def phantom_tiyn(self) -> int:
+        """What those notes say they are worth: it counts against the central bank, whose key signed them."""
+        return sum(alarm.amount_tiyn for alarm in self.alarms())
 
     def quarantined(self) -> dict[bytes, str]:
         """What could not enter, by the hash of its envelope, with the code of what is wrong."""
