@@ -389,9 +389,13 @@ class Reconciler:
     def facts(self) -> Facts:
         """All facts as they follow from the archive and the journal."""
         with self._lock:
-            self._follow()
-            self._changed |= self._graph.refresh()
+            self._look()
             return self._graph.facts()
+
+    def _look(self) -> None:
+        """Follow archive and journal and derive, without booking."""
+        self._follow()
+        self._changed |= self._graph.refresh()
 
     def knows(self, oid: bytes) -> bool:
         """Whether an object is part of the evidence."""
@@ -456,11 +460,15 @@ class Reconciler:
 
     def evidence(self, kid: bytes) -> list[bytes]:
         """The evidence files against a device, a bank or an issuer, that a stranger can check with ROOT alone."""
-        return self._prosecutor.files(kid)
+        with self._lock:
+            self._look()
+            return self._prosecutor.files(kid)
 
     def alarms(self) -> list[Alarm]:
         """What institutions' keys signed and must not: notes without a load (E7), two keys for one device (E8)."""
-        return self._prosecutor.alarms()
+        with self._lock:
+            self._look()
+            return self._prosecutor.alarms()
 
     def borne(self, kid: bytes) -> Borne:
         """Who bore the losses of a guilty device, so far."""
