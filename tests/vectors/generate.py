@@ -12,6 +12,8 @@ from tests.vectors import (
     make_certificates,
     make_encoding,
     make_evidence,
+    make_evidence_logs,
+    make_evidence_statements,
     make_keys,
     make_payment,
     make_sizes,
@@ -26,6 +28,8 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "transfers": make_transfers.make,
     "payment": make_payment.make,
     "evidence": make_evidence.make,
+    "evidence_statements": make_evidence_statements.make,
+    "evidence_logs": make_evidence_logs.make,
     "sizes": make_sizes.make,
 }
 
