@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         server = ElementServer(_drawer(_arguments(arguments)))
     except (OSError, TengeError) as error:
-        sys.stderr.write(f"{error}\\n")
+        sys.stderr.write(f"{error}\n")
         return 2
     incoming, outgoing = sys.stdin.fileno(), sys.stdout.fileno()
 
