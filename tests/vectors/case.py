@@ -12,11 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cbdc import canonical, keys
+from cbdc import authority, canonical, keys
 from cbdc.authority import Authority, open_root
 from cbdc.errors import TengeError
-from cbdc.record import Record, open_envelope
-from offline import verify
+from cbdc.record import Record, open_envelope, signing_message
+from offline import records, verify
 from offline.evidence import verify_evidence
 from offline.records import (
     DeviceCertificate,
@@ -35,7 +35,10 @@ Case = dict[str, Any]
 Context = dict[str, Any]
 
 OBJECTS: dict[int, type[Record]] = {
-    kind.TYPE: kind for kind in (DeviceCertificate, Note, Transfer, Invoice, Receipt, Trust)
+    kind.TYPE: kind
+    for module in (authority, records)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Record) and kind.__module__ == module.__name__
 }
 
 
@@ -131,6 +134,13 @@ def _object(one: Case, context: Context, data: bytes) -> None:
     assert opened.encode() == data
 
 
+def _sealed(one: Case, context: Context, data: bytes) -> None:
+    opened = open_envelope(data, OBJECTS[one["type"]], bytes.fromhex(context["network"]))
+    opened.verify(keys.public_key(one["algorithm"], bytes.fromhex(one["key"])))
+    assert opened.oid.hex() == one["oid"]
+    assert signing_message(opened.record.DOMAIN, opened.record.TYPE, opened.oid).hex() == one["message"]
+
+
 def _bundle(one: Case, context: Context, data: bytes) -> None:
     opened = open_bundle(data, bytes.fromhex(context["network"]), one.get("limit_bytes", 24_576))
     assert opened.encode() == data
@@ -215,6 +225,7 @@ def _evidence(one: Case, context: Context, data: bytes) -> None:
 CHECKS: dict[str, Callable[[Case, Context, bytes], None]] = {
     "decode": _decode,
     "object": _object,
+    "sealed": _sealed,
     "bundle": _bundle,
     "key": _key,
     "signature": _signature,

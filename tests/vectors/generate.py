@@ -6,13 +6,16 @@ same on every machine, byte for byte.
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from cbdc.keys import ED25519, ES256
 from tests.vectors import (
     make_certificates,
     make_encoding,
     make_evidence,
     make_keys,
+    make_objects,
     make_payment,
     make_sizes,
     make_transfers,
@@ -22,8 +25,10 @@ from tests.vectors.case import FOLDER, text_of
 MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "encoding": make_encoding.make,
     "keys": make_keys.make,
+    "objects": make_objects.make,
     "certificates": make_certificates.make,
-    "transfers": make_transfers.make,
+    "transfers-ed25519": partial(make_transfers.make, ED25519),
+    "transfers-es256": partial(make_transfers.make, ES256),
     "payment": make_payment.make,
     "evidence": make_evidence.make,
     "sizes": make_sizes.make,
