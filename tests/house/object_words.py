@@ -25,7 +25,7 @@ MEANINGS: Mapping[int, Mapping[str, str]] = {
         "public_key": "the device's key; its kid names the device everywhere",
         "tier": "1 software, 2 trusted environment, 3 secure element",
         "category": "what kind of holder (5.2)",
-        "limits": "largest balance, largest payment, most out since a sync, payments since a sync, days since a sync, hops",
+        "limits": "largest balance, largest payment, most out, payments and days since a sync, hops",
         "not_before": "first moment of validity, and the moment at which the bank must be certified",
         "expires": "last moment of validity",
         "certificate_number": "a number of its issuer that rises",

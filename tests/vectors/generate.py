@@ -12,12 +12,16 @@ from typing import Any
 from cbdc.keys import ED25519, ES256
 from tests.vectors import (
     make_certificates,
+    make_commit,
     make_encoding,
     make_evidence,
+    make_frames,
     make_keys,
+    make_messages,
     make_objects,
     make_payment,
     make_sizes,
+    make_sync,
     make_transfers,
 )
 from tests.vectors.case import FOLDER, text_of
@@ -30,6 +34,10 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "transfers-ed25519": partial(make_transfers.make, ED25519),
     "transfers-es256": partial(make_transfers.make, ES256),
     "payment": make_payment.make,
+    "commit": make_commit.make,
+    "messages": make_messages.make,
+    "frames": make_frames.make,
+    "sync": make_sync.make,
     "evidence": make_evidence.make,
     "sizes": make_sizes.make,
 }

@@ -112,7 +112,9 @@ def _trust(world: World) -> Signed[Any]:
 
 
 def _submit_ack() -> SubmitAck:
-    return SubmitAck(fixed_bytes("batch", 16), fixed_bytes("batch hash", 32), 17, fixed_bytes("root", 32), NOW)
+    return SubmitAck(
+        fixed_bytes("batch", 16), fixed_bytes("batch hash", 32), 17, fixed_bytes("root", 32), NOW
+    )
 
 
 def _outcome(paid: Signed[Any]) -> Outcome:
