@@ -32,7 +32,7 @@ from typing import Any
 from cbdc import canonical
 from cbdc.authority import BANK_CA, Auth, Authority, Root
 from cbdc.errors import Malformed, Refused
-from cbdc.record import OFFLINE_DOMAIN, Bytes, Signed, object_id, open_envelope
+from cbdc.record import OFFLINE_DOMAIN, Bytes, Signed, object_id, open_part
 from offline.admission import (
     Parent,
     check_caps,
@@ -189,7 +189,7 @@ def _open_file(data: bytes, root: Signed[Root]) -> tuple[int, Authority, list[An
     if len(values) != 3 or type(values[0]) is not int or values[0] != EVIDENCE_VERSION:
         raise _nothing("it is no evidence file of version 1")
     auths, evidence = values[1:]
-    if type(auths) is not list or not 1 <= len(auths) <= _MAX_AUTHS:
+    if type(auths) is not list or not 1 <= len(auths) <= _MAX_AUTHS or bytes in map(type, auths):
         raise _nothing("it has no list of certificates")
     if type(evidence) is not list or not evidence or type(evidence[0]) is not int:
         raise _nothing("it has no evidence with a type")
@@ -197,7 +197,7 @@ def _open_file(data: bytes, root: Signed[Root]) -> tuple[int, Authority, list[An
 
 
 def _open_certificate(authority: Authority, envelope: object) -> Signed[DeviceCertificate]:
-    certificate = open_envelope(envelope, DeviceCertificate, authority.network)
+    certificate = open_part(envelope, DeviceCertificate, authority.network)
     check_certificate_issue(certificate, authority)
     return certificate
 
@@ -205,7 +205,7 @@ def _open_certificate(authority: Authority, envelope: object) -> Signed[DeviceCe
 def _open_transfer(
     authority: Authority, envelope: object, certificate: Signed[DeviceCertificate]
 ) -> Signed[Transfer]:
-    transfer = open_envelope(envelope, Transfer, authority.network)
+    transfer = open_part(envelope, Transfer, authority.network)
     if transfer.record.payer != certificate.record.kid:
         raise _nothing("a transfer names another payer than the certified key")
     transfer.verify(certificate.record.key)

@@ -40,7 +40,7 @@ from cbdc.record import (
     Record,
     Signed,
     Unsigned,
-    open_envelope,
+    open_part,
 )
 
 PAY = 0
@@ -442,7 +442,7 @@ def open_bundle(data: bytes, network: bytes, limit_bytes: int) -> Bundle:
     certificate_list = _array(certificates, "certificates", 0, MAX_CERTIFICATES)
     token_list = _array(tokens, "tokens", 1, MAX_TOKENS)
     return Bundle(
-        tuple(open_envelope(item, DeviceCertificate, network) for item in certificate_list),
+        tuple(open_part(item, DeviceCertificate, network) for item in certificate_list),
         tuple(_open_token(item, network) for item in token_list),
     )
 
@@ -451,8 +451,8 @@ def _open_token(item: object, network: bytes) -> HeldToken:
     pair = _array(item, "token", 2, 2)
     transfers = _array(pair[1], "transfers", 0, MAX_TRANSFERS)
     return HeldToken(
-        open_envelope(pair[0], Note, network),
-        tuple(open_envelope(transfer, Transfer, network) for transfer in transfers),
+        open_part(pair[0], Note, network),
+        tuple(open_part(transfer, Transfer, network) for transfer in transfers),
     )
 
 

@@ -1,4 +1,4 @@
-"""Makers for docs/protocol.md: the objects, their sizes, the parameters, and vectors as they stand in their files."""
+"""Makers for docs/protocol: the objects, their sizes, the parameters, and vectors as they stand in their files."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -130,7 +130,7 @@ def vector_counts(argument: str) -> str:
         if not file["origin"].startswith("DTO/1"):
             continue
         bad = sum(one["expect"] != "ok" for one in file["cases"])
-        link = f"[{path.name}](../tests/vectors/{path.name})"
+        link = f"[{path.name}](../../tests/vectors/{path.name})"
         lines.append(f"| {link} | {len(file['cases'])} | {bad} | {file['origin']} |")
     return "\n".join(lines)
 
