@@ -32,11 +32,13 @@ from offline import sync
 from offline.admission import check_follows
 from offline.archive import Archive, ArchiveStore, Row
 from offline.batch import MAX_BATCH_BYTES, batch_hash, open_batch
+from offline.beacon import Beacon
 from offline.escrow import EscrowBook, Load, SettlementLedger
 from offline.evidence import broken_rule
 from offline.graph import Facts, Guilt, Rules
 from offline.intake import device_of, open_kept, open_submitted, verify
 from offline.live import LiveGraph
+from offline.loss_policy import LossPolicy
 from offline.parameters import GRACE_SECONDS
 from offline.posting import NoRecourse, Recourse, Settlement, Totals
 from offline.prosecution import Alarm, LimitsOf, Prosecutor, no_limits
@@ -58,7 +60,6 @@ from offline.settle import (
     HELD_PENDING,
     LATE,
     Borne,
-    LossPolicy,
     Standing,
     subject_of,
 )
@@ -78,12 +79,14 @@ def no_account(kid: bytes) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a reconciler is set up with: the key ids of escrow and loss reserve, the loss policy, and the grace time."""
+    """What a reconciler is set up with: the key ids of escrow and loss reserve, the loss policy, the grace time,
+    and the beacon that the LOTTERY draws by."""
 
     escrow: bytes
     reserve: bytes
     policy: LossPolicy = field(default_factory=LossPolicy)
     grace_seconds: int = GRACE_SECONDS.default
+    beacon: Beacon | None = None
 
 
 @dataclass(slots=True)
@@ -146,6 +149,7 @@ class Reconciler:
             account_of,
             recourse or NoRecourse(),
             checkpoint,
+            settings.beacon,
         )
         self._follow()
 
@@ -196,11 +200,13 @@ class Reconciler:
         with self._lock:
             for _ in range(_ATTEMPTS):
                 self._follow()
-                if request.oid in self._acks:
-                    return self._acks[request.oid]
                 if request.oid not in self._graph.seen:
                     self._add_one(request)
                     continue
+                # Also who asks again must show the device's own signature: the answer tells what the device has.
+                verify(request, self._authority, self._graph.seen.certificates)
+                if request.oid in self._acks:
+                    return self._acks[request.oid]
                 self._settle()
                 last = self._last_ack.get(request.record.kid)
                 now = self._archive.moment(self._clock.now())

@@ -50,9 +50,9 @@ class Seen:
         self._acks: dict[bytes, set[bytes]] = defaultdict(set)
         self._paid_since: dict[tuple[bytes, int], list[bytes]] = defaultdict(list)
         self._last_invoice: dict[bytes, dict[int, tuple[int, bytes]]] = defaultdict(dict)
-        self._first_revoked: dict[bytes, int] = {}
         self.broken_logs: dict[bytes, set[tuple[bytes, bytes]]] = defaultdict(set)
         """By device: a transfer, and one that by its own words follows on it and does not, or the other way round."""
+        self._revoked: dict[bytes, dict[bytes, int]] = defaultdict(dict)
         self.twice_spent: dict[bytes, set[Outpoint]] = defaultdict(set)
         self.twice_counted: dict[bytes, set[int]] = defaultdict(set)
         self.twice_linked: dict[bytes, set[bytes]] = defaultdict(set)
@@ -107,8 +107,7 @@ class Seen:
                 self._last_invoice[record.payee][record.trust_sequence] = (record.invoice_number, signed.oid)
         elif isinstance(record, Trust):
             for prefix in record.revoked_kids:
-                first = self._first_revoked.get(prefix, record.sequence)
-                self._first_revoked[prefix] = min(first, record.sequence)
+                self._revoked[prefix][signed.oid] = record.sequence
 
     def _index_transfer(self, oid: bytes, record: Transfer) -> None:
         payer = record.payer
@@ -242,9 +241,10 @@ class Seen:
         """The ids of this device's transfers that continue one and the same log head, ascending."""
         return sorted(self._same_link.get((payer, link), ()))
 
-    def first_revoked(self, kid: bytes) -> int | None:
-        """The sequence number of the first TRUST list that revokes this key, or None."""
-        return self._first_revoked.get(kid[:_KID_PREFIX_BYTES])
+    def first_revoked(self, kid: bytes, by: int | None = None) -> int | None:
+        """The sequence number of the first TRUST list that revokes this key, or None; of those that arrived `by`."""
+        lists = self._revoked.get(kid[:_KID_PREFIX_BYTES], {})
+        return min((n for oid, n in lists.items() if by is None or self._arrived[oid] <= by), default=None)
 
 
 def _note(index: Any, key: Any, oid: bytes, twice: Any, what: Any) -> None:

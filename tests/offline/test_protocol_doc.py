@@ -1,6 +1,5 @@
 """docs/protocol says what the code does: objects, parameters, calls, refusals, and which case is shown where."""
 
-import json
 import re
 from dataclasses import fields
 from functools import cache
@@ -16,7 +15,8 @@ from offline.element_protocol import SecureElement
 from offline.records import MAX_SLOTS, SyncRequest
 from tests.house import made_protocol
 from tests.house.tree import ROOT
-from tests.vectors.case import FOLDER
+from tests.vectors.case import load
+from tests.vectors.generate import MAKERS
 
 NOTES = ROOT / "docs/protocol"
 
@@ -112,11 +112,7 @@ ROWS = {case: row for row in rows() for case in row.ids}
 
 def in_vectors() -> set[str]:
     """Every case id that the name of a vector begins with."""
-    names = [
-        one["id"]
-        for path in FOLDER.glob("*.json")
-        for one in json.loads(path.read_text(encoding="utf-8"))["cases"]
-    ]
+    names = [one["id"] for name in MAKERS for one in load(name)["cases"]]
     return {match[0] for name in names if (match := re.match(rf"[{FAMILIES}]\d+(?=-|$)", name))}
 
 
