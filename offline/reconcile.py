@@ -36,7 +36,7 @@ from offline.beacon import Beacon
 from offline.escrow import EscrowBook, Load, SettlementLedger
 from offline.evidence import broken_rule
 from offline.graph import Facts, Guilt, Rules
-from offline.intake import device_of, open_kept, open_submitted, verify
+from offline.intake import Intake, device_of, open_kept, open_submitted, verify
 from offline.live import LiveGraph
 from offline.loss_policy import LossPolicy
 from offline.parameters import GRACE_SECONDS
@@ -87,17 +87,6 @@ class Settings:
     policy: LossPolicy = field(default_factory=LossPolicy)
     grace_seconds: int = GRACE_SECONDS.default
     beacon: Beacon | None = None
-
-
-@dataclass(slots=True)
-class _Intake:
-    """One batch while it is judged: rows to archive with their objects, what was refused, and who is certified."""
-
-    rows: list[tuple[Row, Signed[Any]]] = field(default_factory=list)
-    refused: dict[bytes, str] = field(default_factory=dict)
-    certificates: dict[bytes, list[Signed[DeviceCertificate]]] = field(default_factory=dict)
-    known: set[tuple[bytes, bytes]] = field(default_factory=set)
-    logged: set[bytes] = field(default_factory=set)
 
 
 class Reconciler:
@@ -263,8 +252,8 @@ class Reconciler:
         leaf = not self._archive.is_logged(signed.oid)
         return Row(signed.oid, signed.encode(), now, True, leaf), signed
 
-    def _judge(self, bundles: Sequence[bytes], envelopes: list[object]) -> _Intake:
-        intake = _Intake()
+    def _judge(self, bundles: Sequence[bytes], envelopes: list[object]) -> Intake:
+        intake = Intake()
         now = self._archive.moment(self._clock.now())
         for data in bundles:
             try:
@@ -287,7 +276,7 @@ class Reconciler:
             self._judge_one(opened, intake, now)
         return intake
 
-    def _judge_one(self, signed: Signed[Any], intake: _Intake, now: int) -> None:
+    def _judge_one(self, signed: Signed[Any], intake: Intake, now: int) -> None:
         name = (signed.oid, signed.signature)
         known = self._graph.seen.get(signed.oid)
         kid = device_of(signed.record)
@@ -310,7 +299,7 @@ class Reconciler:
         if isinstance(signed.record, DeviceCertificate):
             intake.certificates.setdefault(signed.record.kid, []).append(signed)
 
-    def _keep_batch(self, intake: _Intake, key: bytes, batch_id: bytes, digest: bytes) -> None:
+    def _keep_batch(self, intake: Intake, key: bytes, batch_id: bytes, digest: bytes) -> None:
         size, root = self._archive.head_after([row for row, _ in intake.rows])
         now = self._archive.moment(self._clock.now())
         ack = sign(SubmitAck(batch_id, digest, size, root, now), self._network, self._signer)
@@ -395,13 +384,13 @@ class Reconciler:
     def facts(self) -> Facts:
         """All facts as they follow from the archive and the journal."""
         with self._lock:
-            self._look()
-            return self._graph.facts()
+            return self._look().facts()
 
-    def _look(self) -> None:
+    def _look(self) -> LiveGraph:
         """Follow archive and journal and derive, without booking."""
         self._follow()
         self._changed |= self._graph.refresh()
+        return self._graph
 
     def knows(self, oid: bytes) -> bool:
         """Whether an object is part of the evidence."""
@@ -483,10 +472,6 @@ class Reconciler:
     def phantoms(self) -> list[bytes]:
         """The notes that an issuer's key signed and no load backs (E7): an issuer key was stolen."""
         return sorted(self._phantoms)
-
-    def phantom_tiyn(self) -> int:
-        """What those notes say they are worth: it counts against the central bank, whose key signed them."""
-        return sum(alarm.amount_tiyn for alarm in self.alarms())
 
     def quarantined(self) -> dict[bytes, str]:
         """What could not enter, by the hash of its envelope, with the code of what is wrong."""
