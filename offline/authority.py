@@ -334,7 +334,7 @@ class DeviceRegister:
 
     def _signer(self, bank_id: int) -> Signer:
         if bank_id not in self._signers:
-            raise Refused("E_BANK_UNKNOWN", name=bank_id, known=", ".join(map(str, self._signers)))
+            raise Refused("E_BANK_UNKNOWN", bank_id=bank_id)
         return self._signers[bank_id]
 
     def _bank(self, bank_id: int) -> Auth:
