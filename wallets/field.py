@@ -361,12 +361,27 @@ class Field:
     def case(self) -> Case:
         """Double spends, who is named, what was lost and who bore it."""
         return tell_case(
-            self.reconciler, self._owners, self._system.authority.root, self.evidence_files(), self._titles
+            self.reconciler,
+            self._owners,
+            self._system.authority.root,
+            self.evidence_files(),
+            self._titles,
+            self._institutions(),
         )
 
+    def _institutions(self) -> dict[bytes, str]:
+        """Whose the keys are that a proof may name beside devices'."""
+        banks = self._system.banks.items()
+        keys = self._system.keys
+        named = {
+            keys.bank_ca(number).public.kid: self._titles.get(bank.name, bank.name) for number, bank in banks
+        }
+        return {keys.issuer.public.kid: "National Bank (issuer of offline notes)", **named}
+
     def evidence_files(self) -> list[tuple[str, bytes]]:
-        """(file name, bytes) of every proof, by device and then in the reconciler's order."""
-        proofs = [proof for kid in self.reconciler.guilty() for proof in self.reconciler.evidence(kid)]
+        """(file name, bytes) of every proof: by device, then by institution, in the reconciler's order."""
+        named = [*self.reconciler.guilty(), *sorted({alarm.kid for alarm in self.reconciler.alarms()})]
+        proofs = [proof for kid in named for proof in self.reconciler.evidence(kid)]
         files = list(dict.fromkeys(proofs))
         return [(f"case-{number}.dto", data) for number, data in enumerate(files, start=1)]
 
