@@ -31,11 +31,11 @@ from cbdc.orders import HolderProof
 from cbdc.ports import Checkpoint, Clock, Entropy, no_checkpoint
 from cbdc.record import Signed, sign
 from offline.archive import ArchiveStore, MemoryArchive
-from offline.authority import DeviceRegister, TrustOffice
+from offline.authority import DeviceRegister
 from offline.batch import open_batch
 from offline.escrow import Load, SettlementLedger
 from offline.issue import NoteIssuer
-from offline.parameters import INTERMITTENT, Policy
+from offline.parameters import INTERMITTENT, Policy, mode_policy
 from offline.posting import Recourse
 from offline.reconcile import Reconciler, Settings
 from offline.records import (
@@ -50,6 +50,7 @@ from offline.records import (
     Trust,
 )
 from offline.trust import TrustView
+from offline.trust_office import TrustOffice
 
 
 class Synced(NamedTuple):
@@ -98,7 +99,7 @@ class OfflineDesk(Protocol):
         ...
 
     def trust(self, newer_than: int = 0) -> Sequence[Signed[Trust]]:
-        """What brings a device up to date: the newest full list, unless it has it."""
+        """What brings a device up to date: the changes since its list, or a full list and those since."""
         ...
 
     def notes(self, device: bytes, load_number: int = 0) -> Sequence[Signed[Note]]:
@@ -273,9 +274,8 @@ class OfflineCentre:
         return self.devices.owns(present, load.index, self._present(load.loader))
 
     def trust(self, newer_than: int = 0) -> Sequence[Signed[Trust]]:
-        """The newest list, unless the asker has it."""
-        newest = self.lists.view.signed
-        return () if newest is None or newest.record.sequence <= newer_than else (newest,)
+        """The shortest chain that brings the asker up to date; empty when it is."""
+        return self.lists.chain(newer_than)
 
     @property
     def trust_view(self) -> TrustView:
@@ -295,6 +295,13 @@ class OfflineCentre:
         made = self.lists.publish(request_id, revoke, revoke_references, taint, policy, purposes)
         self.reconciler.publish(made)
         return made
+
+    def switch_mode(self, request_id: bytes, name: str) -> Signed[Trust]:
+        """Put the preset of this name (`staged`, `intermittent`, `extended`) in force for everybody; E_PARAMETER_SET.
+
+        `staged` is also the kill switch for a class of broken devices: at once nothing received is paid on.
+        """
+        return self.publish(b"mode/" + request_id, policy=mode_policy(name))
 
     def revoke(self, device: bytes) -> Signed[Trust]:
         """Revoke a device (lost, stolen, opened): once; the list that did it."""

@@ -154,14 +154,15 @@ class Field:
         """Every day on which somebody syncs has a list of its own, so that devices never grow stale in between."""
         return self.centre.publish(b"day" + str(self._clock.now() // DAY_SECONDS).encode())
 
-    def _list_for(self, now: int) -> Signed[Trust]:
-        """The list a device learns at a sync: today's, or a newer one that was out before this moment.
+    def _lists_for(self, newer_than: int, now: int) -> Sequence[Signed[Trust]]:
+        """The lists a device learns at a sync: up to today's, or to a newer one that was out before this moment.
 
         A list made while devices are syncing (a cheat was just found) reaches them at their next sync, all alike; so a
         run that was cut off in the middle of a sync ends like one that was not.
         """
         earlier = [one for one in self.centre.lists.lists if one.record.issued < now]
-        return max([self._fresh_trust(), *earlier], key=lambda one: one.record.sequence)
+        newest = max(one.record.sequence for one in (self._fresh_trust(), *earlier))
+        return self.centre.lists.chain(newer_than, newest)
 
     def _journal(self, name: str) -> Journal:
         return MemoryJournal() if self._journals is None else self._journals.journal(name)
@@ -308,9 +309,9 @@ class Field:
         for batch in batches[:-1]:
             self.centre.submit(batch.encode())
         device.sync_commit(self.centre.sync(batches[-1].encode()).sync, now)
-        newest = self._list_for(now)
-        if newest.record.sequence > device.trust_view.sequence:
-            device.trust([newest])
+        chain = self._lists_for(device.trust_view.sequence, now)
+        if chain:
+            device.trust(chain)
 
     def redeem(self, member: Member, id: bytes) -> int:
         """The device sends all its money home to the member's wallet, on the bank's orders; how much (tiyn).
