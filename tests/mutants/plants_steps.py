@@ -269,7 +269,7 @@ VERIFICATION = Field(
         (
             "revocation-not-asked",
             "A stolen device pays on.",
-            "    if trust.is_revoked(kid):",
+            "    if trust.is_revoked(certificate.kid):",
             "    if False:",
         ),
         (
