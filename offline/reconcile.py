@@ -195,11 +195,13 @@ class Reconciler:
         with self._lock:
             for _ in range(_ATTEMPTS):
                 self._follow()
-                if request.oid in self._acks:
-                    return self._acks[request.oid]
                 if request.oid not in self._graph.seen:
                     self._add_one(request)
                     continue
+                # Also who asks again must show the device's own signature: the answer tells what the device has.
+                verify(request, self._authority, self._graph.seen.certificates)
+                if request.oid in self._acks:
+                    return self._acks[request.oid]
                 self._settle()
                 last = self._last_ack.get(request.record.kid)
                 now = self._archive.moment(self._clock.now())
