@@ -132,9 +132,11 @@ class Device:
             self.element.trust(chain)
 
     def trust_newer_than(self, sequence: int) -> tuple[Signed[Trust], ...]:
-        """The TRUST chain for a peer that has adopted `sequence`; empty when it needs nothing from here."""
-        view = self.element.trust_view
-        return view.chain if view.sequence > sequence else ()
+        """The TRUST lists for a peer that has adopted number `sequence`; empty when it needs nothing from here.
+
+        Only the changes after its list, when this device took that list up too; else the whole chain.
+        """
+        return self.element.trust_view.chain_after(sequence)
 
     # --- money in ---
 
