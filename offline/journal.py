@@ -78,12 +78,13 @@ class MemoryJournal:
 
     def __init__(self, records: Iterable[bytes] = (), checkpoint: Checkpoint = no_checkpoint) -> None:
         self._records = list(records)
+        self._size_bytes = sum(map(len, self._records))
         self._checkpoint = checkpoint
 
     @property
     def size_bytes(self) -> int:
         """The bytes of all records."""
-        return sum(map(len, self._records))
+        return self._size_bytes
 
     def replay(self) -> list[bytes]:
         """All records, oldest first."""
@@ -94,13 +95,14 @@ class MemoryJournal:
         self._checkpoint(BEFORE)
         self._checkpoint(TORN)
         self._records.append(record)
+        self._size_bytes += len(record)
         self._checkpoint(AFTER)
 
     def compact(self, snapshot: bytes) -> None:
         """Replace all records by one."""
         self._checkpoint(BEFORE)
         self._checkpoint(TORN)
-        self._records = [snapshot]
+        self._records, self._size_bytes = [snapshot], len(snapshot)
         self._checkpoint(AFTER)
 
     def close(self) -> None:

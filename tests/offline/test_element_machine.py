@@ -1,8 +1,8 @@
 """The machine of random calls again, with each element behind a byte channel that fails at any command (S23).
 
 Everything of `test_device_machine` holds, and more may go wrong: commands and answers are lost, damaged, doubled or
-come late, and the element dies alone while its host lives on. The host gets Unavailable, does nothing but `recover`, and
-the auditor still finds each tiyn where it must be.
+come late, and the element dies alone while its host lives on. The host gets Unavailable, does nothing but `recover`,
+and the auditor still finds each tiyn where it must be.
 
     TENGE_STEPS=2000 pytest tests/offline/test_element_machine.py        a long run
 """
