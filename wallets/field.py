@@ -37,7 +37,8 @@ from offline.gateway import (
     memory_stores,
 )
 from offline.host_store import HostStore, MemoryHostStore, SqliteHostStore
-from offline.journal import Journal, JournalFolder, MemoryJournal
+from offline.journal import Journal, MemoryJournal
+from offline.journal_store import JournalStore
 from offline.loss_policy import WATERFALL, loss_policy
 from offline.opened import OpenedElement, open_for_attack
 from offline.parameters import GRACE_SECONDS, INTERMITTENT, PARAMETERS, Policy, preset, value_of
@@ -93,13 +94,13 @@ class Field:
         self._clock = clock
         self._store = store
         self._folder = None if folder is None else folder / "offline"
-        self._journals: JournalFolder | None = None
+        self._journals: JournalStore | None = None
         self._hosts: HostStore = MemoryHostStore()
         self._clone_hosts: HostStore = MemoryHostStore()
         stores = memory_stores()
         if self._folder is not None:
             make_folder(self._folder)
-            self._journals = JournalFolder(self._folder / "elements", durable, checkpoint=checkpoint)
+            self._journals = JournalStore(self._folder / "elements.journal", durable, checkpoint)
             self._hosts = SqliteHostStore(self._folder / "hosts.sqlite", durable)
             self._clone_hosts = SqliteHostStore(self._folder / "clones.sqlite", durable)
             names = ("evidence", "devices", "lists")
