@@ -10,7 +10,9 @@ from cbdc.errors import catalogue
 from tests.vectors import case, generate
 from tests.vectors.case import ids_are_unique, load, run, run_bytes
 
-FILES = {name: load(name) for name in ("certificates", "transfers", "payment", "evidence", "sizes")}
+FILES = {
+    name: load(name) for name in ("certificates", "transfers", "payment", "evidence", "sizes", "channel")
+}
 CASES = [
     pytest.param(one, file["context"], id=f"{name}-{one['id']}")
     for name, file in FILES.items()

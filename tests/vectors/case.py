@@ -28,6 +28,7 @@ from offline.records import (
     open_bundle,
 )
 from offline.trust import TrustView
+from tests.vectors.channel_check import run_channel
 
 FOLDER = Path(__file__).parent
 
@@ -228,6 +229,7 @@ CHECKS: dict[str, Callable[[Case, Context, bytes], None]] = {
     "invoice": _invoice,
     "receipt": _receipt,
     "evidence": _evidence,
+    "channel": lambda one, context, data: run_channel(one, data),
 }
 
 

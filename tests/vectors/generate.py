@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.vectors import (
     make_certificates,
+    make_channel,
     make_encoding,
     make_evidence,
     make_keys,
@@ -27,6 +28,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "payment": make_payment.make,
     "evidence": make_evidence.make,
     "sizes": make_sizes.make,
+    "channel": make_channel.make,
 }
 
 
