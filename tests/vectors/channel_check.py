@@ -1,4 +1,4 @@
-"""How a vector of an encrypted channel is run: one side plays from given secrets, and the bytes take one place in it."""
+"""How a vector of an encrypted channel is run: one side plays from given secrets, the bytes take one place in it."""
 
 from typing import Any
 
@@ -19,14 +19,14 @@ class Given:
 
 
 def run_channel(one: dict[str, Any], data: bytes) -> None:
-    """Play `one["side"]` with `data` in the place of `one["step"]`; raises what the channel raises."""
+    """Play `one["side"]` with `data` in the place of `one["place"]`; raises what the channel raises."""
     said = {name: bytes.fromhex(one[name]) for name in ("engagement", "answer", "reveal")} | {
-        one["step"]: data
+        one["place"]: data
     }
     channel = _began(one, said)
     for record in one.get("before", ()):
         channel.open(bytes.fromhex(record))
-    if one["step"] == "record":
+    if one["place"] == "record":
         assert channel.open(data).hex() == one["plain"]
         assert channel.code == one["code"]
 
@@ -35,10 +35,10 @@ def _began(one: dict[str, Any], said: dict[str, bytes]) -> Channel:
     chance = Given(one["secrets"])
     if one["side"] == "joiner":
         joiner = Joiner(chance, b"", said["engagement"])
-        assert one["step"] == "engagement" or joiner.answer == said["answer"]
+        assert one["place"] == "engagement" or joiner.answer == said["answer"]
         return joiner.finish(said["reveal"])
     inviter = Inviter(chance, b"", one["suite"])
     assert inviter.engagement == said["engagement"]
     reveal, channel = inviter.accept(said["answer"])
-    assert one["step"] == "answer" or reveal == said["reveal"]
+    assert one["place"] == "answer" or reveal == said["reveal"]
     return channel

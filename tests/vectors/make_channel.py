@@ -18,7 +18,7 @@ def make() -> dict[str, Any]:
     return {
         "origin": "DTO/1, section 5.15: encrypted channels; RFC 7748, RFC 5869, NIST SP 800-38D",
         "schema": {
-            "channel": "the bytes take the place `step` in a channel whose `side` has these `secrets`; the other "
+            "channel": "the bytes take the place `place` in a channel whose `side` has these `secrets`; the other "
             "messages are as given; of a record also `plain` and the comparison `code`; `before` was opened first",
             "secrets": "key: the private key (X25519), or 40 bytes of which the private number is mod (n - 1) + 1",
         },
@@ -47,7 +47,7 @@ class _Pair:
         name = "p256" if self.suite == P256 else "x25519"
         fields = {
             "side": side,
-            "step": step,
+            "place": step,
             "suite": self.suite,
             "secrets": self.secrets[side],
             **said,
