@@ -16,6 +16,7 @@ MAKERS: dict[str, Callable[[], Target]] = {
     "apdu": link_targets.apdus,
     "reader": link_targets.reader,
     "ble": link_targets.packets,
+    "channel": link_targets.channels,
     "message": play_targets.messages,
     "session": play_targets.sessions,
     "ack": play_targets.acknowledgements,
