@@ -258,5 +258,3 @@ class Colluders(Opened):
             else:
                 self.tally.landed += 1
                 self.tally.more["paid to look-alikes, tiyn"] += standing.amount_tiyn
-
-

@@ -10,6 +10,7 @@ MAKERS: dict[str, Callable[[], Target]] = {
     "object": bytes_targets.objects,
     "bundle": bytes_targets.bundles,
     "container": bytes_targets.containers,
+    "payload": bytes_targets.payloads,
     "evidence": bytes_targets.evidence,
     "frames": link_targets.assembler,
     "qr": link_targets.qr,
