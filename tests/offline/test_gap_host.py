@@ -44,7 +44,7 @@ def test_the_change_of_a_redemption_is_left_for_the_next_sync() -> None:
     bench.load(payer, tenge(1_000))
     payer.redeem(bench.order(payer.kid), bench.now, tenge(300))
     invoice = bench.invoice(payee, tenge(400))
-    with pytest.raises(Refused, match="^E_COINS:"):
+    with pytest.raises(Refused, match=r"^E_COINS:"):
         payer.pay(invoice, payee.certificate, bench.now)
     assert payer.balance_tiyn(bench.now) == tenge(700), "nothing was spent"
     payer.redeem(bench.order(payer.kid), bench.now)
