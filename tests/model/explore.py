@@ -58,7 +58,9 @@ def fault_of(model: Model, state: State) -> str:
     total = held + credited + away
     if total != model.scenario.total:
         what = "doubled" if total > model.scenario.total else "lost"
-        return f"{held} held + {credited} credited + {away} on the way, of {model.scenario.total}: value {what}"
+        return (
+            f"{held} held + {credited} credited + {away} on the way, of {model.scenario.total}: value {what}"
+        )
     return ""
 
 

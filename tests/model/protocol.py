@@ -260,7 +260,9 @@ class Model:
 
     def _useful(self, state: State, device: D) -> frozenset[str]:
         """Lines that matter: of what is held, and of what is spent and not yet kept as a message."""
-        spent = {self.pays[n].coin for n in device.log if state.payments[n].out == 1 and not state.payments[n].prow}
+        spent = {
+            self.pays[n].coin for n in device.log if state.payments[n].out == 1 and not state.payments[n].prow
+        }
         return device.held | spent
 
     # --- invoices ---
@@ -381,7 +383,11 @@ class Model:
                 continue
             if payment.inv == 2:
                 state = self._p(state, number, inrow=2)
-            elif payment.ivrow and payment.inv == 1 and payment.epoch >= max(state.time, state.devices[place].floor):
+            elif (
+                payment.ivrow
+                and payment.inv == 1
+                and payment.epoch >= max(state.time, state.devices[place].floor)
+            ):
                 taken = self._take(state, number)
                 cut.append(self._d(taken, place, down=True))
                 state = self._p(taken, number, inrow=2)
@@ -429,7 +435,9 @@ class Model:
             for number in mine:
                 if state.payments[number].inv == 1:
                     state = self._p(state, number, inv=3)
-        said = Statement(len(device.log), frozenset(coin for coin in device.held if self.history[coin]), issued)
+        said = Statement(
+            len(device.log), frozenset(coin for coin in device.held if self.history[coin]), issued
+        )
         return self._d(state, place, asks=said, answer=0, answered_at=0)
 
     def _submit(self, state: State, place: int) -> State:
