@@ -157,6 +157,9 @@ OPENED = Section(
         Key("a_day", 3_000, 1, 100_000, "permille", "attacks of such a device in a day"),
         Key("copies", 3, 2, 50, "payees", "of `rollback`: how many payees each coin is spent at"),
         Key("colluders", 0, 0, 50, "people", "payees who are in it: only they are paid, and hide in between"),
+        Key(
+            "online", 8_000, 0, _TENGE, "tenge", "their digital tenge online at the beginning: little to take"
+        ),
         Key("hide", 96, 1, 8_760, "hours", "how long colluders stay off the network between two syncs"),
     ),
 )

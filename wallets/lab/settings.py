@@ -130,6 +130,7 @@ class Opened:
     a_day: int
     copies: int
     colluders: int
+    online: int
     hide: int
 
 
