@@ -178,15 +178,14 @@ class PurseEngine:
         return self._pay(self._purses[payer], payer, payee, amount_tiyn, id, air)
 
     def attack(self, attacker: int, payees: Sequence[int], amount_tiyn: int, id: bytes) -> list[Paid]:
-        """A copy (clone), or the purse put back after every payment (rollback), pays each of these."""
+        """A copy (clone), or the purse as it was at the first attack (rollback), pays each of these."""
         paid = []
+        clone = self.plan.opened[self.region.agents[attacker].opened].behaviour == "clone"
         for number, payee in enumerate(payees):
-            copy = Purse.of(self._purses[attacker].values())
-            if self.plan.opened[self.region.agents[attacker].opened].behaviour == "clone":
-                known = self._copies.get(attacker)
-                if known is None or known.balance_tiyn < amount_tiyn:
-                    self._copies[attacker] = known = copy
-                copy = known
+            known = self._copies.get(attacker)
+            if known is None or (clone and known.balance_tiyn < amount_tiyn):
+                known = self._copies[attacker] = Purse.of(self._purses[attacker].values())
+            copy = known if clone else Purse.of(known.values())
             air = Air(_SURE, lambda sent: False)
             paid.append(self._pay(copy, attacker, payee, amount_tiyn, id + number.to_bytes(2, "big"), air))
         return paid
