@@ -208,6 +208,7 @@ class EscrowBook:
         for place, token in enumerate(record.outputs):
             if token.lock == self._escrow:
                 self._add(TokenId(opened.id, place), token, group)
+                self._marks.setdefault(group, token.mark)
             if (token.lock == self._escrow) == (record.kind == SETTLE_LOSS):
                 amount_tiyn += token.amount_tiyn
         self._settled[record.fact] = Settled(record.kind, amount_tiyn, entry.index, entry.time)

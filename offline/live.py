@@ -31,6 +31,7 @@ from offline.seen import Seen
 from offline.statements import Statements
 
 _KID_PREFIX_BYTES = 16
+_REFERENCE_BYTES = 8
 
 
 class LiveGraph:
@@ -87,8 +88,13 @@ class LiveGraph:
             self._accused.add(record.kid)
         elif isinstance(record, Trust):
             revoked = set(record.revoked_kids)
+            # A list that names a bank or sets the policy may concern any device.
+            wide = bool(record.revoked_references or record.policy)
+            banks = {prefix[:_REFERENCE_BYTES] for prefix in revoked}
             for kid, notes in self._owned.items():
-                if kid[:_KID_PREFIX_BYTES] in revoked:
+                if kid[:_KID_PREFIX_BYTES] in revoked or (
+                    (wide or not banks.isdisjoint(self.seen.banks_of(kid))) and self.seen.ever_refused(kid)
+                ):
                     self._dirty |= notes
 
     def _mark_roots(self, transfers: Iterable[bytes]) -> None:

@@ -17,7 +17,6 @@ Source: DTO/1, sections 5.9 and 5.19.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
 
@@ -32,15 +31,13 @@ from offline import sync
 from offline.admission import check_follows
 from offline.archive import Archive, ArchiveStore, Row
 from offline.batch import MAX_BATCH_BYTES, batch_hash, open_batch
-from offline.beacon import Beacon
 from offline.escrow import EscrowBook, Load, SettlementLedger
 from offline.evidence import broken_rule
 from offline.graph import Facts, Guilt, Rules
 from offline.intake import Intake, device_of, open_kept, open_submitted, verify
 from offline.live import LiveGraph
-from offline.loss_policy import LossPolicy
-from offline.parameters import GRACE_SECONDS
 from offline.posting import NoRecourse, Recourse, Settlement, Totals
+from offline.posting import Settings as Settings  # noqa: PLC0414 - also known from here
 from offline.prosecution import Alarm, LimitsOf, Prosecutor, no_limits
 from offline.records import (
     DeviceCertificate,
@@ -77,16 +74,6 @@ def no_account(kid: bytes) -> bytes | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a reconciler is set up with: the key ids of escrow and loss reserve, the loss policy, the grace time,
-    and the beacon that the LOTTERY draws by."""
-
-    escrow: bytes
-    reserve: bytes
-    policy: LossPolicy = field(default_factory=LossPolicy)
-    grace_seconds: int = GRACE_SECONDS.default
-    beacon: Beacon | None = None
 
 
 class Reconciler:
@@ -134,11 +121,10 @@ class Reconciler:
             self._graph,
             self._archive,
             signer,
-            settings.policy,
+            settings,
             account_of,
             recourse or NoRecourse(),
             checkpoint,
-            settings.beacon,
         )
         self._follow()
 
@@ -468,6 +454,18 @@ class Reconciler:
     def borne(self, kid: bytes) -> Borne:
         """Who bore the losses of a guilty device, so far."""
         return self._settlement.borne(kid)
+
+    def unspent_tiyn(self, kid: bytes) -> int:
+        """What is known to be unspent of a device in notes that have not closed."""
+        with self._lock:
+            self.tick()
+            return self._settlement.unspent_tiyn(kid)
+
+    def refunded_tiyn(self, kid: bytes) -> int:
+        """What was refunded for a device so far, and what the scheme paid its owner after a theft."""
+        with self._lock:
+            self.tick()
+            return self._settlement.refunded_tiyn(kid)
 
     def phantoms(self) -> list[bytes]:
         """The notes that an issuer's key signed and no load backs (E7): an issuer key was stolen."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cbdc.record import Signed
+from offline.parameters import CLOSED_TIERS, value_of
 from offline.records import (
     PAY,
     DeviceCertificate,
@@ -31,6 +32,7 @@ from offline.records import (
 )
 
 _KID_PREFIX_BYTES = 16
+_REFERENCE_BYTES = 8
 
 
 class Seen:
@@ -53,6 +55,8 @@ class Seen:
         self.broken_logs: dict[bytes, set[tuple[bytes, bytes]]] = defaultdict(set)
         """By device: a transfer, and one that by its own words follows on it and does not, or the other way round."""
         self._revoked: dict[bytes, dict[bytes, int]] = defaultdict(dict)
+        self._revoked_banks: dict[bytes, dict[bytes, int]] = defaultdict(dict)
+        self._tiers: dict[bytes, tuple[int, int]] = {}
         self.twice_spent: dict[bytes, set[Outpoint]] = defaultdict(set)
         self.twice_counted: dict[bytes, set[int]] = defaultdict(set)
         self.twice_linked: dict[bytes, set[bytes]] = defaultdict(set)
@@ -106,8 +110,19 @@ class Seen:
             if (record.invoice_number, known[1]) > (known[0], signed.oid):
                 self._last_invoice[record.payee][record.trust_sequence] = (record.invoice_number, signed.oid)
         elif isinstance(record, Trust):
-            for prefix in record.revoked_kids:
-                self._revoked[prefix][signed.oid] = record.sequence
+            self._index_trust(signed.oid, record)
+
+    def _index_trust(self, oid: bytes, record: Trust) -> None:
+        for prefix in record.revoked_kids:
+            self._revoked[prefix][oid] = record.sequence
+        for reference in (
+            *record.revoked_references,
+            *(one[:_REFERENCE_BYTES] for one in record.revoked_kids),
+        ):
+            self._revoked_banks[reference][oid] = record.sequence
+        policy = dict(record.policy)
+        if CLOSED_TIERS.id in policy or not record.base_sequence:
+            self._tiers[oid] = (record.sequence, value_of(CLOSED_TIERS, policy))
 
     def _index_transfer(self, oid: bytes, record: Transfer) -> None:
         payer = record.payer
@@ -184,6 +199,10 @@ class Seen:
         """Every certificate of this key, by id."""
         return [self._objects[oid] for oid in sorted(self._certificates.get(kid, ()))]
 
+    def banks_of(self, kid: bytes) -> set[bytes]:
+        """The references of the banks that certified this key."""
+        return {self._objects[oid].record.ca_reference for oid in self._certificates.get(kid, ())}
+
     def certified_at(self, kid: bytes) -> int | None:
         """When the first certificate of this key arrived, or None."""
         return min((self._arrived[oid] for oid in self._certificates.get(kid, ())), default=None)
@@ -242,9 +261,36 @@ class Seen:
         return sorted(self._same_link.get((payer, link), ()))
 
     def first_revoked(self, kid: bytes, by: int | None = None) -> int | None:
-        """The sequence number of the first TRUST list that revokes this key, or None; of those that arrived `by`."""
-        lists = self._revoked.get(kid[:_KID_PREFIX_BYTES], {})
-        return min((n for oid, n in lists.items() if by is None or self._arrived[oid] <= by), default=None)
+        """The number of the first TRUST list that revokes this device or its bank, or None; of those here `by` then."""
+        lists = [self._revoked.get(kid[:_KID_PREFIX_BYTES], {})]
+        lists += [self._revoked_banks.get(reference, {}) for reference in self.banks_of(kid)]
+        numbers = [number for one in lists for oid, number in one.items() if self._was_here(oid, by)]
+        return min(numbers, default=None)
+
+    def ever_refused(self, kid: bytes, by: int | None = None) -> bool:
+        """Whether any TRUST list revokes this device or its bank, or closes its tier."""
+        if self.first_revoked(kid, by) is not None:
+            return True
+        bits = self._tier_bits(kid)
+        return any(closed & bits for oid, (_, closed) in self._tiers.items() if self._was_here(oid, by))
+
+    def refused_at(self, kid: bytes, sequence: int, by: int | None = None) -> bool:
+        """Whether who has TRUST list number `sequence` knows that this device must not pay: it or its bank is revoked,
+        or its tier is closed then (a tier may be opened again)."""
+        first = self.first_revoked(kid, by)
+        if first is not None and sequence >= first:
+            return True
+        known = [one for oid, one in self._tiers.items() if one[0] <= sequence and self._was_here(oid, by)]
+        return bool(max(known, default=(0, 0))[1] & self._tier_bits(kid))
+
+    def _was_here(self, oid: bytes, by: int | None) -> bool:
+        return by is None or self._arrived[oid] <= by
+
+    def _tier_bits(self, kid: bytes) -> int:
+        bits = 0
+        for certificate in self.certificates(kid):
+            bits |= 1 << certificate.record.tier
+        return bits
 
 
 def _note(index: Any, key: Any, oid: bytes, twice: Any, what: Any) -> None:

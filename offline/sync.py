@@ -27,7 +27,7 @@ def answer(
     kid = request.kid
     complete = graph.statements.completed_at(kid, request.head, request.counter) is not None
     guilty = kid in graph.guilty
-    revoked = graph.seen.first_revoked(kid) is not None
+    revoked = graph.seen.refused_at(kid, trust_sequence)
     if complete and not guilty:
         base = (request.out_total_tiyn, request.in_total_tiyn, request.out_count, request.in_count)
     elif last is not None:

@@ -26,7 +26,8 @@ TYPE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is known now. `borne` is by kind (device, owner, bank, reserve), `borne_by` by name; amounts in tiyn."""
+    """What is known now. `borne` is by kind (device, owner, bank, reserve; payees and open, where there are
+    such), `borne_by` by name; amounts in tiyn."""
 
     double_spends: int = 0
     loss_tiyn: int = 0
@@ -72,8 +73,11 @@ def tell_case(
             ("owner", f"{name} (own online wallet)", share.owner_tiyn),
             ("bank", f"{bank} (certified the device; in reserves, not digital tenge)", share.bank_tiyn),
             ("reserve", "loss reserve", share.reserve_tiyn),
+            ("payees", "payees of forked notes", share.payees_tiyn),
+            ("open", "not decided yet", share.open_tiyn),
         ):
-            borne[kind] += amount
+            if amount or kind in borne:
+                borne[kind] = borne.get(kind, 0) + amount
             if amount:
                 by_name[who] = by_name.get(who, 0) + amount
     return Case(

@@ -5,6 +5,7 @@
     tenge lab ...                  experiments with offline systems (`wallets.cli_lab`)
     tenge audit DIR | STORE-URL    believe nothing, add everything up again
     tenge explain ID --run DIR     which rule allowed or refused it, with the facts
+    tenge offline ...              what devices say, as frames and bytes (`wallets.cli_offline`)
     tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
     tenge serve                    the stage in the browser
     tenge bench ledger             measure
@@ -27,6 +28,7 @@ from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
 from wallets.cli_evidence import evidence
 from wallets.cli_lab import lab
+from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
 
 
@@ -69,6 +71,7 @@ def demo(seed: int, out: Path) -> int:
 main.add_command(pilot)
 main.add_command(lab)
 main.add_command(evidence)
+main.add_command(offline)
 
 
 @main.command()

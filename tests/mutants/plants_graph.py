@@ -96,8 +96,8 @@ TREES = Field(
         (
             "last-revocation-counts",
             "Who could know of a revocation is paid.",
-            "                self._first_revoked[prefix] = min(known, record.sequence)",
-            "                self._first_revoked[prefix] = max(known, record.sequence)",
+            "        return min(numbers, default=None)",
+            "        return max(numbers, default=None)",
             (*GRAPH, *SETTLE, *RECONCILE),
         ),
     )
@@ -197,8 +197,8 @@ TREES = Field(
         (
             "revocation-changes-nothing",
             "Money of a device just revoked is judged as before.",
-            "                if kid[:_KID_PREFIX_BYTES] in revoked:\n                    self._dirty |= notes",
-            "                pass",
+            "                ):\n                    self._dirty |= notes",
+            "                ):\n                    pass",
             (*RECONCILE, *SETTLE),
         ),
         (

@@ -256,7 +256,8 @@ def test_trust_is_handed_out_to_whoever_has_an_older_list() -> None:
     desk.centre.publish(b"second", taint=[bytes(16)])
     (newest,) = desk.centre.trust(1)
     assert newest.record.sequence == 2
-    assert newest.record.base_sequence == 0
+    assert newest.record.base_sequence == 1
+    assert [one.record.sequence for one in desk.centre.trust()] == [1, 2]
 
 
 def test_what_a_crash_left_untold_is_told_when_the_desk_opens_again() -> None:
