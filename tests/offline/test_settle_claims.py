@@ -7,7 +7,6 @@ import pytest
 from cbdc.record import Signed
 from offline.records import Outpoint
 from offline.settle import (
-from offline.statements import TAKEN_AFTER_CANCEL
     CREDITED,
     DENIED,
     HELD,
@@ -21,6 +20,7 @@ from offline.statements import TAKEN_AFTER_CANCEL
     LossPolicy,
     subject_of,
 )
+from offline.statements import TAKEN_AFTER_CANCEL
 from tests.cbdc.world import DAY
 from tests.offline.centre import CLOSE_DAYS, Centre
 
