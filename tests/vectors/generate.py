@@ -13,6 +13,7 @@ from cbdc.keys import ED25519, ES256
 from tests.vectors import (
     make_certificates,
     make_commit,
+    make_edges,
     make_encoding,
     make_evidence,
     make_frames,
@@ -35,6 +36,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "transfers-es256": partial(make_transfers.make, ES256),
     "payment": make_payment.make,
     "commit": make_commit.make,
+    "edges": make_edges.make,
     "messages": make_messages.make,
     "frames": make_frames.make,
     "sync": make_sync.make,
