@@ -10,6 +10,7 @@
     11 REDEEM_ORDER         a bank's signed account for a redemption, so that a host cannot redirect it
     12 SUBMIT_ACK, 13 OUTCOME   settlement's signed answers to a batch and to a claim
     14 ENROL                proof that a device holds the key it asks a certificate for
+    15 CERTLOG              the head of the log of certificates, with the loosest limits of every key
 
 Nothing here verifies a signature or a rule; that is `offline.verify`. Amounts are tiyn, moments Unix seconds.
 
@@ -383,6 +384,25 @@ class Enrol(Record):
     TYPE: ClassVar[int] = 14
     DOMAIN: ClassVar[bytes] = OFFLINE_DOMAIN
     SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(), ALGORITHM, RAW_KEY, HASH)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateLogHead(Record):
+    """CERTLOG: the log of certificates, and the loosest limits each key was ever given (`offline.certificate_log`).
+
+    `after` is empty, or the hash of objects that this head was made after.
+    """
+
+    size: int
+    log_root: bytes
+    keys: int
+    limits_root: bytes
+    after: bytes
+    time: int
+
+    TYPE: ClassVar[int] = 15
+    DOMAIN: ClassVar[bytes] = OFFLINE_DOMAIN
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(), HASH, Unsigned(), HASH, HASH_OR_NONE, MOMENT)
 
 
 SignedTransfer = Signed[Transfer]

@@ -16,6 +16,8 @@ from tests.vectors import (
     make_edges,
     make_encoding,
     make_evidence,
+    make_evidence_logs,
+    make_evidence_statements,
     make_frames,
     make_keys,
     make_messages,
@@ -41,6 +43,8 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "frames": make_frames.make,
     "sync": make_sync.make,
     "evidence": make_evidence.make,
+    "evidence_statements": make_evidence_statements.make,
+    "evidence_logs": make_evidence_logs.make,
     "sizes": make_sizes.make,
 }
 
