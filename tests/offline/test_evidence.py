@@ -51,7 +51,7 @@ def test_the_verdict_names_the_device_and_speaks() -> None:
     assert "{" not in str(refusal)
 
 
-def test_every_type_that_is_judged_has_its_words() -> None:
+def test_g21_every_type_that_is_judged_has_its_words() -> None:
     same = WORLD.make_transfer(A.key, NOTE, NOTE, C.kid, tenge(1), counter=ONE.record.counter)
     wrong = WORLD.make_transfer(B.key, ONE, NOTE, C.kid, tenge(1), counter=9, hop=1)
     twin = WORLD.make_device("twin", device_id=A.certificate.record.device_id).certificate
@@ -115,7 +115,7 @@ def test_a_file_too_large_is_not_even_read() -> None:
         verify_evidence(b"\x90" * (64 * 1_024 + 1), WORLD.root)
 
 
-def test_the_court_needs_no_trust_list() -> None:
+def test_r31_the_court_needs_no_trust_list() -> None:
     """Revoked banks and devices are judged as they were: nothing but ROOT is asked."""
     data = double_spend(WORLD.authority, A.certificate, ONE, TWO)
     assert verify_evidence(data, WORLD.root) == verify_evidence(data, World("evidence tests").root)
@@ -137,7 +137,7 @@ Step = tuple[int, int, int, int]
     )
 )
 @settings(max_examples=15)
-def test_nobody_honest_can_be_framed(algorithm: int, steps: list[Step]) -> None:
+def test_r33_nobody_honest_can_be_framed(algorithm: int, steps: list[Step]) -> None:
     """B3: whatever honest devices do, no two of their transfers and no transfer and parent prove anything."""
     world = World("evidence honest")
     people = [world.make_device(f"honest {place}", algorithm) for place in range(3)]

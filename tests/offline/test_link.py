@@ -77,7 +77,7 @@ def test_a_missing_frame_is_waited_for() -> None:
     assert assembler.take(made[1], 100) == MESSAGE
 
 
-def test_an_assembly_is_forgotten_after_two_minutes() -> None:
+def test_t15_an_assembly_is_forgotten_after_two_minutes() -> None:
     made = frames(MESSAGE)
     assembler = Assembler(LIMIT)
     assembler.take(made[0], 0)
@@ -146,7 +146,7 @@ def test_frames_of_two_messages_with_one_prefix_never_mix() -> None:
         assembler.take(reframed(id, 1, 2, b"B" * 360), 0)
 
 
-def test_at_most_four_assemblies_and_no_more_bytes_than_asked_for() -> None:
+def test_t15_at_most_four_assemblies_and_no_more_bytes_than_asked_for() -> None:
     assembler = Assembler(700)
     first = frames(MESSAGE)
     assembler.take(first[0], 0)
@@ -220,7 +220,7 @@ def card(
 
 
 @pytest.mark.parametrize("size", [0, 1, 254, 255, 256, 314, 510, 511, 3_000])
-def test_commands_are_chained_and_answers_fetched(size: int) -> None:
+def test_t16_commands_are_chained_and_answers_fetched(size: int) -> None:
     sizes: list[int] = []
     responder = card()
 
@@ -281,7 +281,7 @@ def test_nothing_before_selection_and_not_too_much_after() -> None:
 
 
 @pytest.mark.parametrize("mtu", [23, 185, 517])
-def test_packets_of_any_mtu_carry_the_same_bytes(mtu: int) -> None:
+def test_t16_packets_of_any_mtu_carry_the_same_bytes(mtu: int) -> None:
     packets = ble_packets(MESSAGE, mtu)
     assert max(map(len, packets)) <= mtu - 3
     receiver = BleReceiver(LIMIT)

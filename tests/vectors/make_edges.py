@@ -67,11 +67,22 @@ class Corner(Scene):
         self.cases.append(case(f"{id}-{self.suffix}", what, "payment", data, expect, **fields))
 
 
+def _mixed(at: Corner) -> None:
+    world = at.world
+    other = world.make_device(
+        "other", next(one for one in NAMES if one != at.algorithm), ca=world.other_bank_key
+    )
+    what = "a payer of the other algorithm and of another bank, after one of this"
+    at.paid("X28-direct", what, other, 1_000, hops=2)
+    twin = Device(at.a.key, other.certificate)
+    at.paid("X28-certificate", "its certificate for another's transfer", twin, 1_000, "E_DUP")
+
+
 def _scopes(at: Corner) -> None:
     world, algorithm = at.world, at.algorithm
     four = world.make_device("four", algorithm, tier=4, ca=at.bank_four)
-    at.certified("G16-four", "tier 4 by a bank that may certify it", four)
-    at.paid("G16-four-pays", "a direct payer of tier 4: no parameter bounds it", four, 1_000, "E_DEVICE_TIER")
+    at.certified("G11-four", "tier 4 by a bank that may certify it", four)
+    at.paid("G11-four-pays", "a direct payer of tier 4: no parameter bounds it", four, 1_000, "E_DEVICE_TIER")
     bare = world.make_device("bare", algorithm, tier=TIER_SW, ca=at.bank_bare)
     at.certified("G16-bare", "a bank whose scope has no highest tier", bare, "E_CA")
     for name, moment, tier, expect in (
@@ -82,7 +93,7 @@ def _scopes(at: Corner) -> None:
     ):
         what = f"one key in two periods: certified in the {name} one, tier {tier}"
         device = world.make_device(f"split {name}", algorithm, tier=tier, ca=at.bank_split, not_before=moment)
-        at.certified(f"G16-split-{name}", what, device, expect)
+        at.certified(f"G20-split-{name}", what, device, expect)
     note = world.make_note(at.a.kid, 1, signer=at.issuer_bare, issuer_reference=at.issuer_bare.public.kid[:8])
     what = "an issuer whose scope has no largest note"
     at.cases.append(case(f"G4-bare-{at.suffix}", what, "note", note.encode(), "E_AMOUNT"))
@@ -94,25 +105,23 @@ def _lists(at: Corner) -> None:
     revoking = world.make_trust(2, revoked_references=(reference,))
     full = world.make_trust(3)
     change = world.make_trust(3, base_sequence=2)
-    at.certified("lists-full", "a full list takes a revocation back", at.a, trust=at.lists(revoking, full))
-    at.certified(
-        "lists-change", "a change takes nothing back", at.a, "E_CA", trust=at.lists(revoking, change)
-    )
+    at.certified("V12-full", "a full list takes a revocation back", at.a, trust=at.lists(revoking, full))
+    at.certified("V12-change", "a change takes nothing back", at.a, "E_CA", trust=at.lists(revoking, change))
     twice = world.make_trust(2, policy=((PERMILLE.id, 500), (PERMILLE.id, 1)))
     at.paid(
-        "lists-twice", "a parameter twice: the last counts", at.a, 1_000, "E_TXLIMIT", trust=at.lists(twice)
+        "V12-twice", "a parameter twice: the last counts", at.a, 1_000, "E_TXLIMIT", trust=at.lists(twice)
     )
     low = world.make_trust(2, policy=((PERMILLE.id, 1),))
     high = world.make_trust(3, base_sequence=2, policy=((PERMILLE.id, 500),))
-    at.paid("lists-replaced", "a change replaces a parameter", at.a, 1_000, trust=at.lists(low, high))
+    at.paid("V12-replaced", "a change replaces a parameter", at.a, 1_000, trust=at.lists(low, high))
     kept = world.make_trust(3, base_sequence=2, policy=((MAX_COUNT.id, 9),))
     at.paid(
-        "lists-kept", "a change keeps another parameter", at.a, 1_000, "E_TXLIMIT", trust=at.lists(low, kept)
+        "V12-kept", "a change keeps another parameter", at.a, 1_000, "E_TXLIMIT", trust=at.lists(low, kept)
     )
     gone = world.make_trust(3, policy=((MAX_COUNT.id, 9),))
-    at.paid("lists-gone", "a full list forgets a parameter", at.a, 1_000, trust=at.lists(low, gone))
+    at.paid("V12-gone", "a full list forgets a parameter", at.a, 1_000, trust=at.lists(low, gone))
     person = world.make_trust(2, revoked_kids=(at.a.kid[:16],))
-    at.certified("lists-device", "the device itself is revoked: not asked here", at.a, trust=at.lists(person))
+    at.certified("V12-device", "the device itself is revoked: not asked here", at.a, trust=at.lists(person))
 
 
 def _limits(at: Corner) -> None:
@@ -163,7 +172,7 @@ def make() -> dict[str, Any]:
     contexts: dict[str, Any] = {}
     for algorithm, suffix in NAMES.items():
         at = Corner(algorithm)
-        for part in (_scopes, _lists, _limits, _purposes):
+        for part in (_mixed, _scopes, _lists, _limits, _purposes):
             part(at)
         contexts[suffix] = context_of(at.world)
         cases += [{**one, "context": suffix} for one in at.cases]
