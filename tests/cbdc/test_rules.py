@@ -73,8 +73,9 @@ def test_v11_a_mark_with_no_hops_stays_online() -> None:
     assert rows
     for row in rows:
         world = scene()
+        load = row.build(world)
         before = world.ledger.supply()
-        assert answer_of(world.submit, row.build(world)) == "E_MARK_OFFLINE"
+        assert answer_of(world.submit, load) == "E_MARK_OFFLINE"
         assert world.ledger.supply() == before
 
 

@@ -4,6 +4,7 @@ python -m tests.house.conformance            prints the page
 python -m tests.house.conformance --write    writes it, with the results that were recorded last
 python -m tests.house.conformance --check    fails where the written page is another
 python -m tests.house.conformance --run      runs every vector and every test that names a case, records, writes
+python -m tests.house.conformance --again    the same, but only tests that are not recorded as passed
 
 A case is a row of docs/protocol/07-cases.md. A vector shows the case that its id begins with. A test function shows the
 cases whose ids are words of its name (`test_r17_...`) or stand in its docstring or its decorators; a state machine,
@@ -15,7 +16,7 @@ import ast
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -45,6 +46,13 @@ NOT_BUILT: Mapping[str, str] = {
     "Z6": "blind notes are no part of DTO/1 (section 6)",
 }
 DOCUMENTED: Mapping[str, str] = {"P18": "a relay cannot be seen; [limits.md](../limits.md)"}
+# Cases whose tests are still to come: each says what is missing. Empty is the aim.
+AWAITED: Mapping[str, str] = {
+    "R13": "the court's tests of E5",
+    "R14": "settlement's own search for two keys of one device",
+    "R37": "the benchmark of reconciliation",
+    "Z8": "tests of many invoices and slow frames",
+}
 
 
 class Case(NamedTuple):
@@ -137,7 +145,7 @@ def _ids_of(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, speakin
     return found
 
 
-def tests_in(file: Path, root: Path = ROOT) -> dict[str, set[str]]:
+def nodes_in(file: Path, root: Path = ROOT) -> dict[str, set[str]]:
     """The tests of a file that show cases: node id to case ids."""
     area = file.relative_to(root / "tests").parts[0]
     speaking = area in _SPEAKING
@@ -160,7 +168,7 @@ def tests() -> Mapping[str, tuple[str, ...]]:
     """The tests (node ids) of each case."""
     found: dict[str, set[str]] = {}
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
-        for node, ids in tests_in(file).items():
+        for node, ids in nodes_in(file).items():
             for id in ids:
                 found.setdefault(id, set()).add(node)
     return {id: tuple(sorted(nodes)) for id, nodes in found.items()}
@@ -168,11 +176,8 @@ def tests() -> Mapping[str, tuple[str, ...]]:
 
 def bare(known: Mapping[str, Case]) -> list[str]:
     """The cases that nothing shows and no word excuses."""
-    return [
-        id
-        for id in known
-        if not (vectors().get(id) or tests().get(id) or id in NOT_BUILT or id in DOCUMENTED)
-    ]
+    excused = {*NOT_BUILT, *DOCUMENTED, *AWAITED}
+    return [id for id in known if not (vectors().get(id) or tests().get(id) or id in excused)]
 
 
 def _machine(node: ast.stmt, classes: Mapping[str, ast.ClassDef]) -> tuple[str, ast.ClassDef] | None:
@@ -218,8 +223,8 @@ class Recorder:
         self.outcomes[node] = max(known, outcome, key=self._WORSE.index)
 
 
-def run_all() -> dict[str, str]:
-    """Run every vector, and every test that shows a case; the result of each by name."""
+def run_all(but: Collection[str] = ()) -> dict[str, str]:
+    """Run every vector, and every test that shows a case `but` these; the result of each by name."""
     import pytest
 
     results: dict[str, str] = {}
@@ -228,9 +233,10 @@ def run_all() -> dict[str, str]:
         for one in file["cases"]:
             right = run(one, file["context"]) == one["expect"]
             results[f"{name}/{one['id']}"] = "passed" if right else "failed"
-    nodes = sorted({node for nodes in tests().values() for node in nodes})
+    nodes = sorted({node for nodes in tests().values() for node in nodes} - set(but))
     recorder = Recorder()
-    pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *nodes], plugins=[recorder])
+    if nodes:
+        pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", *nodes], plugins=[recorder])
     return results | {node: recorder.outcomes.get(node, "failed") for node in nodes}
 
 
@@ -266,11 +272,9 @@ def _result(id: str, results: Mapping[str, str]) -> str:
     known = [results.get(name, "not run") for name in names]
     counts = {word: known.count(word) for word in ("passed", "failed", "skipped", "not run")}
     told = [f"{count} {word}" for word, count in counts.items() if count]
-    return (
-        ", ".join(told)
-        if len(told) > 1 or counts["failed"]
-        else (told or ["nothing shows it"])[0].split(" ", 1)[1]
-    )
+    if not told:
+        return f"open: {AWAITED.get(id, 'nothing shows it')}"
+    return ", ".join(told) if len(told) > 1 or counts["failed"] else told[0].split(" ", 1)[1]
 
 
 def _shown(id: str) -> str:
@@ -324,16 +328,21 @@ def main(arguments: list[str] | None = None) -> int:
     how.add_argument(
         "--run", action="store_true", help="run what shows the cases, record, and write the page"
     )
+    how.add_argument("--again", action="store_true", help="run only tests that are not recorded as passed")
     chosen = parser.parse_args(arguments)
-    if chosen.run:
-        kept = _kept(run_all())
+    running = chosen.run or chosen.again
+    if running:
+        known = {node for nodes in tests().values() for node in nodes}
+        passed = [name for name, result in recorded().items() if result == "passed" and name in known]
+        before = dict.fromkeys(passed, "passed") if chosen.again else {}
+        kept = _kept(before | run_all(before))
         RESULTS.write_text(json.dumps(kept, indent=0) + "\n", encoding="utf-8")
     made = page(recorded())
-    if chosen.write or chosen.run:
+    if chosen.write or running:
         PAGE.write_text(made, encoding="utf-8")
         failed = [name for name, result in recorded().items() if result == "failed"]
         sys.stdout.writelines(f"failed: {name}\n" for name in failed)
-        return 1 if chosen.run and failed else 0
+        return 1 if running and failed else 0
     if chosen.check:
         current = PAGE.exists() and PAGE.read_text(encoding="utf-8") == made
         if not current:

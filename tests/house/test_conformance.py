@@ -93,7 +93,7 @@ def test_files_are_read(tmp_path: Path) -> None:
         file = tmp_path / "tests" / area / "test_file.py"
         file.parent.mkdir(parents=True)
         file.write_text(text, encoding="utf-8")
-        told = conformance.tests_in(file, tmp_path)
+        told = conformance.nodes_in(file, tmp_path)
         assert len(told) == len(found)
         assert all(any(word in node for node in told) for word in found), told
 

@@ -51,7 +51,7 @@ def test_the_verdict_names_the_device_and_speaks() -> None:
     assert "{" not in str(refusal)
 
 
-def test_g21_every_type_that_is_judged_has_its_words() -> None:
+def test_every_type_that_is_judged_has_its_words() -> None:
     same = WORLD.make_transfer(A.key, NOTE, NOTE, C.kid, tenge(1), counter=ONE.record.counter)
     wrong = WORLD.make_transfer(B.key, ONE, NOTE, C.kid, tenge(1), counter=9, hop=1)
     twin = WORLD.make_device("twin", device_id=A.certificate.record.device_id).certificate
