@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from cbdc.record import Signed
+from cbdc.record import Signed, sign
 from offline.element import SimulatedSecureElement
 from offline.opened import Captured, OpenedElement, open_for_attack
-from offline.records import REDEEM, HeldToken, Invoice, Output, Transfer
+from offline.records import REDEEM, HeldToken, Invoice, Outpoint, Output, Transfer
 from offline.settle import DENIED, HELD
 from tests.campaign.adversary import Adversary
-from tests.campaign.people import Person, Piece
+from tests.campaign.people import Person, Piece, bundle
 
 PIECES = 24
 
@@ -258,3 +258,5 @@ class Colluders(Opened):
             else:
                 self.tally.landed += 1
                 self.tally.more["paid to look-alikes, tiyn"] += standing.amount_tiyn
+
+

@@ -139,9 +139,7 @@ class PayerHost(_WithDevice):
         pick = sorted(self.device.status(self.now).purse)[:1]
         thief = self.field.key("thief")
         forged = sign(
-            RedeemOrder(self.device.kid, thief.public.kid, bytes(16), self.now + 600),
-            self.field.network,
-            thief,
+            RedeemOrder(self.device.kid, thief.public.kid, bytes(16), self.now + 600), self.field.network, thief
         )
         other = self.field.centre.redeem_order(b"other", self.field.honest[0].kid)
         element = self.device.element
@@ -209,9 +207,7 @@ class PayeeHost(_WithDevice):
         if made is None:
             return
         self.field.sync(self.name)
-        self.must_fail(
-            lambda: self.device.receive(made[1], made[0], self.now), "E_INVOICE_UNKNOWN", "E_REVOKED"
-        )
+        self.must_fail(lambda: self.device.receive(made[1], made[0], self.now), "E_INVOICE_UNKNOWN", "E_REVOKED")
 
     def by_another_invoice(self) -> None:
         """The element is shown a payment under another open invoice."""
@@ -283,9 +279,7 @@ class Thief(_WithDevice):
         pick: list[Outpoint] = sorted(self.device.status(self.now).purse)[:1]
         thief = self.field.key("another thief")
         forged = sign(
-            RedeemOrder(self.device.kid, thief.public.kid, bytes(16), self.now + 600),
-            self.field.network,
-            thief,
+            RedeemOrder(self.device.kid, thief.public.kid, bytes(16), self.now + 600), self.field.network, thief
         )
         self.must_fail(
             lambda: self.device.element.redeem(b"theft", forged, pick, 1, self.now), "E_SIG", "E_PARTS"

@@ -76,9 +76,7 @@ class BankInsider(Adversary):
             transfer = payer.transfer(piece, payee.kid, amount_tiyn, self.now, reference=invoice.oid)
             made.append(transfer)
             data = self.show(piece, transfer)
-            got = self.try_to(
-                lambda payee=payee, data=data, invoice=invoice: payee.receive(data, invoice, self.now)
-            )
+            got = self.try_to(lambda payee=payee, data=data, invoice=invoice: payee.receive(data, invoice, self.now))
             if got is None:
                 payee.open.pop(invoice.oid, None)
                 payee.to_hand_in += [transfer, invoice, payer.certificate]
@@ -100,7 +98,9 @@ class BankInsider(Adversary):
         payer = Person(key, certificate, self.field.centre.trust_view, dict(self.field.directory))
         _, payee, data, invoice = self.prepared()
         payer.directory[payer.kid] = certificate
-        self.must_fail(lambda: evidence.check_certificate_issue(certificate, self.field.authority), "E_CA")
+        self.must_fail(
+            lambda: evidence.check_certificate_issue(certificate, self.field.authority), "E_CA"
+        )
         self.field.deliver(payee, data, invoice)
 
     def by_second_key(self) -> None:
@@ -115,9 +115,7 @@ class BankInsider(Adversary):
         file = evidence.double_spend(self.field.authority, certificate, first, second)
         assert evidence.verify_evidence(file, self.field.root).kid == key.public.kid != victim.kid
         proof = evidence.dual_certificate(self.field.authority, victim.certificate, certificate)
-        assert evidence.verify_evidence(proof, self.field.root).kid == self.field.kid("ca1"), (
-            "E8 names the bank"
-        )
+        assert evidence.verify_evidence(proof, self.field.root).kid == self.field.kid("ca1"), "E8 names the bank"
         self.tally.more["E8 files that name the bank"] += 1
         items = [evidence.DOUBLE_SPEND, victim.certificate.envelope(), first.envelope(), second.envelope()]
         auth = next(auth for auth in self.field.auths if auth.record.kid == self.field.kid("ca1"))
@@ -190,9 +188,7 @@ class IssuerThief(Adversary):
         payee = self.field.chance.choice(self.field.honest)
         piece = Piece(HeldToken(note, ()), 0)
         invoice = payee.invoice(note.record.amount_tiyn, self.now)
-        transfer = self.thief.transfer(
-            piece, payee.kid, note.record.amount_tiyn, self.now, reference=invoice.oid
-        )
+        transfer = self.thief.transfer(piece, payee.kid, note.record.amount_tiyn, self.now, reference=invoice.oid)
         data = self.show(piece, transfer)
         taken = self.try_to(lambda: payee.receive(data, invoice, self.now))
         payee.to_hand_in += [note, transfer, invoice, self.thief.certificate]
@@ -255,9 +251,7 @@ class SettlementInsider(Adversary):
         batch = self.field.batch([paid])
         size, root = self.field.centre.reconciler.head()
         ack = sign(
-            SubmitAck(bytes(16), hashlib.sha256(batch).digest(), size + 1, root, self.now),
-            self.field.network,
-            self.key,
+            SubmitAck(bytes(16), hashlib.sha256(batch).digest(), size + 1, root, self.now), self.field.network, self.key
         )
         ack.verify(self.key.public)
         self.must_fail(
@@ -305,9 +299,7 @@ class SettlementInsider(Adversary):
 
         element = device.element
         self.must_fail(lambda: element.sync_commit(answer(request=bytes(32))), "E_SYNC_ACK")
-        self.must_fail(
-            lambda: element.sync_commit(answer(base_out_tiyn=stated.out_total_tiyn + 1)), "E_SYNC_ACK"
-        )
+        self.must_fail(lambda: element.sync_commit(answer(base_out_tiyn=stated.out_total_tiyn + 1)), "E_SYNC_ACK")
         self.must_fail(lambda: element.sync_commit(answer(self.field.key("status"))), "E_SIG")
         self.field.sync(self.name)
         if self.field.purse(self.name) < 20_000:
@@ -324,9 +316,7 @@ class SettlementInsider(Adversary):
         self.field.deliver(payee, data, invoice)
         self.tally.tried += 1
         rows = list(self.field.stores.evidence.rows(0))[-80:]
-        objects = [
-            (open_kept(row.envelope, self.field.network), row.arrived) for row in rows if row.envelope[1] != 9
-        ]
+        objects = [(open_kept(row.envelope, self.field.network), row.arrived) for row in rows if row.envelope[1] != 9]
         papers = [(one, 0) for one in self.field.directory.values()]
         notes = [piece.line.note for person in self.field.honest for piece in person.pieces[:2]]
         digests = set()

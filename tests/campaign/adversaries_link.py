@@ -153,9 +153,7 @@ class Exhauster(Adversary):
     def by_depth(self) -> None:
         """Arrays in arrays."""
         payee, data, invoice = self._then_pays()
-        self.must_fail(
-            lambda: payee.receive(b"\x91" * 2_000 + b"\x90", invoice, self.now), "E_DEPTH", "E_DECODE"
-        )
+        self.must_fail(lambda: payee.receive(b"\x91" * 2_000 + b"\x90", invoice, self.now), "E_DEPTH", "E_DECODE")
         self.field.deliver(payee, data, invoice)
 
     def by_promises(self) -> None:

@@ -14,6 +14,7 @@ from offline.records import HeldToken, Invoice
 from tests.campaign.field import Field, Tally
 from tests.campaign.people import Person, Piece, bundle
 
+
 # Who is revoked, or holds money from one who is, is refused before anything else is asked.
 STANDING = ("E_REVOKED", "E_CA", "E_TAINTED")
 

@@ -83,15 +83,11 @@ class World:
         self.chance = random.Random(seed)
         self.figures = figures
         self.field = Field(self.chance, PEOPLE)
-        self.adversaries = {
-            kind.ID: kind(self.field, figures.by_adversary[kind.ID], self.chance) for kind in KINDS
-        }
+        self.adversaries = {kind.ID: kind(self.field, figures.by_adversary[kind.ID], self.chance) for kind in KINDS}
         self.before = self._payments()
 
     def _payments(self) -> int:
-        return (
-            sum(tally.payments for tally in self.figures.by_adversary.values()) + self.field.honest_payments
-        )
+        return sum(tally.payments for tally in self.figures.by_adversary.values()) + self.field.honest_payments
 
     def play(self, payments: int) -> None:
         """So many payments, and then the judgement."""

@@ -146,9 +146,7 @@ class Field(Desk):
         payer, payee = self.chance.sample(self.honest, 2)
         return payer, payee
 
-    def start_payment(
-        self, payer: Person, payee: Person, amount_tiyn: int
-    ) -> tuple[bytes, Signed[Invoice]] | None:
+    def start_payment(self, payer: Person, payee: Person, amount_tiyn: int) -> tuple[bytes, Signed[Invoice]] | None:
         """An honest payment up to the message; None when the payer has no money or must refuse."""
         now = self.clock.now()
         invoice = payee.invoice(amount_tiyn, now)

@@ -15,7 +15,6 @@ from cbdc.errors import Refused
 from cbdc.keys import SoftwareKey
 from cbdc.record import Signed, sign
 from offline.checks import check_invoice
-from offline.element_rules import payment_root
 from offline.records import (
     PAY,
     Bundle,
@@ -30,6 +29,7 @@ from offline.records import (
     Transfer,
     genesis_link,
 )
+from offline.element_rules import payment_root
 from offline.trust import TrustView
 from offline.verify import Conflict, Known, verify_payment
 
@@ -58,9 +58,7 @@ class Piece:
     @property
     def amount_tiyn(self) -> int:
         record = self.parent.record
-        amount: int = (
-            record.amount_tiyn if isinstance(record, Note) else record.outputs[self.index].amount_tiyn
-        )
+        amount: int = record.amount_tiyn if isinstance(record, Note) else record.outputs[self.index].amount_tiyn
         return amount
 
     @property
@@ -135,12 +133,7 @@ class Person:
         """V0 to V7 and what an element asks (V8): the invoice is open, and is consumed. Raises the refusal."""
         try:
             payment = verify_payment(
-                data,
-                invoice,
-                self.certificate.record.category,
-                self.trust,
-                now,
-                Known(self._spends, self._counters),
+                data, invoice, self.certificate.record.category, self.trust, now, Known(self._spends, self._counters)
             )
         except Conflict as conflict:
             self.evidence.append(conflict.evidence)
@@ -164,9 +157,7 @@ class Person:
 
     # --- paying ---
 
-    def transfer(
-        self, piece: Piece, payee: bytes, amount_tiyn: int, now: int, **fields: Any
-    ) -> Signed[Transfer]:
+    def transfer(self, piece: Piece, payee: bytes, amount_tiyn: int, now: int, **fields: Any) -> Signed[Transfer]:
         """The next transfer of this device's log; `fields` are for those who cheat."""
         parent = piece.parent
         outputs = [Output(amount_tiyn, payee)]

@@ -176,7 +176,9 @@ class Players:
         for _ in range(2):
             made = self.attempt(
                 payee,
-                lambda: self.town.people[payee].invoice(identity, amount_tiyn, 0, self.now(payee), offer),
+                lambda: self.town.people[payee].invoice(
+                    identity, amount_tiyn, 0, self.now(payee), offer
+                ),
             )
             if made is not None:
                 return made
@@ -237,11 +239,7 @@ class Players:
             return
         if self.happens("message changed", 20):
             place = self.chance.randrange(len(payment))
-            changed = (
-                payment[:place]
-                + bytes([payment[place] ^ 1 << self.chance.randrange(8)])
-                + payment[place + 1 :]
-            )
+            changed = payment[:place] + bytes([payment[place] ^ 1 << self.chance.randrange(8)]) + payment[place + 1 :]
             self.attempt(payee, lambda: self.town.people[payee].receive(changed, invoice, self.now(payee)), 0)
         receipt = self.attempt(
             payee, lambda: self.town.people[payee].receive(payment, invoice, self.now(payee))

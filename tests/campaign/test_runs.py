@@ -76,7 +76,7 @@ def test_the_auditor_sees_a_double_spend(town: Town) -> None:
     clone.pay(invoice, town.people["p2"].certificate, picks, now)
     town.audit()
     with pytest.raises(Unsound, match="spent twice"):
-        town.auditor.follow({b"another tape": [], town.kids["p0"]: _tape_of(town, clone)})
+        town.auditor.follow({b"another tape": [], **{town.kids["p0"]: _tape_of(town, clone)}})
 
 
 def _tape_of(town: Town, clone: object) -> list[bytes]:
@@ -141,4 +141,4 @@ def test_a_town_can_be_played_again_from_its_seed_alone() -> None:
         for town in (one.town, other.town)
     ]
     assert tapes[0] == tapes[1], "byte for byte"
-    assert len(one.town.names) <= runs.PEOPLE
+    assert runs.PEOPLE >= len(one.town.names)
