@@ -2,13 +2,14 @@
 
 import pytest
 
+from cbdc import canonical
 from cbdc.errors import Refused
 from cbdc.money import tenge
 from cbdc.token import MERCHANT
 from offline.archive import MemoryArchive
 from offline.batch import make_batch
 from offline.element_protocol import SecureElement
-from offline.evidence import dual_certificate, verify_evidence
+from offline.evidence import double_spend, dual_certificate, verify_evidence
 from offline.settle import CREDITED
 from tests.offline.bench import Bench
 from tests.offline.centre import Centre
@@ -27,6 +28,27 @@ def test_g21_two_keys_for_one_device_name_the_bank() -> None:
     assert verdict.kid == world.bank_key.public.kid
     with pytest.raises(Refused, match=r"^E_EVIDENCE:"):
         dual_certificate(world.authority, first.certificate, renewed.certificate)
+
+
+@pytest.mark.parametrize("place", ["auth", "certificate", "transfer"])
+def test_n4_evidence_has_one_form(place: str) -> None:
+    """N4: an envelope inside an evidence file is an array; as a byte string of its bytes it proves nothing."""
+    world = World("one form")
+    payer, payee = world.make_device("payer"), world.make_device("payee")
+    note = world.make_note(payer.kid, tenge(10))
+    spends = [world.make_transfer(payer.key, note, note, payee.kid, tenge(10)) for _ in range(2)]
+    data = double_spend(world.authority, payer.certificate, *spends)
+    assert verify_evidence(data, world.root).kid == payer.kid
+    version, auths, items = canonical.decode_array(data)
+    assert isinstance(auths, list)
+    assert isinstance(items, list)
+    if place == "auth":
+        auths[0] = canonical.encode(auths[0])
+    else:
+        index = 1 if place == "certificate" else 2
+        items[index] = canonical.encode(items[index])
+    with pytest.raises(Refused, match=r"^E_EVIDENCE:"):
+        verify_evidence(canonical.encode([version, auths, items]), world.root)
 
 
 def test_p20_a_refund_is_a_payment_back() -> None:
