@@ -31,7 +31,7 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants fuzz model campaign campaign-adversaries clean
+.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model campaign campaign-adversaries clean
 
 help:
 	@sed -n '3,13s/^# \{0,1\}//p' Makefile
@@ -93,6 +93,11 @@ pages: errors
 	$(PY) -m tests.house.commands_page --write
 	$(PY) -m tests.house.pilot_schema --write
 	$(PY) -m tests.house.made --write
+	$(PY) -m tests.house.conformance --write
+
+# Runs every vector and every test that names a case of the offline protocol, and records the results.
+conformance: $(VENV)/test.stamp
+	$(PY) -m tests.house.conformance --run
 
 mutants: $(VENV)/test.stamp
 	$(PY) -m tests.mutants --workers $(WORKERS)

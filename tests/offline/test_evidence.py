@@ -149,7 +149,7 @@ def test_a_file_too_large_is_not_even_read() -> None:
         verify_evidence(b"\x90" * (512 * 1_024 + 1), WORLD.root)
 
 
-def test_the_court_needs_no_trust_list() -> None:
+def test_r31_the_court_needs_no_trust_list() -> None:
     """Revoked banks and devices are judged as they were: nothing but ROOT is asked."""
     data = double_spend(WORLD.authority, A.certificate, ONE, TWO)
     assert verify_evidence(data, WORLD.root) == verify_evidence(data, World("evidence tests").root)
@@ -171,7 +171,7 @@ Step = tuple[int, int, int, int]
     )
 )
 @settings(max_examples=15)
-def test_nobody_honest_can_be_framed(algorithm: int, steps: list[Step]) -> None:
+def test_r33_nobody_honest_can_be_framed(algorithm: int, steps: list[Step]) -> None:
     """B3: whatever honest devices do, no two of their transfers and no transfer and parent prove anything."""
     world = World("evidence honest")
     people = [world.make_device(f"honest {place}", algorithm) for place in range(3)]
