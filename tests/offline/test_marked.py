@@ -59,7 +59,7 @@ class Meals:
 
 
 def test_v9_meal_money_goes_from_pupil_to_canteen_to_supplier_and_no_other_way() -> None:
-    meals = Meals().load()
+    meals = Meals(max_hops=3).load()
     for payee, code in (("shop", "E_CATEGORY_IN"), ("ayan", "E_CATEGORY_IN"), ("friend", "E_CATEGORY")):
         with refusal(code):
             meals.pay("pupil", payee, 100)
