@@ -8,6 +8,9 @@ knows the online key that belongs to each device's owner, and nothing else about
 **Orders.** A REDEEM_ORDER names the owner's own online account and no other, so a hostile host cannot send the purse
 elsewhere.
 
+**The head of the log** (CERTLOG) is signed under STATUS. It also commits to the loosest limits of every key, so that
+whoever accuses a device of breaking its limits can show that no certificate allowed it (evidence E5).
+
 TRUST lists are made in `offline.trust_office`.
 
 Every call that makes something takes a request id: the same id gives the same bytes for ever.
@@ -16,7 +19,7 @@ Source: DTO/1, sections 5.2, 5.12, 5.13 and 5.19 (5, 6).
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import RLock
 
 from cbdc import canonical
@@ -27,8 +30,9 @@ from cbdc.marks import MarkDefinition, NotOffline, OfflinePurpose, offline_purpo
 from cbdc.ports import Clock, Entropy
 from cbdc.record import Signed, open_envelope, sign
 from offline.archive import Archive, ArchiveStore, Row
+from offline.certificate_log import KeyLimits, ShownLimits, after_hash, key_limits, limits_tree
 from offline.parameters import DAY_SECONDS, INTERMITTENT, Policy, limits_for
-from offline.records import DeviceCertificate, Enrol, RedeemOrder
+from offline.records import CertificateLogHead, DeviceCertificate, Enrol, RedeemOrder
 
 CHALLENGE_SECONDS = DAY_SECONDS
 CERTIFICATE_SECONDS = 365 * DAY_SECONDS
@@ -41,6 +45,7 @@ _ACCOUNT = b"account/"
 _ORDER = b"order/"
 _RENEWED = b"renewed/"
 _STRANGER = b"stranger/"
+_LOG_HEAD = b"log head/"
 _ATTEMPTS = 16
 _TYPE_PLACE = 1
 
@@ -107,7 +112,10 @@ class Papers:
 
 
 class DeviceRegister:
-    """The banks' desk for devices, and the log of certificates. `signers` are the banks' CA keys by bank id."""
+    """The banks' desk for devices, and the log of certificates. `signers` are the banks' CA keys by bank id.
+
+    `status` signs the heads of the log; without it there are none.
+    """
 
     def __init__(
         self,
@@ -116,12 +124,14 @@ class DeviceRegister:
         signers: Mapping[int, Signer],
         clock: Clock,
         entropy: Entropy,
+        status: Signer | None = None,
     ) -> None:
         self._papers = Papers(store, clock)
         self._authority = authority
         self._network = authority.network
         self._signers = dict(signers)
         self._entropy = entropy
+        self._status = status
 
     # --- enrolment ---
 
@@ -296,6 +306,40 @@ class DeviceRegister:
             raise Refused("E_DEVICE_UNKNOWN", kid=oid)
         return found
 
+    def shown_limits(self, kid: bytes, after: Sequence[bytes] = ()) -> ShownLimits | None:
+        """The loosest limits a key was ever given, under a signed head of the log made after the objects `after`.
+
+        The same for the same objects. None when no head can be signed, or the key had no certificate then.
+        """
+        status = self._status
+        if status is None:
+            return None
+        witness = after_hash(after)
+
+        def make() -> tuple[list[tuple[bytes, bytes]], dict[bytes, bytes]]:
+            size, root = self._papers.archive.log.size, self._papers.archive.log.root()
+            tree = limits_tree(self._key_limits(size))
+            record = CertificateLogHead(size, root, tree.size, tree.root(), witness, self._papers.now())
+            made = sign(record, self._network, status)
+            return [(made.oid, made.encode())], {_LOG_HEAD + witness: made.encode()}
+
+        head = open_envelope(self._papers.once(_LOG_HEAD + witness, make), CertificateLogHead, self._network)
+        leaves = self._key_limits(head.record.size)
+        tree = limits_tree(leaves)
+        for place, leaf in enumerate(leaves):
+            if leaf.kid == kid:
+                return ShownLimits(head, place, leaf, tree.inclusion(place, tree.size))
+        return None
+
+    def _key_limits(self, size: int) -> list[KeyLimits]:
+        """The loosest limits of every key, by the first `size` papers of the log."""
+        papers = [row.envelope for row in self._papers.archive.rows_from(0) if row.leaf][:size]
+        return key_limits(
+            self._open(envelope).record
+            for envelope in papers
+            if envelope[_TYPE_PLACE] == DeviceCertificate.TYPE
+        )
+
     # --- orders ---
 
     def redeem_order(
@@ -329,7 +373,7 @@ class DeviceRegister:
 
     def _signer(self, bank_id: int) -> Signer:
         if bank_id not in self._signers:
-            raise Refused("E_BANK_UNKNOWN", name=bank_id, known=", ".join(map(str, self._signers)))
+            raise Refused("E_BANK_UNKNOWN", bank_id=bank_id)
         return self._signers[bank_id]
 
     def _bank(self, bank_id: int) -> Auth:

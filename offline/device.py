@@ -257,7 +257,8 @@ class Device:
         """Pay an invoice once and for ever: the PAYMENT to hand over. Again: the same bytes, at any time.
 
         With `offer` (flow I) exactly what was offered is spent. Raises E_COINS, E_COINS_BYTES, E_OFFER when the
-        invoice answers another offer, and what `SecureElement.pay` raises; then nothing was spent.
+        invoice answers another offer, and what `SecureElement.pay` raises; then nothing was spent. E_HISTORY_LOST when
+        the host has lost the message of a payment that the element made: a sync hands it in.
         """
         with self._lock:
             return self._payer.pay(invoice, payee, now, offer)

@@ -191,7 +191,7 @@ class OfflineCentre:
         self._stores = stores
         self._clock = clock
         self._network = authority.network
-        self.devices = DeviceRegister(stores.devices, authority, keys.bank_cas, clock, entropy)
+        self.devices = DeviceRegister(stores.devices, authority, keys.bank_cas, clock, entropy, keys.status)
         self.lists = TrustOffice(stores.lists, authority, keys.status, clock)
         self.lost = LostDevices(Archive(stores.devices))
         self.issuer = NoteIssuer(ledger, authority, keys.issuers, self.lists.policy_at, self._is_owners)
@@ -206,6 +206,7 @@ class OfflineCentre:
             self.account_of,
             recourse,
             checkpoint,
+            self.devices.shown_limits,
         )
         # A crash may have come between making a paper and telling settlement.
         for paper in (*self.devices.papers(), *self.lists.lists):

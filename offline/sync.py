@@ -45,7 +45,8 @@ def answer(
         oid,
         *base,
         closed_invoice_number=request.invoice_number,
-        time=now,
+        # The times of one device's answers rise: each transfer says after which answer it was made (evidence E5).
+        time=now if last is None else max(now, last.time + 1),
         min_trust_sequence=trust_sequence,
         action=BLOCK if guilty or revoked else CARRY_ON,
         drop=tuple(

@@ -37,7 +37,8 @@ from offline.gateway import (
     memory_stores,
 )
 from offline.host_store import HostStore, MemoryHostStore, SqliteHostStore
-from offline.journal import Journal, JournalFolder, MemoryJournal
+from offline.journal import Journal, MemoryJournal
+from offline.journal_store import JournalStore
 from offline.loss_policy import WATERFALL, loss_policy
 from offline.opened import OpenedElement, open_for_attack
 from offline.parameters import GRACE_SECONDS, INTERMITTENT, PARAMETERS, Policy, preset, value_of
@@ -93,13 +94,13 @@ class Field:
         self._clock = clock
         self._store = store
         self._folder = None if folder is None else folder / "offline"
-        self._journals: JournalFolder | None = None
+        self._journals: JournalStore | None = None
         self._hosts: HostStore = MemoryHostStore()
         self._clone_hosts: HostStore = MemoryHostStore()
         stores = memory_stores()
         if self._folder is not None:
             make_folder(self._folder)
-            self._journals = JournalFolder(self._folder / "elements", durable, checkpoint=checkpoint)
+            self._journals = JournalStore(self._folder / "elements.journal", durable, checkpoint)
             self._hosts = SqliteHostStore(self._folder / "hosts.sqlite", durable)
             self._clone_hosts = SqliteHostStore(self._folder / "clones.sqlite", durable)
             names = ("evidence", "devices", "lists")
@@ -388,12 +389,27 @@ class Field:
     def case(self) -> Case:
         """Double spends, who is named, what was lost and who bore it."""
         return tell_case(
-            self.reconciler, self._owners, self._system.authority.root, self.evidence_files(), self._titles
+            self.reconciler,
+            self._owners,
+            self._system.authority.root,
+            self.evidence_files(),
+            self._titles,
+            self._institutions(),
         )
 
+    def _institutions(self) -> dict[bytes, str]:
+        """Whose the keys are that a proof may name beside devices'."""
+        banks = self._system.banks.items()
+        keys = self._system.keys
+        named = {
+            keys.bank_ca(number).public.kid: self._titles.get(bank.name, bank.name) for number, bank in banks
+        }
+        return {keys.issuer.public.kid: "National Bank (issuer of offline notes)", **named}
+
     def evidence_files(self) -> list[tuple[str, bytes]]:
-        """(file name, bytes) of every proof, by device and then in the reconciler's order."""
-        proofs = [proof for kid in self.reconciler.guilty() for proof in self.reconciler.evidence(kid)]
+        """(file name, bytes) of every proof: by device, then by institution, in the reconciler's order."""
+        named = [*self.reconciler.guilty(), *sorted({alarm.kid for alarm in self.reconciler.alarms()})]
+        proofs = [proof for kid in named for proof in self.reconciler.evidence(kid)]
         files = list(dict.fromkeys(proofs))
         return [(f"case-{number}.dto", data) for number, data in enumerate(files, start=1)]
 

@@ -25,6 +25,7 @@ from tests.house import (
     made_pilots,
     made_policies,
     made_protocol,
+    made_refusals,
     made_systems,
 )
 from tests.house.tree import ROOT
@@ -38,6 +39,7 @@ MAKERS: Mapping[str, Maker] = {
     **made_protocol.MAKERS,
     **made_pilots.MAKERS,
     **made_policies.MAKERS,
+    **made_refusals.MAKERS,
     **made_systems.MAKERS,
 }
 

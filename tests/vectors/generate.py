@@ -12,7 +12,9 @@ from typing import Any
 from cbdc.keys import ED25519, ES256
 from tests.vectors import (
     make_certificates,
+    make_channel,
     make_commit,
+    make_edges,
     make_encoding,
     make_evidence,
     make_evidence_logs,
@@ -37,6 +39,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "transfers-es256": partial(make_transfers.make, ES256),
     "payment": make_payment.make,
     "commit": make_commit.make,
+    "edges": make_edges.make,
     "messages": make_messages.make,
     "frames": make_frames.make,
     "sync": make_sync.make,
@@ -44,6 +47,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "evidence_statements": make_evidence_statements.make,
     "evidence_logs": make_evidence_logs.make,
     "sizes": make_sizes.make,
+    "channel": make_channel.make,
 }
 
 
