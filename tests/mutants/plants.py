@@ -9,6 +9,7 @@ from tests.mutants import (
     plants_graph,
     plants_journal,
     plants_ledger,
+    plants_losses,
     plants_marks,
     plants_steps,
     plants_wallets,
@@ -24,6 +25,7 @@ FIELDS = (
     *plants_court.FIELDS,
     *plants_graph.FIELDS,
     *plants_centre.FIELDS,
+    *plants_losses.FIELDS,
     *plants_wallets.FIELDS,
     *plants_banking.FIELDS,
 )
