@@ -89,7 +89,7 @@ class Model:
 
 
 class Devices(RuleBasedStateMachine):
-    """Three devices, one of which a thief may have copied; every rule also judges by the model."""
+    """S23: three devices, one of which a thief may have copied; every rule also judges by the model."""
 
     def __init__(self) -> None:
         super().__init__()
