@@ -95,7 +95,7 @@ def test_an_entry_is_forgotten_by_a_restart_and_by_a_wrong_one(phone: Phone) -> 
         phone.spend(tenge(2_000))
 
 
-def test_after_too_many_wrong_tries_money_only_goes_home(phone: Phone) -> None:
+def test_a7_after_too_many_wrong_tries_money_only_goes_home(phone: Phone) -> None:
     for left in (2, 1, 0):
         with pytest.raises(Refused, match="E_PIN_WRONG") as error:
             phone.payer.verify_pin(WRONG)
