@@ -8,6 +8,7 @@ from tests.mutants import (
     plants_graph,
     plants_journal,
     plants_ledger,
+    plants_links,
     plants_marks,
     plants_steps,
     plants_wallets,
@@ -22,6 +23,7 @@ FIELDS = (
     *plants_elements.FIELDS,
     *plants_graph.FIELDS,
     *plants_centre.FIELDS,
+    *plants_links.FIELDS,
     *plants_wallets.FIELDS,
     *plants_banking.FIELDS,
 )
