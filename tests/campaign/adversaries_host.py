@@ -1,4 +1,4 @@
-"""A2 and A3: hosts that lie to an honest element, and A7: a thief with somebody's device. The elements are the real ones.
+"""A2 and A3: hosts that lie to an honest element; A7: a thief with somebody's device. The elements are the real ones.
 
 None of these devices may ever be named guilty: their elements sign nothing that contradicts anything.
 """
@@ -101,7 +101,7 @@ class PayerHost(_WithDevice):
             self.must_fail(lambda: payee.receive(*made, self.now), "E_INVOICE_UNKNOWN")
 
     def by_clock_back(self) -> None:
-        """The invoice has expired; the payer's clock says it has not. The payee does not take it, settlement credits it."""
+        """The invoice has expired, but not by the payer's clock. The payee does not take it, settlement credits it."""
         payee = self.payee()
         made = self.pay(payee)
         if made is None:
@@ -164,6 +164,7 @@ class PayeeHost(_WithDevice):
 
     ID = "A3"
     WHO = "the payee's host"
+    RARE = ("by_denial",)
 
     def asked(self, amount_tiyn: int = 150) -> tuple[Signed[Invoice], bytes] | None:
         """An honest payer's payment to this device."""

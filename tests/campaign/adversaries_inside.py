@@ -1,7 +1,7 @@
 """A8, A9 and A10: people inside a bank, the issuer and settlement, each with the key of their office.
 
-They can sign what their office signs, and so deceive for a while; they cannot sign for a device, and so nobody honest is
-named.
+They can sign what their office signs, and so deceive for a while; they cannot sign for a device, and so nobody honest
+is named.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from cbdc.keys import ED25519, SoftwareKey
 from cbdc.record import Signed, sign
 from offline import evidence
 from offline.admission import check_follows
+from offline.checks import check_note
 from offline.graph import Rules, derive
 from offline.intake import open_kept, verify
 from offline.records import DeviceCertificate, HeldToken, Note, SubmitAck, SyncAck, SyncRequest, Transfer
@@ -104,7 +105,7 @@ class BankInsider(Adversary):
         self.field.deliver(payee, data, invoice)
 
     def by_second_key(self) -> None:
-        """A second key under an honest device's id: whatever that key signs, the honest one is not named, the bank is."""
+        """A second key under an honest device's id: whatever it signs, the honest one is not named, the bank is."""
         victim = self.field.chance.choice([one for one in self.field.honest if self._is_bank_one(one)])
         key, certificate = self.certify(device_id=victim.certificate.record.device_id)
         payer = self.false_person(certificate, key)
@@ -139,8 +140,7 @@ class BankInsider(Adversary):
         record = SyncRequest(victim.kid, 1, 0, bytes(32), 0, (), 0, 0, 0, 0, 1, bytes(16))
         forged.append(sign(record, self.field.network, bank))
         for one in forged:
-            certificates = lambda kid: [self.field.directory[kid]]  # noqa: E731
-            self.must_fail(lambda one=one: verify(one, self.field.authority, certificates), "E_SIG")
+            self.must_fail(lambda one=one: verify(one, self.field.authority, self.certificates), "E_SIG")
         self.mule.to_hand_in += forged
         _, payee, data, invoice = self.prepared()
         self.field.deliver(payee, data, invoice)
@@ -214,7 +214,7 @@ class IssuerThief(Adversary):
         """Above the epoch's largest note."""
         note = self.forge(amount_tiyn=50_000_001)
         payee = self.field.chance.choice(self.field.honest)
-        self.must_fail(lambda: evidence_note(note, payee), "E_AMOUNT")
+        self.must_fail(lambda: check_one_note(note, payee), "E_AMOUNT")
 
     def taint(self) -> None:
         """Settlement tells of phantoms; the National Bank taints what it knows."""
@@ -227,10 +227,8 @@ class IssuerThief(Adversary):
         self.tally.more["notes forged"] += len(self.notes)
 
 
-def evidence_note(note: Signed[Note], payee: Person) -> None:
+def check_one_note(note: Signed[Note], payee: Person) -> None:
     """A payee's check of one note."""
-    from offline.checks import check_note
-
     check_note(note, payee.trust)
 
 
@@ -239,6 +237,7 @@ class SettlementInsider(Adversary):
 
     ID = "A10"
     WHO = "an insider of settlement"
+    RARE = ("by_false_answer", "by_reordering")
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -269,11 +268,12 @@ class SettlementInsider(Adversary):
         """Transfers in an honest device's name, signed by settlement's key."""
         victim = self.funded()
         piece = next(piece for piece in victim.pieces if victim.can_move(piece))
-        certificates = lambda kid: [self.field.directory[kid]]  # noqa: E731
         for amount_tiyn in (1, 2):
             record = _record_of(victim, piece, self.victim.kid, amount_tiyn, self.now)
             forged = sign(record, self.field.network, self.key)
-            self.must_fail(lambda forged=forged: verify(forged, self.field.authority, certificates), "E_SIG")
+            self.must_fail(
+                lambda forged=forged: verify(forged, self.field.authority, self.certificates), "E_SIG"
+            )
             victim.to_hand_in.append(forged)
         _, payee, data, invoice = self.prepared()
         self.field.deliver(payee, data, invoice)

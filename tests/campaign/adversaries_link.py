@@ -52,7 +52,7 @@ class Link(Adversary):
         self.field.deliver(other, others, asked)
 
     def by_request(self) -> None:
-        """The request is changed before the payer sees it: another amount, another payee, both under the old signature."""
+        """The request is changed before the payer sees it: another amount or payee under the old signature."""
         payer, payee = self.funded(), self.field.two()[1]
         if payer is payee:
             return

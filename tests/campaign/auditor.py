@@ -192,7 +192,7 @@ class Auditor:
         return {outpoint: held for outpoint, held in self.outputs.items() if outpoint not in self.spent}
 
     def check(self) -> int:
-        """Assert everything that must hold at any moment; the tiyn that are on their way (sent, taken by nobody yet)."""
+        """Assert everything that must hold at any moment; the tiyn on their way (sent, not taken)."""
         unspent = self.unspent()
         sent_home = sum(amount_tiyn for amount_tiyn, _ in self.home.values())
         total = sum(amount_tiyn for amount_tiyn, _ in unspent.values())

@@ -1,4 +1,4 @@
-"""A derivation of our own, from settlement's raw rows: what was admitted, spent twice, lost, and who contradicts himself.
+"""A derivation of our own, from settlement's raw rows: what was admitted, spent twice, lost, and by whom.
 
 It shares no code with the protocol's modules: envelopes are opened with msgpack, signatures checked with the library,
 and the rule of admission (5.6, V5a) is written down once more. The campaign compares its answers with settlement's.

@@ -15,6 +15,7 @@ from cbdc.errors import Refused
 from cbdc.keys import SoftwareKey
 from cbdc.record import Signed, sign
 from offline.checks import check_invoice
+from offline.element_rules import payment_root
 from offline.records import (
     PAY,
     Bundle,
@@ -29,7 +30,6 @@ from offline.records import (
     Transfer,
     genesis_link,
 )
-from offline.element_rules import payment_root
 from offline.trust import TrustView
 from offline.verify import Conflict, Known, verify_payment
 
@@ -88,12 +88,15 @@ class Person:
         certificate: Signed[DeviceCertificate],
         trust: TrustView,
         directory: dict[bytes, Signed[DeviceCertificate]],
+        neighbours: set[bytes] | None = None,
     ) -> None:
+        """`neighbours` are key ids of people who hand in what they sign; their earlier steps are left to them."""
         self.key = key
         self.kid = key.public.kid
         self.certificate = certificate
         self.trust = trust
         self.directory = directory
+        self.neighbours = neighbours if neighbours is not None else set()
         self.counter, self.head = 0, genesis_link(self.kid)
         self.pieces: list[Piece] = []
         self.open: dict[bytes, Signed[Invoice]] = {}
@@ -153,7 +156,8 @@ class Person:
             for transfer in line.transfers:
                 self._spends[transfer.record.outpoint] = transfer
                 self._counters[transfer.record.payer, transfer.record.counter] = transfer
-                self.to_hand_in.append(transfer)
+                if transfer is line.transfers[-1] or transfer.record.payer not in self.neighbours:
+                    self.to_hand_in.append(transfer)
         while len(self._spends) > MOST_REMEMBERED:
             self._spends.pop(next(iter(self._spends)))
             self._counters.pop(next(iter(self._counters)))

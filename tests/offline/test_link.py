@@ -77,7 +77,7 @@ def test_t13_a_missing_frame_is_waited_for() -> None:
     assert assembler.take(made[1], 100) == MESSAGE
 
 
-def test_t13_z8_an_assembly_is_forgotten_after_two_minutes() -> None:
+def test_t13_t15_z8_an_assembly_is_forgotten_after_two_minutes() -> None:
     made = frames(MESSAGE)
     assembler = Assembler(LIMIT)
     assembler.take(made[0], 0)
@@ -146,7 +146,7 @@ def test_t14_frames_of_two_messages_with_one_prefix_never_mix() -> None:
         assembler.take(reframed(id, 1, 2, b"B" * 360), 0)
 
 
-def test_at_most_four_assemblies_and_no_more_bytes_than_asked_for() -> None:
+def test_t15_at_most_four_assemblies_and_no_more_bytes_than_asked_for() -> None:
     assembler = Assembler(700)
     first = frames(MESSAGE)
     assembler.take(first[0], 0)
