@@ -10,6 +10,7 @@ from tests.mutants import (
     plants_graph,
     plants_journal,
     plants_ledger,
+    plants_links,
     plants_losses,
     plants_marks,
     plants_steps,
@@ -28,6 +29,7 @@ FIELDS = (
     *plants_graph.FIELDS,
     *plants_centre.FIELDS,
     *plants_losses.FIELDS,
+    *plants_links.FIELDS,
     *plants_wallets.FIELDS,
     *plants_banking.FIELDS,
 )
