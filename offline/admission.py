@@ -16,6 +16,7 @@ Source: DTO/1, sections 5.4, 5.6 (V3 to V5) and 5.19 (1, 3).
 
 from cbdc.authority import BANK_CA, ISSUER, Auth, Authority
 from cbdc.errors import Refused
+from cbdc.keys import PublicKey
 from cbdc.record import Signed
 from offline.records import PAY, REDEEM, DeviceCertificate, Note, Output, Transfer
 
@@ -63,21 +64,29 @@ def check_certificate_issue(signed: Signed[DeviceCertificate], authority: Author
 
     Raises E_CA (unknown bank, out of its time, or above its highest tier), E_KEY, E_SIG.
     """
-    record = signed.record
+    signed.verify(certificate_signer(signed.record, authority))
+
+
+def certificate_signer(record: DeviceCertificate, authority: Authority) -> PublicKey:
+    """The bank's key that must have signed this certificate, after all of V3 but the signature; E_CA or E_KEY."""
     bank = find_auth(authority, record.ca_reference, BANK_CA, record.not_before)
     if isinstance(bank, str):
         raise Refused("E_CA", reference=record.ca_reference, problem=bank)
-    check_certificate_by(signed, bank)
+    _check_certified(record, bank)
+    return bank.key
 
 
 def check_certificate_by(signed: Signed[DeviceCertificate], bank: Auth) -> None:
     """Return if `bank` may and did certify this device key; E_CA for a tier above its own, E_KEY, E_SIG."""
-    record = signed.record
+    _check_certified(signed.record, bank)
+    signed.verify(bank.key)
+
+
+def _check_certified(record: DeviceCertificate, bank: Auth) -> None:
     highest = bank.scope[1] if len(bank.scope) > 1 else 0
     if record.tier > highest:
         raise Refused("E_CA", reference=record.ca_reference, problem=f"it may certify tiers up to {highest}")
     _ = record.key
-    signed.verify(bank.key)
 
 
 def check_note_issue(signed: Signed[Note], authority: Authority) -> None:
@@ -85,16 +94,28 @@ def check_note_issue(signed: Signed[Note], authority: Authority) -> None:
 
     Raises E_ISSUER, E_AMOUNT, E_NOTE_TIME, E_SIG.
     """
-    record = signed.record
+    signed.verify(note_signer(signed.record, authority))
+
+
+def note_signer(record: Note, authority: Authority) -> PublicKey:
+    """The issuer's key that must have signed this note, after all of V4 but the signature.
+
+    Raises E_ISSUER, E_AMOUNT or E_NOTE_TIME.
+    """
     issuer = find_auth(authority, record.issuer_reference, ISSUER, record.issued)
     if isinstance(issuer, str):
         raise Refused("E_ISSUER", reference=record.issuer_reference, problem=issuer)
-    check_note_by(signed, issuer)
+    _check_issued(record, issuer)
+    return issuer.key
 
 
 def check_note_by(signed: Signed[Note], issuer: Auth) -> None:
     """Return if `issuer` may and did sign this note; E_AMOUNT, E_NOTE_TIME or E_SIG otherwise."""
-    record = signed.record
+    _check_issued(signed.record, issuer)
+    signed.verify(issuer.key)
+
+
+def _check_issued(record: Note, issuer: Auth) -> None:
     most_tiyn = issuer.scope[1] if len(issuer.scope) > 1 else 0
     if not 1 <= record.amount_tiyn <= most_tiyn:
         raise Refused("E_AMOUNT", amount_tiyn=record.amount_tiyn, most_tiyn=most_tiyn)
@@ -102,7 +123,6 @@ def check_note_by(signed: Signed[Note], issuer: Auth) -> None:
         raise Refused(
             "E_NOTE_TIME", issued=record.issued, spend_by=record.spend_by, redeem_by=record.redeem_by
         )
-    signed.verify(issuer.key)
 
 
 def check_transfer(
