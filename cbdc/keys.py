@@ -59,6 +59,9 @@ _SMALL_ORDER_Y = frozenset(
         55188659117513257062467267217118295137698188065244968500265048394206261417927,
     }
 )
+_SMALL_ORDER_POINTS = frozenset(
+    (y | sign << 255).to_bytes(32, "little") for y in _SMALL_ORDER_Y for sign in (0, 1)
+)
 
 
 def _small_order_or_noncanonical(point: bytes) -> bool:
@@ -187,8 +190,12 @@ def _p256(raw: bytes) -> ec.EllipticCurvePublicKey:
 
 
 def _verify_ed25519(key: PublicKey, signature: bytes, message: bytes) -> None:
-    scalar = int.from_bytes(signature[32:], "little")
-    if scalar >= _ED25519_ORDER or _small_order_or_noncanonical(signature[:32]):
+    # Nearly every R and S is seen to be right by one byte; only what is not is looked at as a number.
+    if signature[30] == 0xFF and _small_order_or_noncanonical(signature[:32]):
+        raise Refused("E_SIG", kid=key.kid)
+    if signature[:32] in _SMALL_ORDER_POINTS:
+        raise Refused("E_SIG", kid=key.kid)
+    if signature[63] >= 0x10 and int.from_bytes(signature[32:], "little") >= _ED25519_ORDER:
         raise Refused("E_SIG", kid=key.kid)
     try:
         nacl.bindings.crypto_sign_open(signature + message, key.raw)

@@ -15,9 +15,9 @@ Source: DTO/1, section 5.3.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Protocol, Self, TypeGuard, TypeVar
 
-import msgpack
+import msgspec
 
 from cbdc import canonical
 from cbdc.errors import Malformed
@@ -203,69 +203,66 @@ class Record:
 
 # --- quick checks first ---
 
-Plain = Callable[[list[Any]], tuple[Any, ...] | None]
+Plain = Callable[[bytes], tuple[Any, ...] | None]
 _PLAIN: dict[type[Record], Plain] = {}
+_encode_plain = msgspec.msgpack.Encoder().encode
 
 
 def plain_fields(cls: type[Record], body: bytes) -> tuple[Any, ...] | None:
     """The checked fields of a body that is plainly right, or None for any other: `Record.checked` judges that one.
 
-    A body is plainly right when the comparisons made from the class's schema all hold and encoding the values gives
-    the same bytes again. Then `canonical.decode` and `Record.checked` would give the same fields, so this is a faster
-    way to the same answer and never another one. Nothing is refused here.
+    A body is plainly right when a decoder made from the class's schema takes it, types, ranges and lengths included,
+    and encoding the values gives the same bytes again. Then `canonical.decode` and `Record.checked` would give the
+    same fields, so this is a faster way to the same answer and never another one. Nothing is refused here.
     """
-    try:
-        values = msgpack.unpackb(body)
-    except (ValueError, TypeError, RecursionError, OverflowError, msgpack.UnpackException):
-        return None
     plain = _PLAIN.get(cls)
     if plain is None:
-        plain = _PLAIN[cls] = _compile_plain(cls.SCHEMA)
-    found = plain(values)
-    if found is None or msgpack.packb(values) != body:
-        return None
-    return found
+        plain = _PLAIN[cls] = plain_reader(tuple(cls.SCHEMA))
+    return plain(body)
 
 
-def _compile_plain(schema: tuple[Kind, ...]) -> Plain:
-    """The comparisons of a schema as one function, written out once as the dataclasses of the library are."""
-    names = [f"v{place}" for place in range(len(schema))]
-    tests, made = zip(*(_plain_kind(kind, name) for kind, name in zip(schema, names, strict=True)), strict=True)
-    source = (
-        f"def plain(v):\n"
-        f"    if type(v) is not list or len(v) != {len(schema)}:\n"
-        f"        return None\n"
-        f"    {', '.join(names)}, = v\n"
-        f"    if {' and '.join(tests)}:\n"
-        f"        return ({', '.join(made)},)\n"
-        f"    return None\n"
-    )
-    space: dict[str, Any] = {}
-    exec(compile(source, "<plain fields>", "exec"), space)  # from the schema in the code, never from a message
-    plain: Plain = space["plain"]
-    return plain
+def plain_reader(schema: tuple[Kind, ...]) -> Plain:
+    """A quick reader of arrays of these kinds: their immutable values, or None when they are not plainly right."""
+    types = [_plain_type(kind) for kind in schema]
+    if any(found is None for found in types):
+        return lambda body: None
+    decode = msgspec.msgpack.Decoder(tuple[tuple(types)]).decode  # type: ignore[misc]
+    # A length of 0 or 32 is no range, so it is asked for afterwards.
+    either = [(place, kind.sizes) for place, kind in enumerate(schema) if _has_gap(kind)]
+
+    def read(body: bytes) -> tuple[Any, ...] | None:
+        try:
+            values: tuple[Any, ...] = decode(body)
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        if _encode_plain(values) != body or any(len(values[place]) not in sizes for place, sizes in either):
+            return None
+        return values
+
+    return read
 
 
-def _plain_kind(kind: Kind, name: str) -> tuple[str, str]:
-    """What must hold of the value `name`, and how its immutable form is made, as expressions."""
+def _has_gap(kind: Kind) -> TypeGuard[Bytes]:
+    return isinstance(kind, Bytes) and bool(kind.sizes) and len(kind.sizes) != max(kind.sizes) - min(kind.sizes) + 1
+
+
+def _plain_type(kind: Kind) -> Any:
+    """The type that lets through just what `kind` does (and lengths in a gap of it); None when there is none."""
     if isinstance(kind, Unsigned):
-        return f"type({name}) is int and {kind.least} <= {name} <= {kind.most}", name
+        return Annotated[int, msgspec.Meta(ge=kind.least, le=kind.most)]
     if isinstance(kind, Bytes):
-        length = f"len({name}) in {kind.sizes}" if kind.sizes else f"len({name}) <= {kind.most}"
-        return f"type({name}) is bytes and {length}", name
+        least, most = (min(kind.sizes), max(kind.sizes)) if kind.sizes else (0, kind.most)
+        return Annotated[bytes, msgspec.Meta(min_length=least, max_length=min(most, kind.most))]
     if isinstance(kind, Group):
-        parts = [_plain_kind(item, f"{name}[{place}]") for place, item in enumerate(kind.kinds)]
-        tests = " and ".join(test for test, _ in parts)
-        made = ", ".join(made for _, made in parts)
-        return f"type({name}) is list and len({name}) == {len(parts)} and {tests}", f"({made},)"
+        types = [None if _has_gap(item) else _plain_type(item) for item in kind.kinds]
+        return None if None in types else tuple[tuple(types)]  # type: ignore[misc]
     if isinstance(kind, Items):
-        item = f"{name}_"
-        test, made = _plain_kind(kind.kind, item)
-        every = f"all([{test} for {item} in {name}])"
-        one = f"tuple({name})" if made == item else f"tuple([{made} for {item} in {name}])"
-        return f"type({name}) is list and {kind.least} <= len({name}) <= {kind.most} and {every}", one
+        item = None if _has_gap(kind.kind) else _plain_type(kind.kind)
+        if item is None:
+            return None
+        return Annotated[tuple[item, ...], msgspec.Meta(min_length=kind.least, max_length=kind.most)]
     # Text and kinds of other modules are judged by their own words.
-    return "False", name
+    return None
 
 
 def object_id(domain: bytes, type: int, network: bytes, body: bytes) -> bytes:

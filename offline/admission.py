@@ -50,8 +50,8 @@ def find_auth(authority: Authority, reference: bytes, role: int, at: int) -> Aut
 
     A reference must name exactly one key; that key may have several certificates, one period after the other.
     """
-    found = [auth for auth in authority.with_role(role) if auth.kid[: len(reference)] == reference]
-    if len({auth.kid for auth in found}) != 1:
+    found = authority.referenced(reference, role)
+    if not found or (len(found) > 1 and len({auth.kid for auth in found}) != 1):
         return "no certificate, or more than one key, has this reference"
     for auth in found:
         if auth.not_before <= at <= auth.expires:

@@ -109,8 +109,8 @@ class Forest:
         self._grace_seconds = grace_seconds
         self._open_registry = open_registry
         self._registered: set[bytes] = set()
-        self.state = bytearray(1)
-        self.moment, self.root = array("Q", [0]), array("I", [0])
+        self.state, self.moment, self.root = bytearray(), array("Q"), array("I")
+        self._closes: dict[int, int] = {}
         self._redeemed: dict[int, int] = {}
         self._odd: dict[int, _Odd] = {}
         self._odd_of: dict[bytes, set[int]] = defaultdict(set)
@@ -130,9 +130,8 @@ class Forest:
                 self._earlier(known, row)
             return False
         node = shelf.put(row, raw)
-        self.state.append(WAITING)
-        self.moment.append(0)
-        self.root.append(0)
+        if node >= len(self.state):
+            self._grow()
         kind, kid = row[fields.KIND], row[fields.KID]
         if kind == TRANSFER:
             root = self.root[shelf.parent[node]]
@@ -157,6 +156,12 @@ class Forest:
             self._recertified(kid)
         return True
 
+    def _grow(self) -> None:
+        more = self.shelf.room - len(self.state)
+        self.state += bytes(more)
+        self.moment.extend(array("Q", bytes(8 * more)))
+        self.root.extend(array("I", bytes(4 * more)))
+
     def register(self, oid: bytes) -> None:
         """A note of the registry, whether it has come in yet or not."""
         self._registered.add(oid)
@@ -168,7 +173,9 @@ class Forest:
         self.root[node] = node
         self.roots.append(node)
         self.state[node] = ADMITTED
-        self.totals.notes_tiyn += self.shelf.unpack(node)[fields.AMOUNT]
+        row = self.shelf.unpack(node)
+        self._closes[node] = row[fields.COUNTER] + self._grace_seconds
+        self.totals.notes_tiyn += row[fields.AMOUNT]
         for child in self.shelf.children_of(node):
             self._attach(child, self.shelf.unpack(child), node)
 
@@ -237,14 +244,15 @@ class Forest:
         """The rest of being plain: the only spend, in time, and in no doubt."""
         shelf = self.shelf
         index, other = row[fields.INDEX], shelf.last_child[parent]
-        while other:
-            if other != node and shelf.index(other) == index:
-                return False
-            other = shelf.sibling[other]
+        if other != node or shelf.sibling[node]:
+            while other:
+                if other != node and shelf.index(other) == index:
+                    return False
+                other = shelf.sibling[other]
         certified = shelf.certified_at(row[fields.KID])
         assert certified is not None, "a transfer is verified only with its device's certificate"
         moment = max(self.moment[parent], row[fields.ARRIVED], certified)
-        if moment > self._closes(root):
+        if moment > self._closes[root]:
             return False
         payee, paying = row[fields.OWNER], row[fields.PAYING]
         if payee in shelf.requests_of and paying == PAY and self._is_doubtful(node, row):
@@ -255,10 +263,6 @@ class Forest:
             self._redeemed[root] = self._redeemed.get(root, 0) + redeemed_tiyn
             self.totals.redeemed_tiyn += redeemed_tiyn
         return True
-
-    def _closes(self, root: int) -> int:
-        row = self.shelf.row[root]
-        return int.from_bytes(row[_COUNTER_AT : _COUNTER_AT + 8], "big") + self._grace_seconds
 
     # --- what may be undelivered ---
 
@@ -369,8 +373,8 @@ class Forest:
         kinds, shelf = self.shelf.kind, self.shelf
         return [
             shelf.oid[node]
-            for node, state in enumerate(self.state)
-            if state == WAITING and kinds[node] == TRANSFER
+            for node in range(1, len(shelf.row))
+            if self.state[node] == WAITING and kinds[node] == TRANSFER
         ]
 
     def digest(self) -> bytes:
@@ -402,9 +406,8 @@ class Forest:
         redeemed_tiyn = self._redeemed.get(root, 0)
         float_tiyn = shelf.unpack(root)[fields.AMOUNT] - redeemed_tiyn
         sums_tiyn = (float_tiyn, redeemed_tiyn, 0, 0)
-        return digests.tree_digest(oids[root], self._closes(root), sums_tiyn, judged, unspent)
+        return digests.tree_digest(oids[root], self._closes[root], sums_tiyn, judged, unspent)
 
 
 _HOP_AT = STEP_AT + 3
 _STEPS_AT = STEP_AT + 4
-_COUNTER_AT = fields.ROW.size - 16

@@ -24,11 +24,24 @@ from cbdc import canonical
 from cbdc.authority import Authority
 from cbdc.errors import TengeError
 from cbdc.keys import SIGNATURE_BYTES
-from cbdc.record import OFFLINE_DOMAIN, Signed, plain_fields
+from cbdc.record import (
+    NONCE,
+    OFFLINE_DOMAIN,
+    SIGNATURE as SIGNATURE_KIND,
+    Bytes,
+    Group,
+    Items,
+    Record,
+    Signed,
+    Unsigned,
+    open_envelope,
+    plain_fields,
+    plain_reader,
+)
 from offline.admission import certificate_signer, note_signer
-from offline.batch import MAX_BATCH_BYTES, batch_hash, open_batch
+from offline.batch import MAX_BATCH_BYTES, MAX_BUNDLES, MAX_OBJECTS, batch_hash, open_batch
 from offline.bulk.form import Frame, read_batch
-from offline.intake import device_of, open_submitted
+from offline.intake import open_submitted
 from offline.records import (
     CONTAINER_VERSION,
     MAX_CERTIFICATES,
@@ -37,6 +50,8 @@ from offline.records import (
     DeviceCertificate,
     Invoice,
     Note,
+    Receipt,
+    RedeemOrder,
     SyncRequest,
     Transfer,
     open_bundle,
@@ -88,7 +103,6 @@ class Reader:
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
-        self._network = authority.network
 
     def chunk(self, data: bytes, frames: Sequence[Frame], file: int, name: str) -> ReadChunk:
         """The rows of adjacent frames, whose bytes are `data`; E_BATCH_FILE when one is damaged."""
@@ -100,6 +114,10 @@ class Reader:
         return ReadChunk(file, b"".join(chunk.rows), chunk.keys, chunk.batches)
 
 
+class _NotPlain(Exception):
+    """Something in a container is not plainly right; the protocol's own reader will judge all of it."""
+
+
 class _Chunk:
     """A chunk while it is read."""
 
@@ -108,6 +126,7 @@ class _Chunk:
         self._network = authority.network
         self._file = file
         self._numbers: dict[tuple[int, bytes], int] = {}
+        self._domains = {number: OFFLINE_DOMAIN + bytes([number]) + self._network for number in _KINDS}
         self.keys: list[tuple[int, bytes]] = [(0, b"")]
         self.rows: list[bytes] = []
         self.batches: list[ReadBatch] = []
@@ -118,146 +137,157 @@ class _Chunk:
         self._arrived = 0
 
     def batch(self, data: bytes, frame: Frame) -> None:
+        """Add one batch's rows."""
         digest = batch_hash(data)
         self._refused, before = [], len(self.rows)
         self._data, self._at, self._base, self._arrived = data, 0, frame.batch_offset, frame.arrived
+        plain = _plain_batch(data)
         try:
-            batch = open_batch(data, self._network)
+            if plain is not None and len(data) <= MAX_BATCH_BYTES:
+                batch_id = self._plain_batch(plain)
+            else:
+                batch_id = self._batch(data)
         except TengeError as error:
+            del self.rows[before:]
             self.batches.append(ReadBatch(frame, b"", digest, 0, [], error.code))
             return
+        count = len(self.rows) - before
+        self.batches.append(ReadBatch(frame, batch_id, digest, count, self._refused, ""))
+
+    def _plain_batch(self, values: Any) -> bytes:
+        _, batch_id, bundles, objects, requests = values
+        opened = [open_envelope(list(item), SyncRequest, self._network) for item in requests]
+        for bundle in bundles:
+            self._bundle(bundle)
+        for envelope in objects:
+            if not self._is_plain(envelope):
+                self._loose(envelope)
+        for request in opened:
+            self._open(request)
+        return bytes(batch_id)
+
+    def _batch(self, data: bytes) -> bytes:
+        batch = open_batch(data, self._network)
         for bundle in batch.bundles:
             self._bundle(bundle)
         for envelope in batch.objects:
             self._loose(envelope)
         if batch.sync_request is not None:
-            self._take(batch.sync_request)
-        count = len(self.rows) - before
-        self.batches.append(ReadBatch(frame, batch.batch_id, digest, count, self._refused, ""))
+            self._open(batch.sync_request)
+        return batch.batch_id
 
     # --- bundles ---
 
     def _bundle(self, data: bytes) -> None:
         mark, at, wrong = len(self.rows), self._at, len(self._refused)
-        if self._plain_bundle(data):
-            return
-        # Not plainly right: forget what was read of it, and let the protocol's own reader judge it.
-        del self.rows[mark:], self._refused[wrong:]
-        self._at = at
+        plain = _plain_bundle(data)
+        if plain is not None:
+            try:
+                _, certificates, tokens = plain
+                self._plain_all(certificates, DeviceCertificate)
+                for note, transfers in tokens:
+                    self._plain_all((note,), Note)
+                    self._plain_all(transfers, Transfer)
+                return
+            except _NotPlain:
+                # Forget what was read of it, and let the protocol's own reader judge it.
+                del self.rows[mark:], self._refused[wrong:]
+                self._at = at
         try:
             bundle = open_bundle(data, self._network, MAX_BATCH_BYTES)
         except TengeError as error:
             self._refused.append((hashlib.sha256(data).digest(), error.code))
             return
         for certificate in bundle.certificates:
-            self._take(certificate)
+            self._open(certificate)
         for token in bundle.tokens:
-            self._take(token.note)
+            self._open(token.note)
             for transfer in token.transfers:
-                self._take(transfer)
+                self._open(transfer)
 
-    def _plain_bundle(self, data: bytes) -> bool:
-        try:
-            values: Any = canonical.decode_array(data, MAX_BATCH_BYTES)
-        except TengeError:
-            return False
-        if len(values) != 3 or type(values[0]) is not int or values[0] != CONTAINER_VERSION:
-            return False
-        _, certificates, tokens = values
-        if not (_is_array(certificates, 0, MAX_CERTIFICATES) and _is_array(tokens, 1, MAX_TOKENS)):
-            return False
-        if not all(self._typed(item, DeviceCertificate) for item in certificates):
-            return False
-        for token in tokens:
-            if not (_is_array(token, 2, 2) and _is_array(token[1], 0, MAX_TRANSFERS)):
-                return False
-            if not (self._typed(token[0], Note) and all(self._plain_transfer(item) for item in token[1])):
-                return False
-        return True
-
-    def _typed(self, envelope: object, cls: type[Note] | type[DeviceCertificate]) -> bool:
-        if not _is_array(envelope, 3, 3) or envelope[0] != cls.TYPE:  # type: ignore[index]
-            return False
-        try:
-            signed = open_submitted(envelope, self._network)
-        except TengeError:
-            return False
-        self._take(signed)
-        return True
+    def _plain_all(self, envelopes: Sequence[Any], cls: type[Record]) -> None:
+        for type_number, body, signature in envelopes:
+            values = plain_fields(cls, body) if type_number == cls.TYPE else None
+            if values is None:
+                raise _NotPlain
+            self._row(cls, values, body, signature)
 
     # --- single objects ---
 
     def _loose(self, envelope: Any) -> None:
-        if self._plain_transfer(envelope):
+        if _is_shaped(envelope) and self._is_plain(envelope):
             return
         try:
-            signed = open_submitted(envelope, self._network)
+            signed = open_submitted(_as_list(envelope), self._network)
         except TengeError as error:
             self._refused.append((hashlib.sha256(canonical.encode(envelope)).digest(), error.code))
             return
-        self._take(signed)
+        self._open(signed)
 
-    def _plain_transfer(self, envelope: Any) -> bool:
-        """Add the row of an envelope that is plainly a transfer's; False for any other."""
-        if type(envelope) is not list or len(envelope) != 3:
-            return False
+    def _is_plain(self, envelope: tuple[int, bytes, bytes]) -> bool:
+        """Add the row of a well-shaped envelope whose body is plainly right; False for any other."""
         type_number, body, signature = envelope
-        if type(type_number) is not int or type_number != Transfer.TYPE or type(body) is not bytes:
+        cls = _KINDS.get(type_number)
+        if cls is None:
             return False
-        if type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
-            return False
-        values = plain_fields(Transfer, body)
+        values = plain_fields(cls, body)
         if values is None:
             return False
-        oid = hashlib.sha256(_TRANSFER_DOMAIN + self._network + body).digest()
-        self.rows.append(self._transfer_row(values, body, signature, oid))
+        self._row(cls, values, body, signature)
         return True
 
-    def _transfer_row(self, values: Sequence[Any], body: bytes, signature: bytes, oid: bytes) -> bytes:
-        (
-            kind, previous, index, outputs, payer, counter, link, reference, _, _, hop, steps, purpose, spend_by, _, _, _,
-        ) = values  # fmt: skip
-        amount, owner = outputs[0]
-        change, change_owner = outputs[1] if len(outputs) == 2 else (0, _ZERO)
-        return ROW.pack(
-            5, BY_DEVICE, oid, signature, self._file, self._offset(body, signature), len(body), self._arrived, payer,
-            previous, link, reference, kind, index, len(outputs), hop, steps, purpose, amount, owner, change, change_owner,
-            counter, spend_by,
+    def _open(self, signed: Signed[Any]) -> None:
+        record = signed.record
+        self._row(type(record), record.values(), signed.body, signed.signature)
+
+    def _row(self, cls: type[Record], values: Sequence[Any], body: bytes, signature: bytes) -> None:
+        """Add the row of an object, or refuse it for what is wrong besides its signature."""
+        number, kid, rest = BY_DEVICE, b"", (*_NOTHING, 0, 0)
+        if cls is Transfer:
+            (
+                kind, previous, index, outputs, kid, counter, link, reference, _, _, hop, steps, purpose, spend_by, *_,
+            ) = values  # fmt: skip
+            amount, owner = outputs[0]
+            change, change_owner = outputs[1] if len(outputs) == 2 else (0, _ZERO)
+            rest = (
+                previous, link, reference, kind, index, len(outputs), hop, steps, purpose, amount, owner, change,
+                change_owner, counter, spend_by,
+            )  # fmt: skip
+        elif cls is DeviceCertificate or cls is Note:
+            try:
+                number, kid, rest = self._certified(cls(*values))
+            except TengeError as error:
+                envelope = canonical.encode([cls.TYPE, body, signature])
+                self._refused.append((hashlib.sha256(envelope).digest(), error.code))
+                return
+        else:
+            # The device is the first field of all of these.
+            kid = values[0]
+            if cls is Invoice:
+                rest = (*_NOTHING, values[1], 0)
+            elif cls is SyncRequest:
+                rest = (*_NOTHING, values[2], 0)
+        oid = hashlib.sha256(self._domains[cls.TYPE] + body).digest()
+        self.rows.append(
+            ROW.pack(
+                cls.TYPE, number, oid, signature, self._file, self._offset(body, signature), len(body), self._arrived,
+                kid, *rest,
+            )
         )  # fmt: skip
 
-    def _take(self, signed: Signed[Any]) -> None:
-        """Add the row of an opened object, or refuse it for what is wrong besides its signature."""
-        record = signed.record
-        if isinstance(record, Transfer):
-            values = record.values()
-            self.rows.append(self._transfer_row(values, signed.body, signed.signature, signed.oid))
-            return
-        try:
-            if isinstance(record, DeviceCertificate):
-                signer = certificate_signer(record, self._authority)
-                number, kid = self._key(signer.algorithm, signer.raw), record.kid
-                rest = (*_NOTHING, self._key(record.algorithm, record.public_key), 0)
-            elif isinstance(record, Note):
-                signer = note_signer(record, self._authority)
-                number, kid = self._key(signer.algorithm, signer.raw), record.owner
-                rest = (
-                    _ZERO, _ZERO, _ZERO, 0, 0, 1, record.max_hops, record.max_length, record.purpose,
-                    record.amount_tiyn, record.owner, 0, _ZERO, record.redeem_by, record.spend_by,
-                )  # fmt: skip
-            else:
-                device = device_of(record)
-                assert device is not None, "every other object is a device's, or about one"
-                number, kid, rest = BY_DEVICE, device, (*_NOTHING, 0, 0)
-                if isinstance(record, Invoice):
-                    rest = (*_NOTHING, record.invoice_number, 0)
-                elif isinstance(record, SyncRequest):
-                    rest = (*_NOTHING, record.counter, 0)
-        except TengeError as error:
-            self._refused.append((hashlib.sha256(signed.encode()).digest(), error.code))
-            return
-        where = self._offset(signed.body, signed.signature)
-        head = (record.TYPE, number, signed.oid, signed.signature, self._file, where, len(signed.body))
-        self.rows.append(ROW.pack(*head, self._arrived, kid, *rest))
+    def _certified(self, record: Record) -> tuple[int, bytes, tuple[Any, ...]]:
+        """What is particular to certificates and notes; raises what is wrong with them besides the signature."""
+        if isinstance(record, DeviceCertificate):
+            signer = certificate_signer(record, self._authority)
+            own = self._key(record.algorithm, record.public_key)
+            return self._key(signer.algorithm, signer.raw), record.kid, (*_NOTHING, own, 0)
+        assert isinstance(record, Note)
+        signer = note_signer(record, self._authority)
+        rest = (
+            _ZERO, _ZERO, _ZERO, 0, 0, 1, record.max_hops, record.max_length, record.purpose, record.amount_tiyn,
+            record.owner, 0, _ZERO, record.redeem_by, record.spend_by,
+        )  # fmt: skip
+        return self._key(signer.algorithm, signer.raw), record.owner, rest
 
     def _offset(self, body: bytes, signature: bytes) -> int:
         """Where the body stands in its file. Whatever is found is the same bytes, so any place is a right one."""
@@ -277,9 +307,32 @@ class _Chunk:
         return number
 
 
-_TRANSFER_DOMAIN = OFFLINE_DOMAIN + bytes([Transfer.TYPE])
+def _is_shaped(envelope: Any) -> bool:
+    if type(envelope) not in (list, tuple) or len(envelope) != 3:
+        return False
+    type_number, body, signature = envelope
+    if type(type_number) is not int or type(body) is not bytes or type(signature) is not bytes:
+        return False
+    return len(signature) == SIGNATURE_BYTES
 
 
-def _is_array(value: object, least: int, most: int) -> bool:
-    return type(value) is list and least <= len(value) <= most
+def _as_list(envelope: Any) -> Any:
+    return list(envelope) if type(envelope) is tuple else envelope
 
+
+_KINDS: dict[int, type[Record]] = {
+    cls.TYPE: cls
+    for cls in (DeviceCertificate, Note, Transfer, Invoice, Receipt, SyncRequest, RedeemOrder)
+}
+_ENVELOPE = Group((Unsigned(0, 127), Bytes(), SIGNATURE_KIND))
+_VERSION = Unsigned(CONTAINER_VERSION, CONTAINER_VERSION)
+_plain_batch = plain_reader(
+    (_VERSION, NONCE, Items(Bytes(), MAX_BUNDLES), Items(_ENVELOPE, MAX_OBJECTS), Items(_ENVELOPE, 1))
+)
+_plain_bundle = plain_reader(
+    (
+        _VERSION,
+        Items(_ENVELOPE, MAX_CERTIFICATES),
+        Items(Group((_ENVELOPE, Items(_ENVELOPE, MAX_TRANSFERS))), MAX_TOKENS, 1),
+    )
+)

@@ -39,6 +39,7 @@ REQUEST = SyncRequest.TYPE
 INVOICE = Invoice.TYPE
 
 _KEPT_OBJECTS = 4_096
+_ROOM = 4_096
 Fetch = Callable[[int, int, int, int], Signed[Any]]
 """Reads an object again: its type, file number, offset and length of its body."""
 
@@ -52,12 +53,12 @@ class Shelf:
         self.number: dict[bytes, int] = {}
         self.row: list[bytes] = [bytes(ROW.size)]
         self.oid: list[bytes] = [b""]
-        self.kind = bytearray(1)
+        self.kind = bytearray()
         # The tree: my parent, my last child, the child of my parent before me.
-        self.parent, self.last_child, self.sibling = array("I", [0]), array("I", [0]), array("I", [0])
+        self.parent, self.last_child, self.sibling = array("I"), array("I"), array("I")
         self.orphans: dict[bytes, list[int]] = {}
         # The transfer to the same payee before this one, and the one that continues the payer's log behind it.
-        self._paid_before, self._next = array("I", [0]), array("I", [0])
+        self._paid_before, self._next = array("I"), array("I")
         self._last_paid: dict[bytes, int] = {}
         self._counters: dict[bytes, dict[int, int]] = {}
         self._more_counted: dict[tuple[bytes, int], list[int]] = {}
@@ -69,25 +70,32 @@ class Shelf:
         self.twice_spent: dict[bytes, set[Outpoint]] = defaultdict(set)
         self.twice_counted: dict[bytes, set[int]] = defaultdict(set)
         self.twice_linked: dict[bytes, set[bytes]] = defaultdict(set)
+        self.room = 0
+        self.grow()
 
     # --- growing ---
+
+    def grow(self) -> None:
+        """Make room for some more numbers; the forest has the same room."""
+        zeros = array("I", bytes(4 * _ROOM))
+        self.kind += bytes(_ROOM)
+        for numbers in (self.parent, self.last_child, self.sibling, self._paid_before, self._next):
+            numbers.extend(zeros)
+        self.room += _ROOM
 
     def put(self, row: Row, raw: bytes) -> int:
         """The number of a verified object that is new here; a transfer is tied to its parent and its children."""
         node = len(self.row)
+        if node == self.room:
+            self.grow()
         oid, kind = row[fields.OID], row[fields.KIND]
         self.number[oid] = node
         self.row.append(raw)
         self.oid.append(oid)
-        self.kind.append(kind)
-        self.parent.append(0)
-        self.last_child.append(0)
-        self.sibling.append(0)
-        self._next.append(0)
+        self.kind[node] = kind
         if kind == TRANSFER:
             self._put_transfer(node, row)
         else:
-            self._paid_before.append(0)
             kid = row[fields.KID]
             if kind == CERTIFICATE:
                 self._certificates[kid].append(node)
@@ -104,7 +112,9 @@ class Shelf:
 
     def _put_transfer(self, node: int, row: Row) -> None:
         payer, owner, previous, link = row[fields.KID], row[fields.OWNER], row[fields.PREVIOUS], row[fields.LINK]
-        self._paid_before.append(self._last_paid.get(owner, 0))
+        before = self._last_paid.get(owner)
+        if before is not None:
+            self._paid_before[node] = before
         self._last_paid[owner] = node
         parent = self.number.get(previous, 0)
         if parent:
@@ -142,10 +152,15 @@ class Shelf:
         """Make a transfer the child of an object that is here."""
         self.parent[node] = parent
         other = self.last_child[parent]
-        self.sibling[node] = other
         self.last_child[parent] = node
         if other:
-            self._spent_before(node, self.children_of(parent))
+            self.sibling[node] = other
+            index = self.row[node][_INDEX_AT]
+            while other:
+                if self.row[other][_INDEX_AT] == index:
+                    self._spent_before(node, self.children_of(parent))
+                    return
+                other = self.sibling[other]
 
     def _spent_before(self, node: int, others: list[int]) -> None:
         if not others:

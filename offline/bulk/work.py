@@ -12,6 +12,7 @@ import signal
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
+from struct import Struct
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ from offline.bulk.rows import ReadChunk, Reader
 
 _SIGNED = [OFFLINE_DOMAIN + b"sig\0" + bytes([number]) for number in range(256)]
 
-Asked = tuple[int, int, bytes, bytes]
+ASKED = Struct(">HB32s64s")
 """One signature to judge: the number of its key in a list of keys, the object's type, its id, the signature."""
 
 _reader: Reader | None = None
@@ -43,10 +44,11 @@ def _read(reader: Reader, path: str, name: str, file: int, frames: Sequence[Fram
     return reader.chunk(data, frames, file, name)
 
 
-def judge(known: Sequence[tuple[int, bytes]], asked: Sequence[Asked]) -> list[int]:
-    """The places of the signatures that stand."""
+def judge(known: Sequence[tuple[int, bytes]], asked: bytes) -> list[int]:
+    """The places of the signatures that stand; `asked` is packed by `ASKED`, one behind the other."""
     questions: list[Question] = [
-        (*known[key], signature, _SIGNED[kind] + oid) for key, kind, oid, signature in asked
+        (*known[key], signature, _SIGNED[kind] + oid)
+        for key, kind, oid, signature in ASKED.iter_unpack(asked)
     ]
     return keys.sound(questions)
 
@@ -86,7 +88,7 @@ class Workers:
             return self._pool.submit(read_chunk, str(path), name, file, frames)
         return _done(lambda: _read(self._reader, str(path), name, file, frames))
 
-    def judge(self, known: list[tuple[int, bytes]], asked: list[Asked]) -> "Future[list[int]]":
+    def judge(self, known: list[tuple[int, bytes]], asked: bytes) -> "Future[list[int]]":
         """Ask which signatures stand."""
         if self._pool is not None:
             return self._pool.submit(judge, known, asked)
