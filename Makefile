@@ -6,6 +6,7 @@
 #   make lint      style and types only            make format   rewrite the style
 #   make errors    regenerate docs/errors.md       make lock     pin the dependencies anew
 #   make mutants   do the tests notice planted bugs? (slow)
+#   make fuzz      half an hour of strange messages (FUZZ_MINUTES=30)
 #   make clean     remove what make made
 
 .DEFAULT_GOAL := help
@@ -28,10 +29,10 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants clean
+.PHONY: help demo test serve lint format errors pages lock mutants fuzz clean
 
 help:
-	@sed -n '3,10s/^# \{0,1\}//p' Makefile
+	@sed -n '3,11s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -93,6 +94,12 @@ pages: errors
 
 mutants: $(VENV)/test.stamp
 	$(PY) -m tests.mutants --workers $(WORKERS)
+
+# With atheris (`pip install -e .[fuzz]`) many times faster; without it the house's own engine hunts.
+FUZZ_MINUTES ?= 30
+FUZZ_ARGS ?=
+fuzz: $(VENV)/test.stamp
+	$(PY) -m tests.fuzz --seconds $$(( $(FUZZ_MINUTES) * 60 )) $(FUZZ_ARGS)
 
 # --- pins ---
 

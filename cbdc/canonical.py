@@ -8,7 +8,7 @@ never mean the same value.
 The library reads far more than that: it keeps the last of two equal map keys, takes `cd0005` for 5, and thinks True
 is an integer. So decoding is: parse, check each value's exact type and range, encode again, and compare every byte.
 
-Source: DTO/1, section 5.3 (`docs/protocol.md`).
+Source: DTO/1, section 5.3 (`docs/protocol/05-03-encoding.md`).
 """
 
 import unicodedata

@@ -328,3 +328,13 @@ def open_envelope(envelope: object, cls: type[R], network: bytes) -> Signed[R]:
         SIGNATURE.load(signature, "signature")
     record = cls.from_body(body)
     return Signed(record, body, signature, object_id(cls.DOMAIN, cls.TYPE, network, body))
+
+
+def open_part(envelope: object, cls: type[R], network: bytes) -> Signed[R]:
+    """The signed record in an envelope that is part of a container: an array, and never a byte string of its bytes.
+
+    Else one container would have two forms. Raises E_TYPE, and what `open_envelope` raises.
+    """
+    if type(envelope) is bytes:
+        raise Malformed("E_TYPE", type="envelope: bytes")
+    return open_envelope(envelope, cls, network)

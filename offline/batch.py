@@ -17,7 +17,7 @@ from typing import Any
 
 from cbdc import canonical
 from cbdc.errors import Malformed
-from cbdc.record import NONCE, Bytes, Items, Signed, open_envelope
+from cbdc.record import NONCE, Bytes, Items, Signed, open_part
 from offline.records import CONTAINER_VERSION, Bundle, SyncRequest
 
 MAX_BATCH_BYTES = canonical.MAX_MESSAGE_BYTES
@@ -78,7 +78,7 @@ def open_batch(data: bytes, network: bytes) -> Batch:
         NONCE.load(batch_id, "batch id"),
         Items(Bytes(), most=MAX_BUNDLES).load(bundles, "bundles"),
         Items(_Envelope(), most=MAX_OBJECTS).load(objects, "objects"),
-        open_envelope(opened[0], SyncRequest, network) if opened else None,
+        open_part(opened[0], SyncRequest, network) if opened else None,
     )
 
 

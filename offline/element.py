@@ -22,7 +22,8 @@ from cbdc import canonical
 from cbdc.errors import Refused
 from cbdc.record import Signed, open_envelope
 from offline.checks import check_note, check_purpose, check_purpose_limits
-from offline.element_core import ElementCore, envelope_of
+from offline.element_core import envelope_of
+from offline.element_pin import PinGate, check_spend
 from offline.element_protocol import ElementStatus, SecureElement
 from offline.element_rules import (
     check_ack,
@@ -93,7 +94,7 @@ __all__ = ["ACCEPTED", "ElementStatus", "SecureElement", "SimulatedSecureElement
 ACCEPTED = 1
 
 
-class SimulatedSecureElement(ElementCore):
+class SimulatedSecureElement(PinGate):
     """A secure element in software, for the sandbox: right in its logic, **simulated** in its resistance.
 
     See `offline.element_protocol.SecureElement` for the calls. Refusals are listed at each call.
@@ -255,7 +256,7 @@ class SimulatedSecureElement(ElementCore):
 
         Raises E_ELEMENT_STATE, E_CERT_TIME, E_REVOKED, what `check_open_invoice`, `check_purpose`,
         `check_purpose_limits`, `check_age`, `picked`, `check_movable`, `check_out` and `split_amounts` raise,
-        E_OUTBOX_FULL, and E_PAID_BEFORE when it was paid and acknowledged already.
+        E_OUTBOX_FULL, E_PIN, E_PIN_BLOCKED, and E_PAID_BEFORE when it was paid and acknowledged already.
         """
         state, moment = self._ready(), self._moment(now)
         if invoice.oid in state.outbox:
@@ -290,7 +291,7 @@ class SimulatedSecureElement(ElementCore):
 
         Allowed when spending is blocked, the certificate has expired, or hops and time have run out. The same
         request id gives the same bytes. Raises E_ELEMENT_STATE, E_REQUEST_REUSED, what `check_redeem_order`, `picked`
-        and `split_amounts` raise, and E_OUTBOX_FULL.
+        and `split_amounts` raise, E_OUTBOX_FULL, and E_PIN.
         """
         state, moment = self._ready(), self._moment(now)
         check_request_id(request_id)
@@ -313,6 +314,7 @@ class SimulatedSecureElement(ElementCore):
     def _spend(
         self, state: ElementState, spend: Spend, key: bytes, until: int, moment: int
     ) -> tuple[SignedTransfer, ...]:
+        papers = check_spend(state, spend.kind, spend.amount_tiyn, self._pin_entered)
         transfers, purse = build(state, spend, self.kid, moment, self._sign)
         envelopes = tuple(envelope_of(transfer) for transfer in transfers)
         sent = Sent(state.counter + 1, spend.amount_tiyn, until, spend.reference, envelopes)
@@ -327,8 +329,10 @@ class SimulatedSecureElement(ElementCore):
                 totals=totals,
                 purse=purse,
                 outbox={**state.outbox, key: sent},
+                papers=papers,
             )
         )
+        self._pin_entered = False
         return self._released(transfers)
 
     # --- sync ---

@@ -32,6 +32,9 @@ SPEND_BLOCKED = 2
 DEAD = 3
 STATUS_NAMES = {NEW: "not provisioned", ACTIVE: "active", SPEND_BLOCKED: "spending blocked", DEAD: "dead"}
 
+# The paper that says an element was opened for an attack, and why. Nothing takes it out of a journal again.
+OPENED_PAPER = b"opened"
+
 KEPT_RECEIPTS = 32
 KEPT_ANSWERS = 64
 KEPT_CLOSED = 256
@@ -265,6 +268,7 @@ def check_step(
             "I7: the outbox was freed without an acknowledgement"
         )
     assert b"key" not in before.papers or before.papers[b"key"] == after.papers[b"key"], "I10: another key"
+    assert OPENED_PAPER not in before.papers or OPENED_PAPER in after.papers, "an opened element was closed"
     _check_value(before, after, max_balance_tiyn, max_slots, syncing)
 
 

@@ -1,8 +1,8 @@
 """Which coins a device's host picks: to pay, so that the payee will take them, and to send home.
 
 The element asks whether money may move at all; the host also knows its history. Money with a history that any payee
-would refuse (a revoked earlier holder, a tainted note, a certificate that is missing here) is left for the next sync,
-because a refusal after the payment is made helps nobody.
+would refuse (a revoked earlier holder, a tainted note, a certificate that is missing here, a redemption on the way) is
+left for the next sync, because a refusal after the payment is made helps nobody.
 
 Source: DTO/1, sections 5.5 (coin selection), 5.6 (V3 to V5) and 5.12 (ancestors).
 """
@@ -17,19 +17,21 @@ from offline.host_rows import Rows
 from offline.lines import TRANSFER_BYTES, Certificates, bundle_size, people
 from offline.parameters import MARGIN_SECONDS, REJECT_REVOKED_ANCESTOR
 from offline.purse import MAX_REDEEM_PARTS, Coin, choose_coins, spendable
-from offline.records import MAX_CERTIFICATES, MAX_TOKENS, HeldToken, Outpoint
+from offline.records import MAX_CERTIFICATES, MAX_TOKENS, PAY, REDEEM, HeldToken, Outpoint
 from offline.trust import TrustView
 
 
 def check_stands(line: HeldToken, certificates: Certificates, trust: TrustView) -> None:
     """Return if a payee who believes what we believe would take this history; no signature is verified.
 
-    Raises E_ISSUER, E_TAINTED, E_CERT_MISSING, E_CA or E_REVOKED.
+    Raises E_ISSUER, E_TAINTED, E_KIND (the change of a redemption), E_CERT_MISSING, E_CA or E_REVOKED.
     """
     note = line.note.record
     trust.issuer(note.issuer_reference, note.issued)
     if trust.is_tainted(note.serial) or trust.is_tainted(line.note.oid):
         raise Refused("E_TAINTED", serial=note.serial)
+    if any(transfer.record.kind != PAY for transfer in line.transfers):
+        raise Refused("E_KIND", kind=REDEEM)
     for kid in people([line]):
         certificate = certificates.get(kid)
         if certificate is None:

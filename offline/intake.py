@@ -50,6 +50,8 @@ _KEPT: dict[int, type[Record]] = {**_SUBMITTED, Trust.TYPE: Trust, SyncAck.TYPE:
 
 def open_submitted(envelope: object, network: bytes) -> Signed[Any]:
     """The object in an envelope that somebody handed in; decoding errors, E_OBJTYPE for a type that nobody submits."""
+    if type(envelope) is bytes:
+        raise Malformed("E_OBJTYPE", type="bytes", expected="an object of the offline protocol")
     return _open(envelope, network, _SUBMITTED)
 
 

@@ -179,6 +179,7 @@ def open_qr(text: str) -> bytes:
 
 APPLICATION_ID = b"\xf0KZTDT1"
 APDU_DATA_BYTES = 255
+MAX_ANSWER_BYTES = 1 << 19
 
 _SELECT = bytes([0x00, 0xA4, 0x04, 0x00])
 _ENVELOPE = bytes([0x80, 0xC2, 0x00, 0x00])
@@ -237,10 +238,13 @@ def select_application(transmit: Callable[[bytes], bytes]) -> None:
     _expect(transmit(_SELECT + bytes([len(APPLICATION_ID)]) + APPLICATION_ID))
 
 
-def exchange_apdus(message: bytes, transmit: Callable[[bytes], bytes]) -> bytes:
-    """Send `message` to a selected card by chained commands, and collect its answer.
+def exchange_apdus(
+    message: bytes, transmit: Callable[[bytes], bytes], limit_bytes: int = MAX_ANSWER_BYTES
+) -> bytes:
+    """Send `message` to a selected card by chained commands, and collect its answer of at most `limit_bytes`.
 
-    `transmit` carries one command and gives its response. Raises E_FRAME when the card answers with an error.
+    `transmit` carries one command and gives its response. Raises E_FRAME when the card answers with an error or with
+    pieces of nothing, E_SIZE when it never comes to an end.
     """
     pieces = [
         message[place : place + APDU_DATA_BYTES] for place in range(0, max(len(message), 1), APDU_DATA_BYTES)
@@ -250,10 +254,18 @@ def exchange_apdus(message: bytes, transmit: Callable[[bytes], bytes]) -> bytes:
     response = transmit(_ENVELOPE + bytes([len(pieces[-1])]) + pieces[-1])
     answer = b""
     while len(response) >= 2 and response[-2] == _MORE:
-        answer += response[:-2]
+        if len(response) == 2:
+            raise Malformed("E_FRAME", problem="the card promises more and gives nothing")
+        answer = _within(answer + response[:-2], limit_bytes)
         response = transmit(_GET_RESPONSE + bytes([response[-1]]))
     _expect(response)
-    return answer + response[:-2]
+    return _within(answer + response[:-2], limit_bytes)
+
+
+def _within(answer: bytes, limit_bytes: int) -> bytes:
+    if len(answer) > limit_bytes:
+        raise Malformed("E_SIZE", size_bytes=len(answer), limit_bytes=limit_bytes)
+    return answer
 
 
 def _expect(response: bytes) -> None:

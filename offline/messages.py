@@ -19,7 +19,7 @@ from typing import Any
 
 from cbdc import canonical
 from cbdc.errors import Malformed
-from cbdc.record import AMOUNT, NONCE, Bytes, Items, Kind, Signed, Unsigned, open_envelope
+from cbdc.record import AMOUNT, NONCE, Bytes, Items, Kind, Signed, Unsigned, open_part
 from offline.records import (
     CONTAINER_VERSION,
     MAX_TOKENS,
@@ -132,27 +132,27 @@ def open_message(data: bytes, network: bytes, limit_bytes: int) -> Message:
     if kind == BUNDLE:
         return data
     if kind == RECEIPT:
-        return open_envelope(values, Receipt, network)
+        return open_part(values, Receipt, network)
     if kind == REQUEST:
         return Request(
-            open_envelope(values[1], Invoice, network), open_envelope(values[2], DeviceCertificate, network)
+            open_part(values[1], Invoice, network), open_part(values[2], DeviceCertificate, network)
         )
     if kind == COMMIT:
         items = _list(values[1], "transfers", 1, MAX_TOKENS)
-        return Commit(tuple(open_envelope(item, Transfer, network) for item in items))
+        return Commit(tuple(open_part(item, Transfer, network) for item in items))
     session = NONCE.load(values[1], "session")
     if kind == HELLO:
         numbers = [_ANY.load(value, "hello") for value in values[4:]]
         return Hello(
             session,
-            open_envelope(values[2], DeviceCertificate, network),
+            open_part(values[2], DeviceCertificate, network),
             AMOUNT.load(values[3], "amount"),
             numbers[0],
             Unsigned(1, MAX_TOKENS).load(numbers[1], "parts"),
             *numbers[2:],
         )
     if kind == DRAFT:
-        return Draft(session, open_envelope(values[2], Invoice, network), _chain(values[3], network))
+        return Draft(session, open_part(values[2], Invoice, network), _chain(values[3], network))
     return Offer(
         session,
         Bytes().load(values[2], "offer"),
@@ -166,7 +166,7 @@ def _envelopes(items: tuple[Signed[Any], ...]) -> list[list[int | bytes]]:
 
 
 def _chain(value: object, network: bytes) -> tuple[Signed[Trust], ...]:
-    return tuple(open_envelope(item, Trust, network) for item in _list(value, "trust chain", 0, MAX_CHAIN))
+    return tuple(open_part(item, Trust, network) for item in _list(value, "trust chain", 0, MAX_CHAIN))
 
 
 def _list(value: object, name: str, least: int, most: int) -> tuple[Any, ...]:

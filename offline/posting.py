@@ -12,6 +12,9 @@ end the same way. After each posting the identity of the note is checked, as ass
 
     note + booked losses - booked payments and recoveries = tokens in the note's escrow
 
+A policy that decides at close goes another way (`offline.plan_close`): everything waits for note and case, then the
+loss reserve takes, adds, and every claim is paid its award.
+
 What the ledger refuses (an unknown account, a full wallet) and what the empty reserve cannot fund is HELD and tried
 again at the next call. Recourse that fails keeps its one case open until the next call, and nothing else.
 
@@ -19,7 +22,7 @@ Source: DTO/1, sections 5.9 (`post`), 5.11 and 5.19.2.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -28,9 +31,13 @@ from cbdc.errors import Refused, TengeError
 from cbdc.keys import Signer
 from cbdc.ports import Checkpoint, no_checkpoint
 from offline.archive import Archive
+from offline.beacon import Beacon, KeptBeacon
+from offline.closing import Closing
 from offline.escrow import EscrowBook, SettlementLedger, backing_of
 from offline.graph import Tree
 from offline.live import LiveGraph
+from offline.loss_policy import LossPolicy
+from offline.plan_close import ClosePlan, borne_at_close, plan_close, written
 from offline.settle import (
     HELD,
     HELD_ACCOUNT,
@@ -39,7 +46,6 @@ from offline.settle import (
     Borne,
     Circumstances,
     Claim,
-    LossPolicy,
     Posting,
     Settled,
     Standing,
@@ -50,6 +56,7 @@ from offline.settle import (
     judge,
     loss_postings,
     paid_tiyn,
+    payment_facts,
     plan_case,
     plan_tree,
 )
@@ -84,7 +91,8 @@ class Totals:
     """The books of settlement, in tiyn. Always notes + funded = escrow + paid + recovered.
 
     `float_tiyn` is what the graph says is unspent, `held_tiyn` what is claimed and not yet booked, `unfunded_tiyn`
-    the losses the reserve could not fund; escrow + unfunded = float + held.
+    the losses the reserve could not fund; escrow + unfunded = float + held. `borne_tiyn` is what payees bear under a
+    policy that decides at close: it is neither unfunded nor held any more.
     """
 
     notes_tiyn: int
@@ -97,6 +105,7 @@ class Totals:
     recovered_tiyn: int
     escrow_tiyn: int
     reserve_tiyn: int
+    borne_tiyn: int = 0
 
 
 class Settlement:
@@ -113,7 +122,9 @@ class Settlement:
         account_of: Callable[[bytes], bytes | None],
         recourse: Recourse,
         checkpoint: Checkpoint = no_checkpoint,
+        beacon: Beacon | None = None,
     ) -> None:
+        """Raises E_BEACON_ANCHOR when the beacon's parties have changed since the archive was begun."""
         self._ledger = ledger
         self._book = book
         self._graph = graph
@@ -123,10 +134,13 @@ class Settlement:
         self._account_of = account_of
         self._recourse = recourse
         self._checkpoint = checkpoint
+        self._beacon = KeptBeacon(beacon, archive)
+        self._now = 0
         self._waiting: set[bytes] = set()
         self._closing: list[tuple[int, bytes]] = []
         self._known: set[bytes] = set()
         self._closed_cases: set[bytes] = set()
+        self._asked_for: dict[bytes, int] = {}
         self._subjects: dict[bytes, list[bytes]] = {}
         self.standings: dict[bytes, Standing] = {}
 
@@ -136,7 +150,11 @@ class Settlement:
         self._closed_cases -= {kid for kid in self._closed_cases if not due.isdisjoint(self._notes_of(kid))}
         # Should booking be cut off, everything due stays waiting.
         self._waiting = due
+        self._now = now
         self._book.refresh()
+        if self._policy.at_close:
+            self._waiting = self._settle_at_close(due, now)
+            return
         self._book_losses(due)
         held = self._book_payments(due, now)
         touched = self._close_cases(now) if self._policy.recovers else set()
@@ -164,15 +182,75 @@ class Settlement:
         closes = {kid: case_of(kid, self._graph.trees_of(kid)).closes for kid in guilty}
         return Circumstances(self._graph.seen, self._book.settled, closes, self._account_of, now)
 
+    # --- policies that decide at close ---
+
+    def _decided(self) -> Closing:
+        graph, now = self._graph, self._now
+        return Closing(
+            self._policy,
+            graph.seen,
+            graph.trees,
+            graph.trees_of,
+            lambda moment: self._beacon.after(moment, now),
+            now,
+        )
+
+    def _settle_at_close(self, due: set[bytes], now: int) -> set[bytes]:
+        """Book what notes and cases that have closed decide; the closed notes that are not settled to the end."""
+        closing = self._decided()
+        notes = [note for note in sorted(due) if self._check(self._graph.trees[note])]
+        self._post([posting for plan in self._plans(notes, closing) for posting in plan.taken], {})
+        self._book_postings(
+            lambda: [posting for plan in self._plans(notes, closing) for posting in plan.losses]
+        )
+        plans = self._plans(notes, closing)
+        for note, plan in zip(notes, plans, strict=True):
+            self._stand(note, plan.standings)
+        payments = [posting for plan in plans for posting in plan.payments]
+        self._post(payments, {posting.fact: subject for plan in plans for posting, subject in _named(plan)})
+        if self._policy.has_recourse:
+            self._ask_at_close(closing)
+        # A closed note is looked at until its escrow is empty: its case may be open, or its beacon not out.
+        return {note for note in due if now > self._graph.trees[note].closes and self._left_tiyn(note)}
+
+    def _plans(self, notes: Sequence[bytes], closing: Closing) -> list[ClosePlan]:
+        circumstances = self._circumstances(self._now)
+        return [plan_close(self._graph.trees[note], closing, circumstances) for note in notes]
+
+    def _left_tiyn(self, note: bytes) -> int:
+        return self._book.balance_tiyn(self._backing(note), all_loss_facts(self._graph.trees[note]))
+
+    def _ask_at_close(self, closing: Closing) -> None:
+        """Recourse for what the reserve put in for the guilty (CAPPED)."""
+        for kid in sorted(self._graph.guilty):
+            funded_tiyn = sum(one.funded_tiyn for one in closing.decisions(kid) if one is not None)
+            if self._asked_for.get(kid, 0) == funded_tiyn:
+                continue
+            if self._collect(kid, max(0, funded_tiyn - sum(self._collected(kid)))):
+                self._asked_for[kid] = funded_tiyn
+
+    def _stand(self, note: bytes, standings: Sequence[Standing]) -> None:
+        for subject in self._subjects.pop(note, ()):
+            del self.standings[subject]
+        self._subjects[note] = [standing.subject for standing in standings]
+        self.standings |= {standing.subject: standing for standing in standings}
+
     # --- losses ---
 
     def _book_losses(self, notes: Iterable[bytes]) -> None:
-        while True:
-            postings = [
+        chosen = sorted(notes)
+        self._book_postings(
+            lambda: [
                 posting
-                for note in sorted(notes)
+                for note in chosen
                 for posting in loss_postings(self._graph.trees[note], self._book.settled)
             ]
+        )
+
+    def _book_postings(self, missing: Callable[[], list[Posting]]) -> None:
+        """Move these losses from the reserve into escrow, as many as it can fund; `missing` are those still to do."""
+        while True:
+            postings = missing()
             backings = {posting.note: self._backing(posting.note) for posting in postings}
             made = self._book.loss_transactions(postings[:_GROUP], backings, self._signer)
             if not made:
@@ -199,11 +277,8 @@ class Settlement:
                 held.add(note)
                 continue
             plan = plan_tree(tree, circumstances)
-            for subject in self._subjects.pop(note, ()):
-                del self.standings[subject]
-            self._subjects[note] = [standing.subject for standing in plan.standings]
+            self._stand(note, plan.standings)
             for standing in plan.standings:
-                self.standings[standing.subject] = standing
                 subjects[fact_key("pay", standing.subject)] = standing.subject
                 if standing.status == HELD and standing.reason in _RETRIED:
                     held.add(note)
@@ -321,11 +396,7 @@ class Settlement:
     def _check(self, tree: Tree) -> bool:
         """Assert the identity of one note; False when the ledger holds facts of it that this one cannot know yet."""
         losses = all_loss_facts(tree)
-        payments = [
-            fact_key(kind, claim.subject)
-            for claim in claims_of(tree, self._graph.seen)
-            for kind in ("pay", "recover")
-        ]
+        payments = payment_facts(claims_of(tree, self._graph.seen), tree)
         backing = self._backing(tree.note.oid)
         if not self._book.touching(backing, losses) <= set(payments):
             return False
@@ -339,21 +410,37 @@ class Settlement:
         """The books over all notes, asserted to balance."""
         settled, seen = self._book.settled, self._graph.seen
         trees = list(self._graph.trees.values())
-        claims = [claim for tree in trees for claim in claims_of(tree, seen)]
         notes_tiyn = sum(tree.notes_tiyn for tree in trees)
         loss_tiyn = sum(tree.loss_tiyn for tree in trees)
         funded_tiyn = _booked((fact for tree in trees for fact in all_loss_facts(tree)), settled)
+        closing = self._decided() if self._policy.at_close else None
+        float_tiyn = held_tiyn = paid_out_tiyn = taken_tiyn = borne_tiyn = forfeit_tiyn = 0
+        for tree in trees:
+            claims = claims_of(tree, seen)
+            settling = closing.settling(tree) if closing is not None else None
+            if settling is None:
+                float_tiyn += sum(_open_tiyn(claim, settled) for claim in claims if claim.kind == UNSPENT)
+                held_tiyn += sum(_open_tiyn(claim, settled) for claim in claims if claim.kind != UNSPENT)
+            else:
+                books = written(settling, settled)
+                held_tiyn += books.open_tiyn
+                borne_tiyn += books.borne_tiyn
+                forfeit_tiyn += books.forfeit_tiyn
+            pays = {fact_key("pay", claim.subject) for claim in claims}
+            paid_out_tiyn += _booked(pays, settled)
+            taken_tiyn += _booked(set(payment_facts(claims, tree)) - pays, settled)
         totals = Totals(
             notes_tiyn=notes_tiyn,
             loss_tiyn=loss_tiyn,
-            float_tiyn=sum(_open_tiyn(claim, settled) for claim in claims if claim.kind == UNSPENT),
-            held_tiyn=sum(_open_tiyn(claim, settled) for claim in claims if claim.kind != UNSPENT),
+            float_tiyn=float_tiyn,
+            held_tiyn=held_tiyn,
             funded_tiyn=funded_tiyn,
-            unfunded_tiyn=loss_tiyn - funded_tiyn,
-            paid_tiyn=_booked((fact_key("pay", claim.subject) for claim in claims), settled),
-            recovered_tiyn=_booked((fact_key("recover", claim.subject) for claim in claims), settled),
+            unfunded_tiyn=loss_tiyn - funded_tiyn - (borne_tiyn - forfeit_tiyn),
+            paid_tiyn=paid_out_tiyn,
+            recovered_tiyn=taken_tiyn,
             escrow_tiyn=self._book.escrow_tiyn,
             reserve_tiyn=self._book.reserve_tiyn,
+            borne_tiyn=borne_tiyn,
         )
         given = totals.notes_tiyn + totals.funded_tiyn
         assert given == totals.escrow_tiyn + totals.paid_tiyn + totals.recovered_tiyn, "escrow and payments"
@@ -366,6 +453,8 @@ class Settlement:
         """Who bore the losses of a guilty device, so far."""
         trees, seen = self._graph.trees_of(kid), self._graph.seen
         loss_tiyn = case_of(kid, trees).loss_tiyn
+        if self._policy.at_close:
+            return borne_at_close(kid, loss_tiyn, self._decided(), self._graph.trees, self._collected(kid))
         facts = [
             fact_key("recover", claim.subject)
             for tree in trees
@@ -380,6 +469,13 @@ class Settlement:
 
 def _booked(facts: Iterable[bytes], settled: Mapping[bytes, Settled]) -> int:
     return sum(settled[fact].amount_tiyn for fact in facts if fact in settled)
+
+
+def _named(plan: ClosePlan) -> Iterator[tuple[Posting, bytes]]:
+    """The payments of a plan with the subjects of their claims."""
+    subjects = {fact_key("pay", standing.subject): standing.subject for standing in plan.standings}
+    for posting in plan.payments:
+        yield posting, subjects[posting.fact]
 
 
 def _open_tiyn(claim: Claim, settled: Mapping[bytes, Settled]) -> int:

@@ -32,10 +32,12 @@ from offline import evidence, sync
 from offline.admission import check_follows
 from offline.archive import Archive, ArchiveStore, Row
 from offline.batch import MAX_BATCH_BYTES, batch_hash, open_batch
+from offline.beacon import Beacon
 from offline.escrow import EscrowBook, Load, SettlementLedger
 from offline.graph import BAD_STATEMENT, DOUBLE_SPEND, EQUIVOCATION, Facts, Guilt, Rules
 from offline.intake import device_of, open_kept, open_submitted, verify
 from offline.live import LiveGraph
+from offline.loss_policy import LossPolicy
 from offline.parameters import GRACE_SECONDS
 from offline.posting import NoRecourse, Recourse, Settlement, Totals
 from offline.records import (
@@ -56,7 +58,6 @@ from offline.settle import (
     HELD_PENDING,
     LATE,
     Borne,
-    LossPolicy,
     Standing,
     subject_of,
 )
@@ -76,12 +77,14 @@ def no_account(kid: bytes) -> bytes | None:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a reconciler is set up with: the key ids of escrow and loss reserve, the loss policy, and the grace time."""
+    """What a reconciler is set up with: the key ids of escrow and loss reserve, the loss policy, the grace time,
+    and the beacon that the LOTTERY draws by."""
 
     escrow: bytes
     reserve: bytes
     policy: LossPolicy = field(default_factory=LossPolicy)
     grace_seconds: int = GRACE_SECONDS.default
+    beacon: Beacon | None = None
 
 
 @dataclass(slots=True)
@@ -141,6 +144,7 @@ class Reconciler:
             account_of,
             recourse or NoRecourse(),
             checkpoint,
+            settings.beacon,
         )
         self._follow()
 
@@ -191,11 +195,13 @@ class Reconciler:
         with self._lock:
             for _ in range(_ATTEMPTS):
                 self._follow()
-                if request.oid in self._acks:
-                    return self._acks[request.oid]
                 if request.oid not in self._graph.seen:
                     self._add_one(request)
                     continue
+                # Also who asks again must show the device's own signature: the answer tells what the device has.
+                verify(request, self._authority, self._graph.seen.certificates)
+                if request.oid in self._acks:
+                    return self._acks[request.oid]
                 self._settle()
                 last = self._last_ack.get(request.record.kid)
                 now = self._archive.moment(self._clock.now())

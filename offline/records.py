@@ -10,6 +10,7 @@
     11 REDEEM_ORDER         a bank's signed account for a redemption, so that a host cannot redirect it
     12 SUBMIT_ACK, 13 OUTCOME   settlement's signed answers to a batch and to a claim
     14 ENROL                proof that a device holds the key it asks a certificate for
+    15 CERTLOG              the head of the log of certificates, with the loosest limits of every key
 
 Nothing here verifies a signature or a rule; that is `offline.verify`. Amounts are tiyn, moments Unix seconds.
 
@@ -40,7 +41,7 @@ from cbdc.record import (
     Record,
     Signed,
     Unsigned,
-    open_envelope,
+    open_part,
 )
 
 PAY = 0
@@ -385,6 +386,25 @@ class Enrol(Record):
     SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(), ALGORITHM, RAW_KEY, HASH)
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateLogHead(Record):
+    """CERTLOG: the log of certificates, and the loosest limits each key was ever given (`offline.certificate_log`).
+
+    `after` is empty, or the hash of objects that this head was made after.
+    """
+
+    size: int
+    log_root: bytes
+    keys: int
+    limits_root: bytes
+    after: bytes
+    time: int
+
+    TYPE: ClassVar[int] = 15
+    DOMAIN: ClassVar[bytes] = OFFLINE_DOMAIN
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(), HASH, Unsigned(), HASH, HASH_OR_NONE, MOMENT)
+
+
 SignedTransfer = Signed[Transfer]
 
 
@@ -442,7 +462,7 @@ def open_bundle(data: bytes, network: bytes, limit_bytes: int) -> Bundle:
     certificate_list = _array(certificates, "certificates", 0, MAX_CERTIFICATES)
     token_list = _array(tokens, "tokens", 1, MAX_TOKENS)
     return Bundle(
-        tuple(open_envelope(item, DeviceCertificate, network) for item in certificate_list),
+        tuple(open_part(item, DeviceCertificate, network) for item in certificate_list),
         tuple(_open_token(item, network) for item in token_list),
     )
 
@@ -451,8 +471,8 @@ def _open_token(item: object, network: bytes) -> HeldToken:
     pair = _array(item, "token", 2, 2)
     transfers = _array(pair[1], "transfers", 0, MAX_TRANSFERS)
     return HeldToken(
-        open_envelope(pair[0], Note, network),
-        tuple(open_envelope(transfer, Transfer, network) for transfer in transfers),
+        open_part(pair[0], Note, network),
+        tuple(open_part(transfer, Transfer, network) for transfer in transfers),
     )
 
 

@@ -43,7 +43,7 @@ class Seen:
         self._same_link: dict[tuple[bytes, bytes], set[bytes]] = defaultdict(set)
         self._same_outpoint: dict[tuple[bytes, Outpoint], set[bytes]] = defaultdict(set)
         self._requests: dict[bytes, set[bytes]] = defaultdict(set)
-        self._first_revoked: dict[bytes, int] = {}
+        self._revoked: dict[bytes, dict[bytes, int]] = defaultdict(dict)
         self.twice_spent: dict[bytes, set[Outpoint]] = defaultdict(set)
         self.twice_counted: dict[bytes, set[int]] = defaultdict(set)
         self.twice_linked: dict[bytes, set[bytes]] = defaultdict(set)
@@ -90,8 +90,7 @@ class Seen:
             self._requests[record.kid].add(signed.oid)
         elif isinstance(record, Trust):
             for prefix in record.revoked_kids:
-                known = self._first_revoked.get(prefix, record.sequence)
-                self._first_revoked[prefix] = min(known, record.sequence)
+                self._revoked[prefix][signed.oid] = record.sequence
 
     def _index_transfer(self, oid: bytes, record: Transfer) -> None:
         payer = record.payer
@@ -180,9 +179,10 @@ class Seen:
         """The ids of this device's transfers that continue one and the same log head, ascending."""
         return sorted(self._same_link.get((payer, link), ()))
 
-    def first_revoked(self, kid: bytes) -> int | None:
-        """The sequence number of the first TRUST list that revokes this key, or None."""
-        return self._first_revoked.get(kid[:_KID_PREFIX_BYTES])
+    def first_revoked(self, kid: bytes, by: int | None = None) -> int | None:
+        """The sequence number of the first TRUST list that revokes this key, or None; of those that arrived `by`."""
+        lists = self._revoked.get(kid[:_KID_PREFIX_BYTES], {})
+        return min((n for oid, n in lists.items() if by is None or self._arrived[oid] <= by), default=None)
 
 
 def _note(index: Any, key: Any, oid: bytes, twice: Any, what: Any) -> None:

@@ -2,6 +2,7 @@
 
     tenge demo                     a story of four people: issue, pay, pay offline, clone, prove, settle
     tenge pilot ...                scripted pilots: list, run (`wallets.cli_pilot`)
+    tenge lab ...                  experiments with offline systems (`wallets.cli_lab`)
     tenge audit DIR | STORE-URL    believe nothing, add everything up again
     tenge explain ID --run DIR     which rule allowed or refused it, with the facts
     tenge evidence verify FILE     check a proof with nothing but the root
@@ -24,6 +25,7 @@ from wallets.cli_answers import FAILED, OK
 from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
+from wallets.cli_lab import lab
 from wallets.cli_pilot import pilot
 
 
@@ -64,6 +66,7 @@ def demo(seed: int, out: Path) -> int:
 
 
 main.add_command(pilot)
+main.add_command(lab)
 
 
 @main.command()

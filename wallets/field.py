@@ -193,8 +193,8 @@ class Field:
             member.clone = self._open_clone(member, name)
 
     def _open_clone(self, member: Member, name: str) -> Device:
-        element = OpenedElement(self._journal(f"clone-{name}"), self._entropy, b"", attacks_allowed=True)
-        element.reason = "an attack study of this sandbox"
+        reason = "an attack study of this sandbox"
+        element = OpenedElement(self._journal(f"clone-{name}"), self._entropy, b"", reason=reason)
         return Device(element, self._clone_hosts)
 
     def clone(self, member: Member) -> None:

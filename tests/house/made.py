@@ -18,13 +18,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.house import made_cards, made_pilots, made_policies, made_protocol, made_systems
+from tests.house import made_cards, made_objects, made_pilots, made_policies, made_protocol, made_systems
 from tests.house.tree import ROOT
 
 Maker = Callable[[str], str]
 
 MAKERS: Mapping[str, Maker] = {
     **made_cards.MAKERS,
+    **made_objects.MAKERS,
     **made_protocol.MAKERS,
     **made_pilots.MAKERS,
     **made_policies.MAKERS,

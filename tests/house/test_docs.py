@@ -8,7 +8,7 @@ import pytest
 
 from tests.house.tree import ROOT, text_files, without_fences
 
-PAGES = ("architecture.md", "glossary.md", "errors.md", "limits.md", "protocol.md", "tutorial.md")
+PAGES = ("architecture.md", "glossary.md", "errors.md", "limits.md", "protocol/README.md", "tutorial.md")
 
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\]]*\])*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _DEFINED = re.compile(r"^ {0,3}\[[^\]]+\]:\s+<?(\S+?)>?(?:\s|$)", re.MULTILINE)

@@ -1,6 +1,5 @@
-"""docs/protocol.md says what the code does: objects, parameters, calls, refusals, and which case is shown where."""
+"""docs/protocol says what the code does: objects, parameters, calls, refusals, and which case is shown where."""
 
-import json
 import re
 from dataclasses import fields
 from functools import cache
@@ -16,22 +15,27 @@ from offline.element_protocol import SecureElement
 from offline.records import MAX_SLOTS, SyncRequest
 from tests.house import made_protocol
 from tests.house.tree import ROOT
-from tests.vectors.case import FOLDER
+from tests.vectors.case import load
+from tests.vectors.generate import MAKERS
 
-PAGE = ROOT / "docs/protocol.md"
-TEXT = PAGE.read_text(encoding="utf-8")
+NOTES = ROOT / "docs/protocol"
 
 
-def table(heading: str, first: str, text: str = TEXT) -> list[list[str]]:
-    """The cells of the first table under a heading whose first column is called `first`."""
-    section = text[text.index(f"\n{heading}\n") :]
+def note(name: str) -> str:
+    """The text of one numbered note."""
+    return (NOTES / f"{name}.md").read_text(encoding="utf-8")
+
+
+def table(name: str, first: str) -> list[list[str]]:
+    """The cells of the first table of a note whose first column is called `first`."""
+    section = note(name)
     start = section.index(f"\n| {first} |")
     lines = section[start + 1 :].split("\n\n", 1)[0].splitlines()
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
 def test_the_objects_are_the_records_of_the_code() -> None:
-    rows = {int(row[0]): row for row in table("### 5.4 Objects", "type")}
+    rows = {int(row[0]): row for row in table("05-04-objects", "type")}
     classes = made_protocol.record_classes()
     assert rows.keys() == classes.keys() == made_protocol.OBJECTS.keys()
     for number, cls in classes.items():
@@ -39,7 +43,7 @@ def test_the_objects_are_the_records_of_the_code() -> None:
 
 
 def test_the_parameters_are_those_of_the_code() -> None:
-    rows = {int(row[0]): row for row in table("### 5.18 Parameters", "id")}
+    rows = {int(row[0]): row for row in table("05-18-parameters", "id")}
     assert rows.keys() == {one.id for one in parameters.PARAMETERS}
     for one in parameters.PARAMETERS:
         name, default, unit, grade = rows[one.id][1:]
@@ -48,9 +52,7 @@ def test_the_parameters_are_those_of_the_code() -> None:
 
 
 def test_the_calls_are_those_of_an_element() -> None:
-    told = {
-        name for row in table("### 5.7 The secure element", "call") for name in re.findall(r"`(\w+)`", row[0])
-    }
+    told = {name for row in table("05-07-element", "call") for name in re.findall(r"`(\w+)`", row[0])}
     calls = {
         name
         for name, call in vars(SecureElement).items()
@@ -62,7 +64,7 @@ def test_the_calls_are_those_of_an_element() -> None:
 def test_every_refusal_of_a_step_stands_in_its_row() -> None:
     """A code whose rule is V0 to V7 in the catalogue is named in that row of 5.6 (V5a counts for V5)."""
     told: dict[str, set[str]] = {}
-    for row in table("### 5.6 Receiver's verification", "step"):
+    for row in table("05-06-verification", "step"):
         told.setdefault(row[0].removesuffix("a"), set()).update(re.findall(r"`(E_\w+)`", row[2]))
     for code, entry in catalogue().items():
         if re.fullmatch(r"V[0-7]b?", entry.rule):
@@ -94,7 +96,7 @@ class Row(NamedTuple):
 
 def rows() -> list[Row]:
     """Every row of the tables of section 7."""
-    section = TEXT[TEXT.index("\n## 7. ") : TEXT.index("\n## 8. ")]
+    section = note("07-cases")
     found: list[Row] = []
     for ids, middle, where in re.findall(r"^\| ([A-Z]\d+[^|]*) \|(.*)\| ([^|]+) \|$", section, re.MULTILINE):
         names = re.findall(r"[A-Z]\d+", ids)
@@ -110,11 +112,7 @@ ROWS = {case: row for row in rows() for case in row.ids}
 
 def in_vectors() -> set[str]:
     """Every case id that the name of a vector begins with."""
-    names = [
-        one["id"]
-        for path in FOLDER.glob("*.json")
-        for one in json.loads(path.read_text(encoding="utf-8"))["cases"]
-    ]
+    names = [one["id"] for name in MAKERS for one in load(name)["cases"]]
     return {match[0] for name in names if (match := re.match(rf"[{FAMILIES}]\d+(?=-|$)", name))}
 
 

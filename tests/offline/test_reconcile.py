@@ -187,10 +187,11 @@ def test_a_note_is_known_before_anybody_hands_it_in_and_after_its_transfers() ->
     behind = late.centre.reconciler
     ledger = late.centre.ledger
     hidden = MemoryArchive()
-    early = late.centre.open_reconciler(hidden, ledger=_Blind(ledger))
+    blind = _Blind(ledger)
+    early = late.centre.open_reconciler(hidden, ledger=blind)
     early.ingest(late.centre.batch(late.ayan.certificate, late.bota.certificate, late.paid))
     assert early.facts().pending == (late.paid.oid,)
-    _Blind.seeing = True
+    blind.seeing = True
     early.tick()
     assert early.facts().pending == ()
     assert behind is not early
@@ -199,10 +200,9 @@ def test_a_note_is_known_before_anybody_hands_it_in_and_after_its_transfers() ->
 class _Blind:
     """A ledger whose journal shows nothing until it is told to."""
 
-    seeing = False
-
     def __init__(self, ledger: Any) -> None:
         self._ledger = ledger
+        self.seeing = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)

@@ -214,6 +214,15 @@ def _bundle_cases(world: World) -> list[Case]:
     bad("N19-bundle-4", "a bundle of four items", [1, [envelope], [[money, [step]]], 0], "E_FIELD")
     bad("N5-bundle", "a map for a bundle", {1: 2}, "E_TYPE")
     bad("N13-certificates", "bytes for the certificates", [1, b"", [[money, [step]]]], "E_TYPE")
+    bad(
+        "N4-certificate",
+        "a certificate as a byte string",
+        [1, [_pack(envelope)], [[money, [step]]]],
+        "E_TYPE",
+    )
+    bad("N4-note", "a note as a byte string", [1, [envelope], [[_pack(money), [step]]]], "E_TYPE")
+    bad("N4-transfer", "a transfer as a byte string", [1, [envelope], [[money, [_pack(step)]]]], "E_TYPE")
+    bad("N4-token", "a token as a byte string", [1, [envelope], [_pack([money, [step]])]], "E_TYPE")
     bad("X11", "a line without a note", [1, [envelope], [[[step]]]], "E_COUNT")
     bad("X11-empty", "a line of nothing", [1, [envelope], [[]]], "E_COUNT")
     bad("X11-transfer", "a transfer where the note belongs", [1, [envelope], [[step, [step]]]], "E_OBJTYPE")

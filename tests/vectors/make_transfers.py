@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from cbdc.canonical import MAX_INTEGER
-from cbdc.keys import ED25519, ES256
+from cbdc.keys import ED25519
 from cbdc.money import tenge
 from cbdc.record import Signed, signing_message
 from cbdc.token import CANTEEN, MERCHANT, PUPIL, SUPPLIER
@@ -13,7 +13,7 @@ from offline.parameters import DAY_SECONDS, MAX_HOPS, REJECT_REVOKED_ANCESTOR
 from offline.records import REDEEM, HeldToken, Note, Output, Transfer
 from tests.offline.world import MEAL, NOW, Device, World, fixed_bytes
 from tests.vectors import edwards
-from tests.vectors.case import Case, case
+from tests.vectors.case import case
 from tests.vectors.make_certificates import context_of, with_trust
 from tests.vectors.make_keys import P256_ORDER, second_signature
 from tests.vectors.scene import Scene, Token
@@ -466,27 +466,16 @@ def _boundaries(scene: Scene) -> None:
     scene.cases.append(case(f"X31-{scene.suffix}", what, "offer", data))
 
 
-def make() -> dict[str, Any]:
-    """The file `transfers.json`."""
-    contexts: dict[str, Any] = {}
-    cases: list[Case] = []
-    for algorithm in (ED25519, ES256):
-        scene = Scene("transfers", algorithm)
-        parts = (
-            _good,
-            _line_rules,
-            _amounts,
-            _caps,
-            _signatures,
-            _conflicts,
-            _standing,
-            _purposes,
-            _boundaries,
-        )
-        for part in parts:
-            part(scene)
-        contexts[scene.suffix] = context_of(scene.world)
-        cases += [{**one, "context": scene.suffix} for one in scene.cases]
+PARTS = (
+    _good, _line_rules, _amounts, _caps, _signatures, _conflicts, _standing, _purposes, _boundaries,
+)  # fmt: skip
+
+
+def make(algorithm: int) -> dict[str, Any]:
+    """The file `transfers-ed25519.json` or `transfers-es256.json`."""
+    scene = Scene("transfers", algorithm)
+    for part in PARTS:
+        part(scene)
     return {
         "origin": "DTO/1, sections 5.4, 5.6 (V0 to V5b), 5.13, 7.2, 7.3 (X), 7.5 (S3), 7.8 (V)",
         "schema": {
@@ -495,6 +484,6 @@ def make() -> dict[str, Any]:
             "offer": "the bytes are a BUNDLE that passes V0 to V5b, whose holders are certified now, whose notes are "
             "not about to expire, and whose purposes allow each step (and the next one, to `own_category`)",
         },
-        "context": contexts,
-        "cases": cases,
+        "context": {scene.suffix: context_of(scene.world)},
+        "cases": [{**one, "context": scene.suffix} for one in scene.cases],
     }
