@@ -20,7 +20,7 @@ Source: DTO/1, sections 5.2 and 5.3; RFC 8032; FIPS 186-5; RFC 6979.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -32,10 +32,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from cbdc.errors import Malformed, Refused, TengeError
+from cbdc.errors import Malformed, Refused
 
 ED25519 = 1
 ES256 = 2
@@ -117,26 +117,34 @@ Question = tuple[int, bytes, bytes, bytes]
 """Algorithm, raw key, signature, message: what a verification is asked."""
 
 
-def sound(questions: Iterable[Question]) -> list[int]:
-    """The places of the questions whose signature stands, in order; what is not in it does not stand.
+def sound(keys: Sequence[tuple[int, bytes]], asked: Iterable[tuple[int, bytes, bytes]]) -> list[int]:
+    """The places in `asked` (number of the key in `keys`, signature, message) whose signature stands, in order.
 
-    The same rule as `PublicKey.verify`, for many at once: nothing is remembered, and a key that is unusable
-    (`public_key` would raise E_KEY) has no signature that stands.
+    What is not in the answer does not stand. The same rule as `PublicKey.verify`, for many at once: nothing is
+    remembered, and under a key that is unusable (`public_key` would raise E_KEY) no signature stands.
     """
+    usable = [_usable(algorithm, raw) for algorithm, raw in keys]
     found = []
-    for place, (algorithm, raw, signature, message) in enumerate(questions):
+    for place, (number, signature, message) in enumerate(asked):
+        key = usable[number]
+        if key is None or len(signature) != SIGNATURE_BYTES:
+            continue
         try:
-            key = public_key(algorithm, raw)
-            if len(signature) != SIGNATURE_BYTES:
-                continue
-            if algorithm == ED25519:
+            if key.algorithm == ED25519:
                 _verify_ed25519(key, signature, message)
             else:
                 _verify_es256(key, signature, message)
-        except TengeError:
+        except Refused:
             continue
         found.append(place)
     return found
+
+
+def _usable(algorithm: int, raw: bytes) -> PublicKey | None:
+    try:
+        return public_key(algorithm, raw)
+    except Malformed:
+        return None
 
 
 _SOUND_MOST = 65_536
@@ -209,9 +217,22 @@ def _verify_es256(key: PublicKey, signature: bytes, message: bytes) -> None:
     if not (0 < r < _P256_ORDER and 0 < s <= _P256_HALF):
         raise Refused("E_SIG", kid=key.kid)
     try:
-        _p256(key.raw).verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
+        _p256(key.raw).verify(_der(signature), message, _ECDSA_SHA256)
     except InvalidSignature:
         raise Refused("E_SIG", kid=key.kid) from None
+
+
+_ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
+
+
+def _der(signature: bytes) -> bytes:
+    # The two numbers as the library wants them: without leading zeros, and with one where the first bit is set.
+    r, s = signature[:32].lstrip(b"\0"), signature[32:].lstrip(b"\0")
+    if r[0] & 0x80:
+        r = b"\0" + r
+    if s[0] & 0x80:
+        s = b"\0" + s
+    return b"\x30%c\x02%c%b\x02%c%b" % (4 + len(r) + len(s), len(r), r, len(s), s)
 
 
 class Signer(Protocol):

@@ -5,6 +5,7 @@
     tenge lab ...                  experiments with offline systems (`wallets.cli_lab`)
     tenge audit DIR | STORE-URL    believe nothing, add everything up again
     tenge explain ID --run DIR     which rule allowed or refused it, with the facts
+    tenge offline ...              reconcile many batches at once (`wallets.cli_reconcile`)
     tenge evidence verify FILE     check a proof with nothing but the root
     tenge serve                    the stage in the browser
     tenge bench ledger             measure
@@ -26,7 +27,9 @@ from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
 from wallets.cli_lab import lab
+from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
+from wallets.cli_reconcile import reconcile, traffic
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,6 +70,9 @@ def demo(seed: int, out: Path) -> int:
 
 main.add_command(pilot)
 main.add_command(lab)
+main.add_command(offline)
+offline.add_command(reconcile)
+offline.add_command(traffic)
 
 
 @main.command()

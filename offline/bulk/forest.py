@@ -326,7 +326,8 @@ class Forest:
         changed, self._dirty = self._dirty, set()
         for root in sorted(changed):
             self._derive(root)
-        for kid in sorted(self._accused | self.shelf.suspects):
+        suspects = self.shelf.suspects | {kid for kid in self._accused if not self._is_calm(kid)}
+        for kid in sorted(suspects):
             found = guilt_of_signatures(kid, self.shelf, self.statements)  # type: ignore[arg-type]
             self._by_signature[kid] = found
             if found:
@@ -334,6 +335,22 @@ class Forest:
         self._accused.clear()
         self.shelf.suspects.clear()
         return changed
+
+    def _is_calm(self, kid: bytes) -> bool:
+        """Whether a device's one statement plainly contradicts nothing: its head is its log's, its purse unspent."""
+        shelf = self.shelf
+        requests = shelf.requests_of.get(kid, [])
+        if len(requests) != 1 or kid in self._by_signature or kid in shelf.twice_counted:
+            return False
+        request = shelf.get_node(requests[0]).record
+        at_head = shelf.signed_with(kid, request.counter)
+        if at_head and shelf.oid[at_head] != request.head:
+            return False
+        for previous, position, _ in request.purse:
+            node = shelf.number.get(previous, 0)
+            if not node or any(shelf.index(child) == position for child in shelf.children_of(node)):
+                return False
+        return True
 
     def _derive(self, root: int) -> None:
         shelf, odd = self.shelf, self._odd[root]

@@ -76,6 +76,7 @@ BY_DEVICE = 0
 _ZERO = bytes(32)
 _NOTHING = (_ZERO, _ZERO, _ZERO, 0, 0, 0, 0, 0, 0, 0, _ZERO, 0, _ZERO)
 _TAIL = b"\xc4\x40"
+_BEHIND = len(_TAIL) + SIGNATURE_BYTES
 
 
 class ReadBatch(NamedTuple):
@@ -157,8 +158,13 @@ class _Chunk:
     def _plain_batch(self, values: Any) -> bytes:
         _, batch_id, bundles, objects, requests = values
         opened = [open_envelope(list(item), SyncRequest, self._network) for item in requests]
+        # In front of the bundles stand the container's head, its version and the batch id behind its own head.
+        at = 4 + len(batch_id) + _array_head(len(bundles))
         for bundle in bundles:
+            self._at = at + _bytes_head(len(bundle))
+            at = self._at + len(bundle)
             self._bundle(bundle)
+        self._at = at + _array_head(len(objects))
         for envelope in objects:
             if not self._is_plain(envelope):
                 self._loose(envelope)
@@ -184,9 +190,13 @@ class _Chunk:
         if plain is not None:
             try:
                 _, certificates, tokens = plain
+                self._at += 2 + _array_head(len(certificates))
                 self._plain_all(certificates, DeviceCertificate)
+                self._at += _array_head(len(tokens))
                 for note, transfers in tokens:
+                    self._at += 1
                     self._plain_all((note,), Note)
+                    self._at += _array_head(len(transfers))
                     self._plain_all(transfers, Transfer)
                 return
             except _NotPlain:
@@ -290,12 +300,12 @@ class _Chunk:
         return self._key(signer.algorithm, signer.raw), record.owner, rest
 
     def _offset(self, body: bytes, signature: bytes) -> int:
-        """Where the body stands in its file. Whatever is found is the same bytes, so any place is a right one."""
-        whole = body + _TAIL + signature
-        place = self._data.find(whole, self._at)
-        if place < 0:
-            place = self._data.index(whole)
-        self._at = place + len(whole)
+        """Where the body stands in its file: where the canonical form must have it, or wherever the same bytes stand."""
+        length = len(body)
+        place = self._at + 2 + _bytes_head(length)
+        if self._data[place : place + length + _BEHIND] != body + _TAIL + signature:
+            place = self._data.index(body + _TAIL + signature)
+        self._at = place + length + _BEHIND
         return self._base + place
 
     def _key(self, algorithm: int, raw: bytes) -> int:
@@ -314,6 +324,16 @@ def _is_shaped(envelope: Any) -> bool:
     if type(type_number) is not int or type(body) is not bytes or type(signature) is not bytes:
         return False
     return len(signature) == SIGNATURE_BYTES
+
+
+def _array_head(count: int) -> int:
+    """How many bytes stand before the items of an array, in its shortest form."""
+    return 1 if count < 16 else 3
+
+
+def _bytes_head(length: int) -> int:
+    """How many bytes stand before the bytes of a byte string, in its shortest form."""
+    return 2 if length < 256 else 3
 
 
 def _as_list(envelope: Any) -> Any:

@@ -226,6 +226,10 @@ class Shelf:
             yield node
             node = self._paid_before[node]
 
+    def signed_with(self, kid: bytes, counter: int) -> int:
+        """A transfer that this device signed with this counter, the first that came; 0 for none."""
+        return self._counters.get(kid, {}).get(counter, 0)
+
     def signed_by(self, kid: bytes) -> list[int]:
         """The transfers that this device signed, in no order."""
         more = [node for key, nodes in self._more_counted.items() if key[0] == kid for node in nodes]

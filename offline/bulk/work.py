@@ -18,7 +18,6 @@ from typing import Any, Self
 
 from cbdc import keys
 from cbdc.authority import Authority, open_root
-from cbdc.keys import Question
 from cbdc.record import OFFLINE_DOMAIN
 from offline.bulk.form import Frame
 from offline.bulk.rows import ReadChunk, Reader
@@ -46,11 +45,10 @@ def _read(reader: Reader, path: str, name: str, file: int, frames: Sequence[Fram
 
 def judge(known: Sequence[tuple[int, bytes]], asked: bytes) -> list[int]:
     """The places of the signatures that stand; `asked` is packed by `ASKED`, one behind the other."""
-    questions: list[Question] = [
-        (*known[key], signature, _SIGNED[kind] + oid)
-        for key, kind, oid, signature in ASKED.iter_unpack(asked)
-    ]
-    return keys.sound(questions)
+    return keys.sound(
+        known,
+        [(number, signature, _SIGNED[kind] + oid) for number, kind, oid, signature in ASKED.iter_unpack(asked)],
+    )
 
 
 def _start(root: bytes, auths: list[bytes]) -> None:
