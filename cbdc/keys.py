@@ -65,8 +65,10 @@ _SMALL_ORDER_POINTS = frozenset(
 
 
 def _small_order_or_noncanonical(point: bytes) -> bool:
-    y = int.from_bytes(point, "little") & (2**255 - 1)
-    return y >= _FIELD_PRIME or y in _SMALL_ORDER_Y
+    # A number of the field's size or more has all ones but at its ends, which one byte rules out nearly always.
+    if point[30] == 0xFF and int.from_bytes(point, "little") & (2**255 - 1) >= _FIELD_PRIME:
+        return True
+    return point in _SMALL_ORDER_POINTS
 
 
 def _off_curve(point: bytes) -> bool:
@@ -147,6 +149,29 @@ def _usable(algorithm: int, raw: bytes) -> PublicKey | None:
         return None
 
 
+_SHOWN_MOST = 4_096
+_shown: dict[bytes, None] = {}
+
+
+def show_on_curve(algorithm: int, raw: bytes, signature: bytes, message: bytes) -> None:
+    """Let a signature that stands under a key show that the key is on its curve, so that nobody computes it again.
+
+    Whoever will verify that signature anyway saves the question. Nothing follows from one that does not stand, and
+    nothing is raised: `public_key` asks the question itself then.
+    """
+    if algorithm != ED25519 or len(raw) != KEY_BYTES[ED25519] or raw in _shown:
+        return
+    if _small_order_or_noncanonical(raw):
+        return
+    try:
+        PublicKey(algorithm, raw).verify(signature, message)
+    except Refused:
+        return
+    if len(_shown) >= _SHOWN_MOST:
+        _shown.clear()
+    _shown[raw] = None
+
+
 _SOUND_MOST = 65_536
 _sound: dict[Question, None] = {}
 
@@ -162,6 +187,13 @@ def _remember(question: Question) -> None:
 def forget_verified() -> None:
     """Remember no signature any more: whoever measures verification asks for the whole work."""
     _sound.clear()
+
+
+def forget_keys() -> None:
+    """Remember no key any more: whoever measures a first meeting asks for the whole work."""
+    for cache in (public_key, key_id, _p256):
+        cache.cache_clear()
+    _shown.clear()
 
 
 @lru_cache(maxsize=65_536)
@@ -180,7 +212,7 @@ def public_key(algorithm: int, raw: bytes) -> PublicKey:
     if KEY_BYTES.get(algorithm) != len(raw):
         raise Malformed("E_KEY", algorithm=algorithm, length=len(raw))
     if algorithm == ED25519:
-        if _small_order_or_noncanonical(raw) or _off_curve(raw):
+        if _small_order_or_noncanonical(raw) or (raw not in _shown and _off_curve(raw)):
             raise Malformed("E_KEY", algorithm=algorithm, length=len(raw))
     else:
         _p256(raw)
@@ -198,10 +230,8 @@ def _p256(raw: bytes) -> ec.EllipticCurvePublicKey:
 
 
 def _verify_ed25519(key: PublicKey, signature: bytes, message: bytes) -> None:
-    # Nearly every R and S is seen to be right by one byte; only what is not is looked at as a number.
-    if signature[30] == 0xFF and _small_order_or_noncanonical(signature[:32]):
-        raise Refused("E_SIG", kid=key.kid)
-    if signature[:32] in _SMALL_ORDER_POINTS:
+    # Nearly every S is seen to be below the order by one byte.
+    if _small_order_or_noncanonical(signature[:32]):
         raise Refused("E_SIG", kid=key.kid)
     if signature[63] >= 0x10 and int.from_bytes(signature[32:], "little") >= _ED25519_ORDER:
         raise Refused("E_SIG", kid=key.kid)

@@ -16,8 +16,8 @@ Source: DTO/1, sections 5.4, 5.6 (V3 to V5) and 5.19 (1, 3).
 
 from cbdc.authority import BANK_CA, ISSUER, Auth, Authority
 from cbdc.errors import Refused
-from cbdc.keys import PublicKey
-from cbdc.record import Signed
+from cbdc.keys import PublicKey, show_on_curve
+from cbdc.record import Signed, signing_message
 from offline.records import PAY, REDEEM, DeviceCertificate, Note, Output, Transfer
 
 Parent = Signed[Note] | Signed[Transfer]
@@ -76,10 +76,30 @@ def certificate_signer(record: DeviceCertificate, authority: Authority) -> Publi
     return bank.key
 
 
-def check_certificate_by(signed: Signed[DeviceCertificate], bank: Auth) -> None:
-    """Return if `bank` may and did certify this device key; E_CA for a tier above its own, E_KEY, E_SIG."""
+def check_certificate_by(
+    signed: Signed[DeviceCertificate], bank: Auth, witness: Signed[Transfer] | None = None
+) -> None:
+    """Return if `bank` may and did certify this device key; E_CA for a tier above its own, E_KEY, E_SIG.
+
+    A `witness` is a transfer that this device is said to have signed and that will be verified anyway: when it and the
+    certificate stand, the device's key need not be asked again whether it is on its curve. It changes no answer.
+    """
+    stands = witness is not None and _show(signed, bank, witness)
     _check_certified(signed.record, bank)
-    signed.verify(bank.key)
+    if not stands:
+        signed.verify(bank.key)
+
+
+def _show(signed: Signed[DeviceCertificate], bank: Auth, witness: Signed[Transfer]) -> bool:
+    """Whether the bank signed the certificate; then the witness may show that the key is on its curve."""
+    try:
+        signed.verify(bank.key)
+    except Refused:
+        return False
+    record = signed.record
+    message = signing_message(Transfer.DOMAIN, Transfer.TYPE, witness.oid)
+    show_on_curve(record.algorithm, record.public_key, witness.signature, message)
+    return True
 
 
 def _check_certified(record: DeviceCertificate, bank: Auth) -> None:
@@ -211,8 +231,9 @@ def check_caps(record: Transfer, note: Note) -> None:
 
 
 def _check_outputs(record: Transfer, input_tiyn: int) -> None:
-    outputs_tiyn = sum(output.amount_tiyn for output in record.outputs)
-    if outputs_tiyn != input_tiyn or any(output.amount_tiyn < 1 for output in record.outputs):
+    amounts_tiyn = [output.amount_tiyn for output in record.outputs]
+    outputs_tiyn = sum(amounts_tiyn)
+    if outputs_tiyn != input_tiyn or min(amounts_tiyn) < 1:
         raise Refused("E_SUM", outputs_tiyn=outputs_tiyn, input_tiyn=input_tiyn)
     if record.kind == PAY and record.outputs[0].owner == record.payer:
         raise Refused("E_SELF", payer=record.payer)

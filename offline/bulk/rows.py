@@ -27,13 +27,10 @@ from cbdc.keys import SIGNATURE_BYTES
 from cbdc.record import (
     NONCE,
     OFFLINE_DOMAIN,
-    SIGNATURE as SIGNATURE_KIND,
     Bytes,
-    Group,
     Items,
     Record,
     Signed,
-    Unsigned,
     open_envelope,
     plain_fields,
     plain_reader,
@@ -43,10 +40,8 @@ from offline.batch import MAX_BATCH_BYTES, MAX_BUNDLES, MAX_OBJECTS, batch_hash,
 from offline.bulk.form import Frame, read_batch
 from offline.intake import open_submitted
 from offline.records import (
-    CONTAINER_VERSION,
-    MAX_CERTIFICATES,
-    MAX_TOKENS,
-    MAX_TRANSFERS,
+    ENVELOPE,
+    VERSION,
     DeviceCertificate,
     Invoice,
     Note,
@@ -55,6 +50,7 @@ from offline.records import (
     SyncRequest,
     Transfer,
     open_bundle,
+    read_plain_bundle,
 )
 
 # What stands in every row, then what only transfers say. A note puts its amount, owner, hops, length, purpose, spend_by
@@ -186,7 +182,7 @@ class _Chunk:
 
     def _bundle(self, data: bytes) -> None:
         mark, at, wrong = len(self.rows), self._at, len(self._refused)
-        plain = _plain_bundle(data)
+        plain = read_plain_bundle(data)
         if plain is not None:
             try:
                 _, certificates, tokens = plain
@@ -344,15 +340,6 @@ _KINDS: dict[int, type[Record]] = {
     cls.TYPE: cls
     for cls in (DeviceCertificate, Note, Transfer, Invoice, Receipt, SyncRequest, RedeemOrder)
 }
-_ENVELOPE = Group((Unsigned(0, 127), Bytes(), SIGNATURE_KIND))
-_VERSION = Unsigned(CONTAINER_VERSION, CONTAINER_VERSION)
 _plain_batch = plain_reader(
-    (_VERSION, NONCE, Items(Bytes(), MAX_BUNDLES), Items(_ENVELOPE, MAX_OBJECTS), Items(_ENVELOPE, 1))
-)
-_plain_bundle = plain_reader(
-    (
-        _VERSION,
-        Items(_ENVELOPE, MAX_CERTIFICATES),
-        Items(Group((_ENVELOPE, Items(_ENVELOPE, MAX_TRANSFERS))), MAX_TOKENS, 1),
-    )
+    (VERSION, NONCE, Items(Bytes(), MAX_BUNDLES), Items(ENVELOPE, MAX_OBJECTS), Items(ENVELOPE, 1))
 )
