@@ -29,7 +29,7 @@ from wallets.cli_answers import refusals as _refusals
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
-from wallets.cli_reconcile import reconcile, traffic
+from wallets.cli_reconcile import bench_offline, reconcile, traffic
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -190,6 +190,9 @@ def serve(host: str, port: int, data: Path | None, store: str) -> int:
 @main.group()
 def bench() -> None:
     """Measure the sandbox on this machine."""
+
+
+bench.add_command(bench_offline)
 
 
 @bench.command("ledger")

@@ -1,4 +1,4 @@
-"""`tenge offline reconcile` and `tenge offline traffic`: many batches at once, and files to try it with.
+"""`tenge offline reconcile`, `tenge offline traffic` and `tenge bench offline`: many batches at once, and how fast.
 
 Heavy modules are loaded by the command that needs them.
 """
@@ -141,3 +141,29 @@ def traffic(
             f"{made.batches:,} batches; {len(made.guilty)} guilty devices, {sum(made.cheats.values())} cheats"
         )
     return OK if made.transfers else FAILED
+
+
+@click.command("offline")
+@click.option("--transfers", default=20_000, show_default=True, help="How many transfers the streamed file has.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@refusals
+def bench_offline(transfers: int, as_json: bool) -> int:
+    """What offline payments weigh and cost: checks, elements, evidence, reconciliation, beside bare signatures.
+
+    Exit 1 when something was refused that should not be, or reconciliation found other cheats than were planned.
+
+    \b
+    Examples:
+      tenge bench offline
+      tenge bench offline --transfers 1000000 --json
+    """
+    from wallets import bench_offline as measure
+
+    found = measure.offline(transfers, _show)
+    _end()
+    if as_json:
+        print_json(found)
+    else:
+        for line in measure.words(found):
+            click.echo(line)
+    return FAILED if found["errors"] else OK

@@ -374,7 +374,7 @@ def write_part(folder: Path, plan: Plan, part: int, parts: int) -> Made:
     A file that exists is written anew.
     """
     country = Country(plan.seed)
-    path, later = folder / f"part-{part:03}{SUFFIX}", folder / f"later-{part:03}{SUFFIX}"
+    path, later = folder / f"part-{part:03}{SUFFIX}", folder / f"tail-{part:03}{SUFFIX}"
     for old in (path, later):
         old.unlink(missing_ok=True)
     file = BatchFile(path, country.network)

@@ -9,6 +9,8 @@ Workers are started afresh and ignore Ctrl-C: the process that started them deci
 import multiprocessing
 import os
 import signal
+import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any, Self
 
 from cbdc import keys
 from cbdc.authority import Authority, open_root
+from cbdc.ports import processor_stopwatch
 from cbdc.record import OFFLINE_DOMAIN
 from offline.bulk.form import Frame
 from offline.bulk.rows import ReadChunk, Reader
@@ -27,6 +30,7 @@ _SIGNED = [OFFLINE_DOMAIN + b"sig\0" + bytes([number]) for number in range(256)]
 ASKED = Struct(">HB32s64s")
 """One signature to judge: the number of its key in a list of keys, the object's type, its id, the signature."""
 
+_MOMENT_SECONDS = 0.02
 _reader: Reader | None = None
 
 
@@ -57,6 +61,17 @@ def _start(root: bytes, auths: list[bytes]) -> None:
     _reader = Reader(Authority(open_root(root), auths))
 
 
+def _use(_: int) -> tuple[int, tuple[float, float]]:
+    """Which process this is, and what it has used; waits a moment, so that others are asked too."""
+    time.sleep(_MOMENT_SECONDS)
+    peak_kib = 0
+    if sys.platform != "win32":
+        import resource
+
+        peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return os.getpid(), (processor_stopwatch(), peak_kib / 1_024)
+
+
 class Workers:
     """Some processes, or none: then everything is done at once where it is asked."""
 
@@ -85,6 +100,22 @@ class Workers:
         if self._pool is not None:
             return self._pool.submit(read_chunk, str(path), name, file, frames)
         return _done(lambda: _read(self._reader, str(path), name, file, frames))
+
+    def processor_seconds(self) -> float:
+        """Processor seconds that the processes have used so far; every process must have started."""
+        return sum(seconds for seconds, _ in self._each())
+
+    def memory_mib(self) -> float:
+        """The most memory the processes ever had, together, in MiB; 0 where the system does not tell."""
+        return sum(memory for _, memory in self._each())
+
+    def _each(self) -> list[tuple[float, float]]:
+        if self._pool is None:
+            return []
+        told: dict[int, tuple[float, float]] = {}
+        while len(told) < self.count:
+            told |= dict(self._pool.map(_use, range(4 * self.count)))
+        return list(told.values())
 
     def judge(self, known: list[tuple[int, bytes]], asked: bytes) -> "Future[list[int]]":
         """Ask which signatures stand."""
