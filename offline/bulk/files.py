@@ -4,6 +4,7 @@ Files have numbers in the order in which they were first met, and are known by t
 a whole. A file may have grown since it was read, never shrunk or changed: it is only ever appended to.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ from offline.bulk.form import SUFFIX, open_header
 from offline.intake import kept_kind
 
 _BETWEEN = 2
+_MARK_BYTES = 65_536
 
 
 def find_files(targets: Iterable[Path]) -> list[Path]:
@@ -58,6 +60,15 @@ class Files:
         self.names.append(path.name)
         self._open.append(handle)
         return len(self.names) - 1
+
+    def mark(self, number: int) -> tuple[int, bytes]:
+        """The file's beginning, which never changes: how many bytes of it, and their hash."""
+        data = os.pread(self._open[number], _MARK_BYTES, 0)
+        return len(data), hashlib.sha256(data).digest()
+
+    def fits(self, number: int, length: int, digest: bytes) -> bool:
+        """Whether the file begins as it did when it was marked."""
+        return hashlib.sha256(os.pread(self._open[number], length, 0)).digest() == digest
 
     def fetch(self, kind: int, file: int, offset: int, length: int) -> Signed[Any]:
         """The object whose body stands there."""

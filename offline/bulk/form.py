@@ -104,14 +104,20 @@ class BatchFile:
         self._name = path.name
         self._file = path.open("r+b")
         self._arrived = 0
+        self._end = HEADER_BYTES
+        try:
+            self._begin(network)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _begin(self, network: bytes) -> None:
         if os.fstat(self._file.fileno()).st_size < HEADER_BYTES:
             self._file.truncate(0)
             self._file.write(MAGIC + network)
-            self._end = HEADER_BYTES
+        elif open_header(self._file, self._name) != network:
+            raise _damaged(self._name, len(MAGIC), "it belongs to another network")
         else:
-            if open_header(self._file, self._name) != network:
-                raise _damaged(self._name, len(MAGIC), "it belongs to another network")
-            self._end = HEADER_BYTES
             for frame in frames(self._file, self._name):
                 self._end, self._arrived = frame.end, frame.arrived
             self._file.truncate(self._end)

@@ -124,7 +124,9 @@ class BulkRun:
             elif kind == FILE:
                 if values[0] not in self._paths:
                     raise Refused("E_RECONCILE_STATE", problem=f"the file {values[0]} is missing")
-                self._files.add(self._paths[values[0]])
+                number = self._files.add(self._paths[values[0]])
+                if not self._files.fits(number, *values[1:]):
+                    raise Refused("E_RECONCILE_STATE", problem=f"the file {values[0]} is another one now")
             else:
                 reports += self._again(values)
         if not self._is_begun:
@@ -132,8 +134,7 @@ class BulkRun:
             self._is_begun = True
         for name, path in self._paths.items():
             if name not in self._files.names:
-                self._files.add(path)
-                self._diary.add(FILE, name)
+                self._diary.add(FILE, name, *self._files.mark(self._files.add(path)))
         return reports
 
     def _again(self, values: list[Any]) -> list[BatchReport]:
