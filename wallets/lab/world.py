@@ -258,19 +258,17 @@ class World:
 def mix(amount_tiyn: int, most: int) -> list[int]:
     """An amount in at most `most` notes of mixed sizes (1-2-5), the largest share first in few, small ones in many.
 
-    So that most payments need no change (protocol, 5.5); the last note takes what is left.
+    So that most payments need no change (protocol, 5.5); the last note takes what is left. At most one largest note.
     """
+    assert amount_tiyn <= MAX_NOTE_TIYN, "a purse holds at most the largest note (wallets.lab.form)"
     left = amount_tiyn
     amounts: list[int] = []
     for size in _PARTS_TENGE:
         part = tenge(size)
-        while left >= 2 * part and len(amounts) < most - 1 and part <= MAX_NOTE_TIYN:
+        while left >= 2 * part and len(amounts) < most - 1:
             amounts.append(part)
             left -= part
-    while left > MAX_NOTE_TIYN and len(amounts) < most - 1:
-        amounts.append(MAX_NOTE_TIYN)
-        left -= MAX_NOTE_TIYN
-    return [*amounts, min(left, MAX_NOTE_TIYN)] if left > 0 and most > 0 else amounts
+    return [*amounts, left] if left > 0 and most > 0 else amounts
 
 
 def raise_first(answers: Sequence[object]) -> None:
