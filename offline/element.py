@@ -22,7 +22,8 @@ from cbdc import canonical
 from cbdc.errors import Refused
 from cbdc.record import Signed, open_envelope
 from offline.checks import check_note, check_purpose, check_purpose_limits
-from offline.element_core import ElementCore, envelope_of
+from offline.element_core import envelope_of
+from offline.element_pin import PinGate, check_spend
 from offline.element_protocol import ElementStatus, SecureElement
 from offline.element_rules import (
     check_ack,
@@ -55,6 +56,7 @@ from offline.element_state import (
     Kept,
     Pending,
     Sent,
+    changed,
     freed,
     newest,
     reserved,
@@ -93,7 +95,7 @@ __all__ = ["ACCEPTED", "ElementStatus", "SecureElement", "SimulatedSecureElement
 ACCEPTED = 1
 
 
-class SimulatedSecureElement(ElementCore):
+class SimulatedSecureElement(PinGate):
     """A secure element in software, for the sandbox: right in its logic, **simulated** in its resistance.
 
     See `offline.element_protocol.SecureElement` for the calls. Refusals are listed at each call.
@@ -128,7 +130,7 @@ class SimulatedSecureElement(ElementCore):
                 load_number=record.load_number,
                 last_load=note.oid,
                 loaded_tiyn=state.loaded_tiyn + record.amount_tiyn,
-                purse={**state.purse, outpoint: slot_of_note(record)},
+                purse=changed(state.purse, {outpoint: slot_of_note(record)}),
                 pending=pending,
             )
         )
@@ -190,7 +192,7 @@ class SimulatedSecureElement(ElementCore):
         signed = self._sign(invoice)
         until = expires + trust.parameter(CLOCK_SKEW_SECONDS)
         promise = Pending(number, amount_tiyn, max_parts, purpose, until)
-        after = replace(state, invoice_number=number, pending={**pending, signed.oid: promise})
+        after = replace(state, invoice_number=number, pending=changed(pending, {signed.oid: promise}))
         self._commit(self._answered(after, request_id, question, signed))
         return self._released(signed)
 
@@ -235,9 +237,9 @@ class SimulatedSecureElement(ElementCore):
             replace(
                 state,
                 totals=totals,
-                purse={**state.purse, **slots},
+                purse=changed(state.purse, slots),
                 pending=without(state.pending, [invoice]),
-                receipts=newest({**state.receipts, invoice: kept}, KEPT_RECEIPTS),
+                receipts=newest(state.receipts, invoice, kept, KEPT_RECEIPTS),
             )
         )
         return self._released(receipt)
@@ -255,7 +257,7 @@ class SimulatedSecureElement(ElementCore):
 
         Raises E_ELEMENT_STATE, E_CERT_TIME, E_REVOKED, what `check_open_invoice`, `check_purpose`,
         `check_purpose_limits`, `check_age`, `picked`, `check_movable`, `check_out` and `split_amounts` raise,
-        E_OUTBOX_FULL, and E_PAID_BEFORE when it was paid and acknowledged already.
+        E_OUTBOX_FULL, E_PIN, E_PIN_BLOCKED, and E_PAID_BEFORE when it was paid and acknowledged already.
         """
         state, moment = self._ready(), self._moment(now)
         if invoice.oid in state.outbox:
@@ -290,7 +292,7 @@ class SimulatedSecureElement(ElementCore):
 
         Allowed when spending is blocked, the certificate has expired, or hops and time have run out. The same
         request id gives the same bytes. Raises E_ELEMENT_STATE, E_REQUEST_REUSED, what `check_redeem_order`, `picked`
-        and `split_amounts` raise, and E_OUTBOX_FULL.
+        and `split_amounts` raise, E_OUTBOX_FULL, and E_PIN.
         """
         state, moment = self._ready(), self._moment(now)
         check_request_id(request_id)
@@ -313,6 +315,7 @@ class SimulatedSecureElement(ElementCore):
     def _spend(
         self, state: ElementState, spend: Spend, key: bytes, until: int, moment: int
     ) -> tuple[SignedTransfer, ...]:
+        papers = check_spend(state, spend.kind, spend.amount_tiyn, self._pin_entered)
         transfers, purse = build(state, spend, self.kid, moment, self._sign)
         envelopes = tuple(envelope_of(transfer) for transfer in transfers)
         sent = Sent(state.counter + 1, spend.amount_tiyn, until, spend.reference, envelopes)
@@ -326,9 +329,11 @@ class SimulatedSecureElement(ElementCore):
                 head=transfers[-1].oid,
                 totals=totals,
                 purse=purse,
-                outbox={**state.outbox, key: sent},
+                outbox=changed(state.outbox, {key: sent}),
+                papers=papers,
             )
         )
+        self._pin_entered = False
         return self._released(transfers)
 
     # --- sync ---
@@ -433,7 +438,7 @@ class SimulatedSecureElement(ElementCore):
         number = state.answers_given + 1
         kept = Kept(number, question, envelope_of(answer))
         return replace(
-            state, answers_given=number, answers=newest({**state.answers, request_id: kept}, KEPT_ANSWERS)
+            state, answers_given=number, answers=newest(state.answers, request_id, kept, KEPT_ANSWERS)
         )
 
     def _check_not_closed(self, key: bytes) -> None:

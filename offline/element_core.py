@@ -24,14 +24,17 @@ from offline.element_protocol import ElementStatus
 from offline.element_state import (
     ACTIVE,
     NEW,
+    OPENED_PAPER,
     STATUS_NAMES,
     ElementState,
     Envelope,
     Sent,
     apply,
     changes,
+    check_differences,
     check_step,
     check_whole,
+    committed,
     reserved,
 )
 from offline.journal import Journal
@@ -52,10 +55,15 @@ Answer = TypeVar("Answer")
 
 _COMPACT_BYTES = 1 << 16
 
+OPENED_KIND = "OPENED simulated secure element: its key and its state are in an attacker's hands"
+
 
 @lru_cache(maxsize=256)
-def _view(root: Envelope, auths: tuple[Envelope, ...], chain: tuple[Envelope, ...]) -> TrustView:
-    # Elements of one process share the same immutable view: a restart of hundreds verifies the anchors once.
+def view_of(root: Envelope, auths: tuple[Envelope, ...], chain: tuple[Envelope, ...]) -> TrustView:
+    """The view in these envelopes, all verified; elements of one process share it, as it never changes.
+
+    A restart of hundreds verifies the anchors once. Raises what `open_root`, `Authority` and `TrustView.adopt` raise.
+    """
     authority = Authority(open_root(root), auths)
     return TrustView(authority).adopt_all(open_envelope(item, Trust, authority.network) for item in chain)
 
@@ -106,7 +114,7 @@ class ElementCore:
     def _open_papers(self) -> None:
         papers = self._state.papers
         if b"root" in papers:
-            self._trust = _view(papers[b"root"][0], papers[b"auths"], papers[b"trust"])
+            self._trust = view_of(papers[b"root"][0], papers[b"auths"], papers[b"trust"])
             self._certificate = open_envelope(
                 papers[b"certificate"][0], DeviceCertificate, self._trust.network
             )
@@ -151,9 +159,10 @@ class ElementCore:
         """What may be known of it; reservations are those open at `now`."""
         state = self._state
         reserved_tiyn, reserved_slots = reserved(state.open_at(self._moment(now)))
+        opened = state.papers.get(OPENED_PAPER)
         return ElementStatus(
-            kind=self.KIND,
-            opened=self.OPENED,
+            kind=self.KIND if opened is None else OPENED_KIND,
+            opened=self.OPENED or opened is not None,
             status=STATUS_NAMES[state.status],
             kid=self.kid,
             certificate=self._certificate,
@@ -177,6 +186,7 @@ class ElementCore:
             last_ack=state.last_ack,
             invoice_number=state.invoice_number,
             load_number=state.load_number,
+            opened_for="" if opened is None else opened[0].decode(),
         )
 
     # --- papers: enrolment, certificates, trust ---
@@ -291,6 +301,7 @@ class ElementCore:
         check_step(before, after, most_tiyn, self._max_slots(), syncing)
         if self._deep_checks:
             check_whole(after)
+            check_differences(before, after)
         self._broken = True
         self._journal.append(changes(before, after))
         self._state = after
@@ -298,6 +309,7 @@ class ElementCore:
             snapshot = changes(ElementState(), after)
             self._journal.compact(snapshot)
             self._compact_at = max(_COMPACT_BYTES, 4 * len(snapshot))
+        committed(after)
         self._broken = False
         self._unreleased.clear()
 

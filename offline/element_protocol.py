@@ -11,7 +11,7 @@ Source: DTO/1, sections 5.7 and 5.19.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cbdc.authority import Auth
 from cbdc.keys import PublicKey
@@ -34,12 +34,21 @@ from offline.records import (
 from offline.trust import TrustView
 
 
+class PinStatus(NamedTuple):
+    """A PIN that is set: tries left (0: blocked), what may go out without it, and what went out since (tiyn)."""
+
+    tries_left: int
+    limit_tiyn: int
+    spent_tiyn: int
+
+
 @dataclass(frozen=True, slots=True)
 class ElementStatus:
     """What an element tells anyone who asks: nothing secret. Amounts in tiyn, moments in Unix seconds.
 
-    `kind` says what it is; `opened` whether it has been opened for an attack. `purse` maps outpoints to slots;
-    `outbox` lists the references (invoices, redeem orders) whose transfers still wait for an acknowledgement.
+    `kind` says what it is; `opened` whether it has ever been opened for an attack, and `opened_for` the reason given.
+    `purse` maps outpoints to slots; `outbox` lists the references (invoices, redeem orders) whose transfers still wait
+    for an acknowledgement. `pin` is None while no PIN is set.
     """
 
     kind: str
@@ -67,13 +76,16 @@ class ElementStatus:
     last_ack: bytes
     invoice_number: int
     load_number: int
+    opened_for: str = ""
+    pin: PinStatus | None = None
 
 
 class SecureElement(Protocol):
     """What a host may ask of an element (DTO/1, 5.7). Amounts in tiyn; `now` is the host's clock.
 
     Every call that changes anything is idempotent: by its natural key (invoice, note, acknowledgement) or by a
-    `request_id` of 1 to 64 bytes that the host chose and kept. Every refusal leaves the state as it was.
+    `request_id` of 1 to 64 bytes that the host chose and kept. Every refusal leaves the state as it was; only a wrong
+    PIN is counted. Any call may raise Unavailable when the element was cut off: then ask again with the same ids.
     """
 
     @property
@@ -168,6 +180,14 @@ class SecureElement(Protocol):
 
     def sync_commit(self, ack: Signed[SyncAck]) -> None:
         """Take settlement's answer: baselines, time, status, slots to drop."""
+        ...
+
+    def set_pin(self, request_id: bytes, pin: bytes, limit_tiyn: int) -> None:
+        """Ask for this PIN before more than `limit_tiyn` goes out; off until this is called."""
+        ...
+
+    def verify_pin(self, pin: bytes) -> None:
+        """Enter the PIN for the next payment or redemption; wrong tries are counted and block it."""
         ...
 
     def resend(self, reference: bytes) -> tuple[SignedTransfer, ...]:

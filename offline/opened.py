@@ -2,8 +2,8 @@
 
 Real secure elements have been broken, so the protocol is made for a world in which some are: a double spend must be
 seen, proven and priced. To show that, tests and pilots need a thief's tools. They are here, they are reached only
-through `open_for_attack`, that refuses unless the element was made with `attacks_allowed=True`, and an opened element
-says OPENED in its status for as long as it lives.
+through `open_for_attack`, that refuses unless the element was made with `attacks_allowed=True`, or through the flag
+`--open-for-attack` of an element's own process. No message, no TRUST list and no call of the protocol opens anything.
 
     opened = open_for_attack(element, "show what a clone can do")
     twin = opened.clone()                   two elements with one key and one state
@@ -12,18 +12,28 @@ says OPENED in its status for as long as it lives.
     opened.rollback(before)                 and spend again
     opened.sign_anything(transfer)          a well-formed object that breaks every rule
 
-An opened element keeps its state in memory, and the original stays as it was.
+`open_for_attack` makes a copy in memory and leaves the original as it was. That it was opened, and why, is the first
+thing the copy writes into its journal; whoever opens that journal later, in whatever way, finds an element whose status
+says OPENED, and standard error says it once for each reason. The mark is never taken out again: a lock that was broken
+is not whole because nobody looks at it.
 
 Source: DTO/1, sections 4 (A4, A5), 5.10 and 7.5 (S2, S3).
 """
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
-from cbdc.errors import Refused
+from cbdc.errors import Malformed, Refused
+from cbdc.keys import ES256
+from cbdc.ports import Entropy
 from cbdc.record import R, Signed, sign
 from offline.element import SimulatedSecureElement
-from offline.element_state import ElementState, changes
-from offline.journal import MemoryJournal
+from offline.element_core import OPENED_KIND
+from offline.element_state import OPENED_PAPER, ElementState, changes
+from offline.journal import Journal, MemoryJournal
+
+_REASON_BYTES = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +47,39 @@ class Captured:
 
 
 class OpenedElement(SimulatedSecureElement):
-    """An element whose owner has taken it apart. Made only by `open_for_attack`."""
+    """An element whose owner has taken it apart. Made by `open_for_attack`, or on a journal that is a thief's."""
 
-    KIND = "OPENED simulated secure element: its key and its state are in an attacker's hands"
+    KIND = OPENED_KIND
     OPENED = True
 
-    reason = ""
+    def __init__(
+        self,
+        journal: Journal,
+        entropy: Entropy,
+        name: bytes,
+        algorithm: int = ES256,
+        reason: str = "",
+        deep_checks: bool = False,
+    ) -> None:
+        """Open the element whose journal this is, and write into the journal that it was opened, and why."""
+        super().__init__(journal, entropy, name, algorithm, attacks_allowed=True, deep_checks=deep_checks)
+        if OPENED_PAPER not in self._state.papers:
+            self._commit(marked(self._state, reason))
+        _tell(self.reason)
+
+    @property
+    def reason(self) -> str:
+        """Why it was opened, as its journal says."""
+        text: bytes = self._state.papers[OPENED_PAPER][0]
+        return text.decode()
 
     @classmethod
     def of(cls, element: SimulatedSecureElement, reason: str) -> "OpenedElement":
         """An opened copy of `element`; E_ATTACKS_OFF unless it was made for this."""
         if not element.attacks_allowed:
             raise Refused("E_ATTACKS_OFF")
-        journal = MemoryJournal([changes(ElementState(), element._state)])
-        opened = cls(journal, element._entropy, b"", attacks_allowed=True)
-        opened.reason = reason
-        return opened
+        journal = MemoryJournal([changes(ElementState(), marked(element._state, reason))])
+        return cls(journal, element._entropy, b"", reason=reason)
 
     def capture(self) -> Captured:
         """The state now, to be put back later."""
@@ -64,7 +91,10 @@ class OpenedElement(SimulatedSecureElement):
 
     def rollback(self, captured: Captured) -> None:
         """Put an earlier state back, as no honest element can (I1, I10)."""
-        self._restore(captured.state)
+        self._journal.compact(changes(ElementState(), captured.state))
+        self._state = captured.state
+        self._broken = False
+        self._open_papers()
 
     def clone(self) -> "OpenedElement":
         """A second element with the same key and the same state."""
@@ -74,11 +104,21 @@ class OpenedElement(SimulatedSecureElement):
         """This record, signed with the element's key, whatever it says (against I6)."""
         return sign(record, self.trust_view.network, self._key)
 
-    def _restore(self, state: ElementState) -> None:
-        self._journal = MemoryJournal([changes(ElementState(), state)])
-        self._state = state
-        self._broken = False
-        self._open_papers()
+
+def marked(state: ElementState, reason: str) -> ElementState:
+    """The state with the mark that it was opened, and why; a mark that is there stays. E_FIELD for an unfit reason."""
+    if OPENED_PAPER in state.papers:
+        return state
+    text = reason.encode()
+    if not 1 <= len(text) <= _REASON_BYTES:
+        raise Malformed("E_FIELD", field="reason", problem=f"not 1 to {_REASON_BYTES} bytes long")
+    return replace(state, papers={**state.papers, OPENED_PAPER: (text,)})
+
+
+@lru_cache(maxsize=64)
+def _tell(reason: str) -> None:
+    # Once for each reason: a study with a thousand opened devices says one thing.
+    sys.stderr.write(f"{OPENED_KIND} ({reason})\n")
 
 
 def open_for_attack(element: SimulatedSecureElement, reason: str) -> OpenedElement:

@@ -69,6 +69,10 @@ REDEEM_BY_SECONDS = Parameter(21, "redeem_by", 30 * DAY_SECONDS, "seconds after 
 GRACE_SECONDS = Parameter(22, "grace", 15 * DAY_SECONDS, "seconds after redeem_by")
 RECOURSE_CAP_PERMILLE = Parameter(23, "recourse_cap", 2_000, "thousandths of max_out")
 BANK_CAP_PERMILLE = Parameter(24, "bank_cap", 2_000, "thousandths of max_out")
+CAP_MULT_PERMILLE = Parameter(27, "cap_mult", 1_000, "thousandths of max_out")
+EARLY_PAYOUT_PERMILLE = Parameter(28, "early_payout", 0, "thousandths of what is known to be unspent")
+THEFT_COVER_PERMILLE = Parameter(29, "theft_cover", 1_000, "thousandths of payments after the report")
+CLOSED_TIERS = Parameter(30, "closed_tiers", 0, "bits: 2 software, 4 trusted environment, 8 secure element")
 MAX_SLOTS_MERCHANT = Parameter(26, "max_slots_merchant", 1_024, "outpoints in a business's purse")
 REJECT_REVOKED_ANCESTOR = Parameter(25, "reject_revoked_ancestor", 1, "0 or 1")
 
@@ -99,6 +103,10 @@ PARAMETERS: tuple[Parameter, ...] = (
     BANK_CAP_PERMILLE,
     REJECT_REVOKED_ANCESTOR,
     MAX_SLOTS_MERCHANT,
+    CAP_MULT_PERMILLE,
+    EARLY_PAYOUT_PERMILLE,
+    THEFT_COVER_PERMILLE,
+    CLOSED_TIERS,
 )
 
 Policy = Mapping[int, int]
@@ -128,6 +136,17 @@ def preset(name: str) -> Policy:
     if name not in PRESETS:
         raise Refused("E_PARAMETER_SET", name=name[:40], known=", ".join(PRESETS))
     return PRESETS[name]
+
+
+def mode_policy(name: str) -> Policy:
+    """What a TRUST list says to put a preset in force, whatever was in force: every number that any preset sets.
+
+    A number that this preset does not name has its default again. E_PARAMETER_SET for an unknown name.
+    """
+    chosen = preset(name)
+    touched = {one for policy in PRESETS.values() for one in policy}
+    defaults = {one.id: one.default for one in PARAMETERS if one.id in touched}
+    return {**defaults, **chosen}
 
 
 def policy_items(policy: Policy) -> tuple[tuple[int, int], ...]:

@@ -4,13 +4,17 @@
 
 1. losses, from the loss reserve into the note's escrow, before anything is paid out of that note;
 2. payments that are due (`offline.settle.plan_tree`);
-3. the cases that have closed: recovery from the guilty, then recourse (`plan_case`).
+3. the cases that have closed: recovery from the guilty, then recourse (`plan_case`);
+4. what the scheme owes the owners of stolen devices in notes that have closed (`offline.lost`).
 
 The ledger is the only judge of what was booked: before planning, the journal is followed to its end, and what it
 already holds is not planned again. So a crash at any point, a lost answer and a second settlement beside this one all
 end the same way. After each posting the identity of the note is checked, as assertions, because a breach is a bug:
 
     note + booked losses - booked payments and recoveries = tokens in the note's escrow
+
+A policy that decides at close goes another way (`offline.plan_close`): everything waits for note and case, then the
+loss reserve takes, adds, and every claim is paid its award.
 
 What the ledger refuses (an unknown account, a full wallet) and what the empty reserve cannot fund is HELD and tried
 again at the next call. Recourse that fails keeps its one case open until the next call, and nothing else.
@@ -19,29 +23,34 @@ Source: DTO/1, sections 5.9 (`post`), 5.11 and 5.19.2.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from cbdc import canonical
 from cbdc.errors import Refused, TengeError
 from cbdc.keys import Signer
 from cbdc.ports import Checkpoint, no_checkpoint
+from cbdc.transaction import SETTLE_LOSS, SETTLE_REFUND
 from offline.archive import Archive
+from offline.beacon import Beacon, KeptBeacon
+from offline.books import Totals as Totals  # noqa: PLC0414 - also known from here
+from offline.books import booked_tiyn, totals_of
+from offline.closing import Closing
 from offline.escrow import EscrowBook, SettlementLedger, backing_of
 from offline.graph import Tree
 from offline.live import LiveGraph
+from offline.loss_policy import LossPolicy
+from offline.lost import Cover, Reported, covers_of, nobody_reported
+from offline.parameters import GRACE_SECONDS
+from offline.plan_close import ClosePlan, borne_at_close, plan_close
 from offline.settle import (
     HELD,
     HELD_ACCOUNT,
     HELD_RESERVE,
-    UNSPENT,
     Borne,
     Circumstances,
-    Claim,
-    LossPolicy,
     Posting,
-    Settled,
     Standing,
     all_loss_facts,
     case_of,
@@ -49,7 +58,7 @@ from offline.settle import (
     fact_key,
     judge,
     loss_postings,
-    paid_tiyn,
+    payment_facts,
     plan_case,
     plan_tree,
 )
@@ -80,23 +89,16 @@ class NoRecourse:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """The books of settlement, in tiyn. Always notes + funded = escrow + paid + recovered.
+class Settings:
+    """What a reconciler is set up with: the key ids of escrow and loss reserve, the loss policy, the grace time,
+    the beacon that the LOTTERY draws by, and when a device was reported stolen."""
 
-    `float_tiyn` is what the graph says is unspent, `held_tiyn` what is claimed and not yet booked, `unfunded_tiyn`
-    the losses the reserve could not fund; escrow + unfunded = float + held.
-    """
-
-    notes_tiyn: int
-    loss_tiyn: int
-    float_tiyn: int
-    held_tiyn: int
-    funded_tiyn: int
-    unfunded_tiyn: int
-    paid_tiyn: int
-    recovered_tiyn: int
-    escrow_tiyn: int
-    reserve_tiyn: int
+    escrow: bytes
+    reserve: bytes
+    policy: LossPolicy = field(default_factory=LossPolicy)
+    grace_seconds: int = GRACE_SECONDS.default
+    beacon: Beacon | None = None
+    stolen_at: Reported = nobody_reported
 
 
 class Settlement:
@@ -109,24 +111,30 @@ class Settlement:
         graph: LiveGraph,
         archive: Archive,
         signer: Signer,
-        policy: LossPolicy,
+        settings: Settings,
         account_of: Callable[[bytes], bytes | None],
         recourse: Recourse,
         checkpoint: Checkpoint = no_checkpoint,
     ) -> None:
+        """Raises E_BEACON_ANCHOR when the beacon's parties have changed since the archive was begun."""
         self._ledger = ledger
         self._book = book
         self._graph = graph
         self._archive = archive
         self._signer = signer
-        self._policy = policy
+        self._policy = settings.policy
         self._account_of = account_of
         self._recourse = recourse
         self._checkpoint = checkpoint
+        self._beacon = KeptBeacon(settings.beacon, archive)
+        self._stolen_at = settings.stolen_at
+        self._covers: dict[bytes, list[Cover]] = {}
+        self._now = 0
         self._waiting: set[bytes] = set()
         self._closing: list[tuple[int, bytes]] = []
         self._known: set[bytes] = set()
         self._closed_cases: set[bytes] = set()
+        self._asked_for: dict[bytes, int] = {}
         self._subjects: dict[bytes, list[bytes]] = {}
         self.standings: dict[bytes, Standing] = {}
 
@@ -136,7 +144,13 @@ class Settlement:
         self._closed_cases -= {kid for kid in self._closed_cases if not due.isdisjoint(self._notes_of(kid))}
         # Should booking be cut off, everything due stays waiting.
         self._waiting = due
+        self._now = now
         self._book.refresh()
+        held = self._settle_at_close(due, now) if self._policy.at_close else self._settle_at_once(due, now)
+        self._waiting = held | self._book_covers(due)
+
+    def _settle_at_once(self, due: set[bytes], now: int) -> set[bytes]:
+        """Book what is due under ISSUER and WATERFALL; the notes to be tried again."""
         self._book_losses(due)
         held = self._book_payments(due, now)
         touched = self._close_cases(now) if self._policy.recovers else set()
@@ -144,7 +158,7 @@ class Settlement:
             # What a case brought into the reserve may fund losses that waited for it.
             self._book_losses(held | touched)
             held = self._book_payments(held | touched, now)
-        self._waiting = held
+        return held
 
     def _newly_closed(self, changed: set[bytes], now: int) -> set[bytes]:
         for note in changed:
@@ -164,15 +178,104 @@ class Settlement:
         closes = {kid: case_of(kid, self._graph.trees_of(kid)).closes for kid in guilty}
         return Circumstances(self._graph.seen, self._book.settled, closes, self._account_of, now)
 
+    # --- policies that decide at close ---
+
+    def _decided(self) -> Closing:
+        graph, now = self._graph, self._now
+        return Closing(
+            self._policy,
+            graph.seen,
+            graph.trees,
+            graph.trees_of,
+            lambda moment: self._beacon.after(moment, now),
+            now,
+        )
+
+    def _settle_at_close(self, due: set[bytes], now: int) -> set[bytes]:
+        """Book what notes and cases that have closed decide; the closed notes that are not settled to the end."""
+        closing = self._decided()
+        notes = [note for note in sorted(due) if self._check(self._graph.trees[note])]
+        self._post([posting for plan in self._plans(notes, closing) for posting in plan.taken], {})
+        self._book_postings(
+            lambda: [posting for plan in self._plans(notes, closing) for posting in plan.losses]
+        )
+        plans = self._plans(notes, closing)
+        for note, plan in zip(notes, plans, strict=True):
+            self._stand(note, plan.standings)
+        payments = [posting for plan in plans for posting in plan.payments]
+        self._post(payments, {posting.fact: subject for plan in plans for posting, subject in _named(plan)})
+        if self._policy.has_recourse:
+            self._ask_at_close(closing)
+        # A closed note is looked at until its escrow is empty: its case may be open, or its beacon not out.
+        return {note for note in due if now > self._graph.trees[note].closes and self._left_tiyn(note)}
+
+    def _plans(self, notes: Sequence[bytes], closing: Closing) -> list[ClosePlan]:
+        circumstances = self._circumstances(self._now)
+        return [plan_close(self._graph.trees[note], closing, circumstances) for note in notes]
+
+    def _left_tiyn(self, note: bytes) -> int:
+        return self._book.balance_tiyn(self._backing(note), all_loss_facts(self._graph.trees[note]))
+
+    def _ask_at_close(self, closing: Closing) -> None:
+        """Recourse for what the reserve put in for the guilty (CAPPED)."""
+        for kid in sorted(self._graph.guilty):
+            funded_tiyn = sum(one.funded_tiyn for one in closing.decisions(kid) if one is not None)
+            if self._asked_for.get(kid, 0) == funded_tiyn:
+                continue
+            if self._collect(kid, max(0, funded_tiyn - sum(self._collected(kid)))):
+                self._asked_for[kid] = funded_tiyn
+
+    def _stand(self, note: bytes, standings: Sequence[Standing]) -> None:
+        for subject in self._subjects.pop(note, ()):
+            del self.standings[subject]
+        self._subjects[note] = [standing.subject for standing in standings]
+        self.standings |= {standing.subject: standing for standing in standings}
+
+    # --- stolen devices ---
+
+    def _book_covers(self, due: set[bytes]) -> set[bytes]:
+        """Pay the owners of stolen devices what the scheme bears in notes that have closed; the notes left to do."""
+        for note in due:
+            tree = self._graph.trees[note]
+            if self._now > tree.closes:
+                self._covers[note] = covers_of(
+                    tree, self._graph.seen, self._stolen_at, self._graph.guilty, self._policy.theft_permille
+                )
+        found = [(note, cover) for note in sorted(due) for cover in self._covers.get(note, ())]
+
+        def missing() -> list[Posting]:
+            return [
+                Posting(SETTLE_LOSS, cover.loss, note, cover.amount_tiyn)
+                for note, cover in found
+                if cover.loss not in self._book.settled
+            ]
+
+        self._book_postings(missing)
+        for note, cover in found:
+            account = self._account_of(cover.kid)
+            if cover.payment in self._book.settled or cover.loss not in self._book.settled or account is None:
+                continue
+            posting = Posting(SETTLE_REFUND, cover.payment, note, cover.amount_tiyn, account)
+            # The tokens that the loss brought are a group of their own: no part of the note's escrow.
+            self._submit([self._book.transaction(posting, cover.loss, (), self._signer).encode()])
+        return {note for note, cover in found if cover.payment not in self._book.settled}
+
     # --- losses ---
 
     def _book_losses(self, notes: Iterable[bytes]) -> None:
-        while True:
-            postings = [
+        chosen = sorted(notes)
+        self._book_postings(
+            lambda: [
                 posting
-                for note in sorted(notes)
+                for note in chosen
                 for posting in loss_postings(self._graph.trees[note], self._book.settled)
             ]
+        )
+
+    def _book_postings(self, missing: Callable[[], list[Posting]]) -> None:
+        """Move these losses from the reserve into escrow, as many as it can fund; `missing` are those still to do."""
+        while True:
+            postings = missing()
             backings = {posting.note: self._backing(posting.note) for posting in postings}
             made = self._book.loss_transactions(postings[:_GROUP], backings, self._signer)
             if not made:
@@ -199,11 +302,8 @@ class Settlement:
                 held.add(note)
                 continue
             plan = plan_tree(tree, circumstances)
-            for subject in self._subjects.pop(note, ()):
-                del self.standings[subject]
-            self._subjects[note] = [standing.subject for standing in plan.standings]
+            self._stand(note, plan.standings)
             for standing in plan.standings:
-                self.standings[standing.subject] = standing
                 subjects[fact_key("pay", standing.subject)] = standing.subject
                 if standing.status == HELD and standing.reason in _RETRIED:
                     held.add(note)
@@ -321,69 +421,71 @@ class Settlement:
     def _check(self, tree: Tree) -> bool:
         """Assert the identity of one note; False when the ledger holds facts of it that this one cannot know yet."""
         losses = all_loss_facts(tree)
-        payments = [
-            fact_key(kind, claim.subject)
-            for claim in claims_of(tree, self._graph.seen)
-            for kind in ("pay", "recover")
-        ]
+        payments = payment_facts(claims_of(tree, self._graph.seen), tree)
         backing = self._backing(tree.note.oid)
         if not self._book.touching(backing, losses) <= set(payments):
             return False
         settled = self._book.settled
-        expected = tree.notes_tiyn + _booked(losses, settled) - _booked(payments, settled)
+        expected = tree.notes_tiyn + booked_tiyn(losses, settled) - booked_tiyn(payments, settled)
         held = self._book.balance_tiyn(backing, losses)
         assert expected == held, f"the note's books say {expected} tiyn, its escrow holds {held}"
         return True
 
     def totals(self) -> Totals:
         """The books over all notes, asserted to balance."""
-        settled, seen = self._book.settled, self._graph.seen
-        trees = list(self._graph.trees.values())
-        claims = [claim for tree in trees for claim in claims_of(tree, seen)]
-        notes_tiyn = sum(tree.notes_tiyn for tree in trees)
-        loss_tiyn = sum(tree.loss_tiyn for tree in trees)
-        funded_tiyn = _booked((fact for tree in trees for fact in all_loss_facts(tree)), settled)
-        totals = Totals(
-            notes_tiyn=notes_tiyn,
-            loss_tiyn=loss_tiyn,
-            float_tiyn=sum(_open_tiyn(claim, settled) for claim in claims if claim.kind == UNSPENT),
-            held_tiyn=sum(_open_tiyn(claim, settled) for claim in claims if claim.kind != UNSPENT),
-            funded_tiyn=funded_tiyn,
-            unfunded_tiyn=loss_tiyn - funded_tiyn,
-            paid_tiyn=_booked((fact_key("pay", claim.subject) for claim in claims), settled),
-            recovered_tiyn=_booked((fact_key("recover", claim.subject) for claim in claims), settled),
-            escrow_tiyn=self._book.escrow_tiyn,
-            reserve_tiyn=self._book.reserve_tiyn,
+        closing = self._decided() if self._policy.at_close else None
+        covers = [cover for found in self._covers.values() for cover in found]
+        return totals_of(list(self._graph.trees.values()), self._graph.seen, self._book, closing, covers)
+
+    def unspent_tiyn(self, kid: bytes) -> int:
+        """What is known to be unspent of a device in notes that have not closed."""
+        return sum(
+            output.amount_tiyn
+            for tree in self._graph.trees_of(kid)
+            if self._now <= tree.closes
+            for output in tree.unspent.values()
+            if output.owner == kid
         )
-        given = totals.notes_tiyn + totals.funded_tiyn
-        assert given == totals.escrow_tiyn + totals.paid_tiyn + totals.recovered_tiyn, "escrow and payments"
-        assert totals.escrow_tiyn + totals.unfunded_tiyn == totals.float_tiyn + totals.held_tiyn, (
-            "escrow and float"
+
+    def refunded_tiyn(self, kid: bytes) -> int:
+        """What was refunded for a device so far, and what the scheme paid its owner after a theft."""
+        settled = self._book.settled
+        facts = [
+            fact_key("pay", claim.subject)
+            for tree in self._graph.trees_of(kid)
+            for claim in claims_of(tree, self._graph.seen)
+            if judge(claim, tree, self._graph.seen, closed=True).beneficiary == kid
+        ]
+        facts += [cover.payment for found in self._covers.values() for cover in found if cover.kid == kid]
+        return sum(
+            settled[fact].amount_tiyn
+            for fact in facts
+            if fact in settled and settled[fact].kind == SETTLE_REFUND
         )
-        return totals
 
     def borne(self, kid: bytes) -> Borne:
         """Who bore the losses of a guilty device, so far."""
         trees, seen = self._graph.trees_of(kid), self._graph.seen
         loss_tiyn = case_of(kid, trees).loss_tiyn
+        if self._policy.at_close:
+            return borne_at_close(kid, loss_tiyn, self._decided(), self._graph.trees, self._collected(kid))
         facts = [
             fact_key("recover", claim.subject)
             for tree in trees
             for claim in claims_of(tree, seen)
             if judge(claim, tree, seen, closed=True).beneficiary == kid
         ]
-        device_tiyn = _booked(facts, self._book.settled)
+        device_tiyn = booked_tiyn(facts, self._book.settled)
         owner_tiyn, bank_tiyn = self._collected(kid)
         rest_tiyn = loss_tiyn - device_tiyn - owner_tiyn - bank_tiyn
         return Borne(kid, loss_tiyn, device_tiyn, owner_tiyn, bank_tiyn, rest_tiyn)
 
 
-def _booked(facts: Iterable[bytes], settled: Mapping[bytes, Settled]) -> int:
-    return sum(settled[fact].amount_tiyn for fact in facts if fact in settled)
-
-
-def _open_tiyn(claim: Claim, settled: Mapping[bytes, Settled]) -> int:
-    return claim.amount_tiyn - paid_tiyn(claim, settled)
+def _named(plan: ClosePlan) -> Iterator[tuple[Posting, bytes]]:
+    """The payments of a plan with the subjects of their claims."""
+    subjects = {fact_key("pay", standing.subject): standing.subject for standing in plan.standings}
+    for posting in plan.payments:
+        yield posting, subjects[posting.fact]
 
 
 def _collected_key(kid: bytes, party: str) -> bytes:

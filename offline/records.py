@@ -10,6 +10,7 @@
     11 REDEEM_ORDER         a bank's signed account for a redemption, so that a host cannot redirect it
     12 SUBMIT_ACK, 13 OUTCOME   settlement's signed answers to a batch and to a claim
     14 ENROL                proof that a device holds the key it asks a certificate for
+    15 CERTLOG              the head of the log of certificates, with the loosest limits of every key
 
 Nothing here verifies a signature or a rule; that is `offline.verify`. Amounts are tiyn, moments Unix seconds.
 
@@ -52,6 +53,8 @@ TIER_TEE = 2
 TIER_SE = 3
 
 MAX_CERTIFICATES = 24
+MAX_TRUST_KIDS = 4_096
+MAX_TRUST_REFERENCES = 256
 MAX_TOKENS = 8
 MAX_TRANSFERS = 12
 MAX_SLOTS = 1_024
@@ -320,8 +323,8 @@ class Trust(Record):
     TYPE: ClassVar[int] = 10
     DOMAIN: ClassVar[bytes] = OFFLINE_DOMAIN
     SCHEMA: ClassVar[tuple[Kind, ...]] = (
-        Unsigned(), Unsigned(), MOMENT, MOMENT, Items(Bytes((16,)), most=4_096),
-        Items(REFERENCE, most=256), Items(Bytes((16,)), most=4_096), Items(Group((Unsigned(),
+        Unsigned(), Unsigned(), MOMENT, MOMENT, Items(Bytes((16,)), most=MAX_TRUST_KIDS),
+        Items(REFERENCE, most=MAX_TRUST_REFERENCES), Items(Bytes((16,)), most=MAX_TRUST_KIDS), Items(Group((Unsigned(),
         Unsigned())), most=64), _PURPOSES,
     )  # fmt: skip
 
@@ -383,6 +386,25 @@ class Enrol(Record):
     TYPE: ClassVar[int] = 14
     DOMAIN: ClassVar[bytes] = OFFLINE_DOMAIN
     SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(), ALGORITHM, RAW_KEY, HASH)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateLogHead(Record):
+    """CERTLOG: the log of certificates, and the loosest limits each key was ever given (`offline.certificate_log`).
+
+    `after` is empty, or the hash of objects that this head was made after.
+    """
+
+    size: int
+    log_root: bytes
+    keys: int
+    limits_root: bytes
+    after: bytes
+    time: int
+
+    TYPE: ClassVar[int] = 15
+    DOMAIN: ClassVar[bytes] = OFFLINE_DOMAIN
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(), HASH, Unsigned(), HASH, HASH_OR_NONE, MOMENT)
 
 
 SignedTransfer = Signed[Transfer]

@@ -20,27 +20,24 @@ What can happen to a claim:
 Policies. ISSUER: every good-faith branch is paid and the loss reserve bears the rest. WATERFALL: as ISSUER, and then
 what a guilty device still has pays for its losses, then its owner's online money up to a cap, then the certifying
 bank up to a cap; the reserve bears what remains. A case closes with the last of its notes, so its amounts depend on
-no order. The other policies of the protocol decide at close and are refused here (E_LOSS_POLICY).
+no order. What the policies that decide at close do instead stands in `offline.closing`.
 
 Source: DTO/1, sections 5.9, 5.11 and 5.19 (2, 5, 9).
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cbdc.errors import Refused
 from cbdc.record import OFFLINE_DOMAIN
 from cbdc.transaction import SETTLE_LOSS, SETTLE_RECOVER, SETTLE_REDEEM, SETTLE_REFUND
 from offline.graph import Conflict, Tree
+from offline.loss_policy import ISSUER as ISSUER  # noqa: PLC0414 - also known from here
+from offline.loss_policy import WATERFALL as WATERFALL  # noqa: PLC0414 - also known from here
+from offline.loss_policy import LossPolicy as LossPolicy  # noqa: PLC0414 - also known from here
 from offline.records import Outpoint, Transfer
 from offline.seen import Seen
-
-ISSUER = "ISSUER"
-WATERFALL = "WATERFALL"
-_AT_CLOSE = ("CAPPED", "LOTTERY", "PRO_RATA", "PAYEE")
-_NEVER = ("FIRST_SEEN",)
 
 CREDITED = 1
 HELD = 2
@@ -59,27 +56,12 @@ HELD_INVOICE = "invoice"
 HELD_GUILTY = "guilty"
 HELD_OPEN = "open"
 HELD_PENDING = "pending"
+HELD_CASE = "case"
+HELD_BEACON = "beacon"
 
-
-@dataclass(frozen=True, slots=True)
-class LossPolicy:
-    """How losses are borne: the policy's name, and the caps of recourse in thousandths of a device's `max_out`."""
-
-    name: str = WATERFALL
-    recourse_permille: int = 2_000
-    bank_permille: int = 2_000
-
-    def __post_init__(self) -> None:
-        if self.name not in (ISSUER, WATERFALL):
-            known = ", ".join((ISSUER, WATERFALL))
-            when = "decides at close" if self.name in _AT_CLOSE else "depends on the order of arrival"
-            problem = when if self.name in _AT_CLOSE + _NEVER else "is unknown"
-            raise Refused("E_LOSS_POLICY", policy=self.name[:40], problem=problem, known=known)
-
-    @property
-    def recovers(self) -> bool:
-        """Whether guilty devices pay for their losses."""
-        return self.name == WATERFALL
+# Why a claim is credited in part, or denied, under a policy that decides at close.
+BY_SHARE = "share"
+BY_POLICY = "policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,21 +240,22 @@ def _incoming(outpoint: Outpoint, holder: bytes, tree: Tree, seen: Seen) -> Tran
     raise AssertionError("a lineage ends at its note")
 
 
-def judge(claim: Claim, tree: Tree, seen: Seen, closed: bool) -> Judged:
-    """The test of good faith: did the claimant's own invoice know that its payer was revoked?
+def judge(claim: Claim, tree: Tree, seen: Seen, closed: bool, by: int | None = None) -> Judged:
+    """The test of good faith: did the claimant's own invoice know that its payer, its bank or its tier was refused?
 
-    A redemption whose payer was revoked must show that invoice; until then it is `unshown`, and once the note has
-    closed without it, denied. Whoever claims nothing (the money is unspent at close) is presumed to have acted in
-    good faith, and so are earlier holders whose invoices nobody submitted.
+    A redemption whose payer was refused by some list must show that invoice; until then it is `unshown`, and once the
+    note has closed without it, denied. Whoever claims nothing (the money is unspent at close) is presumed to have acted
+    in good faith, and so are earlier holders whose invoices nobody submitted. With `by`, only what had arrived at that
+    moment counts: a policy that decides at close must give the same answer ever after.
     """
     outpoint, holder, denied = claim.outpoint, claim.holder, False
     while (incoming := _incoming(outpoint, holder, tree, seen)) is not None:
-        revoked = seen.first_revoked(incoming.payer)
-        if revoked is None:
+        if not seen.ever_refused(incoming.payer, by):
             break
         invoice = seen.invoice(incoming.reference)
-        if invoice is not None and invoice.record.payee == holder:
-            if invoice.record.trust_sequence < revoked:
+        shown = invoice is not None and (by is None or seen.arrived(invoice.oid) <= by)
+        if shown and invoice is not None and invoice.record.payee == holder:
+            if not seen.refused_at(incoming.payer, invoice.record.trust_sequence, by):
                 break
         elif denied or claim.kind == UNSPENT:
             break
@@ -291,6 +274,17 @@ class Plan:
 
     postings: tuple[Posting, ...]
     standings: tuple[Standing, ...]
+
+
+def payment_facts(claims: Iterable[Claim], tree: Tree) -> list[bytes]:
+    """The keys of every fact that can take money out of a tree's escrow."""
+    facts = [fact_key(kind, claim.subject) for claim in claims for kind in ("pay", "recover")]
+    return facts + [forfeit_fact(conflict.outpoint) for conflict in tree.conflicts]
+
+
+def forfeit_fact(fork: Outpoint) -> bytes:
+    """The key of what a fork held and nobody is paid (PAYEE)."""
+    return fact_key("forfeit", subject_of(fork))
 
 
 def paid_tiyn(claim: Claim, settled: Mapping[bytes, Settled]) -> int:
@@ -315,7 +309,7 @@ def plan_tree(tree: Tree, circumstances: Circumstances) -> Plan:
         if paid_tiyn(claim, circumstances.settled) == claim.amount_tiyn:
             standings.append(_final(judged, circumstances.settled))
         elif unfunded and not unfunded.isdisjoint(lineage(claim.outpoint, tree, seen)):
-            standings.append(_standing(judged, HELD, HELD_RESERVE))
+            standings.append(standing_of(judged, HELD, HELD_RESERVE))
         else:
             posting, standing = _plan_claim(judged, tree, circumstances)
             standings.append(standing)
@@ -323,53 +317,57 @@ def plan_tree(tree: Tree, circumstances: Circumstances) -> Plan:
     return Plan(tuple(postings), tuple(standings))
 
 
-def _standing(judged: Judged, status: int, reason: str = "") -> Standing:
+def standing_of(judged: Judged, status: int, reason: str = "") -> Standing:
+    """Where a judged claim stands."""
     return Standing(judged.claim.subject, status, reason, judged.beneficiary, judged.claim.amount_tiyn)
 
 
 def _final(judged: Judged, settled: Mapping[bytes, Settled]) -> Standing:
     """The standing of a claim that is booked whole."""
     recovered = fact_key("recover", judged.claim.subject) in settled
-    return _standing(judged, DENIED if judged.denied or recovered else CREDITED)
+    return standing_of(judged, DENIED if judged.denied or recovered else CREDITED)
 
 
 def _plan_claim(judged: Judged, tree: Tree, circumstances: Circumstances) -> tuple[list[Posting], Standing]:
     claim, closed = judged.claim, circumstances.now > tree.closes
     if judged.unshown:
-        return [], _standing(judged, HELD, HELD_INVOICE)
+        return [], standing_of(judged, HELD, HELD_INVOICE)
     if judged.beneficiary in circumstances.guilty:
         # A guilty device's claims wait for its case, which books them whole (`plan_case`).
-        return [], _standing(judged, DENIED if judged.denied else HELD, HELD_GUILTY)
+        return [], standing_of(judged, DENIED if judged.denied else HELD, HELD_GUILTY)
     if not closed:
         if judged.denied:
-            return [], _standing(judged, DENIED)
+            return [], standing_of(judged, DENIED)
         if claim.kind == UNSPENT:
-            return [], _standing(judged, HELD, HELD_OPEN)
+            return [], standing_of(judged, HELD, HELD_OPEN)
         if claim.kind == REDEMPTION and claim.arrived > tree.note.record.redeem_by:
-            return [], _standing(judged, LATE)
+            return [], standing_of(judged, LATE)
         if claim.kind == REDEMPTION and not _ordered(claim, circumstances.seen):
-            return [], _standing(judged, HELD, HELD_ORDER)
-    return _pay(judged, claim.amount_tiyn, tree, circumstances)
+            return [], standing_of(judged, HELD, HELD_ORDER)
+    return pay_claim(judged, claim.amount_tiyn, tree, circumstances)
 
 
-def _ordered(claim: Claim, seen: Seen) -> bool:
+def _ordered(claim: Claim, seen: Seen, by: int | None = None) -> bool:
     order = seen.order(claim.reference)
-    return order is not None and (order.record.kid, order.record.account) == (claim.holder, claim.account)
+    if order is None or (by is not None and seen.arrived(order.oid) > by):
+        return False
+    return (order.record.kid, order.record.account) == (claim.holder, claim.account)
 
 
-def _pay(
-    judged: Judged, amount_tiyn: int, tree: Tree, circumstances: Circumstances
+def pay_claim(
+    judged: Judged, amount_tiyn: int, tree: Tree, circumstances: Circumstances, by: int | None = None
 ) -> tuple[list[Posting], Standing]:
+    """The posting that pays so much on a claim, and its standing then; HELD without an account to pay it to."""
     claim = judged.claim
-    redeems = claim.kind == REDEMPTION and not judged.denied and _ordered(claim, circumstances.seen)
+    redeems = claim.kind == REDEMPTION and not judged.denied and _ordered(claim, circumstances.seen, by)
     if redeems and claim.arrived <= tree.note.record.redeem_by:
         kind, account = SETTLE_REDEEM, claim.account
     else:
         kind, account = SETTLE_REFUND, circumstances.account_of(judged.beneficiary) or b""
     if not account:
-        return [], _standing(judged, HELD, HELD_ACCOUNT)
+        return [], standing_of(judged, HELD, HELD_ACCOUNT)
     posting = Posting(kind, fact_key("pay", claim.subject), tree.note.oid, amount_tiyn, account)
-    return [posting], _standing(judged, DENIED if judged.denied else CREDITED)
+    return [posting], standing_of(judged, DENIED if judged.denied else CREDITED)
 
 
 # --- cases ---
@@ -434,10 +432,10 @@ def plan_case(
             rest_tiyn -= taken_tiyn
             open_tiyn -= taken_tiyn
         if open_tiyn:
-            posting, standing = _pay(judged, open_tiyn, tree, circumstances)
+            posting, standing = pay_claim(judged, open_tiyn, tree, circumstances)
             postings += posting
         else:
-            standing = _standing(judged, DENIED if judged.denied or taken_tiyn else CREDITED)
+            standing = standing_of(judged, DENIED if judged.denied or taken_tiyn else CREDITED)
         standings.append(standing)
     return CasePlan(tuple(postings), tuple(standings), rest_tiyn)
 
@@ -449,7 +447,11 @@ def _settled_tiyn(kind: str, claim: Claim, settled: Mapping[bytes, Settled]) -> 
 
 @dataclass(frozen=True, slots=True)
 class Borne:
-    """Who bore a guilty device's losses, in tiyn: its own unspent money, its owner, its bank, the loss reserve."""
+    """Who bore a guilty device's losses, in tiyn: its own money, its owner, its bank, the loss reserve, the payees.
+
+    `reserve_tiyn` is below 0 where the reserve came to have more than it gave (PAYEE). `open_tiyn` is what a policy
+    that decides at close has not decided yet. The parts sum to `loss_tiyn`.
+    """
 
     kid: bytes
     loss_tiyn: int
@@ -457,3 +459,5 @@ class Borne:
     owner_tiyn: int
     bank_tiyn: int
     reserve_tiyn: int
+    payees_tiyn: int = 0
+    open_tiyn: int = 0

@@ -8,6 +8,7 @@ from typing import Any
 from cbdc import authority
 from cbdc.record import Bytes, Group, Items, Kind, Record, Text, Unsigned
 from offline import parameters, records
+from tests.vectors import generate
 from tests.vectors.case import FOLDER, load
 
 # What the code does not say: the protocol's name of each type, and who signs it.
@@ -26,6 +27,7 @@ OBJECTS: Mapping[int, tuple[str, str]] = {
     12: ("SUBMIT_ACK", "settlement (SETTLE)"),
     13: ("OUTCOME", "settlement (SETTLE)"),
     14: ("ENROL", "the device's element"),
+    15: ("CERTLOG", "the National Bank (STATUS)"),
 }
 
 _ALL = 2**53 - 1
@@ -125,12 +127,10 @@ def vector(argument: str) -> str:
 def vector_counts(argument: str) -> str:
     """How many cases each vector file of DTO/1 has, and how many of them must be refused."""
     lines = ["| file | cases | to be refused | about |", "|---|---|---|---|"]
-    for path in sorted(FOLDER.glob("*.json")):
-        file: dict[str, Any] = load(path.stem)
-        if not file["origin"].startswith("DTO/1"):
-            continue
+    for name in sorted(generate.MAKERS):
+        file: dict[str, Any] = load(name)
         bad = sum(one["expect"] != "ok" for one in file["cases"])
-        link = f"[{path.name}](../../tests/vectors/{path.name})"
+        link = f"[{name}.json](../../tests/vectors/{name}.json)"
         lines.append(f"| {link} | {len(file['cases'])} | {bad} | {file['origin']} |")
     return "\n".join(lines)
 

@@ -24,6 +24,7 @@ from cbdc.token import PERSON
 from cbdc.transaction import LoadOffline
 from offline.archive import ArchiveStore, MemoryArchive
 from offline.batch import make_batch
+from offline.beacon import Beacon
 from offline.escrow import EscrowBook
 from offline.issue import NoteIssuer
 from offline.parameters import GRACE_SECONDS, INTERMITTENT, REDEEM_BY_SECONDS, SPEND_BY_SECONDS, limits_for
@@ -76,6 +77,7 @@ class Centre(World):
         reserve_tiyn: int = 0,
         recourse: Recourse | None = None,
         name: str = "world",
+        beacon: Beacon | None = None,
     ) -> None:
         super().__init__(store, name, extra_auths=_OFFLINE_AUTHS)
         self.authority = Authority(self.root, self.auths)
@@ -84,6 +86,7 @@ class Centre(World):
         self.archive = archive or MemoryArchive()
         self.loss_policy = policy or LossPolicy(WATERFALL)
         self.recourse = recourse
+        self.beacon = beacon
         self.sequence = 0
         self._batches = 0
         self._load_numbers: dict[bytes, int] = {}
@@ -105,7 +108,7 @@ class Centre(World):
             self.authority,
             self.key("settle"),
             self.clock,
-            Settings(self.kid("escrow"), self.kid("reserve"), self.loss_policy),
+            Settings(self.kid("escrow"), self.kid("reserve"), self.loss_policy, beacon=self.beacon),
             lambda kid: self.kid(self.devices[kid].name) if kid in self.devices else None,
             self.recourse,
             checkpoint,

@@ -185,7 +185,7 @@ def test_a_clone_can_be_written_to_a_disk(home: Home) -> None:
     opened = open_for_attack(home.payer.element, "clone to disk")  # type: ignore[arg-type]
     journal = MemoryJournal()
     journal.append(opened.snapshot())
-    clone = OpenedElement(journal, bench.entropy, b"", attacks_allowed=True)
+    clone = OpenedElement(journal, bench.entropy, b"")
     assert clone.status(bench.now) == opened.status(bench.now)
 
 

@@ -100,11 +100,13 @@ def test_s21_g14_an_element_has_no_call_that_signs_or_shows_anything_else() -> N
         "redeem",
         "renew",
         "resend",
+        "set_pin",
         "status",
         "sync_begin",
         "sync_commit",
         "trust",
         "trust_view",
+        "verify_pin",
     }
     extra = {name for name in dir(OpenedElement) if not name.startswith("_")} - calls
     assert extra == {"capture", "clone", "of", "reason", "rollback", "sign_anything", "snapshot"}

@@ -12,12 +12,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from cbdc import canonical, keys
+from cbdc import authority, canonical, keys
 from cbdc.authority import Authority, open_root
 from cbdc.errors import TengeError
-from cbdc.record import Record, open_envelope
-from offline import verify
+from cbdc.record import Record, open_envelope, signing_message
+from offline import element_rules, link, messages, records, verify
+from offline.batch import open_batch
 from offline.evidence import verify_evidence
+from offline.host_coins import open_offer
 from offline.records import (
     DeviceCertificate,
     Invoice,
@@ -28,14 +30,19 @@ from offline.records import (
     open_bundle,
 )
 from offline.trust import TrustView
+from tests.vectors.channel_check import run_channel
 
 FOLDER = Path(__file__).parent
+MESSAGE_BYTES = 1 << 19
 
 Case = dict[str, Any]
 Context = dict[str, Any]
 
 OBJECTS: dict[int, type[Record]] = {
-    kind.TYPE: kind for kind in (DeviceCertificate, Note, Transfer, Invoice, Receipt, Trust)
+    kind.TYPE: kind
+    for module in (authority, records)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Record) and kind.__module__ == module.__name__
 }
 
 
@@ -131,6 +138,13 @@ def _object(one: Case, context: Context, data: bytes) -> None:
     assert opened.encode() == data
 
 
+def _sealed(one: Case, context: Context, data: bytes) -> None:
+    opened = open_envelope(data, OBJECTS[one["type"]], bytes.fromhex(context["network"]))
+    opened.verify(keys.public_key(one["algorithm"], bytes.fromhex(one["key"])))
+    assert opened.oid.hex() == one["oid"]
+    assert signing_message(opened.record.DOMAIN, opened.record.TYPE, opened.oid).hex() == one["message"]
+
+
 def _bundle(one: Case, context: Context, data: bytes) -> None:
     opened = open_bundle(data, bytes.fromhex(context["network"]), one.get("limit_bytes", 24_576))
     assert opened.encode() == data
@@ -212,9 +226,79 @@ def _evidence(one: Case, context: Context, data: bytes) -> None:
         assert found == one["verdict"]
 
 
+def _commit(one: Case, context: Context, data: bytes) -> None:
+    view = _trust(one, context)
+    message = messages.open_message(data, view.network, one.get("limit_bytes", MESSAGE_BYTES))
+    assert isinstance(message, messages.Commit)
+    offer = records.open_bundle(bytes.fromhex(one["offer"]), view.network, 24_576)
+    invoice = _opened(one, context, "invoice", Invoice)
+    known = _known(one, view.network)
+    now = _now(one, context)
+    verify.verify_commit(offer, message.transfers, invoice, one["own_category"], view, now, known)
+
+
+def _step(one: Case, context: Context, data: bytes) -> None:
+    network = bytes.fromhex(context["network"])
+    note = _opened(one, context, "note", Note)
+    parent = _opened(one, context, "parent", Transfer) if "parent" in one else note
+    certificate = (
+        _opened(one, context, "certificate", DeviceCertificate).record if "certificate" in one else None
+    )
+    verify.check_transfer(open_envelope(data, Transfer, network), parent, note, certificate)
+
+
+def _message(one: Case, context: Context, data: bytes) -> None:
+    network = bytes.fromhex(context["network"])
+    message = messages.open_message(data, network, one.get("limit_bytes", MESSAGE_BYTES))
+    assert (message if isinstance(message, bytes) else message.encode()) == data
+
+
+def _offer_bytes(one: Case, context: Context, data: bytes) -> None:
+    bundle, picks = open_offer(data)
+    assert canonical.encode([bundle, [tuple(pick) for pick in picks]]) == data
+
+
+def _batch(one: Case, context: Context, data: bytes) -> None:
+    assert open_batch(data, bytes.fromhex(context["network"])).encode() == data
+
+
+def _frames(one: Case, context: Context, data: bytes) -> None:
+    assembler, whole = link.Assembler(one.get("limit_bytes", 24_576)), None
+    for frame in one["frames"]:
+        assert whole is None, "nothing comes after the last frame"
+        whole = assembler.take(bytes.fromhex(frame), 0)
+    assert whole == (data or None)
+
+
+def _qr(one: Case, context: Context, data: bytes) -> None:
+    assert link.open_qr(one["text"]) == data
+
+
+def _packets(one: Case, context: Context, data: bytes) -> None:
+    receiver, whole = link.BleReceiver(one.get("limit_bytes", 24_576)), None
+    for packet in one["packets"]:
+        assert whole is None, "nothing comes after the last packet"
+        whole = receiver.take(bytes.fromhex(packet))
+    assert whole == (data or None)
+
+
+def _sync_ack(one: Case, context: Context, data: bytes) -> None:
+    view = _trust(one, context)
+    request = _opened(one, context, "request", records.SyncRequest) if "request" in one else None
+    element_rules.check_ack(open_envelope(data, records.SyncAck, view.network), request, view)
+
+
+def _redeem_order(one: Case, context: Context, data: bytes) -> None:
+    view = _trust(one, context)
+    certificate = _opened(one, context, "certificate", DeviceCertificate).record
+    order = open_envelope(data, records.RedeemOrder, view.network)
+    element_rules.check_redeem_order(order, certificate, view, _now(one, context))
+
+
 CHECKS: dict[str, Callable[[Case, Context, bytes], None]] = {
     "decode": _decode,
     "object": _object,
+    "sealed": _sealed,
     "bundle": _bundle,
     "key": _key,
     "signature": _signature,
@@ -228,6 +312,17 @@ CHECKS: dict[str, Callable[[Case, Context, bytes], None]] = {
     "invoice": _invoice,
     "receipt": _receipt,
     "evidence": _evidence,
+    "commit": _commit,
+    "step": _step,
+    "message": _message,
+    "offer-bytes": _offer_bytes,
+    "batch": _batch,
+    "frames": _frames,
+    "qr": _qr,
+    "packets": _packets,
+    "sync-ack": _sync_ack,
+    "redeem-order": _redeem_order,
+    "channel": lambda one, context, data: run_channel(one, data),
 }
 
 

@@ -6,15 +6,26 @@ same on every machine, byte for byte.
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from cbdc.keys import ED25519, ES256
 from tests.vectors import (
     make_certificates,
+    make_channel,
+    make_commit,
+    make_edges,
     make_encoding,
     make_evidence,
+    make_evidence_logs,
+    make_evidence_statements,
+    make_frames,
     make_keys,
+    make_messages,
+    make_objects,
     make_payment,
     make_sizes,
+    make_sync,
     make_transfers,
 )
 from tests.vectors.case import FOLDER, text_of
@@ -22,11 +33,21 @@ from tests.vectors.case import FOLDER, text_of
 MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "encoding": make_encoding.make,
     "keys": make_keys.make,
+    "objects": make_objects.make,
     "certificates": make_certificates.make,
-    "transfers": make_transfers.make,
+    "transfers-ed25519": partial(make_transfers.make, ED25519),
+    "transfers-es256": partial(make_transfers.make, ES256),
     "payment": make_payment.make,
+    "commit": make_commit.make,
+    "edges": make_edges.make,
+    "messages": make_messages.make,
+    "frames": make_frames.make,
+    "sync": make_sync.make,
     "evidence": make_evidence.make,
+    "evidence_statements": make_evidence_statements.make,
+    "evidence_logs": make_evidence_logs.make,
     "sizes": make_sizes.make,
+    "channel": make_channel.make,
 }
 
 

@@ -1,6 +1,6 @@
 """Vectors of evidence files: what proves guilt to a stranger, and what does not (attack list, R31, R32, E1 to E8)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,8 +21,8 @@ from tests.vectors.scene import Scene
 class Court(Scene):
     """A scene whose cases are evidence files."""
 
-    def __init__(self, algorithm: int) -> None:
-        super().__init__("evidence", algorithm)
+    def __init__(self, algorithm: int, family: str = "evidence") -> None:
+        super().__init__(family, algorithm)
         self.other_branch = self.step(self.a, self.note, self.c, 4_500, counter=40)
         self.bank = self.world.bank_auth.envelope()
 
@@ -253,27 +253,26 @@ def _certificates(court: Court) -> None:
 
 
 def _types(court: Court) -> None:
-    for number, name in ((3, "CONTRADICTION"), (5, "LIMIT_BREACH"), (6, "FALSE_FRESH"), (7, "PHANTOM_NOTE")):
-        court.bad(
-            f"E{number}", f"{name} is known and not yet judged", court.file([number, 0]), "E_EVIDENCE_TYPE"
-        )
+    for number in (3, 5, 6, 7):
+        court.bad(f"R32-E{number}-number", "a number where objects belong", court.file([number, 0]))
+        court.bad(f"R32-E{number}-bare", "a type without items", court.file([number]))
     for number in (0, 9, 255):
-        court.bad(f"R32-type-{number}", "no such type", court.file([number, 0]))
+        court.bad(f"R32-type-{number}", "no such type", court.file([number, 0]), "E_EVIDENCE_TYPE")
     court.bad("R32-type-bytes", "bytes for a type", court.file([b"\1", 0]))
 
 
-def make() -> dict[str, Any]:
-    """The file `evidence.json`."""
+def file_of_courts(origin: str, family: str, parts: Sequence[Callable[[Court], None]]) -> dict[str, Any]:
+    """A vector file: these parts played before a court of each algorithm."""
     contexts: dict[str, Any] = {}
     cases: list[Case] = []
     for algorithm in (ED25519, ES256):
-        court = Court(algorithm)
-        for part in (_double_spend, _equivocation, _statements, _no_statements, _certificates, _types):
+        court = Court(algorithm, family)
+        for part in parts:
             part(court)
         contexts[court.suffix] = {"root": context_of(court.world)["root"]}
         cases += [{**one, "context": court.suffix} for one in court.cases]
     return {
-        "origin": "DTO/1, sections 5.10, 5.19 (3, 8), 7.7 (R31 to R33) and 7.2 (G8)",
+        "origin": origin,
         "schema": {
             "context": "by name: ROOT, and nothing else",
             "evidence": "the bytes are a file [1, [AUTH...], [type, item...]] that proves the `verdict`",
@@ -281,3 +280,12 @@ def make() -> dict[str, Any]:
         "context": contexts,
         "cases": cases,
     }
+
+
+def make() -> dict[str, Any]:
+    """The file `evidence.json`."""
+    return file_of_courts(
+        "DTO/1, sections 5.10, 5.19 (3, 8), 7.7 (R31 to R33) and 7.2 (G8)",
+        "evidence",
+        (_double_spend, _equivocation, _statements, _no_statements, _certificates, _types),
+    )

@@ -5,18 +5,25 @@ from dataclasses import replace
 from typing import Any
 
 from cbdc.canonical import MAX_INTEGER
-from cbdc.keys import ED25519, ES256
+from cbdc.keys import ED25519
 from cbdc.money import tenge
 from cbdc.record import Signed, signing_message
 from cbdc.token import CANTEEN, MERCHANT, PUPIL, SUPPLIER
 from offline.parameters import DAY_SECONDS, MAX_HOPS, REJECT_REVOKED_ANCESTOR
-from offline.records import REDEEM, HeldToken, Note, Output, Transfer
+from offline.records import (
+    REDEEM,
+    HeldToken,
+    Note,
+    Output,
+    Transfer,
+)
 from tests.offline.world import MEAL, NOW, Device, World, fixed_bytes
 from tests.vectors import edwards
-from tests.vectors.case import Case, case
+from tests.vectors.case import case
 from tests.vectors.make_certificates import context_of, with_trust
 from tests.vectors.make_keys import P256_ORDER, second_signature
 from tests.vectors.scene import Scene, Token
+from tests.vectors.tiers import closed_tiers
 
 
 def _good(scene: Scene) -> None:
@@ -75,20 +82,20 @@ def _line_rules(scene: Scene) -> None:
     scene.forged("X22-kind", "a kind that does not exist", "E_KIND", kind=2)
     certificates = [a.certificate, c.certificate]
     scene.offer(
-        "step-V5-missing",
+        "X9-missing",
         "the middle payer's certificate is missing",
         certificates,
         [(note, [first, second])],
         "E_CERT_MISSING",
     )
     scene.offer(
-        "step-V5-holder",
+        "X9-holder",
         "nobody who owns the end is certified",
         [a, b],
         [(note, [first, second, _whole(scene)])],
         "E_CERT_MISSING",
     )
-    scene.offer("step-V5-bare", "the note's owner is not certified", [], [(note, [])], "E_CERT_MISSING")
+    scene.offer("X9-bare", "the note's owner is not certified", [], [(note, [])], "E_CERT_MISSING")
     scene.offer("X29", "one certificate twice", [a, a], [(note, [])], "E_DUP")
     again = scene.device("A", certificate_number=99)
     scene.offer("X29-two", "two certificates of one key", [a, again], [(note, [])], "E_DUP")
@@ -323,14 +330,15 @@ def _standing(scene: Scene) -> None:
     lenient = revoked(c.kid, policy=((REJECT_REVOKED_ANCESTOR.id, 0),))
     scene.offer("V6-holder", "that policy does not help the holder", people, tokens, "E_REVOKED", **lenient)
     scene.offer("V1-other", "somebody else is revoked", people, tokens, **revoked(scene.d.kid))
+    closed_tiers(scene)
     taint = with_trust(world, tainted_notes=(scene.note.record.serial,))
     scene.offer("V7", "the note is tainted", people, tokens, "E_TAINTED", trust=taint)
     spend_by = scene.note.record.spend_by
     scene.offer(
-        "step-V7-margin", "a day and a second before spend_by", people, tokens, now=spend_by - DAY_SECONDS - 1
+        "V7-margin", "a day and a second before spend_by", people, tokens, now=spend_by - DAY_SECONDS - 1
     )
     scene.offer(
-        "step-V7-expired",
+        "V7-expired",
         "just a day before spend_by",
         people,
         tokens,
@@ -345,11 +353,11 @@ def _standing(scene: Scene) -> None:
     scene.offer("G17-early", "the holder's certificate has not begun", [a, b, soon], tokens, "E_CERT_TIME")
     dead = scene.device("A", expires=scene.note.record.issued - 1)
     scene.offer(
-        "step-V3-dead", "a certificate that ended before the note began", [dead, b, c], tokens, "E_CERT_TIME"
+        "X13-dead", "a certificate that ended before the note began", [dead, b, c], tokens, "E_CERT_TIME"
     )
     unborn = scene.device("A", not_before=spend_by + 1)
     scene.offer(
-        "step-V3-unborn",
+        "X13-unborn",
         "a certificate that begins after the note ends",
         [unborn, b, c],
         tokens,
@@ -466,27 +474,16 @@ def _boundaries(scene: Scene) -> None:
     scene.cases.append(case(f"X31-{scene.suffix}", what, "offer", data))
 
 
-def make() -> dict[str, Any]:
-    """The file `transfers.json`."""
-    contexts: dict[str, Any] = {}
-    cases: list[Case] = []
-    for algorithm in (ED25519, ES256):
-        scene = Scene("transfers", algorithm)
-        parts = (
-            _good,
-            _line_rules,
-            _amounts,
-            _caps,
-            _signatures,
-            _conflicts,
-            _standing,
-            _purposes,
-            _boundaries,
-        )
-        for part in parts:
-            part(scene)
-        contexts[scene.suffix] = context_of(scene.world)
-        cases += [{**one, "context": scene.suffix} for one in scene.cases]
+PARTS = (
+    _good, _line_rules, _amounts, _caps, _signatures, _conflicts, _standing, _purposes, _boundaries,
+)  # fmt: skip
+
+
+def make(algorithm: int) -> dict[str, Any]:
+    """The file `transfers-ed25519.json` or `transfers-es256.json`."""
+    scene = Scene("transfers", algorithm)
+    for part in PARTS:
+        part(scene)
     return {
         "origin": "DTO/1, sections 5.4, 5.6 (V0 to V5b), 5.13, 7.2, 7.3 (X), 7.5 (S3), 7.8 (V)",
         "schema": {
@@ -495,6 +492,6 @@ def make() -> dict[str, Any]:
             "offer": "the bytes are a BUNDLE that passes V0 to V5b, whose holders are certified now, whose notes are "
             "not about to expire, and whose purposes allow each step (and the next one, to `own_category`)",
         },
-        "context": contexts,
-        "cases": cases,
+        "context": {scene.suffix: context_of(scene.world)},
+        "cases": [{**one, "context": scene.suffix} for one in scene.cases],
     }

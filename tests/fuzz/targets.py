@@ -1,0 +1,26 @@
+"""All targets of the fuzzer by name."""
+
+from collections.abc import Callable
+
+from tests.fuzz import bytes_targets, link_targets, play_targets
+from tests.fuzz.target import Target
+
+MAKERS: dict[str, Callable[[], Target]] = {
+    "decode": bytes_targets.decode,
+    "object": bytes_targets.objects,
+    "bundle": bytes_targets.bundles,
+    "container": bytes_targets.containers,
+    "payload": bytes_targets.payloads,
+    "evidence": bytes_targets.evidence,
+    "frames": link_targets.assembler,
+    "qr": link_targets.qr,
+    "apdu": link_targets.apdus,
+    "reader": link_targets.reader,
+    "ble": link_targets.packets,
+    "channel": link_targets.channels,
+    "message": play_targets.messages,
+    "session": play_targets.sessions,
+    "ack": play_targets.acknowledgements,
+    "statement": play_targets.statements,
+    "batch": play_targets.batches,
+}
