@@ -34,6 +34,7 @@ Maker = Callable[[str], str]
 
 MAKERS: Mapping[str, Maker] = {
     **made_cards.MAKERS,
+    **made_lab.MAKERS,
     **made_losses.MAKERS,
     **made_objects.MAKERS,
     **made_protocol.MAKERS,
