@@ -38,6 +38,7 @@ MAKERS: Mapping[str, Maker] = {
     **made_cards.MAKERS,
     **made_element.MAKERS,
     **made_links.MAKERS,
+    **made_lab.MAKERS,
     **made_losses.MAKERS,
     **made_objects.MAKERS,
     **made_protocol.MAKERS,
