@@ -229,7 +229,7 @@ class PayerSession:
         # The history of money is not shown to a stranger.
         trust = self.device.trust_view
         check_certificate(payee, trust, max(now, self.device.status(now).time_floor))
-        check_standing(payee.record.kid, trust, "payee")
+        check_standing(payee.record, trust, "payee")
 
     def _finished(self, receipt: Signed[Receipt]) -> list[bytes]:
         if self.invoice is not None and receipt.record.invoice != self.invoice.oid:

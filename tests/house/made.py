@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.house import (
     made_cards,
+    made_losses,
     made_objects,
     made_pilots,
     made_policies,
@@ -33,6 +34,7 @@ Maker = Callable[[str], str]
 
 MAKERS: Mapping[str, Maker] = {
     **made_cards.MAKERS,
+    **made_losses.MAKERS,
     **made_objects.MAKERS,
     **made_protocol.MAKERS,
     **made_pilots.MAKERS,

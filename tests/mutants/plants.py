@@ -3,6 +3,7 @@
 from tests.mutants import (
     plants_banking,
     plants_centre,
+    plants_court,
     plants_elements,
     plants_forms,
     plants_graph,
@@ -20,6 +21,7 @@ FIELDS = (
     *plants_journal.FIELDS,
     *plants_steps.FIELDS,
     *plants_elements.FIELDS,
+    *plants_court.FIELDS,
     *plants_graph.FIELDS,
     *plants_centre.FIELDS,
     *plants_wallets.FIELDS,

@@ -58,7 +58,7 @@ def test_a_frame_is_as_the_protocol_writes_it() -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_any_order_and_any_repetition(order: tuple[int, ...]) -> None:
+def test_t13_any_order_and_any_repetition(order: tuple[int, ...]) -> None:
     made = frames(MESSAGE)
     assembler = Assembler(LIMIT)
     results = [
@@ -68,7 +68,7 @@ def test_any_order_and_any_repetition(order: tuple[int, ...]) -> None:
     assert results[-1] == MESSAGE
 
 
-def test_a_missing_frame_is_waited_for() -> None:
+def test_t13_a_missing_frame_is_waited_for() -> None:
     made = frames(MESSAGE)
     assembler = Assembler(LIMIT)
     assert assembler.take(made[0], 0) is None
@@ -77,7 +77,7 @@ def test_a_missing_frame_is_waited_for() -> None:
     assert assembler.take(made[1], 100) == MESSAGE
 
 
-def test_t15_an_assembly_is_forgotten_after_two_minutes() -> None:
+def test_t13_t15_z8_an_assembly_is_forgotten_after_two_minutes() -> None:
     made = frames(MESSAGE)
     assembler = Assembler(LIMIT)
     assembler.take(made[0], 0)
@@ -115,7 +115,7 @@ def test_what_is_no_frame(data: bytes) -> None:
         open_frame(data)
 
 
-def test_a_frame_with_right_crc_and_wrong_bytes_spoils_only_its_assembly() -> None:
+def test_t14_a_frame_with_right_crc_and_wrong_bytes_spoils_only_its_assembly() -> None:
     made = frames(MESSAGE)
     forged = reframed(message_id(MESSAGE), 1, 3, b"\0" * 640)
     assembler = Assembler(LIMIT)
@@ -137,7 +137,7 @@ def test_two_frames_for_one_place_differ() -> None:
         assembler.take(reframed(message_id(MESSAGE), 1, 4, b"other"), 0)
 
 
-def test_frames_of_two_messages_with_one_prefix_never_mix() -> None:
+def test_t14_frames_of_two_messages_with_one_prefix_never_mix() -> None:
     # As if two messages had the same first four bytes of SHA-256: the whole hash decides.
     id = message_id(b"A" * 1_000)
     assembler = Assembler(LIMIT)

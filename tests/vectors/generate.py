@@ -12,6 +12,7 @@ from typing import Any
 from cbdc.keys import ED25519, ES256
 from tests.vectors import (
     make_certificates,
+    make_channel,
     make_commit,
     make_edges,
     make_encoding,
@@ -46,6 +47,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "evidence_statements": make_evidence_statements.make,
     "evidence_logs": make_evidence_logs.make,
     "sizes": make_sizes.make,
+    "channel": make_channel.make,
 }
 
 

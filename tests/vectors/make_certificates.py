@@ -116,6 +116,25 @@ def _certificate_cases(world: World) -> list[Case]:
     add("G19-kid", "the bank is revoked by key", device.encode(), "E_CA", trust=revoked)
     revoked = with_trust(world, revoked_references=(world.other_bank_key.public.kid[:8],))
     add("G19-other", "another bank is revoked", device.encode(), trust=revoked)
+    first = world.first_trust.encode()
+    full = world.make_trust(2, revoked_references=(reference,)).encode()
+    nothing = world.make_trust(3, base_sequence=2).encode()
+    change = world.make_trust(2, base_sequence=1, revoked_references=(reference,)).encode()
+    again = world.make_trust(3).encode()
+    add("S16-change", "the bank is revoked by a change", device.encode(), "E_CA", trust=[first, change])
+    add(
+        "S16-change-keeps",
+        "a change leaves it revoked",
+        device.encode(),
+        "E_CA",
+        trust=[first, full, nothing],
+    )
+    add(
+        "S16-full-forgets",
+        "a full list without it takes it back",
+        device.encode(),
+        trust=[first, full, again],
+    )
     return cases
 
 

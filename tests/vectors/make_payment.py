@@ -9,8 +9,15 @@ from cbdc.keys import ED25519, ES256
 from cbdc.money import tenge
 from cbdc.record import Signed
 from cbdc.token import CANTEEN, MERCHANT, PERSON, PUPIL, SUPPLIER
-from offline.parameters import DAY_SECONDS, MAX_AGE_DAYS, MAX_BALANCE_SE, MAX_HOPS, REJECT_REVOKED_ANCESTOR
-from offline.records import REDEEM, DeviceCertificate, Invoice, Note, Receipt, Transfer
+from offline.parameters import (
+    CLOSED_TIERS,
+    DAY_SECONDS,
+    MAX_AGE_DAYS,
+    MAX_BALANCE_SE,
+    MAX_HOPS,
+    REJECT_REVOKED_ANCESTOR,
+)
+from offline.records import REDEEM, TIER_SE, TIER_SW, DeviceCertificate, Invoice, Note, Receipt, Transfer
 from tests.offline.world import MEAL, NOW, Device, World, fixed_bytes
 from tests.vectors.case import Case, case
 from tests.vectors.make_certificates import context_of, with_trust
@@ -290,6 +297,16 @@ def _moments(till: Till) -> None:
         expect="E_REVOKED",
         trust=revoked(b.kid, policy=lenient),
     )
+    for id, bits, expect in (("", 1 << TIER_SE, "E_TIER_CLOSED"), ("-other", 1 << TIER_SW, "ok")):
+        closed = with_trust(world, policy=((CLOSED_TIERS.id, bits),))
+        till.pay(f"A5-tier{id}", "TRUST closes a tier", expect=expect, trust=closed)
+    both = with_trust(
+        world,
+        revoked_kids=(b.kid[:16],),
+        policy=((CLOSED_TIERS.id, 1 << TIER_SE), (REJECT_REVOKED_ANCESTOR.id, 0)),
+    )
+    what = "revoked, and its tier closed: revocation is asked first"
+    till.pay("A5-tier-both", what, expect="E_REVOKED", trust=both)
     taint = with_trust(world, tainted_notes=(till.note.record.serial,))
     till.pay("V7-taint", "the note is tainted", expect="E_TAINTED", trust=taint)
 

@@ -10,13 +10,20 @@ from cbdc.money import tenge
 from cbdc.record import Signed, signing_message
 from cbdc.token import CANTEEN, MERCHANT, PUPIL, SUPPLIER
 from offline.parameters import DAY_SECONDS, MAX_HOPS, REJECT_REVOKED_ANCESTOR
-from offline.records import REDEEM, HeldToken, Note, Output, Transfer
+from offline.records import (
+    REDEEM,
+    HeldToken,
+    Note,
+    Output,
+    Transfer,
+)
 from tests.offline.world import MEAL, NOW, Device, World, fixed_bytes
 from tests.vectors import edwards
 from tests.vectors.case import case
 from tests.vectors.make_certificates import context_of, with_trust
 from tests.vectors.make_keys import P256_ORDER, second_signature
 from tests.vectors.scene import Scene, Token
+from tests.vectors.tiers import closed_tiers
 
 
 def _good(scene: Scene) -> None:
@@ -323,6 +330,7 @@ def _standing(scene: Scene) -> None:
     lenient = revoked(c.kid, policy=((REJECT_REVOKED_ANCESTOR.id, 0),))
     scene.offer("V6-holder", "that policy does not help the holder", people, tokens, "E_REVOKED", **lenient)
     scene.offer("V1-other", "somebody else is revoked", people, tokens, **revoked(scene.d.kid))
+    closed_tiers(scene)
     taint = with_trust(world, tainted_notes=(scene.note.record.serial,))
     scene.offer("V7", "the note is tainted", people, tokens, "E_TAINTED", trust=taint)
     spend_by = scene.note.record.spend_by

@@ -24,7 +24,7 @@ from offline.intake import open_kept
 from offline.parameters import GRACE_SECONDS
 from offline.records import SyncAck
 from offline.seen import Seen
-from wallets.lab.measures import expected_tiyn
+from wallets.lab.measures import honest_books
 from wallets.lab.population import Region
 from wallets.lab.tally import Tally
 from wallets.lab.world import World
@@ -102,7 +102,7 @@ def _ledger(world: World) -> dict[str, Any]:
 
 
 def _people(world: World, region: Region, tally: Tally) -> dict[str, Any]:
-    books = expected_tiyn(world, region, tally)
+    books = honest_books(world, region, tally)
     wrong = sum(
         1
         for agent in region.agents

@@ -21,7 +21,7 @@ from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.keys import ED25519, ES256
 from offline.parameters import PARAMETERS, STAGED, Policy, check_consistent
 from offline.settle import LossPolicy
-from wallets.lab.form import PLOT, SECTIONS, Key, Section
+from wallets.lab.form import ACROSS, MEASURES, PLOT, SECTIONS, Key, Section
 from wallets.pilot.locate import Places
 
 MAX_BYTES = 1 << 16
@@ -130,6 +130,7 @@ class Opened:
     a_day: int
     copies: int
     colluders: int
+    online: int
     hide: int
 
 
@@ -394,8 +395,13 @@ class _File:
             if outage.to_day < outage.from_day:
                 raise self.wrong(f"[[outage]] number {number}", "to_day", "it ends before it begins")
         for number, plot in enumerate(plan.plots, start=1):
-            if plot.x and plot.x != "hop" and plot.x not in plan.sweep:
-                raise self.wrong(f"[[plot]] number {number}", "x", "it is no axis of [sweep]")
+            if plot.x not in (*ACROSS, *plan.sweep):
+                problem = f"{plot.x!r} is no axis of [sweep], and not {' or '.join(ACROSS)}"
+                raise self.wrong(f"[[plot]] number {number}", "x", problem)
+            for name in plot.y.split(","):
+                if name.strip() not in MEASURES:
+                    problem = f"{name.strip()!r} is no measure; there are {', '.join(MEASURES)}"
+                    raise self.wrong(f"[[plot]] number {number}", "y", problem)
         for point in plan.points():
             self._check_point(point)
 

@@ -99,9 +99,7 @@ class World:
 
     def set_up(self) -> None:
         """Money, accounts, keys and devices for everybody; harmless when it was done before."""
-        online = tenge(self.plan.people.online)
-        people = [agent for agent in self.agents if not agent.is_shop]
-        total = max(1, online * len(people))
+        total = max(1, sum(agent.online_tiyn for agent in self.agents))
         bank = self.system.banks[BANK]
         self.system.national_bank.endow(derived("endow"), BANK, 2 * total)
         self.system.fund_loss_reserve(derived("loss reserve"), total)
@@ -115,7 +113,7 @@ class World:
                     agent.name,
                     _TIER,
                     agent.category,
-                    0 if agent.is_shop else online,
+                    agent.online_tiyn,
                 )
                 for agent in part
             ]
@@ -125,10 +123,13 @@ class World:
             )
             orders = [
                 SaleOrder(
-                    derived("buy", agent.name), _customer(agent), self.wallets[agent.number].kid, online
+                    derived("buy", agent.name),
+                    _customer(agent),
+                    self.wallets[agent.number].kid,
+                    agent.online_tiyn,
                 )
                 for agent in part
-                if not agent.is_shop and online
+                if agent.online_tiyn
             ]
             raise_first(bank.sell(orders))
         self.centre.publish(b"first", policy=self.plan.policy)

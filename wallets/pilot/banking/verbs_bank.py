@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from cbdc.errors import Refused
 from wallets.cast import Member
 from wallets.desk import derived
 from wallets.pilot.banking.world import Banking
@@ -130,9 +131,27 @@ def _report_stolen(play: Play, step: Step, arguments: Arguments) -> Outcome:
     frozen = world.recovery(member).report(step_id(step), member.customer, f"reported stolen: {step.number}")
     told = ["the wallet is frozen"] if frozen else []
     if world.policy.holds("device_revocation") and member.device is not None:
-        play.sandbox.field.centre.revoke(member.device.element.public_key.kid)
+        play.sandbox.field.centre.report_lost(member.device.element.public_key.kid, stolen=True)
         told.append("the device is on the next TRUST list")
     return Outcome([None], note="; ".join(told))
+
+
+def _report_lost(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    member = member_of(play, arguments)
+    arguments.done()
+    if member.device is None:
+        raise Refused("E_NO_DEVICE", member=member.name)
+    play.sandbox.field.centre.report_lost(member.device.element.public_key.kid)
+    return Outcome(
+        [None], note="the device is on the next TRUST list; its money is refunded when its notes close"
+    )
+
+
+def _switch_mode(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    mode = arguments.text("mode")
+    arguments.done()
+    trust = play.sandbox.field.centre.switch_mode(step_id(step), mode)
+    return Outcome([None], note=f"TRUST list {trust.record.sequence}: {mode}")
 
 
 def _ask_recovery(play: Play, step: Step, arguments: Arguments) -> Outcome:
@@ -225,6 +244,8 @@ VERBS: dict[str, Verb] = {
     "bank_fails": _bank_fails,
     "hand_over": _hand_over,
     "report_stolen": _report_stolen,
+    "report_lost": _report_lost,
+    "switch_mode": _switch_mode,
     "ask_recovery": _ask_recovery,
     "recover": _recover,
     "pay_each_offline": _pay_each_offline,
