@@ -156,7 +156,7 @@ class Model:
     def __post_init__(self) -> None:
         self.pays = self.scenario.payments
         self.values = {f"n{number}": value for number, (_, value) in enumerate(self.scenario.notes)}
-        self.parent: dict[str, int | None] = {coin: None for coin in self.values}
+        self.parent: dict[str, int | None] = dict.fromkeys(self.values)
         self.change: dict[int, str] = {}
         for number, payment in enumerate(self.pays):
             self.values[str(number)] = payment.value

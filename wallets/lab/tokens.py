@@ -134,9 +134,7 @@ class TokenEngine:
 
     def _open_copy(self, number: int) -> Device:
         journal = self._notebook.journal(self._copy_name(number))
-        element = OpenedElement(journal, self.world.entropy, b"", attacks_allowed=True)
-        element.reason = REASON
-        return Device(element, self._aside)
+        return Device(OpenedElement(journal, self.world.entropy, b"", reason=REASON), self._aside)
 
     # --- the network ---
 
