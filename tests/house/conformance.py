@@ -51,7 +51,6 @@ AWAITED: Mapping[str, str] = {
     "R13": "the court's tests of E5",
     "R14": "settlement's own search for two keys of one device",
     "R37": "the benchmark of reconciliation",
-    "Z8": "tests of many invoices and slow frames",
 }
 
 
