@@ -36,7 +36,7 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binar
 .PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model losses campaign campaign-adversaries clean
 
 help:
-	@sed -n '3,13s/^# \{0,1\}//p' Makefile
+	@sed -n '3,14s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
