@@ -12,6 +12,8 @@ MAKERS: dict[str, Callable[[], Target]] = {
     "container": bytes_targets.containers,
     "payload": bytes_targets.payloads,
     "evidence": bytes_targets.evidence,
+    "statements": bytes_targets.statements,
+    "logs": bytes_targets.logs,
     "frames": link_targets.assembler,
     "qr": link_targets.qr,
     "apdu": link_targets.apdus,
