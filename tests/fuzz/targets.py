@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from tests.fuzz import bytes_targets, link_targets, play_targets
+from tests.fuzz import bytes_targets, element_target, link_targets, play_targets
 from tests.fuzz.target import Target
 
 MAKERS: dict[str, Callable[[], Target]] = {
+    "element": element_target.element,
     "decode": bytes_targets.decode,
     "object": bytes_targets.objects,
     "bundle": bytes_targets.bundles,
