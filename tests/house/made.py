@@ -20,6 +20,8 @@ from pathlib import Path
 
 from tests.house import (
     made_cards,
+    made_element,
+    made_lab,
     made_links,
     made_losses,
     made_objects,
@@ -35,7 +37,9 @@ Maker = Callable[[str], str]
 
 MAKERS: Mapping[str, Maker] = {
     **made_cards.MAKERS,
+    **made_element.MAKERS,
     **made_links.MAKERS,
+    **made_lab.MAKERS,
     **made_losses.MAKERS,
     **made_objects.MAKERS,
     **made_protocol.MAKERS,
