@@ -132,8 +132,7 @@ def reconcile(
 
 
 def _write_lines(lines: TextIO, reports: Sequence[BatchReport]) -> None:
-    for report in reports:
-        lines.write(json.dumps(asdict(report), sort_keys=True) + "\n")
+    lines.writelines(json.dumps(asdict(report), sort_keys=True) + "\n" for report in reports)
 
 
 def words(found: dict[str, Any]) -> Iterator[str]:

@@ -29,8 +29,8 @@ from offline import evidence
 from offline.admission import check_follows
 from offline.bulk.diary import ABOUT, CHUNK, FILE, Diary
 from offline.bulk.files import Files
-from offline.bulk.form import HEADER_BYTES, Frame, frames
 from offline.bulk.forest import Forest
+from offline.bulk.form import HEADER_BYTES, Frame, frames
 from offline.bulk.rows import ROW, ReadChunk
 from offline.bulk.shelf import CERTIFICATE, NOTE, TRANSFER, Shelf
 from offline.bulk.taking import BatchPart, BatchReport, Prepared, Taking
