@@ -6,7 +6,10 @@
 #   make lint      style and types only            make format   rewrite the style
 #   make errors    regenerate docs/errors.md       make lock     pin the dependencies anew
 #   make mutants   do the tests notice planted bugs? (slow)
+#   make lab       play the laboratory's presets for docs/offline-lab.md   make lab-full   100,000 payments in one run
 #   make fuzz      half an hour of strange messages (FUZZ_MINUTES=30)
+#   make model     the interrupted payment, exhaustively, and bound to the code (slow)
+#   make campaign  random faulty runs: no tiyn lost or doubled (slow; campaign-adversaries: A1 to A12)
 #   make clean     remove what make made
 
 .DEFAULT_GOAL := help
@@ -29,10 +32,10 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants fuzz clean
+.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model campaign campaign-adversaries clean
 
 help:
-	@sed -n '3,11s/^# \{0,1\}//p' Makefile
+	@sed -n '3,13s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -91,6 +94,23 @@ pages: errors
 	$(PY) -m tests.house.commands_page --write
 	$(PY) -m tests.house.pilot_schema --write
 	$(PY) -m tests.house.made --write
+	$(PY) -m tests.house.conformance --write
+
+# Runs every vector and every test that names a case of the offline protocol, and records the results.
+conformance: $(VENV)/test.stamp
+	$(PY) -m tests.house.conformance --run
+
+# The laboratory: the presets behind docs/offline-lab.md (minutes), a check that they still give the kept bytes, and the
+# full size in one run.
+lab: $(VENV)/test.stamp
+	$(PY) -m tests.house.lab_pages --write
+	$(PY) -m tests.house.made --write
+
+lab-check: $(VENV)/test.stamp
+	$(PY) -m tests.house.lab_pages --check
+
+lab-full: $(VENV)/run.stamp
+	$(TENGE) lab offline --preset hundred-thousand --out build/lab-hundred-thousand
 
 mutants: $(VENV)/test.stamp
 	$(PY) -m tests.mutants --workers $(WORKERS)
@@ -100,6 +120,21 @@ FUZZ_MINUTES ?= 30
 FUZZ_ARGS ?=
 fuzz: $(VENV)/test.stamp
 	$(PY) -m tests.fuzz --seconds $$(( $(FUZZ_MINUTES) * 60 )) $(FUZZ_ARGS)
+
+# The campaigns' figures go to build/campaign; COUNT and SEED choose another size and other chances.
+COUNT ?=
+SEED ?= 1
+CAMPAIGN := $(PY) -m tests.campaign
+
+model: $(VENV)/test.stamp
+	TENGE_MODEL=full $(PY) -m pytest -n 0 -s tests/model
+
+campaign: $(VENV)/test.stamp
+	$(CAMPAIGN) runs --count $(or $(COUNT),100000) --seed $(SEED) --workers $(WORKERS) --json build/campaign/runs.json
+
+campaign-adversaries: $(VENV)/test.stamp
+	$(CAMPAIGN) adversaries --count $(or $(COUNT),1000000) --seed $(SEED) --workers $(WORKERS) \
+	  --json build/campaign/adversaries.json
 
 # --- pins ---
 

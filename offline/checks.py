@@ -58,7 +58,7 @@ def check_policy(transfer: Transfer, certificate: DeviceCertificate, trust: Trus
             raise Refused("E_HOPS", hop=transfer.hop, length=transfer.length, problem=problem)
         check_amount(transfer.outputs[0].amount_tiyn, limits.max_payment_tiyn)
     if direct or trust.parameter(REJECT_REVOKED_ANCESTOR):
-        check_standing(certificate.kid, trust, "payer" if direct else "earlier holder")
+        check_standing(certificate, trust, "payer" if direct else "earlier holder")
 
 
 def check_invoice(
@@ -71,7 +71,7 @@ def check_invoice(
     """
     check_certificate(certificate, trust, now)
     kid = certificate.record.kid
-    check_standing(kid, trust, "payee")
+    check_standing(certificate.record, trust, "payee")
     if invoice.record.payee != kid:
         raise Refused("E_PAYEE", owner=invoice.record.payee, payee=kid)
     invoice.verify(certificate.record.key)
@@ -142,10 +142,12 @@ def check_amount(amount_tiyn: int, limit_tiyn: int) -> None:
         raise Refused("E_TXLIMIT", amount_tiyn=amount_tiyn, limit_tiyn=limit_tiyn)
 
 
-def check_standing(kid: bytes, trust: TrustView, position: str) -> None:
-    """Return if the key is not revoked; E_REVOKED, naming its `position` on the line, otherwise."""
-    if trust.is_revoked(kid):
-        raise Refused("E_REVOKED", kid=kid, position=position)
+def check_standing(certificate: DeviceCertificate, trust: TrustView, position: str) -> None:
+    """Return if the device is not revoked and its tier is open; E_REVOKED or E_TIER_CLOSED, naming its `position`."""
+    if trust.is_revoked(certificate.kid):
+        raise Refused("E_REVOKED", kid=certificate.kid, position=position)
+    if trust.is_closed_tier(certificate.tier):
+        raise Refused("E_TIER_CLOSED", tier=certificate.tier, position=position)
 
 
 def certificate_time(record: DeviceCertificate, problem: str) -> Refused:

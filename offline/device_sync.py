@@ -4,7 +4,8 @@ Handed in: the lines of everything paid, sent home or held, what lies in the inb
 host had lost, and the invoices and receipts that show who asked for what. The last batch carries the SYNC_REQ, so an
 acknowledgement of it speaks for all of them; batches must be submitted in their order.
 
-Forgotten: only what an acknowledged request covers. A payment leaves when the element has let its transfers go, that
+Forgotten: only what an acknowledged request covers, and of several hand-ins for it only the first, because nobody knows
+which one was answered. A payment leaves when the element has let its transfers go, that
 is when settlement has the whole log (5.19.10); what came after the request stays for the next sync.
 
 Source: DTO/1, section 5.9 and 5.19.10.
@@ -75,9 +76,12 @@ def gather(
         ]
     handed_in = [[kind, sorted(rows.of(kind))] for kind in _LET_GO]
     tips = sorted({line.tip for line in lines})
-    rows.commit(
-        {(SUBMITTED, request.oid): canonical.encode([handed_in, tips, request.record.invoice_number])}
-    )
+    if request.oid not in rows.of(SUBMITTED):
+        # Only the first hand-in is let go by the answer, which may be the answer to that one: what came since is handed
+        # in as well, and again with the next statement.
+        rows.commit(
+            {(SUBMITTED, request.oid): canonical.encode([handed_in, tips, request.record.invoice_number])}
+        )
     packed = [bundle.encode() for bundle in bundles] + [
         _inbox_bundle(value) for _, value in sorted(rows.of(INBOX).items())
     ]

@@ -34,6 +34,8 @@ DOUBLE_SPEND = 1
 EQUIVOCATION = 2
 CONTRADICTION = 3
 BAD_STATEMENT = 4
+LIMIT_BREACH = 5
+FALSE_FRESH = 6
 
 Parent = Signed[Note] | Signed[Transfer]
 Judge = Callable[[Signed[Transfer], Parent, Signed[Note]], str]
@@ -106,7 +108,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Guilt:
-    """One proof against one device: the kind of evidence, the reason in a word, and the two objects it rests on."""
+    """One proof against one device: the kind of evidence, the reason in words, and the objects it rests on (ids)."""
 
     kid: bytes
     type: int
@@ -281,10 +283,11 @@ def gather(seen: Seen, statements: Statements, trees: Mapping[bytes, Tree], rule
     """The facts over trees already derived."""
     judged = {oid for tree in trees.values() for oid in (*tree.admitted, *tree.refused)}
     pending = tuple(sorted(signed.oid for signed in seen.transfers() if signed.oid not in judged))
-    kids = {*seen.twice_spent, *seen.twice_counted, *seen.twice_linked, *seen.synced_kids()}
+    twice = (seen.twice_spent, seen.twice_counted, seen.twice_linked)
+    kids = {*twice[0], *twice[1], *twice[2], *seen.broken_logs, *seen.synced_kids()}
     guilt = [one for kid in sorted(kids) for one in guilt_of_signatures(kid, seen, statements)]
     for tree in trees.values():
-        guilt += guilt_in_tree(tree, seen, rules)
+        guilt += guilt_in_tree(tree, seen, statements, rules)
     return Facts(dict(sorted(trees.items())), pending, tuple(sorted(set(guilt), key=_order)))
 
 
@@ -293,7 +296,7 @@ def _order(guilt: Guilt) -> tuple[bytes, int, tuple[bytes, ...], str]:
 
 
 def guilt_of_signatures(kid: bytes, seen: Seen, statements: Statements) -> list[Guilt]:
-    """What a device's own signatures prove against it: E1, E2 and E3. Admission plays no part in it."""
+    """What a device's own signatures prove against it: E1, E2, E3, E5, E6. Admission plays no part in it."""
     return [
         *(
             Guilt(kid, DOUBLE_SPEND, "double spend", tuple(seen.spent_by(kid, outpoint)[:2]))
@@ -308,11 +311,13 @@ def guilt_of_signatures(kid: bytes, seen: Seen, statements: Statements) -> list[
             for link in sorted(seen.twice_linked.get(kid, ()))
         ),
         *(Guilt(kid, CONTRADICTION, one.reason, one.items) for one in statements.contradictions(kid)),
+        *(Guilt(kid, LIMIT_BREACH, one.reason, one.items) for one in statements.limit_breaches(kid)),
+        *(Guilt(kid, FALSE_FRESH, one.reason, one.items) for one in statements.false_fresh(kid)),
     ]
 
 
-def guilt_in_tree(tree: Tree, seen: Seen, rules: Rules) -> list[Guilt]:
-    """What one tree proves: rule-breaking transfers (E4), and spends of claimed money (E3)."""
+def guilt_in_tree(tree: Tree, seen: Seen, statements: Statements, rules: Rules) -> list[Guilt]:
+    """What one tree proves: rule-breaking transfers (E4), and claimed money that was taken all the same (E3)."""
     found = []
     for oid, code in tree.refused.items():
         transfer = seen.transfer(oid)
@@ -322,8 +327,10 @@ def guilt_in_tree(tree: Tree, seen: Seen, rules: Rules) -> list[Guilt]:
         assert parent is not None
         if rules.proves(transfer, parent):
             found.append(Guilt(record.payer, BAD_STATEMENT, code, (record.previous, oid)))
-    for conflict in tree.conflicts:
-        if conflict.claimed:
-            items = (conflict.outpoint.previous, conflict.transfers[0])
-            found.append(Guilt(conflict.owner, CONTRADICTION, "claimed and spent", items))
+    for outpoint in tree.claims:
+        payment = seen.transfer(outpoint.previous)
+        assert payment is not None, "only a payment can be undelivered"
+        taken = statements.taken_after_cancel(payment)
+        if taken is not None:
+            found.append(Guilt(taken.kid, CONTRADICTION, taken.reason, taken.items))
     return found

@@ -7,7 +7,7 @@ together with writing it.
 Source: DTO/1, sections 5.5, 5.7 (`pay`, `redeem`) and 5.8.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cbdc import canonical
 from cbdc.errors import Refused
@@ -59,7 +59,8 @@ class Payer:
         """Pay an invoice once and for ever: the PAYMENT to hand over. Again: the same bytes, at any time.
 
         With `offer` (flow I) exactly what was offered is spent. Raises E_COINS, E_COINS_BYTES, E_OFFER when the
-        invoice answers another offer, and what `SecureElement.pay` raises; then nothing was spent.
+        invoice answers another offer, and what `SecureElement.pay` raises; then nothing was spent. E_HISTORY_LOST when
+        it was spent before and the host has lost the message and the histories.
         """
         made = self._made(invoice.oid)
         if made is not None:
@@ -75,8 +76,16 @@ class Payer:
         if not transfers:
             wanted = (record.amount_tiyn, record.purpose, record.max_parts, record.max_bytes)
             picks = open_offer(offer)[1] if offer else self._choose(*wanted, now)
+            if not self._has_lines(picks):
+                raise Refused("E_OFFER", problem="the histories it shows are not kept here any more")
             transfers = self.element.pay(invoice, payee, picks, now)
+        elif not self._has_lines(transfer.record.outpoint for transfer in transfers):
+            # The element paid, and the host has lost the histories since: a sync hands the transfers in loose.
+            raise Refused("E_HISTORY_LOST", invoice=invoice.oid)
         return self._paid(invoice.oid, transfers, invoice, payee)
+
+    def _has_lines(self, outpoints: Iterable[Outpoint]) -> bool:
+        return all(self.rows.line(outpoint) is not None for outpoint in outpoints)
 
     def _paid(
         self,
@@ -181,7 +190,7 @@ class Payer:
             transfers = self.element.resend(reference)
             if transfers[0].record.kind == REDEEM:
                 self._sent_home(reference, None, transfers)
-            elif all(self.rows.line(transfer.record.outpoint) for transfer in transfers):
+            elif self._has_lines(transfer.record.outpoint for transfer in transfers):
                 self._paid(reference, transfers, None, None)
 
     def _choose(

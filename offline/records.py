@@ -58,6 +58,8 @@ TIER_TEE = 2
 TIER_SE = 3
 
 MAX_CERTIFICATES = 24
+MAX_TRUST_KIDS = 4_096
+MAX_TRUST_REFERENCES = 256
 MAX_TOKENS = 8
 MAX_TRANSFERS = 12
 MAX_SLOTS = 1_024
@@ -326,8 +328,8 @@ class Trust(Record):
     TYPE: ClassVar[int] = 10
     DOMAIN: ClassVar[bytes] = OFFLINE_DOMAIN
     SCHEMA: ClassVar[tuple[Kind, ...]] = (
-        Unsigned(), Unsigned(), MOMENT, MOMENT, Items(Bytes((16,)), most=4_096),
-        Items(REFERENCE, most=256), Items(Bytes((16,)), most=4_096), Items(Group((Unsigned(),
+        Unsigned(), Unsigned(), MOMENT, MOMENT, Items(Bytes((16,)), most=MAX_TRUST_KIDS),
+        Items(REFERENCE, most=MAX_TRUST_REFERENCES), Items(Bytes((16,)), most=MAX_TRUST_KIDS), Items(Group((Unsigned(),
         Unsigned())), most=64), _PURPOSES,
     )  # fmt: skip
 

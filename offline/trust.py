@@ -22,13 +22,16 @@ from cbdc.marks import PurposeLimit
 from cbdc.record import Signed
 from cbdc.token import PERSON, PUPIL
 from offline.admission import find_auth
-from offline.parameters import Parameter, stricter, value_of
+from offline.parameters import CLOSED_TIERS, Parameter, stricter, value_of
 from offline.records import DeviceCertificate, Limits, PurposeRow, Trust
 
 PLAIN = 0
 
 # Who may pass marked money to each other when a purpose lets people do so.
 PEOPLE = frozenset({PERSON, PUPIL})
+
+# The most lists that one message carries.
+MAX_CHAIN = 64
 
 _PREFIX_BYTES = 16
 _REFERENCE_BYTES = 8
@@ -130,6 +133,17 @@ class TrustView:
         """The full list and the changes adopted after it, oldest first: what another party needs to catch up."""
         return self._chain
 
+    def chain_after(self, sequence: int) -> tuple[Signed[Trust], ...]:
+        """What another party that has adopted list number `sequence` needs of this chain; empty when nothing.
+
+        A chain that is too long for a message is not passed on: a sync brings what is missing.
+        """
+        if self.sequence <= sequence:
+            return ()
+        numbers = [trust.record.sequence for trust in self._chain]
+        needed = self._chain[numbers.index(sequence) + 1 :] if sequence in numbers else self._chain
+        return needed if len(needed) <= MAX_CHAIN else ()
+
     @property
     def record(self) -> Trust | None:
         """The body of the list adopted last, or None."""
@@ -162,7 +176,7 @@ class TrustView:
         found = find_auth(self.authority, reference, BANK_CA, at)
         if isinstance(found, str):
             raise Refused("E_CA", reference=reference, problem=found)
-        if self._is_revoked_key(found.kid):
+        if self.is_revoked_authority(found.kid):
             raise Refused("E_CA", reference=reference, problem="the bank's key is revoked")
         return found
 
@@ -174,7 +188,7 @@ class TrustView:
         found = find_auth(self.authority, reference, ISSUER, at)
         if isinstance(found, str):
             raise Refused("E_ISSUER", reference=reference, problem=found)
-        if self._is_revoked_key(found.kid):
+        if self.is_revoked_authority(found.kid):
             raise Refused("E_ISSUER", reference=reference, problem="this issuer's epoch is revoked")
         return found
 
@@ -189,6 +203,10 @@ class TrustView:
     def purpose(self, id: int) -> Purpose | None:
         """The definition of a purpose, or None when the adopted list has none (plain money, 0, needs none)."""
         return self._lists.purposes.get(id)
+
+    def is_closed_tier(self, tier: int) -> bool:
+        """Whether devices of this tier may neither pay nor be paid (CLOSED_TIERS); their money is redeemable."""
+        return bool(self.parameter(CLOSED_TIERS) >> tier & 1)
 
     def parameter(self, parameter: Parameter) -> int:
         """The value that the adopted list sets, or the default."""
@@ -256,5 +274,6 @@ class TrustView:
             return
         trust.verify(keys[-1])
 
-    def _is_revoked_key(self, kid: bytes) -> bool:
+    def is_revoked_authority(self, kid: bytes) -> bool:
+        """Whether the key of a bank, an epoch or settlement is revoked, by its id or by its reference."""
         return self.is_revoked(kid) or kid[:_REFERENCE_BYTES] in self._lists.references

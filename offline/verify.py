@@ -136,7 +136,7 @@ def verify_offer(
         if not holders:
             raise Refused("E_CERT_MISSING", kid=owners[0])
         for holder in holders:
-            check_standing(holder.kid, trust, "holder")
+            check_standing(holder, trust, "holder")
         _check_expiry(token.note, trust, now)
         for holder in holders:
             check_alive(holder, now)

@@ -5,8 +5,8 @@
     tenge lab ...                  experiments with offline systems (`wallets.cli_lab`)
     tenge audit DIR | STORE-URL    believe nothing, add everything up again
     tenge explain ID --run DIR     which rule allowed or refused it, with the facts
-    tenge offline ...              reconcile many batches at once (`wallets.cli_reconcile`)
-    tenge evidence verify FILE     check a proof with nothing but the root
+    tenge offline ...              messages as frames, and batches reconciled (`wallets.cli_offline`, `cli_reconcile`)
+    tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
     tenge serve                    the stage in the browser
     tenge bench ledger             measure
 
@@ -26,6 +26,7 @@ from wallets.cli_answers import FAILED, OK
 from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
+from wallets.cli_evidence import evidence
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
@@ -70,6 +71,7 @@ def demo(seed: int, out: Path) -> int:
 
 main.add_command(pilot)
 main.add_command(lab)
+main.add_command(evidence)
 main.add_command(offline)
 offline.add_command(reconcile)
 offline.add_command(traffic)
@@ -138,35 +140,6 @@ def explain(name: str, folder: Path, language: str, as_json: bool) -> int:
         for line in found["lines"]:
             click.echo(line)
     return OK
-
-
-@main.group()
-def evidence() -> None:
-    """Proofs of guilt: check one without any database."""
-
-
-@evidence.command("verify")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--root", type=click.Path(path_type=Path), required=True, help="The root (evidence/root.dto of a run)."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_refusals
-def evidence_verify(file: Path, root: Path, as_json: bool) -> int:
-    """Check the proof in FILE with nothing but the root; exit 1 when it proves nothing.
-
-    \b
-    Example:
-      tenge evidence verify build/demo/evidence/case-1.dto --root build/demo/evidence/root.dto
-    """
-    from wallets import auditing
-
-    found = auditing.verify_file(file, root)
-    if as_json:
-        _print_json(found)
-    else:
-        click.echo(found["sentence"])
-    return OK if found["ok"] else FAILED
 
 
 @main.command()

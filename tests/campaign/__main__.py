@@ -61,7 +61,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     play = play_runs if asked.what == "runs" else play_battle
-    share = [asked.count // asked.workers + (place < asked.count % asked.workers) for place in range(asked.workers)]
+    share = [
+        asked.count // asked.workers + (place < asked.count % asked.workers) for place in range(asked.workers)
+    ]
     seeds = [asked.seed + 1_000 * place for place in range(asked.workers)]
     start = time.monotonic()
     if asked.workers == 1:
@@ -73,7 +75,10 @@ def main() -> None:
     for more, _ in answers[1:]:
         figures = merged(figures, more)
     figures["seed"], figures["workers"] = asked.seed, asked.workers
-    seconds = {"processor": round(sum(took for _, took in answers), 1), "wall": round(time.monotonic() - start, 1)}
+    seconds = {
+        "processor": round(sum(took for _, took in answers), 1),
+        "wall": round(time.monotonic() - start, 1),
+    }
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
         asked.json.write_text(json.dumps({**figures, "seconds": seconds}, indent=2) + "\n", encoding="utf-8")

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from cbdc.record import Signed, sign
+from cbdc.record import Signed
 from offline.element import SimulatedSecureElement
 from offline.opened import Captured, OpenedElement, open_for_attack
-from offline.records import REDEEM, HeldToken, Invoice, Outpoint, Output, Transfer
+from offline.records import REDEEM, HeldToken, Invoice, Output, Transfer
 from offline.settle import DENIED, HELD
 from tests.campaign.adversary import Adversary
-from tests.campaign.people import Person, Piece, bundle
+from tests.campaign.people import Person, Piece
 
 PIECES = 24
 
@@ -145,8 +145,8 @@ class Opened(Adversary):
         state = opened.status(self.now)
         self.field.culprits[opened.kid] = self.ID
         record = Transfer(
-            0, *piece.outpoint, (Output(9_000, payee.kid),), opened.kid, state.counter + 1, state.head, invoice.oid, 0, 1,
-            1, 1, 0, piece.line.note.record.spend_by, state.trust_sequence, state.sync_time, self.now,
+            0, *piece.outpoint, (Output(9_000, payee.kid),), opened.kid, state.counter + 1, state.head, invoice.oid, 0,
+            1, 1, 1, 0, piece.line.note.record.spend_by, state.trust_sequence, state.sync_time, self.now,
         )  # fmt: skip
         if self.chance.random() < 0.5:
             record = replace(record, outputs=(Output(piece.amount_tiyn, payee.kid),), hop=0)
@@ -210,9 +210,10 @@ class Colluders(Opened):
         """A payment of the whole piece past every limit of the element, with a log kept by hand."""
         state = opened.status(self.now)
         counter, head = self.log or (state.counter, state.head)
+        output, note = Output(piece.amount_tiyn, self.friend.kid), piece.line.note.record
         record = Transfer(
-            0, *piece.outpoint, (Output(piece.amount_tiyn, self.friend.kid),), opened.kid, counter + 1, head, invoice.oid,
-            0, 1, 1, 1, 0, piece.line.note.record.spend_by, state.trust_sequence, state.sync_time, self.now,
+            0, *piece.outpoint, (output,), opened.kid, counter + 1, head, invoice.oid, 0, 1, 1, 1, 0,
+            note.spend_by, state.trust_sequence, state.sync_time, self.now,
         )  # fmt: skip
         made = opened.sign_anything(record)
         self.log = (counter + 1, made.oid)
@@ -258,5 +259,3 @@ class Colluders(Opened):
             else:
                 self.tally.landed += 1
                 self.tally.more["paid to look-alikes, tiyn"] += standing.amount_tiyn
-
-

@@ -1,4 +1,4 @@
-"""A2 and A3: hosts that lie to an honest element, and A7: a thief with somebody's device. The elements are the real ones.
+"""A2 and A3: hosts that lie to an honest element; A7: a thief with somebody's device. The elements are the real ones.
 
 None of these devices may ever be named guilty: their elements sign nothing that contradicts anything.
 """
@@ -101,7 +101,7 @@ class PayerHost(_WithDevice):
             self.must_fail(lambda: payee.receive(*made, self.now), "E_INVOICE_UNKNOWN")
 
     def by_clock_back(self) -> None:
-        """The invoice has expired; the payer's clock says it has not. The payee does not take it, settlement credits it."""
+        """The invoice has expired, but not by the payer's clock. The payee does not take it, settlement credits it."""
         payee = self.payee()
         made = self.pay(payee)
         if made is None:
@@ -139,7 +139,9 @@ class PayerHost(_WithDevice):
         pick = sorted(self.device.status(self.now).purse)[:1]
         thief = self.field.key("thief")
         forged = sign(
-            RedeemOrder(self.device.kid, thief.public.kid, bytes(16), self.now + 600), self.field.network, thief
+            RedeemOrder(self.device.kid, thief.public.kid, bytes(16), self.now + 600),
+            self.field.network,
+            thief,
         )
         other = self.field.centre.redeem_order(b"other", self.field.honest[0].kid)
         element = self.device.element
@@ -162,6 +164,7 @@ class PayeeHost(_WithDevice):
 
     ID = "A3"
     WHO = "the payee's host"
+    RARE = ("by_denial",)
 
     def asked(self, amount_tiyn: int = 150) -> tuple[Signed[Invoice], bytes] | None:
         """An honest payer's payment to this device."""
@@ -207,7 +210,9 @@ class PayeeHost(_WithDevice):
         if made is None:
             return
         self.field.sync(self.name)
-        self.must_fail(lambda: self.device.receive(made[1], made[0], self.now), "E_INVOICE_UNKNOWN", "E_REVOKED")
+        self.must_fail(
+            lambda: self.device.receive(made[1], made[0], self.now), "E_INVOICE_UNKNOWN", "E_REVOKED"
+        )
 
     def by_another_invoice(self) -> None:
         """The element is shown a payment under another open invoice."""
@@ -279,7 +284,9 @@ class Thief(_WithDevice):
         pick: list[Outpoint] = sorted(self.device.status(self.now).purse)[:1]
         thief = self.field.key("another thief")
         forged = sign(
-            RedeemOrder(self.device.kid, thief.public.kid, bytes(16), self.now + 600), self.field.network, thief
+            RedeemOrder(self.device.kid, thief.public.kid, bytes(16), self.now + 600),
+            self.field.network,
+            thief,
         )
         self.must_fail(
             lambda: self.device.element.redeem(b"theft", forged, pick, 1, self.now), "E_SIG", "E_PARTS"

@@ -1,7 +1,7 @@
 """A8, A9 and A10: people inside a bank, the issuer and settlement, each with the key of their office.
 
-They can sign what their office signs, and so deceive for a while; they cannot sign for a device, and so nobody honest is
-named.
+They can sign what their office signs, and so deceive for a while; they cannot sign for a device, and so nobody honest
+is named.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from cbdc.keys import ED25519, SoftwareKey
 from cbdc.record import Signed, sign
 from offline import evidence
 from offline.admission import check_follows
+from offline.checks import check_note
 from offline.graph import Rules, derive
 from offline.intake import open_kept, verify
 from offline.records import DeviceCertificate, HeldToken, Note, SubmitAck, SyncAck, SyncRequest, Transfer
@@ -76,7 +77,9 @@ class BankInsider(Adversary):
             transfer = payer.transfer(piece, payee.kid, amount_tiyn, self.now, reference=invoice.oid)
             made.append(transfer)
             data = self.show(piece, transfer)
-            got = self.try_to(lambda payee=payee, data=data, invoice=invoice: payee.receive(data, invoice, self.now))
+            got = self.try_to(
+                lambda payee=payee, data=data, invoice=invoice: payee.receive(data, invoice, self.now)
+            )
             if got is None:
                 payee.open.pop(invoice.oid, None)
                 payee.to_hand_in += [transfer, invoice, payer.certificate]
@@ -98,13 +101,11 @@ class BankInsider(Adversary):
         payer = Person(key, certificate, self.field.centre.trust_view, dict(self.field.directory))
         _, payee, data, invoice = self.prepared()
         payer.directory[payer.kid] = certificate
-        self.must_fail(
-            lambda: evidence.check_certificate_issue(certificate, self.field.authority), "E_CA"
-        )
+        self.must_fail(lambda: evidence.check_certificate_issue(certificate, self.field.authority), "E_CA")
         self.field.deliver(payee, data, invoice)
 
     def by_second_key(self) -> None:
-        """A second key under an honest device's id: whatever that key signs, the honest one is not named, the bank is."""
+        """A second key under an honest device's id: whatever it signs, the honest one is not named, the bank is."""
         victim = self.field.chance.choice([one for one in self.field.honest if self._is_bank_one(one)])
         key, certificate = self.certify(device_id=victim.certificate.record.device_id)
         payer = self.false_person(certificate, key)
@@ -115,7 +116,9 @@ class BankInsider(Adversary):
         file = evidence.double_spend(self.field.authority, certificate, first, second)
         assert evidence.verify_evidence(file, self.field.root).kid == key.public.kid != victim.kid
         proof = evidence.dual_certificate(self.field.authority, victim.certificate, certificate)
-        assert evidence.verify_evidence(proof, self.field.root).kid == self.field.kid("ca1"), "E8 names the bank"
+        assert evidence.verify_evidence(proof, self.field.root).kid == self.field.kid("ca1"), (
+            "E8 names the bank"
+        )
         self.tally.more["E8 files that name the bank"] += 1
         items = [evidence.DOUBLE_SPEND, victim.certificate.envelope(), first.envelope(), second.envelope()]
         auth = next(auth for auth in self.field.auths if auth.record.kid == self.field.kid("ca1"))
@@ -137,8 +140,7 @@ class BankInsider(Adversary):
         record = SyncRequest(victim.kid, 1, 0, bytes(32), 0, (), 0, 0, 0, 0, 1, bytes(16))
         forged.append(sign(record, self.field.network, bank))
         for one in forged:
-            certificates = lambda kid: [self.field.directory[kid]]  # noqa: E731
-            self.must_fail(lambda one=one: verify(one, self.field.authority, certificates), "E_SIG")
+            self.must_fail(lambda one=one: verify(one, self.field.authority, self.certificates), "E_SIG")
         self.mule.to_hand_in += forged
         _, payee, data, invoice = self.prepared()
         self.field.deliver(payee, data, invoice)
@@ -188,7 +190,9 @@ class IssuerThief(Adversary):
         payee = self.field.chance.choice(self.field.honest)
         piece = Piece(HeldToken(note, ()), 0)
         invoice = payee.invoice(note.record.amount_tiyn, self.now)
-        transfer = self.thief.transfer(piece, payee.kid, note.record.amount_tiyn, self.now, reference=invoice.oid)
+        transfer = self.thief.transfer(
+            piece, payee.kid, note.record.amount_tiyn, self.now, reference=invoice.oid
+        )
         data = self.show(piece, transfer)
         taken = self.try_to(lambda: payee.receive(data, invoice, self.now))
         payee.to_hand_in += [note, transfer, invoice, self.thief.certificate]
@@ -210,7 +214,7 @@ class IssuerThief(Adversary):
         """Above the epoch's largest note."""
         note = self.forge(amount_tiyn=50_000_001)
         payee = self.field.chance.choice(self.field.honest)
-        self.must_fail(lambda: evidence_note(note, payee), "E_AMOUNT")
+        self.must_fail(lambda: check_one_note(note, payee), "E_AMOUNT")
 
     def taint(self) -> None:
         """Settlement tells of phantoms; the National Bank taints what it knows."""
@@ -223,10 +227,8 @@ class IssuerThief(Adversary):
         self.tally.more["notes forged"] += len(self.notes)
 
 
-def evidence_note(note: Signed[Note], payee: Person) -> None:
+def check_one_note(note: Signed[Note], payee: Person) -> None:
     """A payee's check of one note."""
-    from offline.checks import check_note
-
     check_note(note, payee.trust)
 
 
@@ -235,6 +237,7 @@ class SettlementInsider(Adversary):
 
     ID = "A10"
     WHO = "an insider of settlement"
+    RARE = ("by_false_answer", "by_reordering")
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -251,7 +254,9 @@ class SettlementInsider(Adversary):
         batch = self.field.batch([paid])
         size, root = self.field.centre.reconciler.head()
         ack = sign(
-            SubmitAck(bytes(16), hashlib.sha256(batch).digest(), size + 1, root, self.now), self.field.network, self.key
+            SubmitAck(bytes(16), hashlib.sha256(batch).digest(), size + 1, root, self.now),
+            self.field.network,
+            self.key,
         )
         ack.verify(self.key.public)
         self.must_fail(
@@ -263,11 +268,12 @@ class SettlementInsider(Adversary):
         """Transfers in an honest device's name, signed by settlement's key."""
         victim = self.funded()
         piece = next(piece for piece in victim.pieces if victim.can_move(piece))
-        certificates = lambda kid: [self.field.directory[kid]]  # noqa: E731
         for amount_tiyn in (1, 2):
             record = _record_of(victim, piece, self.victim.kid, amount_tiyn, self.now)
             forged = sign(record, self.field.network, self.key)
-            self.must_fail(lambda forged=forged: verify(forged, self.field.authority, certificates), "E_SIG")
+            self.must_fail(
+                lambda forged=forged: verify(forged, self.field.authority, self.certificates), "E_SIG"
+            )
             victim.to_hand_in.append(forged)
         _, payee, data, invoice = self.prepared()
         self.field.deliver(payee, data, invoice)
@@ -299,7 +305,9 @@ class SettlementInsider(Adversary):
 
         element = device.element
         self.must_fail(lambda: element.sync_commit(answer(request=bytes(32))), "E_SYNC_ACK")
-        self.must_fail(lambda: element.sync_commit(answer(base_out_tiyn=stated.out_total_tiyn + 1)), "E_SYNC_ACK")
+        self.must_fail(
+            lambda: element.sync_commit(answer(base_out_tiyn=stated.out_total_tiyn + 1)), "E_SYNC_ACK"
+        )
         self.must_fail(lambda: element.sync_commit(answer(self.field.key("status"))), "E_SIG")
         self.field.sync(self.name)
         if self.field.purse(self.name) < 20_000:
@@ -316,7 +324,9 @@ class SettlementInsider(Adversary):
         self.field.deliver(payee, data, invoice)
         self.tally.tried += 1
         rows = list(self.field.stores.evidence.rows(0))[-80:]
-        objects = [(open_kept(row.envelope, self.field.network), row.arrived) for row in rows if row.envelope[1] != 9]
+        objects = [
+            (open_kept(row.envelope, self.field.network), row.arrived) for row in rows if row.envelope[1] != 9
+        ]
         papers = [(one, 0) for one in self.field.directory.values()]
         notes = [piece.line.note for person in self.field.honest for piece in person.pieces[:2]]
         digests = set()

@@ -52,7 +52,7 @@ class Link(Adversary):
         self.field.deliver(other, others, asked)
 
     def by_request(self) -> None:
-        """The request is changed before the payer sees it: another amount, another payee, both under the old signature."""
+        """The request is changed before the payer sees it: another amount or payee under the old signature."""
         payer, payee = self.funded(), self.field.two()[1]
         if payer is payee:
             return
@@ -153,7 +153,9 @@ class Exhauster(Adversary):
     def by_depth(self) -> None:
         """Arrays in arrays."""
         payee, data, invoice = self._then_pays()
-        self.must_fail(lambda: payee.receive(b"\x91" * 2_000 + b"\x90", invoice, self.now), "E_DEPTH", "E_DECODE")
+        self.must_fail(
+            lambda: payee.receive(b"\x91" * 2_000 + b"\x90", invoice, self.now), "E_DEPTH", "E_DECODE"
+        )
         self.field.deliver(payee, data, invoice)
 
     def by_promises(self) -> None:

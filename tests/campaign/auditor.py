@@ -150,7 +150,9 @@ class Auditor:
         outpoint = (previous, index)
         amount_tiyn, owner = self.outputs[outpoint]
         require(owner == payer, "a transfer spends what is another's")
-        require(outpoint not in self.spent, f"an outpoint was spent twice: value doubled ({amount_tiyn} tiyn)")
+        require(
+            outpoint not in self.spent, f"an outpoint was spent twice: value doubled ({amount_tiyn} tiyn)"
+        )
         require(sum(output[0] for output in outputs) == amount_tiyn, "outputs do not sum to the input")
         self.spent[outpoint] = oid
         for place, (part_tiyn, to) in enumerate(outputs):
@@ -190,16 +192,20 @@ class Auditor:
         return {outpoint: held for outpoint, held in self.outputs.items() if outpoint not in self.spent}
 
     def check(self) -> int:
-        """Assert everything that must hold at any moment; the tiyn that are on their way (sent, taken by nobody yet)."""
+        """Assert everything that must hold at any moment; the tiyn on their way (sent, not taken)."""
         unspent = self.unspent()
         sent_home = sum(amount_tiyn for amount_tiyn, _ in self.home.values())
         total = sum(amount_tiyn for amount_tiyn, _ in unspent.values())
-        require(total + sent_home == self.notes_tiyn, f"{self.notes_tiyn} in notes, {total + sent_home} found")
+        require(
+            total + sent_home == self.notes_tiyn, f"{self.notes_tiyn} in notes, {total + sent_home} found"
+        )
         held_tiyn = 0
         held: set[Outpoint] = set()
         for kid, purse in self.held.items():
             for outpoint, amount_tiyn in purse.items():
-                require(unspent.get(outpoint) == (amount_tiyn, kid), "a purse holds what is spent or another's")
+                require(
+                    unspent.get(outpoint) == (amount_tiyn, kid), "a purse holds what is spent or another's"
+                )
                 held.add(outpoint)
                 held_tiyn += amount_tiyn
         away_tiyn = credited_tiyn = 0
@@ -212,9 +218,7 @@ class Auditor:
             elif outpoint not in held:
                 require(outpoint[1] == 0, "change that its own payer does not hold: value lost")
                 away_tiyn += amount_tiyn
-        booked_home = sum(
-            self.facts[fact][0] for oid in self.home if (fact := fact_of(oid)) in self.facts
-        )
+        booked_home = sum(self.facts[fact][0] for oid in self.home if (fact := fact_of(oid)) in self.facts)
         require(credited_tiyn + booked_home == self.paid_tiyn, "settlement paid for what is nobody's")
         require(held_tiyn + away_tiyn + credited_tiyn + sent_home == self.notes_tiyn, "value lost")
         return away_tiyn
@@ -224,7 +228,9 @@ class Auditor:
             self.matched.add(fact)
             outpoint = self.fact_names.get(fact)
             if outpoint is not None:
-                require(self.facts[fact][0] == self.outputs[outpoint][0], "a claim was booked with another amount")
+                require(
+                    self.facts[fact][0] == self.outputs[outpoint][0], "a claim was booked with another amount"
+                )
                 self.credited[outpoint] = self.facts[fact][0]
 
     def check_closed(self, account_of: Mapping[bytes, bytes]) -> None:

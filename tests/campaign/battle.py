@@ -3,7 +3,7 @@
     figures = play(seed=1, payments=3_000)      raises when an honest device is named, or anything else does not hold
     print(table(figures.as_dict()))
 
-A world is some 2,000 payments in four parts. After each part some people sync and settlement answers: guilty devices
+A world is some 3,000 payments in three parts. After each part some people sync and settlement answers: guilty devices
 are revoked by settlement itself at once; stolen ones, phantom notes and a broken class of devices by the National Bank
 in the part that follows. In the end everybody hands in what it has and `Field.judge` decides.
 """
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cbdc.errors import TengeError
 from tests.campaign.adversaries_element import Colluders, Opened, OpenedClass
 from tests.campaign.adversaries_host import PayeeHost, PayerHost, Thief
 from tests.campaign.adversaries_inside import BankInsider, IssuerThief, SettlementInsider
@@ -25,10 +24,10 @@ KINDS: tuple[type[Adversary], ...] = (
     Link, PayerHost, PayeeHost, Opened, OpenedClass, Colluders, Thief, BankInsider, IssuerThief, SettlementInsider,
     Curious, Exhauster,
 )  # fmt: skip
-PER_WORLD = 2_000
-PARTS = 4
+PER_WORLD = 3_000
+PARTS = 3
 PEOPLE = 20
-HONEST_SHARE = 0.58
+HONEST_SHARE = 0.8
 
 
 @dataclass
@@ -83,11 +82,15 @@ class World:
         self.chance = random.Random(seed)
         self.figures = figures
         self.field = Field(self.chance, PEOPLE)
-        self.adversaries = {kind.ID: kind(self.field, figures.by_adversary[kind.ID], self.chance) for kind in KINDS}
+        self.adversaries = {
+            kind.ID: kind(self.field, figures.by_adversary[kind.ID], self.chance) for kind in KINDS
+        }
         self.before = self._payments()
 
     def _payments(self) -> int:
-        return sum(tally.payments for tally in self.figures.by_adversary.values()) + self.field.honest_payments
+        return (
+            sum(tally.payments for tally in self.figures.by_adversary.values()) + self.field.honest_payments
+        )
 
     def play(self, payments: int) -> None:
         """So many payments, and then the judgement."""
@@ -115,10 +118,10 @@ class World:
         assert isinstance(thief, Thief)
         assert isinstance(issuer, IssuerThief)
         assert isinstance(broken, OpenedClass)
-        if part == 1:
+        if part == 0:
             thief.report()
             issuer.taint()
-        if part == 2:
+        if part == 1:
             broken.answer()
         self.field.sync_some(0.2)
 
@@ -156,7 +159,7 @@ def play(seed: int, payments: int, tell: Callable[[Figures], None] = lambda figu
         world_seed = seed * 1_000_003 + number
         try:
             World(world_seed, figures).play(min(PER_WORLD, payments - figures.payments))
-        except (Exception, TengeError) as failure:
+        except Exception as failure:
             failure.add_note(f"world with the seed {world_seed}")
             raise
         number += 1
@@ -166,20 +169,28 @@ def play(seed: int, payments: int, tell: Callable[[Figures], None] = lambda figu
 
 def table(figures: dict[str, Any]) -> str:
     """The figures as text."""
+    heads = ("payments", "tried", "refused", "landed", "named", "loss, tiyn")
     lines = [
-        f"{figures['payments']:,} payments in {figures['worlds']:,} worlds, {figures['honest_payments']:,} of them among "
-        f"honest people only; honest devices named guilty: {figures['honest_named_guilty']}",
-        f"{figures['named_guilty']:,} attackers named, {figures['evidence_files_verified']:,} evidence files checked with "
-        f"ROOT alone, losses {figures['loss_tiyn']:,} tiyn",
+        f"{figures['payments']:,} payments in {figures['worlds']:,} worlds",
+        f"{figures['honest_payments']:,} of them among honest people only",
+        f"{figures['honest_named_guilty']} honest devices named guilty",
+        f"{figures['named_guilty']:,} devices of attackers named guilty",
+        f"{figures['evidence_files_verified']:,} evidence files checked with ROOT alone",
+        f"{figures['loss_tiyn']:,} tiyn lost by double spends",
         "",
-        f"{'id':4} {'who':42} {'payments':>9} {'tried':>9} {'refused':>9} {'landed':>8} {'named':>7} {'loss, tiyn':>12}",
+        f"{'id':4} {'who':42} " + " ".join(f"{head:>10}" for head in heads),
     ]
     for name, row in figures["adversaries"].items():
         refused = sum(row["refused"].values())
         lines.append(
-            f"{name:4} {row['who']:42} {row['payments']:>9,} {row['tried']:>9,} {refused:>9,} {row['landed']:>8,} "
-            f"{row['named']:>7,} {row['loss_tiyn']:>12,}"
-        )
+            f"{name:4} {row['who']:42} "
+            + " ".join(
+                f"{number:>10,}"
+                for number in (
+                    row["payments"], row["tried"], refused, row["landed"], row["named"], row["loss_tiyn"],
+                )
+            )
+        )  # fmt: skip
         codes = ", ".join(f"{code} {count:,}" for code, count in row["refused"].items())
         lines.append(f"     refused with: {codes or 'nothing'}")
         lines.append(f"     {', '.join(f'{what} {count:,}' for what, count in row['more'].items())}")

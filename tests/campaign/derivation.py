@@ -1,4 +1,4 @@
-"""A derivation of our own, from settlement's raw rows: what was admitted, spent twice, lost, and who contradicts himself.
+"""A derivation of our own, from settlement's raw rows: what was admitted, spent twice, lost, and by whom.
 
 It shares no code with the protocol's modules: envelopes are opened with msgpack, signatures checked with the library,
 and the rule of admission (5.6, V5a) is written down once more. The campaign compares its answers with settlement's.
@@ -42,7 +42,11 @@ def derive(network: bytes, rows: Iterable[Any], notes: Iterable[Any], authority:
             transfers[row.oid] = (unpack(body), signature)
         elif kind == NOTE:
             phantoms.add(row.oid)
-    sound = {oid: values for oid, (values, signature) in transfers.items() if stands(oid, keys.get(values[4]), signature)}
+    sound = {
+        oid: values
+        for oid, (values, signature) in transfers.items()
+        if stands(oid, keys.get(values[4]), signature)
+    }
     bodies = {object_id(network, NOTE, note.body): unpack(note.body) for note in notes}
     tree = _Tree(bodies, sound)
     return Derived(
@@ -62,7 +66,11 @@ def _contradicted(sound: dict[bytes, Any]) -> set[bytes]:
     found: set[bytes] = set()
     for oid, values in sound.items():
         payer = values[4]
-        for name in (("spends", payer, values[1], values[2]), ("counts", payer, values[5]), ("links", payer, values[6])):
+        for name in (
+            ("spends", payer, values[1], values[2]),
+            ("counts", payer, values[5]),
+            ("links", payer, values[6]),
+        ):
             if seen.setdefault(name, oid) != oid:
                 found.add(payer)
     return found

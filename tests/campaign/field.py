@@ -27,7 +27,7 @@ from offline.element import SimulatedSecureElement
 from offline.evidence import verify_evidence
 from offline.gateway import DeviceTerms
 from offline.journal import MemoryJournal
-from offline.records import TIER_SE, DeviceCertificate, Enrol, HeldToken, Invoice, Note
+from offline.records import TIER_SE, DeviceCertificate, Enrol, HeldToken, Invoice, Note, open_bundle
 from tests.campaign.derivation import Derived, derive
 from tests.campaign.people import Person, Piece
 from tests.offline.desk import Desk
@@ -59,6 +59,7 @@ class Field(Desk):
         self.chance = chance
         self.directory: dict[bytes, Signed[DeviceCertificate]] = {}
         self.honest: list[Person] = []
+        self.neighbours: set[bytes] = set()
         self.owners: dict[bytes, str] = {}
         self.culprits: dict[bytes, str] = {}
         self.devices: dict[str, Device] = {}
@@ -70,6 +71,7 @@ class Field(Desk):
         for number in range(people):
             person = self.person(f"citizen {number}", bank=1 + (number % 5 == 4))
             self.honest.append(person)
+            self.neighbours.add(person.kid)
             self.load_person(person, f"citizen {number}", 20)
 
     # --- making ---
@@ -101,7 +103,7 @@ class Field(Desk):
         certificate = self.centre.enrol(enrol, self.word(enrol, name))
         self.directory[key.public.kid] = certificate
         self.owners[key.public.kid] = name
-        return Person(key, certificate, self.centre.trust_view, self.directory)
+        return Person(key, certificate, self.centre.trust_view, self.directory, self.neighbours)
 
     def real(self, name: str, bank: int = 1) -> Device:
         """A person with a real device and money in it."""
@@ -146,7 +148,9 @@ class Field(Desk):
         payer, payee = self.chance.sample(self.honest, 2)
         return payer, payee
 
-    def start_payment(self, payer: Person, payee: Person, amount_tiyn: int) -> tuple[bytes, Signed[Invoice]] | None:
+    def start_payment(
+        self, payer: Person, payee: Person, amount_tiyn: int
+    ) -> tuple[bytes, Signed[Invoice]] | None:
         """An honest payment up to the message; None when the payer has no money or must refuse."""
         now = self.clock.now()
         invoice = payee.invoice(amount_tiyn, now)
@@ -182,6 +186,8 @@ class Field(Desk):
         except TengeError as refusal:
             self.refused_honest[refusal.code] += 1
             payee.to_hand_in.append(invoice)
+            for line in open_bundle(data, self.network, len(data)).tokens:
+                payee.to_hand_in += line.transfers
             return False
         return True
 
@@ -208,23 +214,36 @@ class Field(Desk):
             person.trust = self.centre.trust_view
         assert now <= self.clock.now()
 
-    def sync_some(self, share: float) -> None:
-        """Some people sync and take the newest list."""
-        for person in self.honest:
-            if self.chance.random() < share:
-                self.sync_person(person, take_list=self.chance.random() < 0.8)
+    def sync_some(self, share: float, statements: int = 2) -> None:
+        """Some people hand in what they have and take the newest list; a few make a statement and are answered."""
+        some = [person for person in self.honest if self.chance.random() < share]
+        self.hand_in(some)
+        for person in some[:statements]:
+            self.sync_person(person)
+        for person in some[statements:]:
+            if self.chance.random() < 0.8:
+                person.trust = self.centre.trust_view
+
+    def hand_in(self, people: list[Person], statements: bool = False) -> None:
+        """These people's objects in one go, with their statements if asked; the guilty are revoked at once."""
+        batches: list[bytes] = []
+        for person in people:
+            objects = list({signed.oid: signed for signed in person.to_hand_in}.values())
+            person.to_hand_in.clear()
+            objects += [person.statement()] if statements else []
+            batches += [self.batch(objects[start : start + 2_000]) for start in range(0, len(objects), 2_000)]
+        for answer in self.centre.reconciler.ingest_many(batches):
+            assert not isinstance(answer, TengeError)
+        self.centre.tick()
 
     def hand_in_all(self) -> None:
-        """Everybody hands in all it has."""
-        for name, device in self.devices.items():
+        """Everybody hands in all it has, and states what it holds."""
+        for name in self.devices:
             try:
                 self.sync(name)
-                if device.status(self.clock.now()).sync_pending:
-                    self.sync(name)
             except TengeError as refusal:
                 self.refused_honest[refusal.code] += 1
-        for person in self.honest:
-            self.sync_person(person)
+        self.hand_in(self.honest, statements=True)
 
     # --- the end ---
 

@@ -15,6 +15,7 @@ from cbdc.errors import Refused
 from cbdc.keys import SoftwareKey
 from cbdc.record import Signed, sign
 from offline.checks import check_invoice
+from offline.element_rules import payment_root
 from offline.records import (
     PAY,
     Bundle,
@@ -29,7 +30,6 @@ from offline.records import (
     Transfer,
     genesis_link,
 )
-from offline.element_rules import payment_root
 from offline.trust import TrustView
 from offline.verify import Conflict, Known, verify_payment
 
@@ -58,7 +58,9 @@ class Piece:
     @property
     def amount_tiyn(self) -> int:
         record = self.parent.record
-        amount: int = record.amount_tiyn if isinstance(record, Note) else record.outputs[self.index].amount_tiyn
+        amount: int = (
+            record.amount_tiyn if isinstance(record, Note) else record.outputs[self.index].amount_tiyn
+        )
         return amount
 
     @property
@@ -86,12 +88,15 @@ class Person:
         certificate: Signed[DeviceCertificate],
         trust: TrustView,
         directory: dict[bytes, Signed[DeviceCertificate]],
+        neighbours: set[bytes] | None = None,
     ) -> None:
+        """`neighbours` are key ids of people who hand in what they sign; their earlier steps are left to them."""
         self.key = key
         self.kid = key.public.kid
         self.certificate = certificate
         self.trust = trust
         self.directory = directory
+        self.neighbours = neighbours if neighbours is not None else set()
         self.counter, self.head = 0, genesis_link(self.kid)
         self.pieces: list[Piece] = []
         self.open: dict[bytes, Signed[Invoice]] = {}
@@ -133,7 +138,12 @@ class Person:
         """V0 to V7 and what an element asks (V8): the invoice is open, and is consumed. Raises the refusal."""
         try:
             payment = verify_payment(
-                data, invoice, self.certificate.record.category, self.trust, now, Known(self._spends, self._counters)
+                data,
+                invoice,
+                self.certificate.record.category,
+                self.trust,
+                now,
+                Known(self._spends, self._counters),
             )
         except Conflict as conflict:
             self.evidence.append(conflict.evidence)
@@ -146,7 +156,8 @@ class Person:
             for transfer in line.transfers:
                 self._spends[transfer.record.outpoint] = transfer
                 self._counters[transfer.record.payer, transfer.record.counter] = transfer
-                self.to_hand_in.append(transfer)
+                if transfer is line.transfers[-1] or transfer.record.payer not in self.neighbours:
+                    self.to_hand_in.append(transfer)
         while len(self._spends) > MOST_REMEMBERED:
             self._spends.pop(next(iter(self._spends)))
             self._counters.pop(next(iter(self._counters)))
@@ -157,7 +168,9 @@ class Person:
 
     # --- paying ---
 
-    def transfer(self, piece: Piece, payee: bytes, amount_tiyn: int, now: int, **fields: Any) -> Signed[Transfer]:
+    def transfer(
+        self, piece: Piece, payee: bytes, amount_tiyn: int, now: int, **fields: Any
+    ) -> Signed[Transfer]:
         """The next transfer of this device's log; `fields` are for those who cheat."""
         parent = piece.parent
         outputs = [Output(amount_tiyn, payee)]

@@ -1,15 +1,16 @@
 """Random faulty runs: a few people of a town pay each other while everything fails that may fail.
 
-A **run** is 2 to 6 people, 2 to 6 steps (payments in both flows, syncs, redemptions, lists, lost hosts, late copies),
-with faults of every kind, and after it an audit of the whole town. Some thirty runs share one town, because a town costs
-more than a run; what a run leaves on its way is found by the next, as in life. At the end of a town everybody syncs,
-every note closes, and the accounts are compared with what the tapes say was owned.
+A **run** is 2 to 6 people and 2 to 6 steps (payments in both flows, syncs, redemptions, lists, lost hosts, late
+copies), with faults of every kind, and after it an audit of the whole town. Some thirty runs share one town, because a
+town costs more than a run; what a run leaves on its way is found by the next, as in life. At the end of a town
+everybody syncs, every note closes, and the accounts are compared with what the tapes say was owned.
 
     figures = play(seed=1, runs=1_000)          raises `Unsound` (or an assertion of the code) on the first fault
 
 Faults (each is counted in `Figures`): a message lost, doubled, late, changed on the way, or handed to settlement by a
 stranger; the power of a payer, a payee or settlement failing at a named write point; a host that lost its rows; a host
-whose clock is wrong; a device that misses TRUST lists; an acknowledgement that never arrives; a batch handed in in part.
+whose clock is wrong; a device that misses TRUST lists; an acknowledgement that never arrives; a batch handed in in
+part.
 """
 
 import random
@@ -176,9 +177,7 @@ class Players:
         for _ in range(2):
             made = self.attempt(
                 payee,
-                lambda: self.town.people[payee].invoice(
-                    identity, amount_tiyn, 0, self.now(payee), offer
-                ),
+                lambda: self.town.people[payee].invoice(identity, amount_tiyn, 0, self.now(payee), offer),
             )
             if made is not None:
                 return made
@@ -239,7 +238,11 @@ class Players:
             return
         if self.happens("message changed", 20):
             place = self.chance.randrange(len(payment))
-            changed = payment[:place] + bytes([payment[place] ^ 1 << self.chance.randrange(8)]) + payment[place + 1 :]
+            changed = (
+                payment[:place]
+                + bytes([payment[place] ^ 1 << self.chance.randrange(8)])
+                + payment[place + 1 :]
+            )
             self.attempt(payee, lambda: self.town.people[payee].receive(changed, invoice, self.now(payee)), 0)
         receipt = self.attempt(
             payee, lambda: self.town.people[payee].receive(payment, invoice, self.now(payee))

@@ -10,6 +10,7 @@ from offline import verify
 from offline.batch import open_batch
 from offline.evidence import bad_statement, double_spend, dual_certificate, equivocation, verify_evidence
 from offline.intake import open_kept, open_submitted
+from offline.payload import read_payload
 from offline.records import (
     DeviceCertificate,
     Enrol,
@@ -137,6 +138,17 @@ def bundles() -> Target:
         expect(len(spent) == len(first), "one output pays twice")
 
     return Target("bundle", seeds, play, keyring=stage.keyring)
+
+
+def payloads() -> Target:
+    """The payload meter: what it knows it weighs to the byte, and it refuses the rest in one way."""
+
+    def play(_: Any, data: bytes) -> None:
+        payload = read_payload(data)
+        expect(payload.packing_bytes >= 0, "the parts are more than the whole")
+        expect(canonical.encode(canonical.decode(data)) == data, "a payload has two forms")
+
+    return Target("payload", [*containers().seeds, *objects().seeds, *evidence().seeds[:8]], play)
 
 
 def containers() -> Target:
