@@ -6,6 +6,7 @@
 #   make lint      style and types only            make format   rewrite the style
 #   make errors    regenerate docs/errors.md       make lock     pin the dependencies anew
 #   make mutants   do the tests notice planted bugs? (slow)
+#   make lab       play the laboratory's presets for docs/offline-lab.md   make lab-full   100,000 payments in one run
 #   make fuzz      half an hour of strange messages (FUZZ_MINUTES=30)
 #   make model     the interrupted payment, exhaustively, and bound to the code (slow)
 #   make campaign  random faulty runs: no tiyn lost or doubled (slow; campaign-adversaries: A1 to A12)
@@ -98,6 +99,18 @@ pages: errors
 # Runs every vector and every test that names a case of the offline protocol, and records the results.
 conformance: $(VENV)/test.stamp
 	$(PY) -m tests.house.conformance --run
+
+# The laboratory: the presets behind docs/offline-lab.md (minutes), a check that they still give the kept bytes, and the
+# full size in one run.
+lab: $(VENV)/test.stamp
+	$(PY) -m tests.house.lab_pages --write
+	$(PY) -m tests.house.made --write
+
+lab-check: $(VENV)/test.stamp
+	$(PY) -m tests.house.lab_pages --check
+
+lab-full: $(VENV)/run.stamp
+	$(TENGE) lab offline --preset hundred-thousand --out build/lab-hundred-thousand
 
 mutants: $(VENV)/test.stamp
 	$(PY) -m tests.mutants --workers $(WORKERS)
