@@ -444,7 +444,7 @@ def test_r11_a_note_with_fields_that_the_load_does_not_have() -> None:
     story.only(phantom, TWO_NOTES)
 
 
-def test_g21_two_keys_for_one_device_name_the_bank() -> None:
+def test_r14_g21_two_keys_for_one_device_name_the_bank() -> None:
     centre = Centre()
     ayan = centre.device("ayan")
     twin = centre.device("kairat", device_id=ayan.certificate.record.device_id)
