@@ -151,8 +151,8 @@ TREES = Field(
         (
             "a-breach-once-found-stands",
             "A looser certificate that comes late does not clear a device.",
-            "(len(paid), len(certificates))",
-            "(len(paid), 0)",
+            "        key = (request.oid, bound.oid, len(certificates))",
+            "        key = (request.oid, bound.oid, 0)",
             COURT,
         ),
         (
