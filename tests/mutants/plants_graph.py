@@ -144,8 +144,8 @@ TREES = Field(
         (
             "limits-of-one-certificate",
             "A device that was given looser limits is guilty.",
-            "                limits = loosest(one.record.limits for one in certificates)",
-            "                limits = certificates[0].record.limits",
+            "        limits = loosest(one.record.limits for one in certificates)",
+            "        limits = certificates[0].record.limits",
             COURT,
         ),
         (
