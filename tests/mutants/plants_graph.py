@@ -3,7 +3,7 @@
 from tests.mutants.plant import Field, bugs
 
 GAP = "tests/offline/test_gap_centre.py"
-COURT = ("tests/offline/test_prosecution.py",)
+COURT = ("tests/offline/test_accused.py", "tests/offline/test_prosecution.py")
 GRAPH = ("tests/offline/test_graph.py",)
 RECONCILE = (
     "tests/offline/test_reconcile.py",
