@@ -15,7 +15,7 @@ Source: DTO/1, section 5.9 (`derive`).
 """
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from offline import digests
@@ -118,6 +118,7 @@ class Forest:
         self._dirty: set[int] = set()
         self._accused: set[bytes] = set()
         self._by_signature: dict[bytes, list[Guilt]] = {}
+        self._named: Counter[bytes] = Counter()
 
     # --- growing ---
 
@@ -152,8 +153,11 @@ class Forest:
             self._dirty |= self._odd_of[kid]
             requests = [shelf.get_node(one).record for one in shelf.requests_of[kid]]
             self._doubt(kid, [one for one in requests if one.invoice_number >= row[fields.COUNTER]])
-        elif kind == CERTIFICATE and shelf.certified_at(kid) == row[fields.ARRIVED]:
-            self._recertified(kid)
+        elif kind == CERTIFICATE:
+            if kid in shelf.requests_of:
+                self._accused.add(kid)
+            if shelf.certified_at(kid) == row[fields.ARRIVED]:
+                self._recertified(kid)
         return True
 
     def _grow(self) -> None:
@@ -330,11 +334,17 @@ class Forest:
         for kid in sorted(suspects):
             found = guilt_of_signatures(kid, self.shelf, self.statements)  # type: ignore[arg-type]
             self._by_signature[kid] = found
-            if found:
-                self.guilty.add(kid)
+            self._judge(kid)
         self._accused.clear()
         self.shelf.suspects.clear()
         return changed
+
+    def _judge(self, kid: bytes) -> None:
+        """A device is guilty while some proof stands: a certificate with looser limits may clear one of E5."""
+        if self._by_signature.get(kid) or self._named[kid] > 0:
+            self.guilty.add(kid)
+        else:
+            self.guilty.discard(kid)
 
     def _is_calm(self, kid: bytes) -> bool:
         """Whether a device's one statement plainly contradicts nothing: its head is its log's, its purse unspent."""
@@ -345,6 +355,11 @@ class Forest:
         request = shelf.get_node(requests[0]).record
         at_head = shelf.signed_with(kid, request.counter)
         if at_head and shelf.oid[at_head] != request.head:
+            return False
+        head = shelf.number.get(request.head, 0)
+        if head and not (at_head and shelf.oid[at_head] == request.head):
+            return False
+        if (request.counter == 0) != (request.head == shelf.genesis(kid)):
             return False
         for previous, position, _ in request.purse:
             node = shelf.number.get(previous, 0)
@@ -363,8 +378,13 @@ class Forest:
             self.state[shelf.number[oid]] = REFUSED
         for output in tree.outputs.values():
             self._odd_of[output.owner].add(root)
-        odd.guilt = guilt_in_tree(tree, shelf, self._rules)  # type: ignore[arg-type]
-        self.guilty |= {guilt.kid for guilt in odd.guilt}
+        was = {guilt.kid for guilt in odd.guilt}
+        odd.guilt = guilt_in_tree(tree, shelf, self.statements, self._rules)  # type: ignore[arg-type]
+        named = {guilt.kid for guilt in odd.guilt}
+        self._named.subtract(was)
+        self._named.update(named)
+        for kid in was | named:
+            self._judge(kid)
         odd.digest = tree.digest()
         now = Totals(
             tree.notes_tiyn, tree.redeemed_tiyn, tree.claimed_tiyn, tree.loss_tiyn, len(tree.conflicts)
