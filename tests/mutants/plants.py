@@ -10,6 +10,8 @@ from tests.mutants import (
     plants_graph,
     plants_journal,
     plants_ledger,
+    plants_links,
+    plants_losses,
     plants_marks,
     plants_steps,
     plants_wallets,
@@ -26,6 +28,8 @@ FIELDS = (
     *plants_court.FIELDS,
     *plants_graph.FIELDS,
     *plants_centre.FIELDS,
+    *plants_losses.FIELDS,
+    *plants_links.FIELDS,
     *plants_wallets.FIELDS,
     *plants_banking.FIELDS,
 )

@@ -19,13 +19,14 @@ from typing import Any
 
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.keys import ED25519, ES256
+from offline.loss_policy import FIRST_SEEN, LossPolicy, loss_policy
 from offline.parameters import PARAMETERS, STAGED, Policy, check_consistent
-from offline.settle import LossPolicy
 from wallets.lab.form import ACROSS, MEASURES, PLOT, SECTIONS, Key, Section
 from wallets.pilot.locate import Places
 
 MAX_BYTES = 1 << 16
 MAX_POINTS = 200
+STUDY = "an experiment of the laboratory"
 _BY_NAME = {one.name: one for one in PARAMETERS}
 _FORM = {section.name: section for section in SECTIONS}
 _BIGGEST = 2**53 - 1
@@ -197,6 +198,12 @@ _ROWS = {"habit": "habits", "outage": "outages"}
 def _combinations(sweep: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]:
     for values in itertools.product(*sweep.values()):
         yield dict(zip(sweep, values, strict=True))
+
+
+def policy_of(plan: Plan) -> LossPolicy:
+    """The loss policy of a plan, with its caps out of the plan's numbers; FIRST_SEEN is opened for this study."""
+    name = plan.lab.loss_policy
+    return loss_policy(name, plan.policy, STUDY if name == FIRST_SEEN else "")
 
 
 # --- reading ---
@@ -414,7 +421,7 @@ class _File:
             )
             raise self.wrong("[[opened]] number 1", "count", problem)
         try:
-            LossPolicy(plan.lab.loss_policy)
+            policy_of(plan)
             check_consistent(plan.policy)
         except TengeError as error:
             problem = f"{error.sentence().rstrip('.')}{where}"

@@ -96,13 +96,13 @@ class TokenEngine:
         copy = self._copies.get(attacker) or self._copy(attacker)
         element, rows = copy.element, self._aside.read(copy.kid)
         assert isinstance(element, OpenedElement), "a copy is an opened element"
-        before = element.capture()
         paid = []
         for number, payee in enumerate(payees):
+            # A copy of the copy: what is kept stays as it was at the first attack, for ever.
             kept = MemoryHostStore()
             kept.write(copy.kid, rows)
-            paid.append(self._hand_over(Device(element, kept), payee, amount_tiyn, derived(id, number)[:16]))
-            element.rollback(before)
+            twin = Device(element.clone(), kept)
+            paid.append(self._hand_over(twin, payee, amount_tiyn, derived(id, number)[:16]))
         return paid
 
     def _from_copy(self, attacker: int, payee: int, amount_tiyn: int, id: bytes) -> Paid:
