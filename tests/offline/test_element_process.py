@@ -191,7 +191,7 @@ def test_t6_kill_9_at_any_exchange(process: ElementProcess, measure: Measured) -
     assert whole > 25
     folder = Path(process._words[3])
     process.close()
-    for number in range(1, whole + 1, 1 if ALL else whole // 9):
+    for number in range(1, whole + 1, 1 if ALL else whole // 6):
         for after in (False, True) if ALL else (number % 2 == 0,):
             for file in folder.iterdir():
                 file.unlink()
