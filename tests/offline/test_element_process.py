@@ -263,6 +263,17 @@ def test_two_processes_of_one_folder_never_both_write(process: ElementProcess, t
         assert twin.status(NOW).balance_tiyn == tenge(5_700)
 
 
+def test_hundreds_of_elements_share_one_process_and_come_back(process: ElementProcess) -> None:
+    keys = {number: RemoteElement(process, number).public_key for number in range(150)}
+    assert len({key.kid for key in keys.values()}) == 150
+    first = process.pid
+    os.kill(first, signal.SIGKILL)
+    assert process._process is not None
+    process._process.wait()
+    assert {number: RemoteElement(process, number).public_key for number in range(150)} == keys
+    assert process.pid != first
+
+
 # --- the switch ---
 
 
