@@ -11,7 +11,7 @@ from cbdc import canonical
 from cbdc.keys import ED25519, SoftwareKey
 from cbdc.record import Signed, sign
 from offline import evidence
-from offline.admission import check_follows
+from offline.admission import check_certificate_issue, check_follows
 from offline.checks import check_note
 from offline.graph import Rules, derive
 from offline.intake import open_kept, verify
@@ -101,7 +101,7 @@ class BankInsider(Adversary):
         payer = Person(key, certificate, self.field.centre.trust_view, dict(self.field.directory))
         _, payee, data, invoice = self.prepared()
         payer.directory[payer.kid] = certificate
-        self.must_fail(lambda: evidence.check_certificate_issue(certificate, self.field.authority), "E_CA")
+        self.must_fail(lambda: check_certificate_issue(certificate, self.field.authority), "E_CA")
         self.field.deliver(payee, data, invoice)
 
     def by_second_key(self) -> None:
