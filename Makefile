@@ -6,8 +6,10 @@
 #   make lint      style and types only            make format   rewrite the style
 #   make errors    regenerate docs/errors.md       make lock     pin the dependencies anew
 #   make mutants   do the tests notice planted bugs? (slow)
+#   make lab       play the laboratory's presets for docs/offline-lab.md   make lab-full   100,000 payments in one run
 #   make fuzz      half an hour of strange messages (FUZZ_MINUTES=30)
 #   make model     the interrupted payment, exhaustively, and bound to the code (slow)
+#   make losses    loss policies on thousands of random graphs, derived and booked (slow)
 #   make campaign  random faulty runs: no tiyn lost or doubled (slow; campaign-adversaries: A1 to A12)
 #   make clean     remove what make made
 
@@ -31,10 +33,10 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants fuzz model campaign campaign-adversaries clean
+.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model losses campaign campaign-adversaries clean
 
 help:
-	@sed -n '3,13s/^# \{0,1\}//p' Makefile
+	@sed -n '3,14s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -93,6 +95,23 @@ pages: errors
 	$(PY) -m tests.house.commands_page --write
 	$(PY) -m tests.house.pilot_schema --write
 	$(PY) -m tests.house.made --write
+	$(PY) -m tests.house.conformance --write
+
+# Runs every vector and every test that names a case of the offline protocol, and records the results.
+conformance: $(VENV)/test.stamp
+	$(PY) -m tests.house.conformance --run
+
+# The laboratory: the presets behind docs/offline-lab.md (minutes), a check that they still give the kept bytes, and the
+# full size in one run.
+lab: $(VENV)/test.stamp
+	$(PY) -m tests.house.lab_pages --write
+	$(PY) -m tests.house.made --write
+
+lab-check: $(VENV)/test.stamp
+	$(PY) -m tests.house.lab_pages --check
+
+lab-full: $(VENV)/run.stamp
+	$(TENGE) lab offline --preset hundred-thousand --out build/lab-hundred-thousand
 
 mutants: $(VENV)/test.stamp
 	$(PY) -m tests.mutants --workers $(WORKERS)
@@ -110,6 +129,9 @@ CAMPAIGN := $(PY) -m tests.campaign
 
 model: $(VENV)/test.stamp
 	TENGE_MODEL=full $(PY) -m pytest -n 0 -s tests/model
+
+losses: $(VENV)/test.stamp
+	TENGE_LOSS_GAMES=$(or $(COUNT),3000) $(PY) -m pytest -n 0 tests/offline/test_closing.py tests/offline/test_losses_booked.py
 
 campaign: $(VENV)/test.stamp
 	$(CAMPAIGN) runs --count $(or $(COUNT),100000) --seed $(SEED) --workers $(WORKERS) --json build/campaign/runs.json

@@ -1,4 +1,4 @@
-"""Who may be a device, and what every device should know: enrolment, certificates, TRUST lists.
+"""Who may be a device, and what a mark means offline: enrolment, certificates, orders, purposes.
 
 **Enrolment** (`DeviceRegister`). A device proves that it holds its key by signing a challenge that its bank made and
 that is used once (ENROL); only then does the bank's CA key certify it. Every proof and every certificate stands in an
@@ -8,9 +8,10 @@ knows the online key that belongs to each device's owner, and nothing else about
 **Orders.** A REDEEM_ORDER names the owner's own online account and no other, so a hostile host cannot send the purse
 elsewhere.
 
-**TRUST lists** (`TrustOffice`). Each list is full: what is revoked stays revoked, what is set stays set until it is
-set anew. The history is kept, because who could know of a revocation, and under which policy a note was made, depends
-on which list was out when.
+**The head of the log** (CERTLOG) is signed under STATUS. It also commits to the loosest limits of every key, so that
+whoever accuses a device of breaking its limits can show that no certificate allowed it (evidence E5).
+
+TRUST lists are made in `offline.trust_office`.
 
 Every call that makes something takes a request id: the same id gives the same bytes for ever.
 
@@ -18,25 +19,24 @@ Source: DTO/1, sections 5.2, 5.12, 5.13 and 5.19 (5, 6).
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import RLock
 
 from cbdc import canonical
-from cbdc.authority import BANK_CA, STATUS, Auth, Authority
+from cbdc.authority import BANK_CA, Auth, Authority
 from cbdc.errors import Refused, Unavailable
 from cbdc.keys import Signer, public_key
 from cbdc.marks import MarkDefinition, NotOffline, OfflinePurpose, offline_purpose
 from cbdc.ports import Clock, Entropy
 from cbdc.record import Signed, open_envelope, sign
 from offline.archive import Archive, ArchiveStore, Row
-from offline.parameters import DAY_SECONDS, INTERMITTENT, Policy, check_consistent, limits_for, policy_items
-from offline.records import DeviceCertificate, Enrol, RedeemOrder, Trust
-from offline.trust import TrustView
+from offline.certificate_log import KeyLimits, ShownLimits, after_hash, key_limits, limits_tree
+from offline.parameters import DAY_SECONDS, INTERMITTENT, Policy, limits_for
+from offline.records import CertificateLogHead, DeviceCertificate, Enrol, RedeemOrder
 
 CHALLENGE_SECONDS = DAY_SECONDS
 CERTIFICATE_SECONDS = 365 * DAY_SECONDS
 ORDER_SECONDS = DAY_SECONDS
-NEXT_UPDATE_SECONDS = 7 * DAY_SECONDS
 
 _CHALLENGE = b"challenge/"
 _ISSUED = b"issued/"
@@ -44,8 +44,8 @@ _ENROLLED = b"enrolled/"
 _ACCOUNT = b"account/"
 _ORDER = b"order/"
 _RENEWED = b"renewed/"
-_LIST = b"list/"
 _STRANGER = b"stranger/"
+_LOG_HEAD = b"log head/"
 _ATTEMPTS = 16
 _TYPE_PLACE = 1
 
@@ -76,7 +76,7 @@ def purpose_rows(definitions: Iterable[MarkDefinition]) -> list[OfflinePurpose]:
     return list(rows.values())
 
 
-class _Papers:
+class Papers:
     """An archive of signed objects that are made once for each request id."""
 
     def __init__(self, store: ArchiveStore, clock: Clock) -> None:
@@ -112,7 +112,10 @@ class _Papers:
 
 
 class DeviceRegister:
-    """The banks' desk for devices, and the log of certificates. `signers` are the banks' CA keys by bank id."""
+    """The banks' desk for devices, and the log of certificates. `signers` are the banks' CA keys by bank id.
+
+    `status` signs the heads of the log; without it there are none.
+    """
 
     def __init__(
         self,
@@ -121,12 +124,14 @@ class DeviceRegister:
         signers: Mapping[int, Signer],
         clock: Clock,
         entropy: Entropy,
+        status: Signer | None = None,
     ) -> None:
-        self._papers = _Papers(store, clock)
+        self._papers = Papers(store, clock)
         self._authority = authority
         self._network = authority.network
         self._signers = dict(signers)
         self._entropy = entropy
+        self._status = status
 
     # --- enrolment ---
 
@@ -301,6 +306,40 @@ class DeviceRegister:
             raise Refused("E_DEVICE_UNKNOWN", kid=oid)
         return found
 
+    def shown_limits(self, kid: bytes, after: Sequence[bytes] = ()) -> ShownLimits | None:
+        """The loosest limits a key was ever given, under a signed head of the log made after the objects `after`.
+
+        The same for the same objects. None when no head can be signed, or the key had no certificate then.
+        """
+        status = self._status
+        if status is None:
+            return None
+        witness = after_hash(after)
+
+        def make() -> tuple[list[tuple[bytes, bytes]], dict[bytes, bytes]]:
+            size, root = self._papers.archive.log.size, self._papers.archive.log.root()
+            tree = limits_tree(self._key_limits(size))
+            record = CertificateLogHead(size, root, tree.size, tree.root(), witness, self._papers.now())
+            made = sign(record, self._network, status)
+            return [(made.oid, made.encode())], {_LOG_HEAD + witness: made.encode()}
+
+        head = open_envelope(self._papers.once(_LOG_HEAD + witness, make), CertificateLogHead, self._network)
+        leaves = self._key_limits(head.record.size)
+        tree = limits_tree(leaves)
+        for place, leaf in enumerate(leaves):
+            if leaf.kid == kid:
+                return ShownLimits(head, place, leaf, tree.inclusion(place, tree.size))
+        return None
+
+    def _key_limits(self, size: int) -> list[KeyLimits]:
+        """The loosest limits of every key, by the first `size` papers of the log."""
+        papers = [row.envelope for row in self._papers.archive.rows_from(0) if row.leaf][:size]
+        return key_limits(
+            self._open(envelope).record
+            for envelope in papers
+            if envelope[_TYPE_PLACE] == DeviceCertificate.TYPE
+        )
+
     # --- orders ---
 
     def redeem_order(
@@ -334,7 +373,7 @@ class DeviceRegister:
 
     def _signer(self, bank_id: int) -> Signer:
         if bank_id not in self._signers:
-            raise Refused("E_BANK_UNKNOWN", name=bank_id, known=", ".join(map(str, self._signers)))
+            raise Refused("E_BANK_UNKNOWN", bank_id=bank_id)
         return self._signers[bank_id]
 
     def _bank(self, bank_id: int) -> Auth:
@@ -351,95 +390,3 @@ def _second(kept: bytes) -> bytes:
     _, envelope = canonical.decode_array(kept)
     assert isinstance(envelope, bytes)
     return envelope
-
-
-class TrustOffice:
-    """Makes the TRUST lists and keeps their history."""
-
-    def __init__(self, store: ArchiveStore, authority: Authority, signer: Signer, clock: Clock) -> None:
-        """Raises E_AUTHORITY when the signer has no STATUS certificate."""
-        self._papers = _Papers(store, clock)
-        self._authority = authority
-        self._signer = signer
-        self._lists: list[Signed[Trust]] = []
-        self._view = TrustView(authority)
-        authority.require(signer.public.kid, STATUS, self._papers.now())
-
-    def _take(self, trust: Signed[Trust]) -> None:
-        self._lists.append(trust)
-        self._view = self._view.adopt(trust)
-
-    def publish(
-        self,
-        request_id: bytes,
-        revoke: Iterable[bytes] = (),
-        revoke_references: Iterable[bytes] = (),
-        taint: Iterable[bytes] = (),
-        policy: Policy = INTERMITTENT,
-        purposes: Iterable[OfflinePurpose] = (),
-    ) -> Signed[Trust]:
-        """A new full list: what the last one said, and these key ids, references, notes, numbers and purposes.
-
-        Once for each request id. Raises E_PARAMETERS for numbers that leave honest holders no time to sync.
-        """
-        check_consistent({**self.view.policy, **policy})
-        name = _LIST + hashlib.sha256(request_id).digest()
-
-        def make() -> tuple[list[tuple[bytes, bytes]], dict[bytes, bytes]]:
-            self._catch_up()
-            old = self._view.record
-            now = self._papers.now()
-            rows = {row[0]: row for row in (old.purposes if old else ())} | {row[0]: row for row in purposes}
-            made = sign(
-                Trust(
-                    sequence=self._view.sequence + 1,
-                    base_sequence=0,
-                    issued=now,
-                    next_update=now + NEXT_UPDATE_SECONDS,
-                    revoked_kids=_joined(old.revoked_kids if old else (), (kid[:16] for kid in revoke)),
-                    revoked_references=_joined(old.revoked_references if old else (), revoke_references),
-                    tainted_notes=_joined(old.tainted_notes if old else (), (note[:16] for note in taint)),
-                    policy=policy_items({**self._view.policy, **policy}),
-                    purposes=tuple(rows[number] for number in sorted(rows)),
-                ),
-                self._authority.network,
-                self._signer,
-            )
-            return [(made.oid, made.encode())], {name: made.encode()}
-
-        kept = self._papers.once(name, make)
-        self._catch_up()
-        return open_envelope(kept, Trust, self._authority.network)
-
-    def _catch_up(self) -> None:
-        """Take up lists that were made meanwhile, here or elsewhere."""
-        with self._papers.lock:
-            for row in self._papers.archive.rows_from(len(self._lists)):
-                self._take(open_envelope(row.envelope, Trust, self._authority.network))
-
-    @property
-    def view(self) -> TrustView:
-        """What the newest list says."""
-        self._catch_up()
-        return self._view
-
-    @property
-    def lists(self) -> tuple[Signed[Trust], ...]:
-        """Every list ever made, oldest first."""
-        self._catch_up()
-        return tuple(self._lists)
-
-    def policy_at(self, moment: int) -> Policy:
-        """The numbers in force just before a moment: those of the newest list issued earlier than it.
-
-        Strictly earlier, so that a list made in the same second never changes a note that was already made.
-        """
-        found: Policy = INTERMITTENT
-        for trust in self.lists:
-            if trust.record.issued < moment:
-                found = dict(trust.record.policy)
-        return found
-
-
-def _joined(old: Iterable[bytes], new: Iterable[bytes]) -> tuple[bytes, ...]:
-    return tuple(sorted({*old, *new}))

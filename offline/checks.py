@@ -15,14 +15,20 @@ from offline.records import PAY, DeviceCertificate, Invoice, Note, Receipt, Tran
 from offline.trust import PLAIN, TrustView
 
 
-def check_certificate(signed: Signed[DeviceCertificate], trust: TrustView, at: int | None = None) -> None:
+def check_certificate(
+    signed: Signed[DeviceCertificate],
+    trust: TrustView,
+    at: int | None = None,
+    witness: Signed[Transfer] | None = None,
+) -> None:
     """V3 for one certificate: its bank was valid when it certified and is not revoked, its tier, key and signature.
 
-    With `at` the certificate must also be valid at that moment. Raises E_CA, E_KEY, E_SIG, E_CERT_TIME. Whether the
+    With `at` the certificate must also be valid at that moment; for `witness` see
+    `offline.admission.check_certificate_by`. Raises E_CA, E_KEY, E_SIG, E_CERT_TIME. Whether the
     device itself is revoked is asked by `check_policy`.
     """
     record = signed.record
-    check_certificate_by(signed, trust.bank_ca(record.ca_reference, record.not_before))
+    check_certificate_by(signed, trust.bank_ca(record.ca_reference, record.not_before), witness)
     if at is not None:
         check_alive(record, at)
 
@@ -52,7 +58,7 @@ def check_policy(transfer: Transfer, certificate: DeviceCertificate, trust: Trus
             raise Refused("E_HOPS", hop=transfer.hop, length=transfer.length, problem=problem)
         check_amount(transfer.outputs[0].amount_tiyn, limits.max_payment_tiyn)
     if direct or trust.parameter(REJECT_REVOKED_ANCESTOR):
-        check_standing(certificate.kid, trust, "payer" if direct else "earlier holder")
+        check_standing(certificate, trust, "payer" if direct else "earlier holder")
 
 
 def check_invoice(
@@ -65,7 +71,7 @@ def check_invoice(
     """
     check_certificate(certificate, trust, now)
     kid = certificate.record.kid
-    check_standing(kid, trust, "payee")
+    check_standing(certificate.record, trust, "payee")
     if invoice.record.payee != kid:
         raise Refused("E_PAYEE", owner=invoice.record.payee, payee=kid)
     invoice.verify(certificate.record.key)
@@ -136,10 +142,12 @@ def check_amount(amount_tiyn: int, limit_tiyn: int) -> None:
         raise Refused("E_TXLIMIT", amount_tiyn=amount_tiyn, limit_tiyn=limit_tiyn)
 
 
-def check_standing(kid: bytes, trust: TrustView, position: str) -> None:
-    """Return if the key is not revoked; E_REVOKED, naming its `position` on the line, otherwise."""
-    if trust.is_revoked(kid):
-        raise Refused("E_REVOKED", kid=kid, position=position)
+def check_standing(certificate: DeviceCertificate, trust: TrustView, position: str) -> None:
+    """Return if the device is not revoked and its tier is open; E_REVOKED or E_TIER_CLOSED, naming its `position`."""
+    if trust.is_revoked(certificate.kid):
+        raise Refused("E_REVOKED", kid=certificate.kid, position=position)
+    if trust.is_closed_tier(certificate.tier):
+        raise Refused("E_TIER_CLOSED", tier=certificate.tier, position=position)
 
 
 def certificate_time(record: DeviceCertificate, problem: str) -> Refused:

@@ -56,6 +56,7 @@ from offline.element_state import (
     Kept,
     Pending,
     Sent,
+    changed,
     freed,
     newest,
     reserved,
@@ -129,7 +130,7 @@ class SimulatedSecureElement(PinGate):
                 load_number=record.load_number,
                 last_load=note.oid,
                 loaded_tiyn=state.loaded_tiyn + record.amount_tiyn,
-                purse={**state.purse, outpoint: slot_of_note(record)},
+                purse=changed(state.purse, {outpoint: slot_of_note(record)}),
                 pending=pending,
             )
         )
@@ -191,7 +192,7 @@ class SimulatedSecureElement(PinGate):
         signed = self._sign(invoice)
         until = expires + trust.parameter(CLOCK_SKEW_SECONDS)
         promise = Pending(number, amount_tiyn, max_parts, purpose, until)
-        after = replace(state, invoice_number=number, pending={**pending, signed.oid: promise})
+        after = replace(state, invoice_number=number, pending=changed(pending, {signed.oid: promise}))
         self._commit(self._answered(after, request_id, question, signed))
         return self._released(signed)
 
@@ -236,9 +237,9 @@ class SimulatedSecureElement(PinGate):
             replace(
                 state,
                 totals=totals,
-                purse={**state.purse, **slots},
+                purse=changed(state.purse, slots),
                 pending=without(state.pending, [invoice]),
-                receipts=newest({**state.receipts, invoice: kept}, KEPT_RECEIPTS),
+                receipts=newest(state.receipts, invoice, kept, KEPT_RECEIPTS),
             )
         )
         return self._released(receipt)
@@ -328,7 +329,7 @@ class SimulatedSecureElement(PinGate):
                 head=transfers[-1].oid,
                 totals=totals,
                 purse=purse,
-                outbox={**state.outbox, key: sent},
+                outbox=changed(state.outbox, {key: sent}),
                 papers=papers,
             )
         )
@@ -437,7 +438,7 @@ class SimulatedSecureElement(PinGate):
         number = state.answers_given + 1
         kept = Kept(number, question, envelope_of(answer))
         return replace(
-            state, answers_given=number, answers=newest({**state.answers, request_id: kept}, KEPT_ANSWERS)
+            state, answers_given=number, answers=newest(state.answers, request_id, kept, KEPT_ANSWERS)
         )
 
     def _check_not_closed(self, key: bytes) -> None:

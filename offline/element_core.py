@@ -31,8 +31,10 @@ from offline.element_state import (
     Sent,
     apply,
     changes,
+    check_differences,
     check_step,
     check_whole,
+    committed,
     reserved,
 )
 from offline.journal import Journal
@@ -299,6 +301,7 @@ class ElementCore:
         check_step(before, after, most_tiyn, self._max_slots(), syncing)
         if self._deep_checks:
             check_whole(after)
+            check_differences(before, after)
         self._broken = True
         self._journal.append(changes(before, after))
         self._state = after
@@ -306,6 +309,7 @@ class ElementCore:
             snapshot = changes(ElementState(), after)
             self._journal.compact(snapshot)
             self._compact_at = max(_COMPACT_BYTES, 4 * len(snapshot))
+        committed(after)
         self._broken = False
         self._unreleased.clear()
 

@@ -68,15 +68,15 @@ def check_active(state: ElementState) -> None:
 
 
 def check_own_certificate(certificate: DeviceCertificate, trust: TrustView, now: int) -> None:
-    """Return if the element's own certificate is in time and not revoked; E_CERT_TIME or E_REVOKED."""
+    """Return if the element's own certificate is in time and not revoked; E_CERT_TIME, E_REVOKED or E_TIER_CLOSED."""
     check_alive(certificate, now)
-    check_standing(certificate.kid, trust, "device itself")
+    check_standing(certificate, trust, "device itself")
 
 
 def check_payer(payer: Signed[DeviceCertificate], trust: TrustView, now: int) -> None:
     """Return if the payer's certificate stands at `now` (V3, V7); E_CA, E_KEY, E_SIG, E_CERT_TIME, E_REVOKED."""
     check_certificate(payer, trust, now)
-    check_standing(payer.record.kid, trust, "payer")
+    check_standing(payer.record, trust, "payer")
 
 
 def check_trust_fresh(state: ElementState, trust: TrustView, now: int) -> None:
@@ -229,7 +229,7 @@ def check_redeem_order(
     keys = [
         auth.key
         for auth in banks
-        if auth.scope and auth.scope[0] in numbers and not trust.is_revoked(auth.kid)
+        if auth.scope and auth.scope[0] in numbers and not trust.is_revoked_authority(auth.kid)
     ]
     if not keys:
         raise Refused("E_ORDER", problem="the device's bank is not known any more")
@@ -249,7 +249,7 @@ def check_ack(ack: Signed[SyncAck], request: Signed[SyncRequest] | None, trust: 
     keys = [
         auth.key
         for auth in trust.authority.with_role(SETTLE)
-        if auth.not_before <= record.time <= auth.expires and not trust.is_revoked(auth.kid)
+        if auth.not_before <= record.time <= auth.expires and not trust.is_revoked_authority(auth.kid)
     ]
     if not keys:
         raise Refused("E_SYNC_ACK", problem=f"no settlement key is certified for the moment {record.time}")

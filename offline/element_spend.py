@@ -10,7 +10,7 @@ Source: DTO/1, sections 5.4 (transfer semantics) and 5.7 (`pay`, `redeem`).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from offline.element_state import ElementState, without
+from offline.element_state import ElementState, changed
 from offline.purse import Caps, Slot, slot_of_output, split_amounts
 from offline.records import PAY, Outpoint, Output, SignedTransfer, Transfer
 
@@ -38,7 +38,7 @@ def build(
     Raises E_PICKS when the picks do not fit the amount.
     """
     gives = split_amounts([slot.amount_tiyn for slot in spend.slots], spend.amount_tiyn)
-    purse = dict(without(state.purse, spend.picks))
+    change: dict[Outpoint, Slot] = {}
     transfers: list[SignedTransfer] = []
     link = state.head
     for part, (pick, slot, give_tiyn) in enumerate(zip(spend.picks, spend.slots, gives, strict=True)):
@@ -74,5 +74,5 @@ def build(
         transfers.append(transfer)
         if change_tiyn:
             caps = Caps(slot.max_hops, slot.max_length)
-            purse[Outpoint(transfer.oid, 1)] = slot_of_output(transfer.record, 1, caps)
-    return tuple(transfers), purse
+            change[Outpoint(transfer.oid, 1)] = slot_of_output(transfer.record, 1, caps)
+    return tuple(transfers), changed(state.purse, change, spend.picks)

@@ -17,8 +17,9 @@ else) are kept by how `offline.element` and `offline.journal` are built.
 Source: DTO/1, sections 5.7 and 5.19.4, 5.19.10.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter, lt
 from typing import Any, NamedTuple, TypeVar
 
 from cbdc import canonical
@@ -135,6 +136,8 @@ class ElementState:
 _COLLECTIONS = ("papers", "purse", "pending", "outbox", "closed", "receipts", "answers")
 _SCALARS = tuple(item.name for item in fields(ElementState) if item.name not in _COLLECTIONS)
 _TOTALS = ("totals", "base", "requested")
+_collections_of = attrgetter(*_COLLECTIONS)
+_scalars_of = attrgetter(*_SCALARS)
 _VALUES: Mapping[str, Any] = {
     "purse": Slot,
     "pending": Pending,
@@ -150,10 +153,61 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
+class Changed(dict[Key, Value]):
+    """A mapping made by `changed` from another one, of which it knows the difference until it is committed.
+
+    A purse holds a thousand outpoints and a payment touches two: so that a step costs what it changes and not what
+    there is, the difference is remembered instead of found again. `check_differences` finds it again, for tests.
+    """
+
+    __slots__ = ("base", "gone", "puts")
+
+    base: Mapping[Key, Value] | None
+    puts: tuple[Key, ...]
+    gone: tuple[Key, ...]
+
+
+def changed(
+    mapping: Mapping[Key, Value], puts: Mapping[Key, Value], gone: Iterable[Key] = ()
+) -> Mapping[Key, Value]:
+    """A copy of `mapping` with these rows put in and these keys taken out."""
+    new: Changed[Key, Value] = Changed(mapping)
+    new.gone = tuple(key for key in dict.fromkeys(gone) if key in mapping and key not in puts)
+    for key in new.gone:
+        del new[key]
+    new.puts = tuple(key for key, value in puts.items() if mapping.get(key) != value)
+    new.update(puts)
+    new.base = mapping
+    return new
+
+
 def without(mapping: Mapping[Key, Value], keys: Iterable[Key]) -> Mapping[Key, Value]:
     """A copy of `mapping` without these keys."""
-    gone = set(keys)
-    return {key: value for key, value in mapping.items() if key not in gone}
+    return changed(mapping, {}, keys)
+
+
+def difference(old: Mapping[Key, Value], new: Mapping[Key, Value]) -> tuple[Sequence[Key], Sequence[Key]]:
+    """(keys put in or changed, keys gone) from `old` to `new`."""
+    if old is new:
+        return (), ()
+    if isinstance(new, Changed) and new.base is old:
+        return new.puts, new.gone
+    return _found_difference(old, new)
+
+
+def _found_difference(
+    old: Mapping[Key, Value], new: Mapping[Key, Value]
+) -> tuple[Sequence[Key], Sequence[Key]]:
+    return [key for key, value in new.items() if old.get(key) != value], [
+        key for key in old if key not in new
+    ]
+
+
+def committed(state: "ElementState") -> None:
+    """Let its mappings forget what they were made from: only a step has a before."""
+    for mapping in _collections_of(state):
+        if isinstance(mapping, Changed):
+            mapping.base = None
 
 
 def reserved(invoices: Mapping[bytes, Pending]) -> tuple[int, int]:
@@ -161,11 +215,12 @@ def reserved(invoices: Mapping[bytes, Pending]) -> tuple[int, int]:
     return sum(row.amount_tiyn for row in invoices.values()), sum(row.slots for row in invoices.values())
 
 
-def newest(kept: Mapping[bytes, Kept], most: int) -> Mapping[bytes, Kept]:
-    """The `most` entries made last."""
-    if len(kept) <= most:
-        return kept
-    return dict(sorted(kept.items(), key=lambda item: item[1].order)[len(kept) - most :])
+def newest(kept: Mapping[bytes, Kept], key: bytes, answer: Kept, most: int) -> Mapping[bytes, Kept]:
+    """The `most` answers given last, with one more under `key`."""
+    gone: Sequence[bytes] = ()
+    if len(kept) >= most and key not in kept:
+        gone = sorted(kept, key=lambda one: kept[one].order)[: len(kept) + 1 - most]
+    return changed(kept, {key: answer}, gone)
 
 
 def freed(state: ElementState, time_floor: int) -> tuple[Mapping[bytes, Sent], Mapping[bytes, Closed]]:
@@ -186,14 +241,13 @@ def changes(before: ElementState, after: ElementState) -> bytes:
     """The journal record that leads from one state to the next; from the empty state it is a whole snapshot."""
     puts: list[Any] = []
     gone: list[Any] = []
-    for number, name in enumerate(_COLLECTIONS):
-        old, new = getattr(before, name), getattr(after, name)
-        if old is new:
-            continue
-        puts += [(number, *_key(key), tuple(value)) for key, value in new.items() if old.get(key) != value]
-        gone += [(number, *_key(key)) for key in old if key not in new]
-    scalars = [getattr(after, name) for name in _SCALARS]
-    scalars = [tuple(value) if isinstance(value, Totals) else value for value in scalars]
+    pairs = zip(_collections_of(before), _collections_of(after), strict=True)
+    for number, (old, new) in enumerate(pairs):
+        if old is not new:
+            put, dropped = difference(old, new)
+            puts += [(number, *_key(key), tuple(new[key])) for key in put]
+            gone += [(number, *_key(key)) for key in dropped]
+    scalars = [tuple(value) if isinstance(value, Totals) else value for value in _scalars_of(after)]
     return canonical.encode((_FORMAT, scalars, puts, gone))
 
 
@@ -247,6 +301,7 @@ _RISING = (
     "dropped_tiyn",
     "answers_given",
 )
+_rising_of = attrgetter(*_RISING)
 
 
 def check_step(
@@ -256,15 +311,16 @@ def check_step(
 
     `syncing` says that the step commits a SYNC_ACK, the only one that may move baselines or free the outbox.
     """
-    for name in _RISING:
-        assert getattr(after, name) >= getattr(before, name), f"I1: {name} fell"
+    if any(map(lt, _rising_of(after), _rising_of(before))):
+        fallen = [name for name in _RISING if getattr(after, name) < getattr(before, name)]
+        raise AssertionError(f"I1: {fallen[0]} fell")
     assert after.totals.covers(before.totals), "I1: a total fell"
     assert before.status != DEAD or after.status == DEAD, "I1: the dead do not rise"
     assert after.base.covers(before.base), "I1: a baseline fell"
     assert after.totals.covers(after.base), "I1: a baseline is ahead of its total"
     if not syncing:
         assert after.base == before.base, "I7: a baseline moved without an acknowledgement"
-        assert before.outbox.keys() <= after.outbox.keys(), (
+        assert not difference(before.outbox, after.outbox)[1], (
             "I7: the outbox was freed without an acknowledgement"
         )
     assert b"key" not in before.papers or before.papers[b"key"] == after.papers[b"key"], "I10: another key"
@@ -275,9 +331,10 @@ def check_step(
 def _check_value(
     before: ElementState, after: ElementState, max_balance_tiyn: int, max_slots: int, syncing: bool
 ) -> None:
-    gone, come = before.purse.keys() - after.purse.keys(), after.purse.keys() - before.purse.keys()
-    moved_tiyn = sum(after.purse[item].amount_tiyn for item in come)
-    moved_tiyn -= sum(before.purse[item].amount_tiyn for item in gone)
+    put, gone = difference(before.purse, after.purse)
+    assert not any(item in before.purse for item in put), "I3: a slot was changed"
+    moved_tiyn = sum([after.purse[item].amount_tiyn for item in put])
+    moved_tiyn -= sum([before.purse[item].amount_tiyn for item in gone])
     assert after.balance_tiyn - before.balance_tiyn == moved_tiyn, "I11: value came or went"
     assert after.balance_tiyn >= 0, "I11: more went out than came in"
     held_tiyn, slots = reserved(after.pending)
@@ -293,7 +350,8 @@ def _check_value(
     assert accepted == 0 or (accepted, answered) == (1, 1), "I8: accepted what no open invoice asked for"
     if not syncing:
         signed = after.counter - before.counter
-        assert signed == after.outbox_transfers - before.outbox_transfers, "I3: a transfer is not kept"
+        kept = sum([len(after.outbox[key].transfers) for key in difference(before.outbox, after.outbox)[0]])
+        assert signed == kept, "I3: a transfer is not kept"
         assert len(gone) == signed, "I3: each transfer spends one outpoint of the purse"
 
 
@@ -305,3 +363,13 @@ def check_whole(state: ElementState) -> None:
     assert apply(ElementState(), changes(ElementState(), state)) == state, (
         "I9: the record form loses something"
     )
+
+
+def check_differences(before: ElementState, after: ElementState) -> None:
+    """Assert that each remembered difference is the one there is, and that the record gives the state. For tests."""
+    for old, new in zip(_collections_of(before), _collections_of(after), strict=True):
+        told, found = difference(old, new), _found_difference(old, new)
+        assert [set(keys) for keys in told] == [set(keys) for keys in found], (
+            "a difference was remembered wrongly"
+        )
+    assert apply(before, changes(before, after)) == after, "I9: the record is not the step"

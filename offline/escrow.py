@@ -18,10 +18,11 @@ from typing import Protocol
 
 from cbdc.errors import Refused, TengeError
 from cbdc.keys import Signer
-from cbdc.ledger.entry import Entry, Receipt
+from cbdc.ledger.entry import Entry, LogHead, Receipt
+from cbdc.ledger.ledger import Inclusion
 from cbdc.ledger.state import KEY, MARK, RegisteredKey, StateKey, StateValue
 from cbdc.marks import MarkDefinition
-from cbdc.record import open_envelope
+from cbdc.record import Signed, open_envelope
 from cbdc.token import HashLock, KeyLock, Token, TokenId
 from cbdc.transaction import (
     MAX_INPUTS,
@@ -70,6 +71,18 @@ class SettlementLedger(Protocol):
 
     def transaction(self, index: int) -> SignedTransaction:
         """The transaction in the journal entry `index`."""
+        ...
+
+    def head(self) -> Signed[LogHead]:
+        """The newest signed head."""
+        ...
+
+    def entry(self, index: int) -> Entry:
+        """The journal entry at `index`."""
+        ...
+
+    def inclusion_of(self, index: int) -> Inclusion:
+        """The proof that an entry is in the log of the newest head."""
         ...
 
 
@@ -195,6 +208,7 @@ class EscrowBook:
         for place, token in enumerate(record.outputs):
             if token.lock == self._escrow:
                 self._add(TokenId(opened.id, place), token, group)
+                self._marks.setdefault(group, token.mark)
             if (token.lock == self._escrow) == (record.kind == SETTLE_LOSS):
                 amount_tiyn += token.amount_tiyn
         self._settled[record.fact] = Settled(record.kind, amount_tiyn, entry.index, entry.time)

@@ -16,7 +16,7 @@ from typing import Any
 from cbdc import canonical
 from cbdc.authority import BANK_CA, Auth, Authority, Root
 from cbdc.errors import Refused
-from cbdc.record import HASH, OFFLINE_DOMAIN, Bytes, R, Record, Signed, object_id, open_envelope
+from cbdc.record import HASH, OFFLINE_DOMAIN, Bytes, R, Record, Signed, object_id, open_part
 from offline.admission import check_certificate_issue, check_note_issue, find_auth
 from offline.records import DeviceCertificate, Invoice, Note, SyncRequest, Transfer
 
@@ -58,8 +58,8 @@ class Verdict:
 
     `kid` is a device's key, or that of an institution (a bank's for E8, an issuer's for E7). `device_id` is that of the
     certificate; empty when no device has part in it (E7). `amount_tiyn` is what the proof shows at least; 0 where no
-    amount follows from it. `form` is the variant of E3 and E7, 0 for the others. `certificate` is the guilty device's,
-    the first of the two when a bank is guilty, None when an issuer is. `facts` fill the sentence of the code.
+    amount follows from it. `form` is the variant of E3, E5 and E7, 0 for the others. `certificate` is the guilty
+    device's, the first of the two when a bank is guilty, None when an issuer is. `facts` fill the sentence of the code.
     """
 
     type: int
@@ -126,19 +126,19 @@ class Opened:
 
     def certificate(self, envelope: object) -> Signed[DeviceCertificate]:
         """A device's certificate, verified under the file's bank (V3)."""
-        certificate = open_envelope(envelope, DeviceCertificate, self.authority.network)
+        certificate = open_part(envelope, DeviceCertificate, self.authority.network)
         check_certificate_issue(certificate, self.authority)
         return certificate
 
     def note(self, envelope: object) -> Signed[Note]:
         """A note, verified under the file's issuer (V4)."""
-        note = open_envelope(envelope, Note, self.authority.network)
+        note = open_part(envelope, Note, self.authority.network)
         check_note_issue(note, self.authority)
         return note
 
     def said(self, envelope: object, kind: type[R], certificate: Signed[DeviceCertificate]) -> Signed[R]:
         """What the certified device signed: a transfer, an invoice or a statement that names it."""
-        signed = open_envelope(envelope, kind, self.authority.network)
+        signed = open_part(envelope, kind, self.authority.network)
         if getattr(signed.record, _SPEAKER[kind]) != certificate.record.kid:
             raise nothing("an object names another device than the certified key")
         signed.verify(certificate.record.key)
@@ -146,7 +146,7 @@ class Opened:
 
     def official(self, envelope: object, kind: type[R], role: int) -> Signed[R]:
         """What an authority signed in a role that it had at the object's own time."""
-        signed: Signed[Any] = open_envelope(envelope, kind, self.authority.network)
+        signed: Signed[Any] = open_part(envelope, kind, self.authority.network)
         find_signer(self.authority, signed, role)
         return signed
 
@@ -180,6 +180,8 @@ def open_file(data: bytes, root: Signed[Root]) -> Opened:
     if len(values) != 3 or type(values[0]) is not int or values[0] != EVIDENCE_VERSION:
         raise nothing("it is no evidence file of version 1")
     auths = listed(values[1], "certificates", 1, MAX_AUTHS)
+    if bytes in map(type, auths):
+        raise nothing("a certificate is given as bytes")
     evidence = listed(values[2], "evidence with a type", 1)
     if type(evidence[0]) is not int:
         raise nothing("it has no evidence with a type")

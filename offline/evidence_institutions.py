@@ -118,9 +118,7 @@ def another_entry(note: Note, entry: Entry) -> str:
     )
     if stated == loaded:
         raise nothing("the load says what the note says")
-    names = ("amount", "device", "load number", "time")
-    differing = [name for name, one, other in zip(names, stated, loaded, strict=True) if one != other]
-    return f"the load says otherwise: {', '.join(differing)}"
+    return "the load names another amount, device, number or time"
 
 
 def load_of(entry: Entry) -> LoadOffline | None:

@@ -19,7 +19,7 @@ Source: DTO/1, sections 5.2, 5.9, 5.12 and 5.19.
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 from cbdc.authority import Authority
@@ -30,12 +30,13 @@ from cbdc.marks import OfflinePurpose
 from cbdc.orders import HolderProof
 from cbdc.ports import Checkpoint, Clock, Entropy, no_checkpoint
 from cbdc.record import Signed, sign
-from offline.archive import ArchiveStore, MemoryArchive
-from offline.authority import DeviceRegister, TrustOffice
+from offline.archive import Archive, ArchiveStore, MemoryArchive
+from offline.authority import DeviceRegister
 from offline.batch import open_batch
 from offline.escrow import Load, SettlementLedger
 from offline.issue import NoteIssuer
-from offline.parameters import INTERMITTENT, Policy
+from offline.lost import LOST, STOLEN, Advance, AdvanceOutcome, LostDevices, Report, outcome_of
+from offline.parameters import EARLY_PAYOUT_PERMILLE, INTERMITTENT, Policy, mode_policy
 from offline.posting import Recourse
 from offline.reconcile import Reconciler, Settings
 from offline.records import (
@@ -50,6 +51,7 @@ from offline.records import (
     Trust,
 )
 from offline.trust import TrustView
+from offline.trust_office import TrustOffice
 
 
 class Synced(NamedTuple):
@@ -98,7 +100,7 @@ class OfflineDesk(Protocol):
         ...
 
     def trust(self, newer_than: int = 0) -> Sequence[Signed[Trust]]:
-        """What brings a device up to date: the newest full list, unless it has it."""
+        """What brings a device up to date: the changes since its list, or a full list and those since."""
         ...
 
     def notes(self, device: bytes, load_number: int = 0) -> Sequence[Signed[Note]]:
@@ -187,9 +189,11 @@ class OfflineCentre:
         self._ledger = ledger
         self._terms = terms
         self._stores = stores
+        self._clock = clock
         self._network = authority.network
-        self.devices = DeviceRegister(stores.devices, authority, keys.bank_cas, clock, entropy)
+        self.devices = DeviceRegister(stores.devices, authority, keys.bank_cas, clock, entropy, keys.status)
         self.lists = TrustOffice(stores.lists, authority, keys.status, clock)
+        self.lost = LostDevices(Archive(stores.devices))
         self.issuer = NoteIssuer(ledger, authority, keys.issuers, self.lists.policy_at, self._is_owners)
         self.reconciler = Reconciler(
             stores.evidence,
@@ -198,15 +202,19 @@ class OfflineCentre:
             authority,
             keys.settle,
             clock,
-            settings,
+            replace(settings, stolen_at=self.lost.stolen_at),
             self.account_of,
             recourse,
             checkpoint,
+            self.devices.shown_limits,
         )
         # A crash may have come between making a paper and telling settlement.
         for paper in (*self.devices.papers(), *self.lists.lists):
             if not self.reconciler.knows(paper.oid):
                 self._tell(paper)
+        for kid in self.lost.kids():
+            if not self.lists.view.is_revoked(kid):
+                self.revoke(kid)
 
     def _tell(self, paper: Signed[Any]) -> None:
         if isinstance(paper.record, Trust):
@@ -253,9 +261,11 @@ class OfflineCentre:
     def account_of(self, device: bytes) -> bytes | None:
         """The present online key id of a device's owner (its successor, if it was rotated), or None.
 
-        An online key is its own: it is named where the money of a stranger's load is to be refunded.
+        An online key is its own: it is named where the money of a stranger's load is to be refunded. After an early
+        payout it is the bank's account.
         """
-        account = self.devices.account_of(device)
+        advance = self.lost.advanced(device)
+        account = self.devices.account_of(device) if advance is None else advance.account
         if account is None and self._ledger.registered(device) is not None:
             account = device
         return None if account is None else self._present(account)
@@ -273,9 +283,8 @@ class OfflineCentre:
         return self.devices.owns(present, load.index, self._present(load.loader))
 
     def trust(self, newer_than: int = 0) -> Sequence[Signed[Trust]]:
-        """The newest list, unless the asker has it."""
-        newest = self.lists.view.signed
-        return () if newest is None or newest.record.sequence <= newer_than else (newest,)
+        """The shortest chain that brings the asker up to date; empty when it is."""
+        return self.lists.chain(newer_than)
 
     @property
     def trust_view(self) -> TrustView:
@@ -296,9 +305,44 @@ class OfflineCentre:
         self.reconciler.publish(made)
         return made
 
+    def switch_mode(self, request_id: bytes, name: str) -> Signed[Trust]:
+        """Put the preset of this name (`staged`, `intermittent`, `extended`) in force for everybody; E_PARAMETER_SET.
+
+        `staged` is also the kill switch for a class of broken devices: at once nothing received is paid on.
+        """
+        return self.publish(b"mode/" + request_id, policy=mode_policy(name))
+
     def revoke(self, device: bytes) -> Signed[Trust]:
         """Revoke a device (lost, stolen, opened): once; the list that did it."""
         return self.publish(b"revoke/" + device, revoke=[device])
+
+    # --- lost and stolen devices ---
+
+    def report_lost(self, device: bytes, stolen: bool = False) -> Report:
+        """The owner reports a device lost or stolen: written down once, then revoked; E_DEVICE_UNKNOWN."""
+        self.devices.bank_of(device)
+        report = self.lost.report(device, STOLEN if stolen else LOST, self._clock.now())
+        self.revoke(device)
+        return report
+
+    def known_unspent_tiyn(self, device: bytes) -> int:
+        """What settlement knows to be unspent of a device, in notes that have not closed."""
+        return self.reconciler.unspent_tiyn(device)
+
+    def early_payout(self, device: bytes, account: bytes) -> Advance:
+        """What the bank advances on a lost device, once; from now on refunds go to the bank's `account`.
+
+        The parameter `early_payout` of the newest list decides how much. Raises E_PAYOUT_OFF, E_PAYOUT_REPORT.
+        """
+        permille = self.lists.view.parameter(EARLY_PAYOUT_PERMILLE)
+        return self.lost.advance(device, self.known_unspent_tiyn(device), permille, account)
+
+    def payout_outcome(self, device: bytes) -> AdvanceOutcome:
+        """What became of an early payout by now, in tiyn; E_PAYOUT_REPORT when there was none."""
+        advance = self.lost.advanced(device)
+        if advance is None:
+            raise Refused("E_PAYOUT_REPORT", kid=device)
+        return outcome_of(advance.advanced_tiyn, self.reconciler.refunded_tiyn(device))
 
     # --- notes and orders ---
 

@@ -20,13 +20,12 @@ and the guilty: devices whose own signatures contradict each other.
 Source: DTO/1, sections 5.9, 5.10 and 5.19 (1, 2).
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from cbdc import canonical
 from cbdc.errors import TengeError
-from cbdc.record import OFFLINE_DOMAIN, Signed
+from cbdc.record import Signed
+from offline.digests import CLAIM, JUDGED, UNSPENT, facts_digest, tree_digest
 from offline.records import REDEEM, Note, Outpoint, Output, Transfer
 from offline.seen import Seen
 from offline.statements import Statements
@@ -35,6 +34,8 @@ DOUBLE_SPEND = 1
 EQUIVOCATION = 2
 CONTRADICTION = 3
 BAD_STATEMENT = 4
+LIMIT_BREACH = 5
+FALSE_FRESH = 6
 
 Parent = Signed[Note] | Signed[Transfer]
 Judge = Callable[[Signed[Transfer], Parent, Signed[Note]], str]
@@ -87,10 +88,27 @@ class Tree:
         """The note's own amount."""
         return self.note.record.amount_tiyn
 
+    def digest(self) -> bytes:
+        """One hash over the facts of this note (`offline.digests`)."""
+        late = set(self.late)
+        return tree_digest(
+            self.note.oid,
+            self.closes,
+            (self.float_tiyn, self.redeemed_tiyn, self.claimed_tiyn, self.loss_tiyn),
+            [JUDGED.pack(oid, oid in late, moment) for oid, moment in self.admitted.items()],
+            [UNSPENT.pack(*outpoint, *output) for outpoint, output in self.unspent.items()],
+            self.refused.items(),
+            [CLAIM.pack(*outpoint, moment) for outpoint, moment in self.claims.items()],
+            [
+                (*fork.outpoint, fork.amount_tiyn, fork.owner, fork.claimed, fork.transfers)
+                for fork in self.conflicts
+            ],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Guilt:
-    """One proof against one device: the kind of evidence, the reason in a word, and the two objects it rests on."""
+    """One proof against one device: the kind of evidence, the reason in words, and the objects it rests on (ids)."""
 
     kid: bytes
     type: int
@@ -122,33 +140,10 @@ class Facts:
         return tuple(sorted({guilt.kid for guilt in self.guilt}))
 
     def digest(self) -> bytes:
-        """SHA-256 over the canonical form of every fact: equal on every machine that holds the same evidence."""
-        state = hashlib.sha256(OFFLINE_DOMAIN + b"facts\0")
-        for oid, tree in sorted(self.trees.items()):
-            state.update(canonical.encode([oid, hashlib.sha256(_tree_bytes(tree)).digest()]))
-        for oid in self.pending:
-            state.update(oid)
-        for guilt in self.guilt:
-            state.update(canonical.encode([guilt.kid, guilt.type, guilt.reason, guilt.items]))
-        return state.digest()
-
-
-def _tree_bytes(tree: Tree) -> bytes:
-    parts: list[object] = [
-        [tree.closes, tree.float_tiyn, tree.redeemed_tiyn, tree.claimed_tiyn, tree.loss_tiyn],
-        *([oid, moment] for oid, moment in tree.admitted.items()),
-        *([oid] for oid in tree.late),
-        *([oid, code] for oid, code in tree.refused.items()),
-        *([*outpoint, ids] for outpoint, ids in tree.spends.items()),
-        *([*outpoint, moment] for outpoint, moment in tree.claims.items()),
-        *(
-            [*fork.outpoint, fork.amount_tiyn, fork.owner, fork.transfers, int(fork.claimed)]
-            for fork in tree.conflicts
-        ),
-        *([*outpoint, *output] for outpoint, output in tree.unspent.items()),
-        *([oid, 0, 0] for oid in tree.payouts),
-    ]
-    return b"".join(canonical.encode(part) for part in parts)
+        """One hash over every fact (`offline.digests`): equal on every machine that holds the same evidence."""
+        trees = {oid: tree.digest() for oid, tree in self.trees.items()}
+        proofs = [(guilt.kid, guilt.type, guilt.reason, guilt.items) for guilt in self.guilt]
+        return facts_digest(trees, self.pending, proofs)
 
 
 class Rules:
@@ -288,10 +283,11 @@ def gather(seen: Seen, statements: Statements, trees: Mapping[bytes, Tree], rule
     """The facts over trees already derived."""
     judged = {oid for tree in trees.values() for oid in (*tree.admitted, *tree.refused)}
     pending = tuple(sorted(signed.oid for signed in seen.transfers() if signed.oid not in judged))
-    kids = {*seen.twice_spent, *seen.twice_counted, *seen.twice_linked, *seen.synced_kids()}
+    twice = (seen.twice_spent, seen.twice_counted, seen.twice_linked)
+    kids = {*twice[0], *twice[1], *twice[2], *seen.broken_logs, *seen.synced_kids()}
     guilt = [one for kid in sorted(kids) for one in guilt_of_signatures(kid, seen, statements)]
     for tree in trees.values():
-        guilt += guilt_in_tree(tree, seen, rules)
+        guilt += guilt_in_tree(tree, seen, statements, rules)
     return Facts(dict(sorted(trees.items())), pending, tuple(sorted(set(guilt), key=_order)))
 
 
@@ -300,7 +296,7 @@ def _order(guilt: Guilt) -> tuple[bytes, int, tuple[bytes, ...], str]:
 
 
 def guilt_of_signatures(kid: bytes, seen: Seen, statements: Statements) -> list[Guilt]:
-    """What a device's own signatures prove against it: E1, E2 and E3. Admission plays no part in it."""
+    """What a device's own signatures prove against it: E1, E2, E3, E5, E6. Admission plays no part in it."""
     return [
         *(
             Guilt(kid, DOUBLE_SPEND, "double spend", tuple(seen.spent_by(kid, outpoint)[:2]))
@@ -315,11 +311,13 @@ def guilt_of_signatures(kid: bytes, seen: Seen, statements: Statements) -> list[
             for link in sorted(seen.twice_linked.get(kid, ()))
         ),
         *(Guilt(kid, CONTRADICTION, one.reason, one.items) for one in statements.contradictions(kid)),
+        *(Guilt(kid, LIMIT_BREACH, one.reason, one.items) for one in statements.limit_breaches(kid)),
+        *(Guilt(kid, FALSE_FRESH, one.reason, one.items) for one in statements.false_fresh(kid)),
     ]
 
 
-def guilt_in_tree(tree: Tree, seen: Seen, rules: Rules) -> list[Guilt]:
-    """What one tree proves: rule-breaking transfers (E4), and spends of claimed money (E3)."""
+def guilt_in_tree(tree: Tree, seen: Seen, statements: Statements, rules: Rules) -> list[Guilt]:
+    """What one tree proves: rule-breaking transfers (E4), and claimed money that was taken all the same (E3)."""
     found = []
     for oid, code in tree.refused.items():
         transfer = seen.transfer(oid)
@@ -329,8 +327,10 @@ def guilt_in_tree(tree: Tree, seen: Seen, rules: Rules) -> list[Guilt]:
         assert parent is not None
         if rules.proves(transfer, parent):
             found.append(Guilt(record.payer, BAD_STATEMENT, code, (record.previous, oid)))
-    for conflict in tree.conflicts:
-        if conflict.claimed:
-            items = (conflict.outpoint.previous, conflict.transfers[0])
-            found.append(Guilt(conflict.owner, CONTRADICTION, "claimed and spent", items))
+    for outpoint in tree.claims:
+        payment = seen.transfer(outpoint.previous)
+        assert payment is not None, "only a payment can be undelivered"
+        taken = statements.taken_after_cancel(payment)
+        if taken is not None:
+            found.append(Guilt(taken.kid, CONTRADICTION, taken.reason, taken.items))
     return found

@@ -11,6 +11,7 @@ from typing import Any
 
 from cbdc import canonical
 from cbdc.errors import Malformed, Refused
+from offline.checks import check_standing
 from offline.element_protocol import ElementStatus
 from offline.element_rules import hop_limit
 from offline.host_rows import Rows
@@ -24,7 +25,7 @@ from offline.trust import TrustView
 def check_stands(line: HeldToken, certificates: Certificates, trust: TrustView) -> None:
     """Return if a payee who believes what we believe would take this history; no signature is verified.
 
-    Raises E_ISSUER, E_TAINTED, E_KIND (the change of a redemption), E_CERT_MISSING, E_CA or E_REVOKED.
+    Raises E_ISSUER, E_TAINTED, E_KIND (the change of a redemption), E_CERT_MISSING, E_CA, E_REVOKED or E_TIER_CLOSED.
     """
     note = line.note.record
     trust.issuer(note.issuer_reference, note.issued)
@@ -37,8 +38,8 @@ def check_stands(line: HeldToken, certificates: Certificates, trust: TrustView) 
         if certificate is None:
             raise Refused("E_CERT_MISSING", kid=kid)
         trust.bank_ca(certificate.record.ca_reference, certificate.record.not_before)
-        if trust.is_revoked(kid) and trust.parameter(REJECT_REVOKED_ANCESTOR):
-            raise Refused("E_REVOKED", kid=kid, position="earlier holder")
+        if trust.parameter(REJECT_REVOKED_ANCESTOR):
+            check_standing(certificate.record, trust, "earlier holder")
 
 
 class CoinChooser:

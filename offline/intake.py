@@ -14,12 +14,14 @@ Source: DTO/1, section 5.9 (`ingest`).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from cbdc.authority import BANK_CA, STATUS, Authority
 from cbdc.errors import Malformed, Refused
 from cbdc.record import Record, Signed, open_envelope
 from offline.admission import check_certificate_issue, check_note_issue, find_auth
+from offline.archive import Row
 from offline.records import (
     DeviceCertificate,
     Invoice,
@@ -58,6 +60,11 @@ def open_submitted(envelope: object, network: bytes) -> Signed[Any]:
 def open_kept(envelope: bytes, network: bytes) -> Signed[Any]:
     """The object in an archived envelope."""
     return _open(envelope, network, _KEPT)
+
+
+def kept_kind(type_number: int) -> type[Record]:
+    """The class of an archived object's type number."""
+    return _KEPT[type_number]
 
 
 def _open(envelope: object, network: bytes, kinds: dict[int, type[Record]]) -> Signed[Any]:
@@ -119,3 +126,14 @@ def _by_any(signed: Signed[Any], keys: list[Any]) -> None:
             continue
         return
     raise Refused("E_SIG", kid=b"")
+
+
+@dataclass(slots=True)
+class Intake:
+    """One batch while it is judged: rows to archive with their objects, what was refused, and who is certified."""
+
+    rows: list[tuple[Row, Signed[Any]]] = field(default_factory=list)
+    refused: dict[bytes, str] = field(default_factory=dict)
+    certificates: dict[bytes, list[Signed[DeviceCertificate]]] = field(default_factory=dict)
+    known: set[tuple[bytes, bytes]] = field(default_factory=set)
+    logged: set[bytes] = field(default_factory=set)

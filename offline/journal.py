@@ -18,7 +18,8 @@ Rules kept here:
 - compaction writes the new file beside the old one and renames it: always exactly one of the two;
 - a file that somebody else has written to is noticed before the next append.
 
-Hundreds of elements may share a folder: `JournalFolder` keeps only the handles used last open.
+Hundreds of elements may share a folder: `JournalFolder` keeps only the handles used last open. Thousands share one
+file: `offline.journal_store`.
 
 Source: DTO/1, sections 5.7 (state in one atomic journal, I2, I9) and 7.5 (S5, S6).
 """
@@ -42,8 +43,9 @@ AFTER = "element.journal.after"
 _LENGTH_BYTES = 4
 _CRC_BYTES = 4
 _CHECK_BYTES = 12
-_HEADER_BYTES = _LENGTH_BYTES + _CRC_BYTES + _CHECK_BYTES
-_FIRST_CHECK = bytes(_CHECK_BYTES)
+# What stands before each record in a file.
+HEADER_BYTES = _LENGTH_BYTES + _CRC_BYTES + _CHECK_BYTES
+FIRST_CHECK = bytes(_CHECK_BYTES)
 # A folder cannot be opened to be synced everywhere; where it cannot, a rename is durable when the system says so.
 _FOLDERS_SYNC = os.name == "posix"
 
@@ -78,12 +80,13 @@ class MemoryJournal:
 
     def __init__(self, records: Iterable[bytes] = (), checkpoint: Checkpoint = no_checkpoint) -> None:
         self._records = list(records)
+        self._size_bytes = sum(map(len, self._records))
         self._checkpoint = checkpoint
 
     @property
     def size_bytes(self) -> int:
         """The bytes of all records."""
-        return sum(map(len, self._records))
+        return self._size_bytes
 
     def replay(self) -> list[bytes]:
         """All records, oldest first."""
@@ -94,13 +97,14 @@ class MemoryJournal:
         self._checkpoint(BEFORE)
         self._checkpoint(TORN)
         self._records.append(record)
+        self._size_bytes += len(record)
         self._checkpoint(AFTER)
 
     def compact(self, snapshot: bytes) -> None:
         """Replace all records by one."""
         self._checkpoint(BEFORE)
         self._checkpoint(TORN)
-        self._records = [snapshot]
+        self._records, self._size_bytes = [snapshot], len(snapshot)
         self._checkpoint(AFTER)
 
     def close(self) -> None:
@@ -153,7 +157,7 @@ class FileJournal:
         self._durable = durable
         self._checkpoint = checkpoint
         self._handles = handles or _Handles(1)
-        self._check = _FIRST_CHECK
+        self._check = FIRST_CHECK
         self._end = 0
         self._opened = False
         self._failed = False
@@ -169,7 +173,7 @@ class FileJournal:
         try:
             _beside(self._path).unlink(missing_ok=True)
             data = self._path.read_bytes() if self._path.exists() else b""
-            records, end, self._check = _whole_frames(data, self._path.name)
+            records, end, self._check = whole_frames(data, self._path.name)
             if end < len(data):
                 os.truncate(self._path, end)
         except OSError as error:
@@ -180,7 +184,7 @@ class FileJournal:
     def append(self, record: bytes) -> None:
         """Add one record; durable when this returns."""
         self._ready()
-        frame, check = _frame(self._check, record)
+        frame, check = frame_of(self._check, record)
         self._failed = True
         try:
             if self._end == 0:
@@ -192,12 +196,12 @@ class FileJournal:
                 )
             self._checkpoint(BEFORE)
             if self._checkpoint is no_checkpoint:
-                _write_all(handle, frame)
+                write_all(handle, frame)
             else:
                 half = len(frame) // 2
-                _write_all(handle, frame[:half])
+                write_all(handle, frame[:half])
                 self._checkpoint(TORN)
-                _write_all(handle, frame[half:])
+                write_all(handle, frame[half:])
             if self._durable:
                 os.fsync(handle.fileno())
         except OSError as error:
@@ -208,20 +212,20 @@ class FileJournal:
     def compact(self, snapshot: bytes) -> None:
         """Replace all records by one: a new file beside the old one, made durable, then renamed over it."""
         self._ready()
-        frame, check = _frame(_FIRST_CHECK, snapshot)
+        frame, check = frame_of(FIRST_CHECK, snapshot)
         beside = _beside(self._path)
         self._failed = True
         try:
             self._checkpoint(BEFORE)
             with open(beside, "wb", buffering=0, opener=opener) as handle:
-                _write_all(handle, frame)
+                write_all(handle, frame)
                 if self._durable:
                     os.fsync(handle.fileno())
             self._handles.close(self._path)
             self._checkpoint(TORN)
             beside.replace(self._path)
             if self._durable:
-                _sync_folder(self._path.parent)
+                sync_folder(self._path.parent)
         except OSError as error:
             raise self._unavailable(error) from None
         self._end, self._check, self._failed = len(frame), check, False
@@ -240,7 +244,7 @@ class FileJournal:
     def _create(self) -> None:
         make_file(self._path)
         if self._durable:
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
 
     def _unavailable(self, error: OSError) -> Unavailable:
         return Unavailable("E_JOURNAL_IO", journal=self._path.name, detail=type(error).__name__)
@@ -276,7 +280,8 @@ def _beside(path: Path) -> Path:
     return path.with_name(path.name + ".new")
 
 
-def _frame(check_before: bytes, record: bytes) -> tuple[bytes, bytes]:
+def frame_of(check_before: bytes, record: bytes) -> tuple[bytes, bytes]:
+    """The frame of a record and its check, which the next frame is chained to."""
     assert record, "an empty record means nothing"
     check = hashlib.sha256(check_before + record).digest()[:_CHECK_BYTES]
     length = len(record).to_bytes(_LENGTH_BYTES, "big")
@@ -287,35 +292,40 @@ def _crc(length: bytes) -> bytes:
     return zlib.crc32(length).to_bytes(_CRC_BYTES, "big")
 
 
-def _whole_frames(data: bytes, name: str) -> tuple[list[bytes], int, bytes]:
-    """The records in `data`, where the last whole frame ends, and its check."""
+def whole_frames(data: bytes, name: str, check: bytes = FIRST_CHECK) -> tuple[list[bytes], int, bytes]:
+    """The records in `data`, where the last whole frame ends, and its check; `check` is that of the frame before.
+
+    Raises E_JOURNAL when anything but an unfinished last frame is wrong.
+    """
     records: list[bytes] = []
-    check, place = _FIRST_CHECK, 0
+    place = 0
     while place < len(data):
         head = data[place : place + _LENGTH_BYTES]
         sound = data[place + _LENGTH_BYTES : place + _LENGTH_BYTES + _CRC_BYTES] == _crc(head)
-        end = place + _HEADER_BYTES + int.from_bytes(head, "big")
-        record = data[place + _HEADER_BYTES : end]
+        end = place + HEADER_BYTES + int.from_bytes(head, "big")
+        record = data[place + HEADER_BYTES : end]
         if sound and record and end <= len(data):
-            frame, next_check = _frame(check, record)
+            frame, next_check = frame_of(check, record)
             if frame == data[place:end]:
                 records.append(record)
                 check, place = next_check, end
                 continue
         # Only the last frame is ever unfinished: it reaches to the end of the file, or its head was never written.
-        if end >= len(data) if sound else not any(data[place + _HEADER_BYTES :]):
+        if end >= len(data) if sound else not any(data[place + HEADER_BYTES :]):
             break
         raise Malformed("E_JOURNAL", journal=name, problem=f"the frame at byte {place} is damaged")
     return records, place, check
 
 
-def _write_all(handle: BinaryIO, data: bytes) -> None:
+def write_all(handle: BinaryIO, data: bytes) -> None:
+    """Write to an unbuffered file until nothing is left; raises `OSError`."""
     view = memoryview(data)
     while view:
         view = view[handle.write(view) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed or made in a folder durable; raises `OSError`."""
     if not _FOLDERS_SYNC:
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -199,7 +199,7 @@ class ApduResponder:
         self._answer = answer
         self._limit_bytes = limit_bytes
         self._selected = False
-        self._coming = b""
+        self._coming = bytearray()
         self._going = b""
 
     def process(self, command: bytes) -> bytes:
@@ -208,7 +208,7 @@ class ApduResponder:
         if len(command) < 5 or (head != _GET_RESPONSE and command[4] != len(data)):
             return _UNKNOWN
         if head == _SELECT:
-            self._selected, self._coming, self._going = data == APPLICATION_ID, b"", b""
+            self._selected, self._coming, self._going = data == APPLICATION_ID, bytearray(), b""
             return _DONE if self._selected else _UNKNOWN
         if not self._selected:
             return _BAD_ORDER
@@ -218,11 +218,11 @@ class ApduResponder:
             return _UNKNOWN
         self._coming += data
         if len(self._coming) > self._limit_bytes:
-            self._coming = b""
+            self._coming.clear()
             return _TOO_LONG
         if head == _CHAINED:
             return _DONE
-        message, self._coming = self._coming, b""
+        message, self._coming = bytes(self._coming), bytearray()
         self._going = self._answer(message)
         return self._piece()
 
@@ -252,20 +252,22 @@ def exchange_apdus(
     for piece in pieces[:-1]:
         _expect(transmit(_CHAINED + bytes([len(piece)]) + piece))
     response = transmit(_ENVELOPE + bytes([len(pieces[-1])]) + pieces[-1])
-    answer = b""
+    answer = bytearray()
     while len(response) >= 2 and response[-2] == _MORE:
         if len(response) == 2:
             raise Malformed("E_FRAME", problem="the card promises more and gives nothing")
-        answer = _within(answer + response[:-2], limit_bytes)
+        answer += response[:-2]
+        _check_length(answer, limit_bytes)
         response = transmit(_GET_RESPONSE + bytes([response[-1]]))
     _expect(response)
-    return _within(answer + response[:-2], limit_bytes)
+    answer += response[:-2]
+    _check_length(answer, limit_bytes)
+    return bytes(answer)
 
 
-def _within(answer: bytes, limit_bytes: int) -> bytes:
+def _check_length(answer: bytearray, limit_bytes: int) -> None:
     if len(answer) > limit_bytes:
         raise Malformed("E_SIZE", size_bytes=len(answer), limit_bytes=limit_bytes)
-    return answer
 
 
 def _expect(response: bytes) -> None:
@@ -292,7 +294,7 @@ class BleReceiver:
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit_bytes = limit_bytes
-        self._stream = b""
+        self._stream = bytearray()
 
     def take(self, packet: bytes) -> bytes | None:
         """The whole message with its last packet, None before; E_SIZE or E_FRAME, and the link starts anew."""
@@ -301,12 +303,12 @@ class BleReceiver:
             return None
         length = int.from_bytes(self._stream[:4], "big")
         if length > self._limit_bytes:
-            self._stream = b""
+            self._stream.clear()
             raise Malformed("E_SIZE", size_bytes=length, limit_bytes=self._limit_bytes)
         if len(self._stream) < _BLE_HEAD_BYTES + length:
             return None
-        prefix, message = self._stream[4:_BLE_HEAD_BYTES], self._stream[_BLE_HEAD_BYTES:]
-        self._stream = b""
+        prefix, message = bytes(self._stream[4:_BLE_HEAD_BYTES]), bytes(self._stream[_BLE_HEAD_BYTES:])
+        self._stream.clear()
         if len(message) != length or message_id(message) != prefix:
             raise Malformed("E_FRAME", problem="the received message has another hash")
         return message

@@ -17,11 +17,21 @@ from typing import Any
 
 from cbdc.record import Signed
 from offline.graph import Facts, Guilt, Rules, Tree, derive_tree, gather, guilt_in_tree, guilt_of_signatures
-from offline.records import Invoice, Note, RedeemOrder, SyncRequest, Transfer, Trust
+from offline.records import (
+    DeviceCertificate,
+    Invoice,
+    Note,
+    RedeemOrder,
+    SyncAck,
+    SyncRequest,
+    Transfer,
+    Trust,
+)
 from offline.seen import Seen
 from offline.statements import Statements
 
 _KID_PREFIX_BYTES = 16
+_REFERENCE_BYTES = 8
 
 
 class LiveGraph:
@@ -41,8 +51,9 @@ class LiveGraph:
         self._accused: set[bytes] = set()
         self._by_signature: dict[bytes, list[Guilt]] = {}
         self._by_tree: dict[bytes, list[Guilt]] = {}
+        self._self_accused: set[bytes] = set()
         self.guilty: set[bytes] = set()
-        """The devices with a proof against them; it only grows, as the evidence does."""
+        """The devices with a proof against them. A certificate with looser limits that comes late clears one of E5."""
 
     # --- growing ---
 
@@ -68,13 +79,22 @@ class LiveGraph:
                 self._dirty |= self._owned[record.payer]
         elif isinstance(record, Invoice | RedeemOrder):
             self._mark_roots(self._referring[signed.oid])
+            if isinstance(record, Invoice):
+                self._accused.add(record.payee)
         elif isinstance(record, SyncRequest):
             self._accused.add(record.kid)
             self._dirty |= self._owned[record.kid]
+        elif isinstance(record, SyncAck | DeviceCertificate):
+            self._accused.add(record.kid)
         elif isinstance(record, Trust):
             revoked = set(record.revoked_kids)
+            # A list that names a bank or sets the policy may concern any device.
+            wide = bool(record.revoked_references or record.policy)
+            banks = {prefix[:_REFERENCE_BYTES] for prefix in revoked}
             for kid, notes in self._owned.items():
-                if kid[:_KID_PREFIX_BYTES] in revoked:
+                if kid[:_KID_PREFIX_BYTES] in revoked or (
+                    (wide or not banks.isdisjoint(self.seen.banks_of(kid))) and self.seen.ever_refused(kid)
+                ):
                     self._dirty |= notes
 
     def _mark_roots(self, transfers: Iterable[bytes]) -> None:
@@ -97,15 +117,18 @@ class LiveGraph:
             self.trees[oid] = tree
             for output in tree.outputs.values():
                 self._owned[output.owner].add(oid)
-            if found := guilt_in_tree(tree, self.seen, self._rules):
+            self._by_tree.pop(oid, None)
+            if found := guilt_in_tree(tree, self.seen, self.statements, self._rules):
                 self._by_tree[oid] = found
-                self.guilty |= {guilt.kid for guilt in found}
         for kid in sorted(self._accused):
             self._by_signature[kid] = guilt_of_signatures(kid, self.seen, self.statements)
             if self._by_signature[kid]:
-                self.guilty.add(kid)
+                self._self_accused.add(kid)
+            else:
+                self._self_accused.discard(kid)
         self._accused.clear()
-        for kid in self.guilty - before:
+        self.guilty = self._self_accused | {guilt.kid for found in self._by_tree.values() for guilt in found}
+        for kid in self.guilty ^ before:
             changed |= self._owned[kid]
         return changed
 

@@ -23,6 +23,7 @@ from offline.parameters import (
     CAP_MULT_PERMILLE,
     INTERMITTENT,
     RECOURSE_CAP_PERMILLE,
+    THEFT_COVER_PERMILLE,
     Policy,
     value_of,
 )
@@ -45,7 +46,8 @@ class LossPolicy:
     """How losses are borne: the policy's name, and caps in thousandths of a guilty device's `max_out`.
 
     `recourse_permille` bounds what its owner pays, `bank_permille` what its bank pays, `cap_permille` what the loss
-    reserve puts in under CAPPED. `study` is the reason for which FIRST_SEEN was opened, and empty otherwise. Raises
+    reserve puts in under CAPPED. `study` is the reason for which FIRST_SEEN was opened, and empty otherwise.
+    `theft_permille` is the part of a thief's payments after the report that the scheme bears (`offline.lost`). Raises
     E_LOSS_POLICY for a name that is not one of `POLICIES`, and for FIRST_SEEN that nobody opened.
     """
 
@@ -54,6 +56,7 @@ class LossPolicy:
     bank_permille: int = BANK_CAP_PERMILLE.default
     cap_permille: int = CAP_MULT_PERMILLE.default
     study: str = ""
+    theft_permille: int = THEFT_COVER_PERMILLE.default
 
     def __post_init__(self) -> None:
         if self.name in POLICIES or (self.name == FIRST_SEEN and self.study):
@@ -92,6 +95,7 @@ def loss_policy(name: str, numbers: Policy = INTERMITTENT, study: str = "") -> L
         value_of(BANK_CAP_PERMILLE, numbers),
         value_of(CAP_MULT_PERMILLE, numbers),
         study,
+        value_of(THEFT_COVER_PERMILLE, numbers),
     )
 
 

@@ -138,6 +138,17 @@ def preset(name: str) -> Policy:
     return PRESETS[name]
 
 
+def mode_policy(name: str) -> Policy:
+    """What a TRUST list says to put a preset in force, whatever was in force: every number that any preset sets.
+
+    A number that this preset does not name has its default again. E_PARAMETER_SET for an unknown name.
+    """
+    chosen = preset(name)
+    touched = {one for policy in PRESETS.values() for one in policy}
+    defaults = {one.id: one.default for one in PARAMETERS if one.id in touched}
+    return {**defaults, **chosen}
+
+
 def policy_items(policy: Policy) -> tuple[tuple[int, int], ...]:
     """The policy as TRUST carries it: `((parameter id, value)...)`, by rising id."""
     return tuple(sorted(policy.items()))

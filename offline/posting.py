@@ -4,7 +4,8 @@
 
 1. losses, from the loss reserve into the note's escrow, before anything is paid out of that note;
 2. payments that are due (`offline.settle.plan_tree`);
-3. the cases that have closed: recovery from the guilty, then recourse (`plan_case`).
+3. the cases that have closed: recovery from the guilty, then recourse (`plan_case`);
+4. what the scheme owes the owners of stolen devices in notes that have closed (`offline.lost`).
 
 The ledger is the only judge of what was booked: before planning, the journal is followed to its end, and what it
 already holds is not planned again. So a crash at any point, a lost answer and a second settlement beside this one all
@@ -22,32 +23,34 @@ Source: DTO/1, sections 5.9 (`post`), 5.11 and 5.19.2.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from cbdc import canonical
 from cbdc.errors import Refused, TengeError
 from cbdc.keys import Signer
 from cbdc.ports import Checkpoint, no_checkpoint
+from cbdc.transaction import SETTLE_LOSS, SETTLE_REFUND
 from offline.archive import Archive
 from offline.beacon import Beacon, KeptBeacon
+from offline.books import Totals as Totals  # noqa: PLC0414 - also known from here
+from offline.books import booked_tiyn, totals_of
 from offline.closing import Closing
 from offline.escrow import EscrowBook, SettlementLedger, backing_of
 from offline.graph import Tree
 from offline.live import LiveGraph
 from offline.loss_policy import LossPolicy
-from offline.plan_close import ClosePlan, borne_at_close, plan_close, written
+from offline.lost import Cover, Reported, covers_of, nobody_reported
+from offline.parameters import GRACE_SECONDS
+from offline.plan_close import ClosePlan, borne_at_close, plan_close
 from offline.settle import (
     HELD,
     HELD_ACCOUNT,
     HELD_RESERVE,
-    UNSPENT,
     Borne,
     Circumstances,
-    Claim,
     Posting,
-    Settled,
     Standing,
     all_loss_facts,
     case_of,
@@ -55,7 +58,6 @@ from offline.settle import (
     fact_key,
     judge,
     loss_postings,
-    paid_tiyn,
     payment_facts,
     plan_case,
     plan_tree,
@@ -87,25 +89,16 @@ class NoRecourse:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """The books of settlement, in tiyn. Always notes + funded = escrow + paid + recovered.
+class Settings:
+    """What a reconciler is set up with: the key ids of escrow and loss reserve, the loss policy, the grace time,
+    the beacon that the LOTTERY draws by, and when a device was reported stolen."""
 
-    `float_tiyn` is what the graph says is unspent, `held_tiyn` what is claimed and not yet booked, `unfunded_tiyn`
-    the losses the reserve could not fund; escrow + unfunded = float + held. `borne_tiyn` is what payees bear under a
-    policy that decides at close: it is neither unfunded nor held any more.
-    """
-
-    notes_tiyn: int
-    loss_tiyn: int
-    float_tiyn: int
-    held_tiyn: int
-    funded_tiyn: int
-    unfunded_tiyn: int
-    paid_tiyn: int
-    recovered_tiyn: int
-    escrow_tiyn: int
-    reserve_tiyn: int
-    borne_tiyn: int = 0
+    escrow: bytes
+    reserve: bytes
+    policy: LossPolicy = field(default_factory=LossPolicy)
+    grace_seconds: int = GRACE_SECONDS.default
+    beacon: Beacon | None = None
+    stolen_at: Reported = nobody_reported
 
 
 class Settlement:
@@ -118,11 +111,10 @@ class Settlement:
         graph: LiveGraph,
         archive: Archive,
         signer: Signer,
-        policy: LossPolicy,
+        settings: Settings,
         account_of: Callable[[bytes], bytes | None],
         recourse: Recourse,
         checkpoint: Checkpoint = no_checkpoint,
-        beacon: Beacon | None = None,
     ) -> None:
         """Raises E_BEACON_ANCHOR when the beacon's parties have changed since the archive was begun."""
         self._ledger = ledger
@@ -130,11 +122,13 @@ class Settlement:
         self._graph = graph
         self._archive = archive
         self._signer = signer
-        self._policy = policy
+        self._policy = settings.policy
         self._account_of = account_of
         self._recourse = recourse
         self._checkpoint = checkpoint
-        self._beacon = KeptBeacon(beacon, archive)
+        self._beacon = KeptBeacon(settings.beacon, archive)
+        self._stolen_at = settings.stolen_at
+        self._covers: dict[bytes, list[Cover]] = {}
         self._now = 0
         self._waiting: set[bytes] = set()
         self._closing: list[tuple[int, bytes]] = []
@@ -152,9 +146,11 @@ class Settlement:
         self._waiting = due
         self._now = now
         self._book.refresh()
-        if self._policy.at_close:
-            self._waiting = self._settle_at_close(due, now)
-            return
+        held = self._settle_at_close(due, now) if self._policy.at_close else self._settle_at_once(due, now)
+        self._waiting = held | self._book_covers(due)
+
+    def _settle_at_once(self, due: set[bytes], now: int) -> set[bytes]:
+        """Book what is due under ISSUER and WATERFALL; the notes to be tried again."""
         self._book_losses(due)
         held = self._book_payments(due, now)
         touched = self._close_cases(now) if self._policy.recovers else set()
@@ -162,7 +158,7 @@ class Settlement:
             # What a case brought into the reserve may fund losses that waited for it.
             self._book_losses(held | touched)
             held = self._book_payments(held | touched, now)
-        self._waiting = held
+        return held
 
     def _newly_closed(self, changed: set[bytes], now: int) -> set[bytes]:
         for note in changed:
@@ -234,6 +230,35 @@ class Settlement:
             del self.standings[subject]
         self._subjects[note] = [standing.subject for standing in standings]
         self.standings |= {standing.subject: standing for standing in standings}
+
+    # --- stolen devices ---
+
+    def _book_covers(self, due: set[bytes]) -> set[bytes]:
+        """Pay the owners of stolen devices what the scheme bears in notes that have closed; the notes left to do."""
+        for note in due:
+            tree = self._graph.trees[note]
+            if self._now > tree.closes:
+                self._covers[note] = covers_of(
+                    tree, self._graph.seen, self._stolen_at, self._graph.guilty, self._policy.theft_permille
+                )
+        found = [(note, cover) for note in sorted(due) for cover in self._covers.get(note, ())]
+
+        def missing() -> list[Posting]:
+            return [
+                Posting(SETTLE_LOSS, cover.loss, note, cover.amount_tiyn)
+                for note, cover in found
+                if cover.loss not in self._book.settled
+            ]
+
+        self._book_postings(missing)
+        for note, cover in found:
+            account = self._account_of(cover.kid)
+            if cover.payment in self._book.settled or cover.loss not in self._book.settled or account is None:
+                continue
+            posting = Posting(SETTLE_REFUND, cover.payment, note, cover.amount_tiyn, account)
+            # The tokens that the loss brought are a group of their own: no part of the note's escrow.
+            self._submit([self._book.transaction(posting, cover.loss, (), self._signer).encode()])
+        return {note for note, cover in found if cover.payment not in self._book.settled}
 
     # --- losses ---
 
@@ -401,53 +426,42 @@ class Settlement:
         if not self._book.touching(backing, losses) <= set(payments):
             return False
         settled = self._book.settled
-        expected = tree.notes_tiyn + _booked(losses, settled) - _booked(payments, settled)
+        expected = tree.notes_tiyn + booked_tiyn(losses, settled) - booked_tiyn(payments, settled)
         held = self._book.balance_tiyn(backing, losses)
         assert expected == held, f"the note's books say {expected} tiyn, its escrow holds {held}"
         return True
 
     def totals(self) -> Totals:
         """The books over all notes, asserted to balance."""
-        settled, seen = self._book.settled, self._graph.seen
-        trees = list(self._graph.trees.values())
-        notes_tiyn = sum(tree.notes_tiyn for tree in trees)
-        loss_tiyn = sum(tree.loss_tiyn for tree in trees)
-        funded_tiyn = _booked((fact for tree in trees for fact in all_loss_facts(tree)), settled)
         closing = self._decided() if self._policy.at_close else None
-        float_tiyn = held_tiyn = paid_out_tiyn = taken_tiyn = borne_tiyn = forfeit_tiyn = 0
-        for tree in trees:
-            claims = claims_of(tree, seen)
-            settling = closing.settling(tree) if closing is not None else None
-            if settling is None:
-                float_tiyn += sum(_open_tiyn(claim, settled) for claim in claims if claim.kind == UNSPENT)
-                held_tiyn += sum(_open_tiyn(claim, settled) for claim in claims if claim.kind != UNSPENT)
-            else:
-                books = written(settling, settled)
-                held_tiyn += books.open_tiyn
-                borne_tiyn += books.borne_tiyn
-                forfeit_tiyn += books.forfeit_tiyn
-            pays = {fact_key("pay", claim.subject) for claim in claims}
-            paid_out_tiyn += _booked(pays, settled)
-            taken_tiyn += _booked(set(payment_facts(claims, tree)) - pays, settled)
-        totals = Totals(
-            notes_tiyn=notes_tiyn,
-            loss_tiyn=loss_tiyn,
-            float_tiyn=float_tiyn,
-            held_tiyn=held_tiyn,
-            funded_tiyn=funded_tiyn,
-            unfunded_tiyn=loss_tiyn - funded_tiyn - (borne_tiyn - forfeit_tiyn),
-            paid_tiyn=paid_out_tiyn,
-            recovered_tiyn=taken_tiyn,
-            escrow_tiyn=self._book.escrow_tiyn,
-            reserve_tiyn=self._book.reserve_tiyn,
-            borne_tiyn=borne_tiyn,
+        covers = [cover for found in self._covers.values() for cover in found]
+        return totals_of(list(self._graph.trees.values()), self._graph.seen, self._book, closing, covers)
+
+    def unspent_tiyn(self, kid: bytes) -> int:
+        """What is known to be unspent of a device in notes that have not closed."""
+        return sum(
+            output.amount_tiyn
+            for tree in self._graph.trees_of(kid)
+            if self._now <= tree.closes
+            for output in tree.unspent.values()
+            if output.owner == kid
         )
-        given = totals.notes_tiyn + totals.funded_tiyn
-        assert given == totals.escrow_tiyn + totals.paid_tiyn + totals.recovered_tiyn, "escrow and payments"
-        assert totals.escrow_tiyn + totals.unfunded_tiyn == totals.float_tiyn + totals.held_tiyn, (
-            "escrow and float"
+
+    def refunded_tiyn(self, kid: bytes) -> int:
+        """What was refunded for a device so far, and what the scheme paid its owner after a theft."""
+        settled = self._book.settled
+        facts = [
+            fact_key("pay", claim.subject)
+            for tree in self._graph.trees_of(kid)
+            for claim in claims_of(tree, self._graph.seen)
+            if judge(claim, tree, self._graph.seen, closed=True).beneficiary == kid
+        ]
+        facts += [cover.payment for found in self._covers.values() for cover in found if cover.kid == kid]
+        return sum(
+            settled[fact].amount_tiyn
+            for fact in facts
+            if fact in settled and settled[fact].kind == SETTLE_REFUND
         )
-        return totals
 
     def borne(self, kid: bytes) -> Borne:
         """Who bore the losses of a guilty device, so far."""
@@ -461,14 +475,10 @@ class Settlement:
             for claim in claims_of(tree, seen)
             if judge(claim, tree, seen, closed=True).beneficiary == kid
         ]
-        device_tiyn = _booked(facts, self._book.settled)
+        device_tiyn = booked_tiyn(facts, self._book.settled)
         owner_tiyn, bank_tiyn = self._collected(kid)
         rest_tiyn = loss_tiyn - device_tiyn - owner_tiyn - bank_tiyn
         return Borne(kid, loss_tiyn, device_tiyn, owner_tiyn, bank_tiyn, rest_tiyn)
-
-
-def _booked(facts: Iterable[bytes], settled: Mapping[bytes, Settled]) -> int:
-    return sum(settled[fact].amount_tiyn for fact in facts if fact in settled)
 
 
 def _named(plan: ClosePlan) -> Iterator[tuple[Posting, bytes]]:
@@ -476,10 +486,6 @@ def _named(plan: ClosePlan) -> Iterator[tuple[Posting, bytes]]:
     subjects = {fact_key("pay", standing.subject): standing.subject for standing in plan.standings}
     for posting in plan.payments:
         yield posting, subjects[posting.fact]
-
-
-def _open_tiyn(claim: Claim, settled: Mapping[bytes, Settled]) -> int:
-    return claim.amount_tiyn - paid_tiyn(claim, settled)
 
 
 def _collected_key(kid: bytes, party: str) -> bytes:

@@ -17,7 +17,6 @@ Source: DTO/1, sections 5.9 and 5.19.
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
 
@@ -28,18 +27,18 @@ from cbdc.keys import Signer
 from cbdc.ledger.entry import leaf_hash
 from cbdc.ports import Checkpoint, Clock, no_checkpoint
 from cbdc.record import Signed, open_envelope, sign
-from offline import evidence, sync
+from offline import sync
 from offline.admission import check_follows
 from offline.archive import Archive, ArchiveStore, Row
 from offline.batch import MAX_BATCH_BYTES, batch_hash, open_batch
-from offline.beacon import Beacon
 from offline.escrow import EscrowBook, Load, SettlementLedger
-from offline.graph import BAD_STATEMENT, DOUBLE_SPEND, EQUIVOCATION, Facts, Guilt, Rules
-from offline.intake import device_of, open_kept, open_submitted, verify
+from offline.evidence import broken_rule
+from offline.graph import Facts, Guilt, Rules
+from offline.intake import Intake, device_of, open_kept, open_submitted, verify
 from offline.live import LiveGraph
-from offline.loss_policy import LossPolicy
-from offline.parameters import GRACE_SECONDS
 from offline.posting import NoRecourse, Recourse, Settlement, Totals
+from offline.posting import Settings as Settings  # noqa: PLC0414 - also known from here
+from offline.prosecution import Alarm, LimitsOf, Prosecutor, no_limits
 from offline.records import (
     DeviceCertificate,
     Note,
@@ -75,31 +74,11 @@ def no_account(kid: bytes) -> bytes | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a reconciler is set up with: the key ids of escrow and loss reserve, the loss policy, the grace time,
-    and the beacon that the LOTTERY draws by."""
-
-    escrow: bytes
-    reserve: bytes
-    policy: LossPolicy = field(default_factory=LossPolicy)
-    grace_seconds: int = GRACE_SECONDS.default
-    beacon: Beacon | None = None
-
-
-@dataclass(slots=True)
-class _Intake:
-    """One batch while it is judged: rows to archive with their objects, what was refused, and who is certified."""
-
-    rows: list[tuple[Row, Signed[Any]]] = field(default_factory=list)
-    refused: dict[bytes, str] = field(default_factory=dict)
-    certificates: dict[bytes, list[Signed[DeviceCertificate]]] = field(default_factory=dict)
-    known: set[tuple[bytes, bytes]] = field(default_factory=set)
-    logged: set[bytes] = field(default_factory=set)
-
-
 class Reconciler:
-    """See the module's text. `registry` makes the notes of a load; `account_of` knows a device owner's online key."""
+    """See the module's text. `registry` makes the notes of a load; `account_of` knows a device owner's online key.
+
+    `limits_of` asks the log of certificates, which evidence of broken limits (E5) needs.
+    """
 
     def __init__(
         self,
@@ -113,6 +92,7 @@ class Reconciler:
         account_of: Accounts = no_account,
         recourse: Recourse | None = None,
         checkpoint: Checkpoint = no_checkpoint,
+        limits_of: LimitsOf = no_limits,
     ) -> None:
         """Reads the archive and the journal; books nothing before the first call."""
         self._archive = Archive(store)
@@ -129,10 +109,9 @@ class Reconciler:
         self._phantoms: set[bytes] = set()
         self._trust_sequence = 0
         self._changed: set[bytes] = set()
-        rules = Rules(
-            check_follows, lambda transfer, parent: evidence.broken_rule(transfer, parent) is not None
-        )
+        rules = Rules(check_follows, lambda transfer, parent: broken_rule(transfer, parent) is not None)
         self._graph = LiveGraph(rules, settings.grace_seconds)
+        self._prosecutor = Prosecutor(authority, self._graph, ledger, lambda: self._phantoms, limits_of)
         self._book = EscrowBook(ledger, settings.escrow, settings.reserve)
         self._settlement = Settlement(
             ledger,
@@ -140,11 +119,10 @@ class Reconciler:
             self._graph,
             self._archive,
             signer,
-            settings.policy,
+            settings,
             account_of,
             recourse or NoRecourse(),
             checkpoint,
-            settings.beacon,
         )
         self._follow()
 
@@ -258,8 +236,8 @@ class Reconciler:
         leaf = not self._archive.is_logged(signed.oid)
         return Row(signed.oid, signed.encode(), now, True, leaf), signed
 
-    def _judge(self, bundles: Sequence[bytes], envelopes: list[object]) -> _Intake:
-        intake = _Intake()
+    def _judge(self, bundles: Sequence[bytes], envelopes: list[object]) -> Intake:
+        intake = Intake()
         now = self._archive.moment(self._clock.now())
         for data in bundles:
             try:
@@ -282,7 +260,7 @@ class Reconciler:
             self._judge_one(opened, intake, now)
         return intake
 
-    def _judge_one(self, signed: Signed[Any], intake: _Intake, now: int) -> None:
+    def _judge_one(self, signed: Signed[Any], intake: Intake, now: int) -> None:
         name = (signed.oid, signed.signature)
         known = self._graph.seen.get(signed.oid)
         kid = device_of(signed.record)
@@ -305,7 +283,7 @@ class Reconciler:
         if isinstance(signed.record, DeviceCertificate):
             intake.certificates.setdefault(signed.record.kid, []).append(signed)
 
-    def _keep_batch(self, intake: _Intake, key: bytes, batch_id: bytes, digest: bytes) -> None:
+    def _keep_batch(self, intake: Intake, key: bytes, batch_id: bytes, digest: bytes) -> None:
         size, root = self._archive.head_after([row for row, _ in intake.rows])
         now = self._archive.moment(self._clock.now())
         ack = sign(SubmitAck(batch_id, digest, size, root, now), self._network, self._signer)
@@ -349,7 +327,6 @@ class Reconciler:
         record = signed.record
         if isinstance(record, SyncAck):
             self._take_ack(signed)
-            return
         kid = device_of(record)
         if not row.verified and kid is not None:
             if not self._graph.seen.certificates(kid):
@@ -391,9 +368,13 @@ class Reconciler:
     def facts(self) -> Facts:
         """All facts as they follow from the archive and the journal."""
         with self._lock:
-            self._follow()
-            self._changed |= self._graph.refresh()
-            return self._graph.facts()
+            return self._look().facts()
+
+    def _look(self) -> LiveGraph:
+        """Follow archive and journal and derive, without booking."""
+        self._follow()
+        self._changed |= self._graph.refresh()
+        return self._graph
 
     def knows(self, oid: bytes) -> bool:
         """Whether an object is part of the evidence."""
@@ -457,27 +438,32 @@ class Reconciler:
         return {kid: self._graph.guilt(kid) for kid in sorted(self._graph.guilty)}
 
     def evidence(self, kid: bytes) -> list[bytes]:
-        """The evidence files against a device that a stranger can check with ROOT alone (E1, E2 and E4)."""
-        files = []
-        certificate = self._graph.seen.certificate(kid)
-        for guilt in self._graph.guilt(kid):
-            first, second = (self._object(oid) for oid in guilt.items)
-            if certificate is None or first is None or second is None:
-                continue
-            if guilt.type == DOUBLE_SPEND:
-                files.append(evidence.double_spend(self._authority, certificate, first, second))
-            elif guilt.type == EQUIVOCATION:
-                files.append(evidence.equivocation(self._authority, certificate, first, second))
-            elif guilt.type == BAD_STATEMENT:
-                files.append(evidence.bad_statement(self._authority, certificate, second, first))
-        return files
+        """The evidence files against a device, a bank or an issuer, that a stranger can check with ROOT alone."""
+        with self._lock:
+            self._look()
+            return self._prosecutor.files(kid)
 
-    def _object(self, oid: bytes) -> Signed[Any] | None:
-        return self._graph.notes.get(oid) or self._graph.seen.get(oid)
+    def alarms(self) -> list[Alarm]:
+        """What institutions' keys signed and must not: notes without a load (E7), two keys for one device (E8)."""
+        with self._lock:
+            self._look()
+            return self._prosecutor.alarms()
 
     def borne(self, kid: bytes) -> Borne:
         """Who bore the losses of a guilty device, so far."""
         return self._settlement.borne(kid)
+
+    def unspent_tiyn(self, kid: bytes) -> int:
+        """What is known to be unspent of a device in notes that have not closed."""
+        with self._lock:
+            self.tick()
+            return self._settlement.unspent_tiyn(kid)
+
+    def refunded_tiyn(self, kid: bytes) -> int:
+        """What was refunded for a device so far, and what the scheme paid its owner after a theft."""
+        with self._lock:
+            self.tick()
+            return self._settlement.refunded_tiyn(kid)
 
     def phantoms(self) -> list[bytes]:
         """The notes that an issuer's key signed and no load backs (E7): an issuer key was stolen."""

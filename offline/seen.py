@@ -15,19 +15,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from cbdc.record import Signed
+from offline.parameters import CLOSED_TIERS, value_of
 from offline.records import (
+    PAY,
     DeviceCertificate,
     Invoice,
     Note,
     Outpoint,
     Receipt,
     RedeemOrder,
+    SyncAck,
     SyncRequest,
     Transfer,
     Trust,
+    genesis_link,
 )
 
 _KID_PREFIX_BYTES = 16
+_REFERENCE_BYTES = 8
 
 
 class Seen:
@@ -38,12 +43,20 @@ class Seen:
         self._arrived: dict[bytes, int] = {}
         self._certificates: dict[bytes, set[bytes]] = defaultdict(set)
         self._devices: dict[tuple[bytes, bytes], set[bytes]] = defaultdict(set)
+        self._numbers: dict[tuple[bytes, int], set[bytes]] = defaultdict(set)
         self._children: dict[bytes, set[bytes]] = defaultdict(set)
         self._same_counter: dict[tuple[bytes, int], set[bytes]] = defaultdict(set)
         self._same_link: dict[tuple[bytes, bytes], set[bytes]] = defaultdict(set)
         self._same_outpoint: dict[tuple[bytes, Outpoint], set[bytes]] = defaultdict(set)
         self._requests: dict[bytes, set[bytes]] = defaultdict(set)
+        self._acks: dict[bytes, set[bytes]] = defaultdict(set)
+        self._paid_since: dict[tuple[bytes, int], list[bytes]] = defaultdict(list)
+        self._last_invoice: dict[bytes, dict[int, tuple[int, bytes]]] = defaultdict(dict)
+        self.broken_logs: dict[bytes, set[tuple[bytes, bytes]]] = defaultdict(set)
+        """By device: a transfer, and one that by its own words follows on it and does not, or the other way round."""
         self._revoked: dict[bytes, dict[bytes, int]] = defaultdict(dict)
+        self._revoked_banks: dict[bytes, dict[bytes, int]] = defaultdict(dict)
+        self._tiers: dict[bytes, tuple[int, int]] = {}
         self.twice_spent: dict[bytes, set[Outpoint]] = defaultdict(set)
         self.twice_counted: dict[bytes, set[int]] = defaultdict(set)
         self.twice_linked: dict[bytes, set[bytes]] = defaultdict(set)
@@ -86,11 +99,30 @@ class Seen:
         elif isinstance(record, DeviceCertificate):
             self._certificates[record.kid].add(signed.oid)
             self._devices[record.ca_reference, record.device_id].add(signed.oid)
+            self._numbers[record.ca_reference, record.certificate_number].add(signed.oid)
         elif isinstance(record, SyncRequest):
             self._requests[record.kid].add(signed.oid)
+        elif isinstance(record, SyncAck):
+            self._acks[record.kid].add(signed.oid)
+        elif isinstance(record, Invoice):
+            known = self._last_invoice[record.payee].get(record.trust_sequence, (-1, b""))
+            # Of equal numbers the smaller id, so that the choice depends on no order.
+            if (record.invoice_number, known[1]) > (known[0], signed.oid):
+                self._last_invoice[record.payee][record.trust_sequence] = (record.invoice_number, signed.oid)
         elif isinstance(record, Trust):
-            for prefix in record.revoked_kids:
-                self._revoked[prefix][signed.oid] = record.sequence
+            self._index_trust(signed.oid, record)
+
+    def _index_trust(self, oid: bytes, record: Trust) -> None:
+        for prefix in record.revoked_kids:
+            self._revoked[prefix][oid] = record.sequence
+        for reference in (
+            *record.revoked_references,
+            *(one[:_REFERENCE_BYTES] for one in record.revoked_kids),
+        ):
+            self._revoked_banks[reference][oid] = record.sequence
+        policy = dict(record.policy)
+        if CLOSED_TIERS.id in policy or not record.base_sequence:
+            self._tiers[oid] = (record.sequence, value_of(CLOSED_TIERS, policy))
 
     def _index_transfer(self, oid: bytes, record: Transfer) -> None:
         payer = record.payer
@@ -98,6 +130,27 @@ class Seen:
         _note(self._same_outpoint, (payer, record.outpoint), oid, self.twice_spent, record.outpoint)
         _note(self._same_counter, (payer, record.counter), oid, self.twice_counted, record.counter)
         _note(self._same_link, (payer, record.link), oid, self.twice_linked, record.link)
+        if record.kind == PAY:
+            self._paid_since[payer, record.sync_time].append(oid)
+        self._index_log(oid, record)
+
+    def _index_log(self, oid: bytes, record: Transfer) -> None:
+        """Note every neighbour in the device's log that does not fit: by counter or by link, but not by both."""
+        payer, counter = record.payer, record.counter
+        if (counter == 1) != (record.link == genesis_link(payer)):
+            self.broken_logs[payer].add((record.link, oid))
+        before = self.transfer(record.link)
+        if before is not None and before.record.payer == payer and before.record.counter != counter - 1:
+            self.broken_logs[payer].add((before.oid, oid))
+        for other in self._same_counter.get((payer, counter - 1), ()):
+            if other != record.link:
+                self.broken_logs[payer].add((other, oid))
+        for other in self._same_counter.get((payer, counter + 1), ()):
+            if self._objects[other].record.link != oid:
+                self.broken_logs[payer].add((oid, other))
+        for other in self._same_link.get((payer, oid), ()):
+            if self._objects[other].record.counter != counter + 1:
+                self.broken_logs[payer].add((oid, other))
 
     # --- reading ---
 
@@ -146,6 +199,10 @@ class Seen:
         """Every certificate of this key, by id."""
         return [self._objects[oid] for oid in sorted(self._certificates.get(kid, ()))]
 
+    def banks_of(self, kid: bytes) -> set[bytes]:
+        """The references of the banks that certified this key."""
+        return {self._objects[oid].record.ca_reference for oid in self._certificates.get(kid, ())}
+
     def certified_at(self, kid: bytes) -> int | None:
         """When the first certificate of this key arrived, or None."""
         return min((self._arrived[oid] for oid in self._certificates.get(kid, ())), default=None)
@@ -153,6 +210,30 @@ class Seen:
     def same_device(self, reference: bytes, device_id: bytes) -> list[Signed[DeviceCertificate]]:
         """Every certificate that this bank gave to this device, by id."""
         return [self._objects[oid] for oid in sorted(self._devices.get((reference, device_id), ()))]
+
+    def certified_twice(self) -> list[tuple[Signed[DeviceCertificate], Signed[DeviceCertificate]]]:
+        """For each device (and each number) to which a bank certified two keys: two such certificates, by their ids."""
+        found = {}
+        for oids in (*self._devices.values(), *self._numbers.values()):
+            first, *others = (self._objects[oid] for oid in sorted(oids))
+            for other in others:
+                if other.record.kid != first.record.kid:
+                    found[first.oid, other.oid] = (first, other)
+                    break
+        return [found[pair] for pair in sorted(found)]
+
+    def acks(self, kid: bytes) -> list[Signed[SyncAck]]:
+        """Settlement's answers to a device, by sync number, then id."""
+        found: list[Signed[SyncAck]] = [self._objects[oid] for oid in self._acks.get(kid, ())]
+        return sorted(found, key=lambda signed: (signed.record.sync_number, signed.oid))
+
+    def paid_since(self, kid: bytes, sync_time: int) -> list[bytes]:
+        """The ids of a device's payments that name this moment as its last sync, in no order."""
+        return self._paid_since.get((kid, sync_time), [])
+
+    def last_invoices(self, kid: bytes) -> list[Signed[Invoice]]:
+        """For each TRUST list under which a device made invoices, the one with the highest number, by list."""
+        return [self._objects[oid] for _, (_, oid) in sorted(self._last_invoice.get(kid, {}).items())]
 
     def children(self, oid: bytes) -> list[Signed[Transfer]]:
         """Every transfer that claims to spend an output of this object, by id."""
@@ -180,9 +261,36 @@ class Seen:
         return sorted(self._same_link.get((payer, link), ()))
 
     def first_revoked(self, kid: bytes, by: int | None = None) -> int | None:
-        """The sequence number of the first TRUST list that revokes this key, or None; of those that arrived `by`."""
-        lists = self._revoked.get(kid[:_KID_PREFIX_BYTES], {})
-        return min((n for oid, n in lists.items() if by is None or self._arrived[oid] <= by), default=None)
+        """The number of the first TRUST list that revokes this device or its bank, or None; of those here `by` then."""
+        lists = [self._revoked.get(kid[:_KID_PREFIX_BYTES], {})]
+        lists += [self._revoked_banks.get(reference, {}) for reference in self.banks_of(kid)]
+        numbers = [number for one in lists for oid, number in one.items() if self._was_here(oid, by)]
+        return min(numbers, default=None)
+
+    def ever_refused(self, kid: bytes, by: int | None = None) -> bool:
+        """Whether any TRUST list revokes this device or its bank, or closes its tier."""
+        if self.first_revoked(kid, by) is not None:
+            return True
+        bits = self._tier_bits(kid)
+        return any(closed & bits for oid, (_, closed) in self._tiers.items() if self._was_here(oid, by))
+
+    def refused_at(self, kid: bytes, sequence: int, by: int | None = None) -> bool:
+        """Whether who has TRUST list number `sequence` knows that this device must not pay: it or its bank is revoked,
+        or its tier is closed then (a tier may be opened again)."""
+        first = self.first_revoked(kid, by)
+        if first is not None and sequence >= first:
+            return True
+        known = [one for oid, one in self._tiers.items() if one[0] <= sequence and self._was_here(oid, by)]
+        return bool(max(known, default=(0, 0))[1] & self._tier_bits(kid))
+
+    def _was_here(self, oid: bytes, by: int | None) -> bool:
+        return by is None or self._arrived[oid] <= by
+
+    def _tier_bits(self, kid: bytes) -> int:
+        bits = 0
+        for certificate in self.certificates(kid):
+            bits |= 1 << certificate.record.tier
+        return bits
 
 
 def _note(index: Any, key: Any, oid: bytes, twice: Any, what: Any) -> None:

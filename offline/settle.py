@@ -241,22 +241,21 @@ def _incoming(outpoint: Outpoint, holder: bytes, tree: Tree, seen: Seen) -> Tran
 
 
 def judge(claim: Claim, tree: Tree, seen: Seen, closed: bool, by: int | None = None) -> Judged:
-    """The test of good faith: did the claimant's own invoice know that its payer was revoked?
+    """The test of good faith: did the claimant's own invoice know that its payer, its bank or its tier was refused?
 
-    A redemption whose payer was revoked must show that invoice; until then it is `unshown`, and once the note has
-    closed without it, denied. Whoever claims nothing (the money is unspent at close) is presumed to have acted in
-    good faith, and so are earlier holders whose invoices nobody submitted. With `by`, only what had arrived at that
+    A redemption whose payer was refused by some list must show that invoice; until then it is `unshown`, and once the
+    note has closed without it, denied. Whoever claims nothing (the money is unspent at close) is presumed to have acted
+    in good faith, and so are earlier holders whose invoices nobody submitted. With `by`, only what had arrived at that
     moment counts: a policy that decides at close must give the same answer ever after.
     """
     outpoint, holder, denied = claim.outpoint, claim.holder, False
     while (incoming := _incoming(outpoint, holder, tree, seen)) is not None:
-        revoked = seen.first_revoked(incoming.payer, by)
-        if revoked is None:
+        if not seen.ever_refused(incoming.payer, by):
             break
         invoice = seen.invoice(incoming.reference)
         shown = invoice is not None and (by is None or seen.arrived(invoice.oid) <= by)
         if shown and invoice is not None and invoice.record.payee == holder:
-            if invoice.record.trust_sequence < revoked:
+            if not seen.refused_at(incoming.payer, invoice.record.trust_sequence, by):
                 break
         elif denied or claim.kind == UNSPENT:
             break

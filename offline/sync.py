@@ -27,7 +27,7 @@ def answer(
     kid = request.kid
     complete = graph.statements.completed_at(kid, request.head, request.counter) is not None
     guilty = kid in graph.guilty
-    revoked = graph.seen.first_revoked(kid) is not None
+    revoked = graph.seen.refused_at(kid, trust_sequence)
     if complete and not guilty:
         base = (request.out_total_tiyn, request.in_total_tiyn, request.out_count, request.in_count)
     elif last is not None:
@@ -45,7 +45,8 @@ def answer(
         oid,
         *base,
         closed_invoice_number=request.invoice_number,
-        time=now,
+        # The times of one device's answers rise: each transfer says after which answer it was made (evidence E5).
+        time=now if last is None else max(now, last.time + 1),
         min_trust_sequence=trust_sequence,
         action=BLOCK if guilty or revoked else CARRY_ON,
         drop=tuple(

@@ -22,7 +22,7 @@ from cbdc.marks import PurposeLimit
 from cbdc.record import Signed
 from cbdc.token import PERSON, PUPIL
 from offline.admission import find_auth
-from offline.parameters import Parameter, stricter, value_of
+from offline.parameters import CLOSED_TIERS, Parameter, stricter, value_of
 from offline.records import DeviceCertificate, Limits, PurposeRow, Trust
 
 PLAIN = 0
@@ -30,8 +30,12 @@ PLAIN = 0
 # Who may pass marked money to each other when a purpose lets people do so.
 PEOPLE = frozenset({PERSON, PUPIL})
 
+# The most lists that one message carries.
+MAX_CHAIN = 64
+
 _PREFIX_BYTES = 16
 _REFERENCE_BYTES = 8
+_LIMITS_MOST = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +107,13 @@ class TrustView:
     `trust`, when given, is verified and adopted at once, with the errors of `adopt`.
     """
 
-    __slots__ = ("_chain", "_lists", "authority")
+    __slots__ = ("_chain", "_limits", "_lists", "authority")
 
     def __init__(self, authority: Authority, trust: Signed[Trust] | None = None) -> None:
         self.authority = authority
         self._lists = _Lists()
         self._chain: tuple[Signed[Trust], ...] = ()
+        self._limits: dict[tuple[Limits, int, int], Limits] = {}
         if trust is not None:
             adopted = self.adopt(trust)
             self._lists, self._chain = adopted._lists, adopted._chain
@@ -127,6 +132,17 @@ class TrustView:
     def chain(self) -> tuple[Signed[Trust], ...]:
         """The full list and the changes adopted after it, oldest first: what another party needs to catch up."""
         return self._chain
+
+    def chain_after(self, sequence: int) -> tuple[Signed[Trust], ...]:
+        """What another party that has adopted list number `sequence` needs of this chain; empty when nothing.
+
+        A chain that is too long for a message is not passed on: a sync brings what is missing.
+        """
+        if self.sequence <= sequence:
+            return ()
+        numbers = [trust.record.sequence for trust in self._chain]
+        needed = self._chain[numbers.index(sequence) + 1 :] if sequence in numbers else self._chain
+        return needed if len(needed) <= MAX_CHAIN else ()
 
     @property
     def record(self) -> Trust | None:
@@ -160,7 +176,7 @@ class TrustView:
         found = find_auth(self.authority, reference, BANK_CA, at)
         if isinstance(found, str):
             raise Refused("E_CA", reference=reference, problem=found)
-        if self._is_revoked_key(found.kid):
+        if self.is_revoked_authority(found.kid):
             raise Refused("E_CA", reference=reference, problem="the bank's key is revoked")
         return found
 
@@ -172,7 +188,7 @@ class TrustView:
         found = find_auth(self.authority, reference, ISSUER, at)
         if isinstance(found, str):
             raise Refused("E_ISSUER", reference=reference, problem=found)
-        if self._is_revoked_key(found.kid):
+        if self.is_revoked_authority(found.kid):
             raise Refused("E_ISSUER", reference=reference, problem="this issuer's epoch is revoked")
         return found
 
@@ -188,13 +204,23 @@ class TrustView:
         """The definition of a purpose, or None when the adopted list has none (plain money, 0, needs none)."""
         return self._lists.purposes.get(id)
 
+    def is_closed_tier(self, tier: int) -> bool:
+        """Whether devices of this tier may neither pay nor be paid (CLOSED_TIERS); their money is redeemable."""
+        return bool(self.parameter(CLOSED_TIERS) >> tier & 1)
+
     def parameter(self, parameter: Parameter) -> int:
         """The value that the adopted list sets, or the default."""
         return value_of(parameter, self._lists.policy)
 
     def limits(self, certificate: DeviceCertificate) -> Limits:
         """The limits of a device now: for each the stricter of its certificate and the adopted list."""
-        return stricter(certificate.limits, certificate.tier, certificate.category, self._lists.policy)
+        asked = (certificate.limits, certificate.tier, certificate.category)
+        known = self._limits.get(asked)
+        if known is None:
+            if len(self._limits) >= _LIMITS_MOST:
+                self._limits.clear()
+            known = self._limits[asked] = stricter(*asked, self._lists.policy)
+        return known
 
     def adopt(self, trust: Signed[Trust]) -> "TrustView":
         """A view with `trust` adopted; the same list again gives this view unchanged.
@@ -248,5 +274,6 @@ class TrustView:
             return
         trust.verify(keys[-1])
 
-    def _is_revoked_key(self, kid: bytes) -> bool:
+    def is_revoked_authority(self, kid: bytes) -> bool:
+        """Whether the key of a bank, an epoch or settlement is revoked, by its id or by its reference."""
         return self.is_revoked(kid) or kid[:_REFERENCE_BYTES] in self._lists.references

@@ -1,14 +1,19 @@
 """What every test of the house shares: the root, a browser where there is one, and one temper for property tests."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from cbdc.errors import TengeError
+from tests.house.catalogue import facts_named
+
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+PRODUCT = tuple(f"{ROOT / name}{os.sep}" for name in ("cbdc", "offline", "wallets"))
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
 # No deadlines: the machine may be busy. In CI the examples are the same on every run, so a failure is a fact.
@@ -17,6 +22,21 @@ settings.register_profile(
 )
 settings.register_profile("ci", parent=settings.get_profile("house"), derandomize=True, database=None)
 settings.load_profile("ci" if IN_CI else "house")
+
+
+_told = TengeError.__init__
+
+
+def _with_its_facts(refusal: TengeError, code: str, **facts: object) -> None:
+    """In tests no refusal of the product may leave out a fact that its sentences name, or give nothing for one."""
+    _told(refusal, code, **facts)
+    if not sys._getframe(1).f_code.co_filename.startswith(PRODUCT):
+        return
+    missing = {name for name in facts_named(code) if facts.get(name) is None}
+    assert not missing, f"{code} is raised without {sorted(missing)}"
+
+
+TengeError.__init__ = _with_its_facts  # type: ignore[method-assign]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

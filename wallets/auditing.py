@@ -1,4 +1,4 @@
-"""`tenge audit` and `tenge evidence verify`: checks that need nobody's word.
+"""`tenge audit`: checks that need nobody's word.
 
 A run's folder is checked file by file against its manifest, then its ledger is replayed from entry 0, its books are
 added up, its report is compared with what the replay counts, and its proofs are checked from the ledger's own ROOT.
@@ -251,28 +251,6 @@ def words(found: dict[str, Any]) -> Iterator[str]:
         place = problem.get("file") or problem.get("subject")
         yield f"PROBLEM at {place}: {problem['sentence']} ({problem['code']})"
     yield "everything adds up" if found["ok"] else f"{len(found['problems'])} problems"
-
-
-def verify_file(path: Path, root: Path) -> dict[str, Any]:
-    """What a proof shows: who is named, for what, how much. `ok` is False when it proves nothing.
-
-    Raises E_FILE when a file cannot be read, and the errors of `open_root` when the root is none.
-    """
-    trusted = open_root(_read(root))
-    try:
-        verdict = verify_evidence(_read(path), trusted)
-    except TengeError as error:
-        if error.code == "E_FILE":
-            raise
-        return {"ok": False, "code": error.code, "sentence": error.sentence()}
-    return {
-        "ok": True,
-        "type": verdict.type,
-        "named_kid": verdict.kid.hex(),
-        "device_id": verdict.device_id.hex(),
-        "amount_tiyn": verdict.amount_tiyn,
-        "sentence": verdict.refusal().sentence(),
-    }
 
 
 def _read(path: Path) -> bytes:

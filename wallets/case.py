@@ -9,6 +9,7 @@ from cbdc.authority import Root
 from cbdc.money import format_tenge
 from cbdc.record import Signed
 from offline.evidence import verify_evidence
+from offline.prosecution import phantom_tiyn
 from offline.reconcile import Reconciler
 from wallets.cast import Member
 
@@ -26,19 +27,23 @@ TYPE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is known now. `borne` is by kind (device, owner, bank, reserve), `borne_by` by name; amounts in tiyn."""
+    """What is known now. `borne` is by kind (device, owner, bank, reserve; payees and open, where there are
+    such), `borne_by` by name; amounts in tiyn."""
 
     double_spends: int = 0
     loss_tiyn: int = 0
     borne: Mapping[str, int] = field(default_factory=dict)
     borne_by: Mapping[str, int] = field(default_factory=dict)
     evidence: Sequence[Mapping[str, Any]] = ()
+    phantom_tiyn: int = 0
+    """What notes that no load backs say they are worth: the National Bank's to bear, whose key signed them."""
 
     @property
     def sentence(self) -> str:
         """The case in a sentence."""
         if not self.double_spends:
-            return "No note was spent twice."
+            others = ", ".join(sorted({f"{row['type']} names {row['named']}" for row in self.evidence}))
+            return f"No note was spent twice; {others}." if others else "No note was spent twice."
         named = ", ".join(sorted({str(row["named"]) for row in self.evidence}))
         paid = ", ".join(f"{name} {format_tenge(amount)}" for name, amount in self.borne_by.items())
         return (
@@ -53,10 +58,11 @@ def tell_case(
     root: Signed[Root],
     files: Sequence[tuple[str, bytes]],
     titles: Mapping[str, str],
+    institutions: Mapping[bytes, str] | None = None,
 ) -> Case:
     """The case as the reconciler's facts, bookings and proofs have it; every proof is checked from `root` alone.
 
-    `titles` gives the banks' full names by their short ones.
+    `titles` gives the banks' full names by their short ones, `institutions` whose a key is that is no device's.
     """
     facts = reconciler.facts()
     borne = {"device": 0, "owner": 0, "bank": 0, "reserve": 0}
@@ -70,8 +76,11 @@ def tell_case(
             ("owner", f"{name} (own online wallet)", share.owner_tiyn),
             ("bank", f"{bank} (certified the device; in reserves, not digital tenge)", share.bank_tiyn),
             ("reserve", "loss reserve", share.reserve_tiyn),
+            ("payees", "payees of forked notes", share.payees_tiyn),
+            ("open", "not decided yet", share.open_tiyn),
         ):
-            borne[kind] += amount
+            if amount or kind in borne:
+                borne[kind] = borne.get(kind, 0) + amount
             if amount:
                 by_name[who] = by_name.get(who, 0) + amount
     return Case(
@@ -79,16 +88,23 @@ def tell_case(
         loss_tiyn=facts.loss_tiyn,
         borne=borne,
         borne_by=by_name,
-        evidence=[_row(name, data, root, owners) for name, data in files],
+        phantom_tiyn=phantom_tiyn(reconciler.alarms()),
+        evidence=[_row(name, data, root, owners, institutions or {}) for name, data in files],
     )
 
 
-def _row(name: str, data: bytes, root: Signed[Root], owners: Mapping[bytes, Member]) -> dict[str, Any]:
+def _row(
+    name: str,
+    data: bytes,
+    root: Signed[Root],
+    owners: Mapping[bytes, Member],
+    institutions: Mapping[bytes, str],
+) -> dict[str, Any]:
     verdict = verify_evidence(data, root)
     owner = owners.get(verdict.kid)
     return {
         "type": TYPE_NAMES[verdict.type],
-        "named": owner.name if owner else verdict.kid.hex(),
+        "named": owner.name if owner else institutions.get(verdict.kid, verdict.kid.hex()),
         "device": verdict.device_id.hex(),
         "amount_tiyn": verdict.amount_tiyn,
         "file": name,

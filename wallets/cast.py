@@ -14,6 +14,7 @@ from cbdc.ledger.store import Store
 from cbdc.policies import PolicySet, preset
 from cbdc.ports import Checkpoint, Clock
 from offline.device import Device
+from offline.loss_policy import WATERFALL
 from offline.records import TIER_SE, TIER_SW, TIER_TEE
 from wallets.wallet import Wallet
 
@@ -28,7 +29,9 @@ class SandboxPlan:
     `seed` makes everything repeatable; None asks the operating system for keys (`tenge serve`). `store` is the URL of
     the ledger's store (`sqlite:///PATH`), empty for a file in the sandbox's folder, or memory without one. `banks` are
     (name, title, opening reserve in tiyn); the budget's deposit is at one of them. `registers` name the outside
-    registers whose word counts on the ledger; `policy` holds the limits and the bank's rules.
+    registers whose word counts on the ledger; `policy` holds the limits and the bank's rules. `loss_policy` says who
+    bears double spends (`offline.loss_policy`), with `loss_study` the reason to open FIRST_SEEN; `mode` is the preset
+    of offline numbers (`offline.parameters.PRESETS`), over which the policy's own offline rules stand.
     """
 
     seed: int | None
@@ -41,6 +44,9 @@ class SandboxPlan:
     loss_reserve_tiyn: int = 0
     registers: tuple[str, ...] = ()
     policy: PolicySet = field(default_factory=lambda: preset("sandbox"))
+    loss_policy: str = WATERFALL
+    loss_study: str = ""
+    mode: str = "intermittent"
 
 
 @dataclass(slots=True)

@@ -5,7 +5,8 @@
     tenge lab ...                  experiments with offline systems (`wallets.cli_lab`)
     tenge audit DIR | STORE-URL    believe nothing, add everything up again
     tenge explain ID --run DIR     which rule allowed or refused it, with the facts
-    tenge evidence verify FILE     check a proof with nothing but the root
+    tenge offline ...              messages as frames, and batches reconciled (`wallets.cli_offline`, `cli_reconcile`)
+    tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
     tenge serve                    the stage in the browser
     tenge bench ledger             measure
 
@@ -25,8 +26,11 @@ from wallets.cli_answers import FAILED, OK
 from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
+from wallets.cli_evidence import evidence
 from wallets.cli_lab import lab
+from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
+from wallets.cli_reconcile import bench_offline, reconcile, traffic
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -67,6 +71,10 @@ def demo(seed: int, out: Path) -> int:
 
 main.add_command(pilot)
 main.add_command(lab)
+main.add_command(evidence)
+main.add_command(offline)
+offline.add_command(reconcile)
+offline.add_command(traffic)
 
 
 @main.command()
@@ -134,35 +142,6 @@ def explain(name: str, folder: Path, language: str, as_json: bool) -> int:
     return OK
 
 
-@main.group()
-def evidence() -> None:
-    """Proofs of guilt: check one without any database."""
-
-
-@evidence.command("verify")
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--root", type=click.Path(path_type=Path), required=True, help="The root (evidence/root.dto of a run)."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_refusals
-def evidence_verify(file: Path, root: Path, as_json: bool) -> int:
-    """Check the proof in FILE with nothing but the root; exit 1 when it proves nothing.
-
-    \b
-    Example:
-      tenge evidence verify build/demo/evidence/case-1.dto --root build/demo/evidence/root.dto
-    """
-    from wallets import auditing
-
-    found = auditing.verify_file(file, root)
-    if as_json:
-        _print_json(found)
-    else:
-        click.echo(found["sentence"])
-    return OK if found["ok"] else FAILED
-
-
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8765, show_default=True, help="The port to listen on; 0 takes a free one.")
@@ -184,6 +163,9 @@ def serve(host: str, port: int, data: Path | None, store: str) -> int:
 @main.group()
 def bench() -> None:
     """Measure the sandbox on this machine."""
+
+
+bench.add_command(bench_offline)
 
 
 @bench.command("ledger")

@@ -23,6 +23,7 @@ from cbdc.record import Signed, Unsigned, open_envelope
 from cbdc.system import System
 from offline.archive import SqliteArchive
 from offline.authority import purpose_rows
+from offline.beacon import SimulatedBeacon, simulated_beacon
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.element_protocol import ElementStatus
@@ -36,9 +37,11 @@ from offline.gateway import (
     memory_stores,
 )
 from offline.host_store import HostStore, MemoryHostStore, SqliteHostStore
-from offline.journal import Journal, JournalFolder, MemoryJournal
+from offline.journal import Journal, MemoryJournal
+from offline.journal_store import JournalStore
+from offline.loss_policy import WATERFALL, loss_policy
 from offline.opened import OpenedElement, open_for_attack
-from offline.parameters import PARAMETERS
+from offline.parameters import GRACE_SECONDS, INTERMITTENT, PARAMETERS, Policy, preset, value_of
 from offline.purse import check_in, check_slots
 from offline.reconcile import Settings
 from offline.records import Enrol, Transfer, Trust, open_bundle
@@ -53,6 +56,12 @@ DAY_SECONDS = 86_400
 PLAIN = 0
 _REDEEMED = "offline redemptions"
 _TYPE_PLACE = 1  # of an envelope's bytes: [type, body, signature], the type below 128
+
+
+def named_numbers(named: Mapping[str, int], mode: str = "intermittent") -> Policy:
+    """The numbers of the offline policy by id: those of a preset, and over them what is named; E_PARAMETER_SET."""
+    ids = {one.name: one.id for one in PARAMETERS}
+    return {**preset(mode), **{ids[name]: value for name, value in named.items()}}
 
 
 def devices_of(member: Member) -> list[Device]:
@@ -73,24 +82,25 @@ class Field:
         store: WalletStore,
         durable: bool = False,
         titles: Mapping[str, str] | None = None,
-        parameters: Mapping[str, int] | None = None,
+        numbers: Policy = INTERMITTENT,
+        loss: tuple[str, str] = (WATERFALL, ""),
     ) -> None:
+        """`numbers` are those of the offline policy that have another value than their default (`named_numbers`);
+        `loss` is the loss policy's name, and the reason to open FIRST_SEEN for a study. Raises E_LOSS_POLICY."""
         self._system = system
-        # Numbers of the offline policy by name; what is not named has its default.
-        named = {one.name: one.id for one in PARAMETERS}
-        self._parameters = {named[name]: value for name, value in (parameters or {}).items()}
+        self._parameters = dict(numbers)
         self._titles = titles or {}
         self._entropy = entropy
         self._clock = clock
         self._store = store
         self._folder = None if folder is None else folder / "offline"
-        self._journals: JournalFolder | None = None
+        self._journals: JournalStore | None = None
         self._hosts: HostStore = MemoryHostStore()
         self._clone_hosts: HostStore = MemoryHostStore()
         stores = memory_stores()
         if self._folder is not None:
             make_folder(self._folder)
-            self._journals = JournalFolder(self._folder / "elements", durable, checkpoint=checkpoint)
+            self._journals = JournalStore(self._folder / "elements.journal", durable, checkpoint)
             self._hosts = SqliteHostStore(self._folder / "hosts.sqlite", durable)
             self._clone_hosts = SqliteHostStore(self._folder / "clones.sqlite", durable)
             names = ("evidence", "devices", "lists")
@@ -105,7 +115,13 @@ class Field:
             system.authority,
             OfflineKeys([keys.issuer], keys.status, keys.settle, {n: keys.bank_ca(n) for n in system.banks}),
             stores,
-            Settings(system.escrow_kid, system.loss_reserve_kid),
+            Settings(
+                system.escrow_kid,
+                system.loss_reserve_kid,
+                loss_policy(loss[0], self._parameters, loss[1]),
+                value_of(GRACE_SECONDS, self._parameters),
+                self._beacon(),
+            ),
             clock,
             entropy,
             CourtRecourse(system, self._owner_of, clock),
@@ -114,6 +130,14 @@ class Field:
         )
         self.reconciler = self.centre.reconciler
         self.payments = 0
+
+    def _beacon(self) -> SimulatedBeacon:
+        """The parties of the LOTTERY's beacon: the National Bank and every bank, each with a secret (simulated)."""
+        begins = self._system.authority.root.record.not_before
+        names = ("National Bank", *(bank.name for bank in self._system.banks.values()))
+        return simulated_beacon(
+            lambda name: self._entropy.bytes("offline.beacon", name.encode(), 32), names, begins
+        )
 
     def _bank_id(self, member: Member) -> int:
         return next(number for number, bank in self._system.banks.items() if bank.name == member.bank)
@@ -154,14 +178,15 @@ class Field:
         """Every day on which somebody syncs has a list of its own, so that devices never grow stale in between."""
         return self.centre.publish(b"day" + str(self._clock.now() // DAY_SECONDS).encode())
 
-    def _list_for(self, now: int) -> Signed[Trust]:
-        """The list a device learns at a sync: today's, or a newer one that was out before this moment.
+    def _lists_for(self, newer_than: int, now: int) -> Sequence[Signed[Trust]]:
+        """The lists a device learns at a sync: up to today's, or to a newer one that was out before this moment.
 
         A list made while devices are syncing (a cheat was just found) reaches them at their next sync, all alike; so a
         run that was cut off in the middle of a sync ends like one that was not.
         """
         earlier = [one for one in self.centre.lists.lists if one.record.issued < now]
-        return max([self._fresh_trust(), *earlier], key=lambda one: one.record.sequence)
+        newest = max(one.record.sequence for one in (self._fresh_trust(), *earlier))
+        return self.centre.lists.chain(newer_than, newest)
 
     def _journal(self, name: str) -> Journal:
         return MemoryJournal() if self._journals is None else self._journals.journal(name)
@@ -308,9 +333,9 @@ class Field:
         for batch in batches[:-1]:
             self.centre.submit(batch.encode())
         device.sync_commit(self.centre.sync(batches[-1].encode()).sync, now)
-        newest = self._list_for(now)
-        if newest.record.sequence > device.trust_view.sequence:
-            device.trust([newest])
+        chain = self._lists_for(device.trust_view.sequence, now)
+        if chain:
+            device.trust(chain)
 
     def redeem(self, member: Member, id: bytes) -> int:
         """The device sends all its money home to the member's wallet, on the bank's orders; how much (tiyn).
@@ -361,12 +386,27 @@ class Field:
     def case(self) -> Case:
         """Double spends, who is named, what was lost and who bore it."""
         return tell_case(
-            self.reconciler, self._owners, self._system.authority.root, self.evidence_files(), self._titles
+            self.reconciler,
+            self._owners,
+            self._system.authority.root,
+            self.evidence_files(),
+            self._titles,
+            self._institutions(),
         )
 
+    def _institutions(self) -> dict[bytes, str]:
+        """Whose the keys are that a proof may name beside devices'."""
+        banks = self._system.banks.items()
+        keys = self._system.keys
+        named = {
+            keys.bank_ca(number).public.kid: self._titles.get(bank.name, bank.name) for number, bank in banks
+        }
+        return {keys.issuer.public.kid: "National Bank (issuer of offline notes)", **named}
+
     def evidence_files(self) -> list[tuple[str, bytes]]:
-        """(file name, bytes) of every proof, by device and then in the reconciler's order."""
-        proofs = [proof for kid in self.reconciler.guilty() for proof in self.reconciler.evidence(kid)]
+        """(file name, bytes) of every proof: by device, then by institution, in the reconciler's order."""
+        named = [*self.reconciler.guilty(), *sorted({alarm.kid for alarm in self.reconciler.alarms()})]
+        proofs = [proof for kid in named for proof in self.reconciler.evidence(kid)]
         files = list(dict.fromkeys(proofs))
         return [(f"case-{number}.dto", data) for number, data in enumerate(files, start=1)]
 
@@ -390,4 +430,4 @@ def _check_room(status: ElementStatus, amounts_tiyn: Sequence[int]) -> None:
     check_slots(len(amounts_tiyn), len(status.purse), 0, len(status.purse) + status.free_slots)
 
 
-__all__ = ["Field", "devices_of"]
+__all__ = ["Field", "devices_of", "named_numbers"]

@@ -33,7 +33,7 @@ from wallets.basis import Basis
 from wallets.case import Case
 from wallets.cast import DEVICE_TIERS, Member, SandboxPlan, open_ledger_store
 from wallets.desk import Answers, Desk, Row, derived
-from wallets.field import DAY_SECONDS, Field, devices_of
+from wallets.field import DAY_SECONDS, Field, devices_of, named_numbers
 from wallets.store_memory import memory_store
 from wallets.store_sqlite import sqlite_store
 from wallets.wallet import GROUP, Wallet
@@ -81,7 +81,8 @@ class Sandbox:
             checkpoint,
             self.store,
             titles=titles,
-            parameters=plan.policy.offline(),
+            numbers=named_numbers(plan.policy.offline(), plan.mode),
+            loss=(plan.loss_policy, plan.loss_study),
         )
         self.marks: dict[str, bytes] = {}
         self.definitions: dict[str, Signed[MarkDefinition]] = {}

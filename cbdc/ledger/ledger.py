@@ -295,6 +295,13 @@ class Ledger:
         proof = self._log.inclusion(receipt.index, size)
         return Inclusion(self._log.leaf(receipt.index), receipt.index, receipt.head, proof)
 
+    def inclusion_of(self, index: int) -> Inclusion:
+        """The proof that the entry at `index` is in the log of the newest head; E_ENTRY_UNKNOWN out of range."""
+        size = self._head.record.size
+        if not 0 <= index < size:
+            raise Refused("E_ENTRY_UNKNOWN", index=index, size=self.size)
+        return Inclusion(self._log.leaf(index), index, self._head, self._log.inclusion(index, size))
+
     def consistency(self, old_size: int) -> list[bytes]:
         """The proof that the present log continues the log of `old_size` entries; E_ENTRY_UNKNOWN out of range."""
         if not 0 < old_size <= self.size:

@@ -22,6 +22,7 @@ from cbdc.record import (
     Unsigned,
     object_id,
     open_envelope,
+    remember_opened,
     sign,
     signing_message,
 )
@@ -204,3 +205,37 @@ def test_an_envelope_as_bytes_or_as_array() -> None:
     for form in (signed.encode(), signed.envelope(), tuple(signed.envelope())):
         assert open_envelope(form, Letter, NETWORK) == signed
     assert isinstance(signed, Signed)
+
+
+def test_a_process_that_remembers_opens_the_same_values_and_forgets_the_oldest() -> None:
+    network = bytes(8)
+    records = [_Remembered(number) for number in range(6)]
+    bodies = [canonical.encode(list(record.values())) for record in records]
+    plain = [open_envelope([_Remembered.TYPE, body, bytes(64)], _Remembered, network) for body in bodies]
+    remember_opened(4)
+    try:
+        for _ in range(2):
+            again = [
+                open_envelope([_Remembered.TYPE, body, bytes(64)], _Remembered, network) for body in bodies
+            ]
+            assert again == plain
+        last = open_envelope([_Remembered.TYPE, bodies[-1], bytes(64)], _Remembered, network)
+        twin = open_envelope([_Remembered.TYPE, bodies[-1], b"\1" * 64], _Remembered, network)
+        assert twin.record is last.record, "it is remembered"
+        assert twin.signature != last.signature, "a signature is never remembered with it"
+        other = open_envelope([_Remembered.TYPE, bodies[-1], bytes(64)], _Remembered, b"\1" * 8)
+        assert other.oid != last.oid, "another network is another object"
+        with pytest.raises(Malformed):
+            open_envelope([_Remembered.TYPE, b"\x91", bytes(64)], _Remembered, network)
+    finally:
+        remember_opened(0)
+    assert open_envelope([_Remembered.TYPE, bodies[0], bytes(64)], _Remembered, network) == plain[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered(Record):
+    number: int
+
+    TYPE: ClassVar[int] = 99
+    DOMAIN: ClassVar[bytes] = ONLINE_DOMAIN
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(),)

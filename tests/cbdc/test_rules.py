@@ -68,6 +68,17 @@ def test_the_wrong_case_is_refused_and_leaves_no_trace(row: Row) -> None:
     assert "{" not in str(refusal.value), "a fact of the sentence is missing"
 
 
+def test_v11_a_mark_with_no_hops_stays_online() -> None:
+    rows = [row for row in ROWS if row.code == "E_MARK_OFFLINE"]
+    assert rows
+    for row in rows:
+        world = scene()
+        load = row.build(world)
+        before = world.ledger.supply()
+        assert answer_of(world.submit, load) == "E_MARK_OFFLINE"
+        assert world.ledger.supply() == before
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if row.code is not None], ids=lambda row: row.name)
 def test_a_refusal_disturbs_nobody_in_its_group(row: Row) -> None:
     world = scene()

@@ -7,6 +7,9 @@ import random
 from typing import Any
 
 from cbdc import canonical
+from cbdc.errors import TengeError
+from cbdc.ports import SeededEntropy
+from offline.channel import SUITES, Inviter, Joiner
 from offline.link import (
     MAX_OPEN,
     ApduResponder,
@@ -171,3 +174,48 @@ def packets() -> Target:
             raise refused
 
     return Target("ble", seeds, play)
+
+
+def channels() -> Target:
+    """An encrypted channel under any bytes: only the records of the other side come through, once and in order."""
+    chance = SeededEntropy(7)
+    seeds: list[bytes] = []
+    # Of each right engagement: the right reveal, the code, and the records that are sealed.
+    right: dict[bytes, tuple[bytes, str, list[bytes]]] = {}
+    for suite in SUITES:
+        inviter = Inviter(chance, b"i", suite)
+        joiner = Joiner(chance, b"j", inviter.engagement)
+        reveal, near = inviter.accept(joiner.answer)
+        own = joiner.finish(reveal).seal(b"own")
+        records = [near.seal(bytes([number])) for number in range(3)]
+        right[inviter.engagement] = (reveal, near.code, records)
+        said = [suite, inviter.engagement, joiner.answer, reveal]
+        seeds += [canonical.encode([*said, *records]), canonical.encode([*said, own, *records])]
+
+    def play(_: Any, data: bytes) -> None:
+        suite, engagement, answer, reveal, *records = _said(data)
+        Inviter(chance, b"i", suite).accept(answer)
+        far = Joiner(chance, b"j", engagement).finish(reveal)
+        true_reveal, code, sent = right.get(engagement, (b"", "", []))
+        came = 0
+        refused = None
+        for record in records:
+            try:
+                message = far.open(record)
+            except TengeError as error:
+                refused = error
+                continue
+            expect((reveal, far.code) == (true_reveal, code), "a channel over other messages than were said")
+            expect(record == sent[came] and message == bytes([came]), "a record that was not the next one")
+            came += 1
+        if refused is not None:
+            raise refused
+
+    return Target("channel", seeds, play)
+
+
+def _said(data: bytes) -> list[Any]:
+    values: Any = canonical.decode_array(data)
+    if len(values) < 4 or values[0] not in (1, 2) or not all(type_is(value, bytes) for value in values[1:]):
+        canonical.decode(b"")
+    return values[:20]

@@ -6,8 +6,10 @@ import string
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from cbdc.errors import catalogue
 from tests.house.tree import ROOT, parsed, python_files
 
 FAMILIES = ("malformed", "refused", "unavailable")
@@ -124,3 +126,16 @@ def used_in_code() -> dict[str, str]:
         for code in used_in(parsed(file)):
             used.setdefault(code, str(file.relative_to(ROOT)))
     return used
+
+
+@cache
+def facts_named(code: str) -> frozenset[str]:
+    """The facts that the English words of a code ask for, without the ending that only chooses their form."""
+    entry = catalogue()[code]
+    names = {
+        name
+        for text in (entry.sentence, entry.next)
+        for _, name, _, _ in string.Formatter().parse(text)
+        if name
+    }
+    return frozenset(name.removesuffix("_date").removesuffix("_name") for name in names)

@@ -18,17 +18,34 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from tests.house import made_cards, made_objects, made_pilots, made_policies, made_protocol, made_systems
+from tests.house import (
+    made_cards,
+    made_element,
+    made_lab,
+    made_links,
+    made_losses,
+    made_objects,
+    made_pilots,
+    made_policies,
+    made_protocol,
+    made_refusals,
+    made_systems,
+)
 from tests.house.tree import ROOT
 
 Maker = Callable[[str], str]
 
 MAKERS: Mapping[str, Maker] = {
     **made_cards.MAKERS,
+    **made_element.MAKERS,
+    **made_links.MAKERS,
+    **made_lab.MAKERS,
+    **made_losses.MAKERS,
     **made_objects.MAKERS,
     **made_protocol.MAKERS,
     **made_pilots.MAKERS,
     **made_policies.MAKERS,
+    **made_refusals.MAKERS,
     **made_systems.MAKERS,
 }
 

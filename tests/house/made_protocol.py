@@ -27,6 +27,7 @@ OBJECTS: Mapping[int, tuple[str, str]] = {
     12: ("SUBMIT_ACK", "settlement (SETTLE)"),
     13: ("OUTCOME", "settlement (SETTLE)"),
     14: ("ENROL", "the device's element"),
+    15: ("CERTLOG", "the National Bank (STATUS)"),
 }
 
 _ALL = 2**53 - 1

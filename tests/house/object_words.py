@@ -149,4 +149,12 @@ MEANINGS: Mapping[int, Mapping[str, str]] = {
         "public_key": "the key to be certified, which signs this",
         "challenge": "what the bank chose",
     },
+    15: {
+        "size": "how many ids the log of certificates holds",
+        "log_root": "the log's root at that size (RFC 6962)",
+        "keys": "how many certified keys the tree of limits has",
+        "limits_root": "root of that tree (5.10, E5)",
+        "after": "absent, or a hash of transfers that this head was made after (5.10, E5)",
+        "time": "of making it",
+    },
 }

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from wallets.lab import jobs, settings
+from wallets.lab.form import SECTIONS
 from wallets.lab.settings import Plan
 
 SMALL = """
@@ -37,7 +38,11 @@ from_day = 0
 
 def plan_of(text: str = SMALL, **changes: str) -> Plan:
     """The plan in a text, with values changed (`people_count="9"` for `people.count`)."""
-    named = {name.replace("_", ".", 1): value for name, value in changes.items()}
+    sections = {section.name for section in SECTIONS}
+    named = {
+        name.replace("_", ".", 1) if name.partition("_")[0] in sections else name: value
+        for name, value in changes.items()
+    }
     return settings.read("small.toml", text.encode(), named)
 
 

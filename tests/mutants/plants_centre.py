@@ -179,7 +179,7 @@ BOOKS = Field(
         (
             "refund-before-close",
             "Money is refunded that somebody may still spend.",
-            "        if claim.kind == UNSPENT:\n            return [], _standing(judged, HELD, HELD_OPEN)\n",
+            "        if claim.kind == UNSPENT:\n            return [], standing_of(judged, HELD, HELD_OPEN)\n",
             "",
         ),
         (
@@ -197,8 +197,8 @@ BOOKS = Field(
         (
             "redemption-without-its-order",
             "A redemption goes to an account that no bank ordered.",
-            " and (order.record.kid, order.record.account) == (claim.holder, claim.account)",
-            "",
+            "    return (order.record.kid, order.record.account) == (claim.holder, claim.account)",
+            "    return True",
         ),
         (
             "guilty-are-paid-at-once",
@@ -209,20 +209,20 @@ BOOKS = Field(
         (
             "knowing-payee-paid",
             "Who took money from a device it knew to be revoked is paid.",
-            "            if invoice.record.trust_sequence < revoked:",
+            "            if not seen.refused_at(incoming.payer, invoice.record.trust_sequence, by):",
             "            if True:",
         ),
         (
             "knew-by-one-list",
             "Who had the very list that revoked the payer is paid.",
-            "            if invoice.record.trust_sequence < revoked:",
-            "            if invoice.record.trust_sequence <= revoked:",
+            "            if not seen.refused_at(incoming.payer, invoice.record.trust_sequence, by):",
+            "            if not seen.refused_at(incoming.payer, invoice.record.trust_sequence - 1, by):",
         ),
         (
             "invoice-of-somebody-else-clears",
             "Another's invoice shows one's good faith.",
-            "        if invoice is not None and invoice.record.payee == holder:",
-            "        if invoice is not None:",
+            "        if shown and invoice is not None and invoice.record.payee == holder:",
+            "        if shown and invoice is not None:",
         ),
         (
             "more-recovered-than-lost",

@@ -71,7 +71,7 @@ ELEMENTS = Field(
         (
             "receipts-not-kept",
             "A payer who asks again gets no receipt for money that was taken.",
-            "                receipts=newest({**state.receipts, invoice: kept}, KEPT_RECEIPTS),",
+            "                receipts=newest(state.receipts, invoice, kept, KEPT_RECEIPTS),",
             "                receipts=state.receipts,",
         ),
         (
@@ -83,7 +83,7 @@ ELEMENTS = Field(
         (
             "accepted-money-not-held",
             "A receipt is given and the purse stays empty.",
-            "                purse={**state.purse, **slots},\n                pending",
+            "                purse=changed(state.purse, slots),\n                pending",
             "                pending",
         ),
         (
@@ -287,7 +287,7 @@ ELEMENTS = Field(
         (
             "change-not-kept",
             "Change is signed and never seen again.",
-            "            purse[Outpoint(transfer.oid, 1)] = slot_of_output(transfer.record, 1, caps)",
+            "            change[Outpoint(transfer.oid, 1)] = slot_of_output(transfer.record, 1, caps)",
             "            pass",
         ),
         (
@@ -369,7 +369,7 @@ HOSTS = Field(
         (
             "damage-forgotten",
             "A device that lost a record spends the same money again.",
-            "        if end >= len(data) if sound else not any(data[place + _HEADER_BYTES :]):\n            break\n",
+            "        if end >= len(data) if sound else not any(data[place + HEADER_BYTES :]):\n            break\n",
             "        break\n",
         ),
         (

@@ -1,9 +1,9 @@
-"""Bugs in evidence and in the graph of what happened offline."""
+"""Bugs in the graph of what happened offline, and in what follows from it."""
 
 from tests.mutants.plant import Field, bugs
 
 GAP = "tests/offline/test_gap_centre.py"
-EVIDENCE = ("tests/offline/test_evidence.py", "tests/offline/test_vectors.py", GAP)
+COURT = ("tests/offline/test_prosecution.py",)
 GRAPH = ("tests/offline/test_graph.py",)
 RECONCILE = (
     "tests/offline/test_reconcile.py",
@@ -11,80 +11,6 @@ RECONCILE = (
     "tests/offline/test_reconcile_crash.py",
 )
 SETTLE = ("tests/offline/test_settle.py", "tests/offline/test_settle_claims.py", GAP)
-
-PROOFS = Field(
-    "Evidence",
-    bugs(
-        "offline/evidence.py",
-        EVIDENCE,
-        (
-            "one-transfer-is-a-double-spend",
-            "Two signatures over one payment convict an honest device.",
-            "    if first.oid == second.oid:",
-            "    if False:",
-        ),
-        (
-            "another-keys-signature-convicts",
-            "Anybody writes the transfers that convict a device.",
-            "    transfer.verify(certificate.record.key)\n",
-            "",
-        ),
-        (
-            "another-payer-convicts",
-            "A signature under another's name is an offence.",
-            "    if transfer.record.payer != certificate.record.kid:",
-            "    if False:",
-        ),
-        (
-            "payment-and-change-are-a-double-spend",
-            "Spending two outputs of one transfer convicts a device.",
-            "    if first.record.outpoint != second.record.outpoint:",
-            "    if first.record.outpoint[0] != second.record.outpoint[0]:",
-        ),
-        (
-            "two-files-for-one-pair",
-            "One offence is counted twice.",
-            "    if first.oid > second.oid:",
-            "    if False:",
-        ),
-        (
-            "any-two-transfers-equivocate",
-            "Two ordinary payments convict a device.",
-            "    if not same_counter and first.record.link != second.record.link:",
-            "    if False:",
-        ),
-        (
-            "renewal-convicts-a-bank",
-            "A bank that renews a certificate is guilty.",
-            "    if (one.algorithm, one.public_key) == (other.algorithm, other.public_key):",
-            "    if False:",
-        ),
-        (
-            "uncertified-device-convicted",
-            "A certificate that no bank signed convicts.",
-            "    check_certificate_issue(certificate, authority)\n",
-            "",
-        ),
-        (
-            "parent-of-another-transfer",
-            "A transfer is judged against an object that it does not follow.",
-            "    if transfer.record.previous != parent.oid:",
-            "    if False:",
-        ),
-        (
-            "the-deceived-are-convicted",
-            "Who was handed a redemption dressed as a payment is guilty.",
-            "        # spend is not admitted, and that is all.\n        return None",
-            "        # spend is not admitted, and that is all.\n        pass",
-        ),
-        (
-            "rightly-made-transfer-convicts",
-            "Any transfer is a bad statement.",
-            "    if broken is None:",
-            "    if False:",
-        ),
-    ),
-)
 
 TREES = Field(
     "The graph",
@@ -142,7 +68,7 @@ TREES = Field(
         (
             "claimed-and-spent-is-innocent",
             "A device that took its refund and spent the money is not guilty.",
-            "        if conflict.claimed:",
+            "        if taken is not None:",
             "        if False:",
         ),
     )
@@ -170,8 +96,8 @@ TREES = Field(
         (
             "last-revocation-counts",
             "Who could know of a revocation is paid.",
-            "                self._first_revoked[prefix] = min(known, record.sequence)",
-            "                self._first_revoked[prefix] = max(known, record.sequence)",
+            "        return min(numbers, default=None)",
+            "        return max(numbers, default=None)",
             (*GRAPH, *SETTLE, *RECONCILE),
         ),
     )
@@ -193,8 +119,8 @@ TREES = Field(
         (
             "claim-of-what-is-held",
             "Money in a purse is credited a second time.",
-            "        if _in_purse(record, outpoint):",
-            "        if False:",
+            "        if held_tiyn(record, outpoint) is not None:\n            return None",
+            "        if False:\n            return None",
         ),
         (
             "claim-of-what-was-spent",
@@ -209,6 +135,38 @@ TREES = Field(
             "",
         ),
         (
+            "neighbours-that-do-not-fit-are-no-proof",
+            "A clone of which one branch is hidden goes unnoticed.",
+            "        return found + self._broken_log(kid)",
+            "        return found",
+            COURT,
+        ),
+        (
+            "limits-of-one-certificate",
+            "A device that was given looser limits is guilty.",
+            "                limits = loosest(one.record.limits for one in certificates)",
+            "                limits = certificates[0].record.limits",
+            COURT,
+        ),
+        (
+            "a-breach-once-found-stands",
+            "A looser certificate that comes late does not clear a device.",
+            "(len(paid), len(certificates))",
+            "(len(paid), 0)",
+            COURT,
+        ),
+        (
+            "only-the-first-list-is-asked",
+            "An invoice under an old list goes unnoticed after one under a new.",
+            "        for invoice in self._seen.last_invoices(kid):",
+            "        for invoice in self._seen.last_invoices(kid)[-1:]:",
+            COURT,
+        ),
+    )
+    + bugs(
+        "offline/evidence_device.py",
+        (*GRAPH, *RECONCILE),
+        (
             "falling-counter-is-no-contradiction",
             "A device rolled back to an old state goes unnoticed.",
             "    if later.counter < earlier.counter:",
@@ -217,7 +175,7 @@ TREES = Field(
         (
             "falling-totals-are-no-contradiction",
             "A device that forgot payments goes unnoticed.",
-            "    if any(getattr(later, name) < getattr(earlier, name) for name in rising):",
+            "    if any(getattr(later, name) < getattr(earlier, name) for name in RISING):",
             "    if False:",
         ),
     )
@@ -239,11 +197,25 @@ TREES = Field(
         (
             "revocation-changes-nothing",
             "Money of a device just revoked is judged as before.",
-            "                if kid[:_KID_PREFIX_BYTES] in revoked:\n                    self._dirty |= notes",
-            "                pass",
+            "                ):\n                    self._dirty |= notes",
+            "                ):\n                    pass",
             (*RECONCILE, *SETTLE),
+        ),
+        (
+            "cleared-and-still-guilty",
+            "A device that a late certificate cleared stays blocked.",
+            "                self._self_accused.discard(kid)",
+            "                pass",
+            COURT,
+        ),
+        (
+            "answers-accuse-nobody",
+            "Payments past the limits go unnoticed when settlement's answer is taken up last.",
+            "        elif isinstance(record, SyncAck | DeviceCertificate):\n            self._accused.add(record.kid)",
+            "        elif isinstance(record, SyncAck | DeviceCertificate):\n            pass",
+            COURT,
         ),
     ),
 )
 
-FIELDS = (PROOFS, TREES)
+FIELDS = (TREES,)

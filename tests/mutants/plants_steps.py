@@ -259,7 +259,7 @@ VERIFICATION = Field(
         (
             "revoked-holder-offers",
             "A revoked device gets an invoice for its offer.",
-            '            check_standing(holder.kid, trust, "holder")',
+            '            check_standing(holder, trust, "holder")',
             "            pass",
         ),
     )
@@ -269,7 +269,7 @@ VERIFICATION = Field(
         (
             "revocation-not-asked",
             "A stolen device pays on.",
-            "    if trust.is_revoked(kid):",
+            "    if trust.is_revoked(certificate.kid):",
             "    if False:",
         ),
         (

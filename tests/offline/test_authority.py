@@ -15,10 +15,11 @@ from cbdc.record import Signed, sign
 from cbdc.token import PERSON
 from offline.admission import check_certificate_issue
 from offline.archive import ArchiveStore, MemoryArchive, SqliteArchive
-from offline.authority import CHALLENGE_SECONDS, DeviceRegister, TrustOffice, purpose_row, purpose_rows
+from offline.authority import CHALLENGE_SECONDS, DeviceRegister, purpose_row, purpose_rows
 from offline.parameters import MAX_AGE_DAYS, MAX_HOPS, limits_for
 from offline.records import TIER_SE, TIER_SW, Enrol
 from offline.trust import TrustView
+from offline.trust_office import TrustOffice
 from tests.cbdc.world import DAY, World
 from tests.offline.centre import Centre
 
@@ -200,7 +201,8 @@ def test_lists_add_up_and_have_rising_numbers() -> None:
     first = office.trust.publish(b"1", policy={MAX_HOPS.id: 3}, purposes=[row])
     second = office.trust.publish(b"2", revoke=[bytes(32)], taint=[b"n" * 32], revoke_references=[b"c" * 8])
     assert (first.record.sequence, second.record.sequence) == (1, 2)
-    view = TrustView(office.centre.authority).adopt(second)
+    assert (second.record.base_sequence, second.record.policy, second.record.purposes) == (1, (), ())
+    view = TrustView(office.centre.authority).adopt_all(office.trust.chain())
     assert view.is_revoked(bytes(32))
     assert view.is_tainted(b"n" * 16)
     assert view.parameter(MAX_HOPS) == 3

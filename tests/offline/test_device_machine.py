@@ -89,7 +89,7 @@ class Model:
 
 
 class Devices(RuleBasedStateMachine):
-    """Three devices, one of which a thief may have copied; every rule also judges by the model."""
+    """S23: three devices, one of which a thief may have copied; every rule also judges by the model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,13 +107,29 @@ class Devices(RuleBasedStateMachine):
     @initialize()
     def people(self) -> None:
         for name in NAMES:
-            self.devices[name] = self.bench.device(
-                name,
-                journal=MemoryJournal(checkpoint=self.crash),
-                category=MERCHANT if name == "shop" else 1,
-                attacks_allowed=name == "ayan",
-            )
+            self.devices[name] = self.make(name)
             self.load(name, tenge(1_000))
+
+    # --- where the elements live; another machine puts them elsewhere ---
+
+    def make(self, name: str) -> Device:
+        """A new device."""
+        return self.bench.device(
+            name,
+            journal=MemoryJournal(checkpoint=self.crash),
+            category=MERCHANT if name == "shop" else 1,
+            attacks_allowed=name == "ayan",
+        )
+
+    def reopen(self, name: str) -> Device:
+        """The device after a restart of its host and its element."""
+        return self.bench.restart(name, attacks_allowed=name == "ayan")
+
+    def inside(self, name: str) -> SimulatedSecureElement:
+        """The simulated element of a device."""
+        element = self.devices[name].element
+        assert isinstance(element, SimulatedSecureElement)
+        return element
 
     # --- helpers ---
 
@@ -128,7 +144,7 @@ class Devices(RuleBasedStateMachine):
             assert after == status, "a refusal changed the state"
         except Crash:
             self.crash.number = 0
-            self.devices[name] = self.bench.restart(name, attacks_allowed=name == "ayan")
+            self.devices[name] = self.reopen(name)
             self.learn(name)
         return None
 
@@ -263,7 +279,7 @@ class Devices(RuleBasedStateMachine):
 
     @rule(name=WHO)
     def restart(self, name: str) -> None:
-        self.devices[name] = self.bench.restart(name, attacks_allowed=name == "ayan")
+        self.devices[name] = self.reopen(name)
 
     @rule(number=st.integers(1, 24))
     def power_will_fail(self, number: int) -> None:
@@ -281,8 +297,7 @@ class Devices(RuleBasedStateMachine):
     @rule()
     def steal(self) -> None:
         """A thief opens a copy of Ayan's device as it is now."""
-        element = self.devices["ayan"].element
-        assert isinstance(element, SimulatedSecureElement)
+        element = self.inside("ayan")
         store = MemoryHostStore()
         store.write(element.kid, dict(self.bench.stores["ayan"].read(element.kid)))
         opened = open_for_attack(element, "the machine's thief")
@@ -323,9 +338,7 @@ class Devices(RuleBasedStateMachine):
     @invariant()
     def states_are_whole(self) -> None:
         for name in self.devices:
-            element = self.devices[name].element
-            assert isinstance(element, SimulatedSecureElement)
-            check_whole(element._state)
+            check_whole(self.inside(name)._state)
 
     @invariant()
     def honest_devices_hold_what_the_model_says(self) -> None:

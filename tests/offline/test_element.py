@@ -50,7 +50,7 @@ def test_an_invoice_reserves_and_repeats(shop: Shop) -> None:
     assert shop.invoice(id=b"two").record.nonce != record.nonce
 
 
-def test_a_request_id_means_one_wish(shop: Shop) -> None:
+def test_s20_a_request_id_means_one_wish(shop: Shop) -> None:
     shop.invoice()
     with refused("E_REQUEST_REUSED"):
         shop.invoice(tenge(2_000))
@@ -90,7 +90,7 @@ def test_invoices_that_are_not_made(shop: Shop, fields: dict[str, Any], code: st
     assert shop.payee.status(NOW) == before
 
 
-def test_at_most_four_invoices_are_open_and_expired_ones_give_way(shop: Shop) -> None:
+def test_z7_at_most_four_invoices_are_open_and_expired_ones_give_way(shop: Shop) -> None:
     for number in range(4):
         shop.invoice(id=b"%d" % number)
     with refused("E_INVOICES_OPEN"):

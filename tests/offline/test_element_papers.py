@@ -71,7 +71,7 @@ def test_before_provisioning_nothing_goes() -> None:
             call()
 
 
-def test_anchors_are_given_once(shop: Shop) -> None:
+def test_s4_anchors_are_given_once(shop: Shop) -> None:
     shop.payer.provision(shop.world.trust, shop.payer.certificate)
     other = shop.world.make_device("other", algorithm=ES256, public_key=shop.payer.public_key.raw)
     with refused("E_PROVISIONED"):

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,8 +163,9 @@ class Fatal:
             return self._process.exchange(address, command)
         if self._after:
             self._process.exchange(address, command)
-        if self._process.pid:
-            os.kill(self._process.pid, signal.SIGKILL)
+        if self._process._process is not None:
+            self._process._process.kill()
+            self._process._process.wait()
         if self._after:
             raise Unavailable("E_ELEMENT_GONE", exit_code=-signal.SIGKILL)
         return self._process.exchange(address, command)
@@ -198,7 +200,7 @@ def test_t6_kill_9_at_any_exchange(process: ElementProcess, measure: Measured) -
             script = Script(channels.__getitem__)
             fatal._left = number
             for name in script.CALLS:
-                repeated(lambda name=name: script.call(name))
+                repeated(partial(script.call, name))
                 assert repeated(script.states) == measure.after(name)
             assert fatal._left <= 0, "it was killed"
             assert script.said == measure.said

@@ -1,7 +1,7 @@
 """Journals: whole records or none, torn only at the end, and never silently shorter than what was promised."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cbdc.errors import Malformed, Unavailable
 from offline import journal as journal_module
 from offline.journal import FileJournal, Journal, JournalFolder, MemoryJournal
+from offline.journal_store import JournalStore
 from tests.offline.bench import Crash, CrashAt
 
 RECORDS = [b"first", b"second record", b"x" * 300]
@@ -24,9 +25,18 @@ def filled(path: Path, records: list[bytes] = RECORDS) -> FileJournal:
     return journal
 
 
-@pytest.fixture(params=["memory", "file"])
-def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Journal:
-    return MemoryJournal() if request.param == "memory" else FileJournal(tmp_path / "a.journal")
+KINDS: dict[str, Callable[[Path], Journal]] = {
+    "memory": lambda folder: MemoryJournal(),
+    "file": lambda folder: FileJournal(folder / "a.journal"),
+    "store": lambda folder: JournalStore(folder / "all.journal").journal("a"),
+}
+
+
+@pytest.fixture(params=list(KINDS))
+def journal(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Journal]:
+    made = KINDS[request.param](tmp_path)
+    yield made
+    made.close()
 
 
 def test_records_come_back_in_order(journal: Journal) -> None:
@@ -157,7 +167,7 @@ def test_a_full_disk_is_a_refusal_and_nothing_is_believed_after_it(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal_module, "_write_all", full)
+        patch.setattr(journal_module, "write_all", full)
         for call in (journal.append, journal.compact):
             with pytest.raises(Unavailable, match="E_JOURNAL_IO"):
                 call(b"new")
@@ -216,7 +226,7 @@ def test_folders_are_not_synced_where_that_is_unknown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journal_module, "_FOLDERS_SYNC", False)
-    journal_module._sync_folder(Path("not looked at"))
+    journal_module.sync_folder(Path("not looked at"))
 
 
 def test_a_folder_keeps_few_files_open(tmp_path: Path) -> None:

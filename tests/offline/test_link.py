@@ -58,7 +58,7 @@ def test_a_frame_is_as_the_protocol_writes_it() -> None:
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
-def test_any_order_and_any_repetition(order: tuple[int, ...]) -> None:
+def test_t13_any_order_and_any_repetition(order: tuple[int, ...]) -> None:
     made = frames(MESSAGE)
     assembler = Assembler(LIMIT)
     results = [
@@ -68,7 +68,7 @@ def test_any_order_and_any_repetition(order: tuple[int, ...]) -> None:
     assert results[-1] == MESSAGE
 
 
-def test_a_missing_frame_is_waited_for() -> None:
+def test_t13_a_missing_frame_is_waited_for() -> None:
     made = frames(MESSAGE)
     assembler = Assembler(LIMIT)
     assert assembler.take(made[0], 0) is None
@@ -77,7 +77,7 @@ def test_a_missing_frame_is_waited_for() -> None:
     assert assembler.take(made[1], 100) == MESSAGE
 
 
-def test_an_assembly_is_forgotten_after_two_minutes() -> None:
+def test_t13_t15_z8_an_assembly_is_forgotten_after_two_minutes() -> None:
     made = frames(MESSAGE)
     assembler = Assembler(LIMIT)
     assembler.take(made[0], 0)
@@ -115,7 +115,7 @@ def test_what_is_no_frame(data: bytes) -> None:
         open_frame(data)
 
 
-def test_a_frame_with_right_crc_and_wrong_bytes_spoils_only_its_assembly() -> None:
+def test_t14_a_frame_with_right_crc_and_wrong_bytes_spoils_only_its_assembly() -> None:
     made = frames(MESSAGE)
     forged = reframed(message_id(MESSAGE), 1, 3, b"\0" * 640)
     assembler = Assembler(LIMIT)
@@ -137,7 +137,7 @@ def test_two_frames_for_one_place_differ() -> None:
         assembler.take(reframed(message_id(MESSAGE), 1, 4, b"other"), 0)
 
 
-def test_frames_of_two_messages_with_one_prefix_never_mix() -> None:
+def test_t14_frames_of_two_messages_with_one_prefix_never_mix() -> None:
     # As if two messages had the same first four bytes of SHA-256: the whole hash decides.
     id = message_id(b"A" * 1_000)
     assembler = Assembler(LIMIT)
@@ -146,7 +146,7 @@ def test_frames_of_two_messages_with_one_prefix_never_mix() -> None:
         assembler.take(reframed(id, 1, 2, b"B" * 360), 0)
 
 
-def test_at_most_four_assemblies_and_no_more_bytes_than_asked_for() -> None:
+def test_t15_at_most_four_assemblies_and_no_more_bytes_than_asked_for() -> None:
     assembler = Assembler(700)
     first = frames(MESSAGE)
     assembler.take(first[0], 0)
@@ -220,7 +220,7 @@ def card(
 
 
 @pytest.mark.parametrize("size", [0, 1, 254, 255, 256, 314, 510, 511, 3_000])
-def test_commands_are_chained_and_answers_fetched(size: int) -> None:
+def test_t16_commands_are_chained_and_answers_fetched(size: int) -> None:
     sizes: list[int] = []
     responder = card()
 
@@ -281,7 +281,7 @@ def test_nothing_before_selection_and_not_too_much_after() -> None:
 
 
 @pytest.mark.parametrize("mtu", [23, 185, 517])
-def test_packets_of_any_mtu_carry_the_same_bytes(mtu: int) -> None:
+def test_t16_packets_of_any_mtu_carry_the_same_bytes(mtu: int) -> None:
     packets = ble_packets(MESSAGE, mtu)
     assert max(map(len, packets)) <= mtu - 3
     receiver = BleReceiver(LIMIT)

@@ -46,7 +46,7 @@ def test_every_parameter_is_one_and_says_that_it_is_assumed() -> None:
     for one in PARAMETERS:
         assert one.note == "assumption"
         assert one.unit
-        assert one.default > 0
+        assert one.default >= 0
 
 
 def test_presets() -> None:
@@ -114,7 +114,7 @@ def test_unknown_tiers(tier: int) -> None:
         stricter(limits_for(TIER_SE, PERSON), tier, PERSON, {})
 
 
-def test_what_a_policy_does_not_name_stays() -> None:
+def test_s10_what_a_policy_does_not_name_stays() -> None:
     wide = Limits(10**12, 10**12, 10**12, 10**6, 10**6, 200)
     assert stricter(wide, TIER_SE, PERSON, {}) == wide
     assert stricter(wide, TIER_SE, PERSON, {MAX_HOPS.id: 2}) == wide._replace(max_hops=2)

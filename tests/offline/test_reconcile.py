@@ -245,7 +245,7 @@ def test_g8_two_signatures_on_one_body_are_one_leaf_and_no_guilt() -> None:
     assert ayan.kid != bota.kid
 
 
-def test_p14_a_payer_learns_that_the_payee_owns_what_was_paid() -> None:
+def test_p14_r36_a_payer_learns_that_the_payee_owns_what_was_paid() -> None:
     line = Line()
     line.centre.hand_in(line.paid)
     told = line.centre.reconciler.outcome(line.paid.oid)
@@ -255,7 +255,7 @@ def test_p14_a_payer_learns_that_the_payee_owns_what_was_paid() -> None:
     assert len(line.centre.reconciler.standings()) == 2
 
 
-def test_a_list_is_published_once_and_must_be_signed_by_the_status_key() -> None:
+def test_r30_a_list_is_published_once_and_must_be_signed_by_the_status_key() -> None:
     centre = Centre()
     ayan = centre.device("ayan")
     trust = centre.revoke(ayan)
@@ -268,7 +268,7 @@ def test_a_list_is_published_once_and_must_be_signed_by_the_status_key() -> None
     assert caught.value.code == "E_SIG"
 
 
-def test_one_object_may_be_submitted_alone() -> None:
+def test_r30_one_object_may_be_submitted_alone() -> None:
     centre = Centre()
     ayan = centre.device("ayan", known=False)
     order = centre.order(ayan)

@@ -208,7 +208,7 @@ def test_a_guilty_device_gets_back_what_its_losses_leave() -> None:
 # --- the empty reserve ---
 
 
-def test_without_a_reserve_credits_below_a_fork_are_held_until_it_is_funded() -> None:
+def test_r20_r24_without_a_reserve_credits_below_a_fork_are_held_until_it_is_funded() -> None:
     fork = Fork(ISSUER, reserve_tiyn=0)
     centre = fork.centre
     dana = centre.device("dana")

@@ -20,6 +20,7 @@ from offline.settle import (
     LossPolicy,
     subject_of,
 )
+from offline.statements import TAKEN_AFTER_CANCEL
 from tests.cbdc.world import DAY
 from tests.offline.centre import CLOSE_DAYS, Centre
 
@@ -107,7 +108,7 @@ def test_unspent_money_follows_good_faith_too(knew: int, owner: str) -> None:
     assert case.centre.wallet(owner) == 1_000
 
 
-def test_unspent_money_whose_invoice_nobody_has_is_presumed_to_be_in_good_faith() -> None:
+def test_v4_unspent_money_whose_invoice_nobody_has_is_presumed_to_be_in_good_faith() -> None:
     case = Revoked(knew=2)
     case.centre.hand_in(case.paid)
     case.centre.close()
@@ -214,7 +215,7 @@ def test_t8_v15_unspent_money_is_refunded_once_after_the_close() -> None:
     assert centre.ledger.supply().escrow_tiyn == 0
 
 
-def test_t9_unspent_money_is_refunded_to_the_last_owner_known() -> None:
+def test_t9_t10_unspent_money_is_refunded_to_the_last_owner_known() -> None:
     centre = Centre()
     centre.device("ayan")
     bota = centre.device("bota")
@@ -271,7 +272,7 @@ def test_what_the_ledger_refuses_is_held_and_tried_again() -> None:
 # --- undelivered money ---
 
 
-def test_undelivered_money_is_credited_when_it_can_never_be_accepted() -> None:
+def test_p17_undelivered_money_is_credited_when_it_can_never_be_accepted() -> None:
     centre = Centre()
     centre.device("ayan")
     bota = centre.device("bota")
@@ -299,7 +300,7 @@ def test_who_spends_undelivered_money_after_all_pays_for_it() -> None:
     onward = centre.spend(paid, 0, dana, 1_000)
     centre.hand_in(onward, centre.take_home(onward, 0, dana))
     assert centre.wallet("dana") == 1_000
-    assert [guilt.reason for guilt in centre.reconciler.guilty()[bota.kid]] == ["claimed and spent"]
+    assert [guilt.reason for guilt in centre.reconciler.guilty()[bota.kid]] == [TAKEN_AFTER_CANCEL]
     centre.close()
     check(centre)
     assert centre.reconciler.borne(bota.kid) == Borne(bota.kid, 1_000, 700, 0, 0, 300)

@@ -258,7 +258,7 @@ def test_nothing_is_paid_before_the_person_agrees(pair: Pair) -> None:
         PayerSession.resume(pair.payer, b"\0" * 32)
 
 
-def test_messages_at_the_wrong_side_or_time(pair: Pair) -> None:
+def test_t12_messages_at_the_wrong_side_or_time(pair: Pair) -> None:
     first = pair.asking.start(pair.now)
     fresh = PayeeSession(pair.payee, b"f" * 16, 1, 0, pair.near)
     with refused("E_SESSION"):
@@ -350,7 +350,7 @@ def test_a_stranger_sees_no_history() -> None:
         PayerSession(pair.payer).receive(hello, pair.now)
 
 
-def test_offers_that_do_not_suffice() -> None:
+def test_p24_offers_that_do_not_suffice() -> None:
     pair = near_pair()
     pair.asking.start(pair.now)
     good = pair.payer.offer(tenge(1_000), 0, 8, 24_000, pair.now)
@@ -391,7 +391,7 @@ def test_a_second_offer_after_the_draft_is_refused() -> None:
         pair.asking.receive(other.encode(), pair.now)
 
 
-def test_the_invoice_pays_the_offer_it_was_made_for() -> None:
+def test_p24_the_invoice_pays_the_offer_it_was_made_for() -> None:
     pair = near_pair()
     offer = pair.payer.offer(tenge(1_000), 0, 8, 24_000, pair.now)
     bound = pair.payee.invoice(b"i", tenge(1_000), 0, pair.now, offer=offer_hash(offer))

@@ -98,7 +98,7 @@ def test_references_and_moments() -> None:
             after.issuer(issuer[:8], NOW)
 
 
-def test_a_renewed_bank_keeps_its_reference() -> None:
+def test_g20_a_renewed_bank_keeps_its_reference() -> None:
     """One key with two certificates is one bank; the right period is found."""
     key = fixed_key("renewed bank")
     first = WORLD.make_auth(BANK_CA, key, (5, 3), expires=NOW)
@@ -108,7 +108,7 @@ def test_a_renewed_bank_keeps_its_reference() -> None:
     assert view.bank_ca(key.public.kid[:8], NOW + 1) == second.record
 
 
-def test_a_reference_of_two_keys_names_none() -> None:
+def test_g15_a_reference_of_two_keys_names_none() -> None:
     with pytest.raises(Refused, match="more than one key"):
         WORLD.trust.bank_ca(b"", NOW)
 

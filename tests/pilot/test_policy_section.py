@@ -35,11 +35,21 @@ def test_hours_and_closed_days() -> None:
     assert "03-21" in found.calendar.holidays
 
 
+def test_who_bears_losses_and_the_mode_of_offline_numbers() -> None:
+    plain = section("")
+    assert (plain.losses, plain.study, plain.mode) == ("WATERFALL", "", "intermittent")
+    chosen = section('[policy]\nlosses = "FIRST_SEEN"\nstudy = "why it fails"\nmode = "staged"')
+    assert (chosen.losses, chosen.study, chosen.mode) == ("FIRST_SEEN", "why it fails", "staged")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ('[policy]\npreset = "e-krona"', "must be one of"),
         ("[policy]\nlimit = 5", "unknown: limit"),
+        ('[policy]\nlosses = "LOTERY"', "is unknown"),
+        ('[policy]\nlosses = "FIRST_SEEN"', "only a study may open it"),
+        ('[policy]\nmode = "for ever"', "must be one of"),
         ('[policy]\nopens = "9"', "09:00"),
         ('[policy]\nclosed = ["someday"]', "is no day"),
         ("[policy]\n" + rule("a", "holdings", tier=2), "must be one of"),

@@ -30,6 +30,7 @@ from offline.records import (
     open_bundle,
 )
 from offline.trust import TrustView
+from tests.vectors.channel_check import run_channel
 
 FOLDER = Path(__file__).parent
 MESSAGE_BYTES = 1 << 19
@@ -321,6 +322,7 @@ CHECKS: dict[str, Callable[[Case, Context, bytes], None]] = {
     "packets": _packets,
     "sync-ack": _sync_ack,
     "redeem-order": _redeem_order,
+    "channel": lambda one, context, data: run_channel(one, data),
 }
 
 

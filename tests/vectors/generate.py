@@ -12,7 +12,9 @@ from typing import Any
 from cbdc.keys import ED25519, ES256
 from tests.vectors import (
     make_certificates,
+    make_channel,
     make_commit,
+    make_edges,
     make_encoding,
     make_evidence,
     make_evidence_logs,
@@ -37,13 +39,16 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "transfers-es256": partial(make_transfers.make, ES256),
     "payment": make_payment.make,
     "commit": make_commit.make,
+    "edges": make_edges.make,
     "messages": make_messages.make,
     "frames": make_frames.make,
     "sync": make_sync.make,
     "evidence": make_evidence.make,
     "evidence_statements": make_evidence_statements.make,
-    "evidence_logs": make_evidence_logs.make,
+    "evidence_limits": make_evidence_logs.make_limits,
+    "evidence_notes": make_evidence_logs.make_notes,
     "sizes": make_sizes.make,
+    "channel": make_channel.make,
 }
 
 

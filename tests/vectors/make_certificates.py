@@ -116,6 +116,25 @@ def _certificate_cases(world: World) -> list[Case]:
     add("G19-kid", "the bank is revoked by key", device.encode(), "E_CA", trust=revoked)
     revoked = with_trust(world, revoked_references=(world.other_bank_key.public.kid[:8],))
     add("G19-other", "another bank is revoked", device.encode(), trust=revoked)
+    first = world.first_trust.encode()
+    full = world.make_trust(2, revoked_references=(reference,)).encode()
+    nothing = world.make_trust(3, base_sequence=2).encode()
+    change = world.make_trust(2, base_sequence=1, revoked_references=(reference,)).encode()
+    again = world.make_trust(3).encode()
+    add("S16-change", "the bank is revoked by a change", device.encode(), "E_CA", trust=[first, change])
+    add(
+        "S16-change-keeps",
+        "a change leaves it revoked",
+        device.encode(),
+        "E_CA",
+        trust=[first, full, nothing],
+    )
+    add(
+        "S16-full-forgets",
+        "a full list without it takes it back",
+        device.encode(),
+        trust=[first, full, again],
+    )
     return cases
 
 
@@ -137,9 +156,9 @@ def _note_cases(world: World) -> list[Case]:
     add("note", "an ordinary note", good)
     add("X32-least", "a note of one tiyn", note(1))
     add("X32-most", "a note of the issuer's most", note(MAX_NOTE_TIYN))
-    add("step-V4-nothing", "a note of nothing", note(0), "E_AMOUNT")
-    add("step-V4-above", "one tiyn above the issuer's most", note(MAX_NOTE_TIYN + 1), "E_AMOUNT")
-    add("step-V4-huge", "a note of 2**53 - 1", note(2**53 - 1), "E_AMOUNT")
+    add("G5-nothing", "a note of nothing", note(0), "E_AMOUNT")
+    add("G5-above", "one tiyn above the issuer's most", note(MAX_NOTE_TIYN + 1), "E_AMOUNT")
+    add("G5-huge", "a note of 2**53 - 1", note(2**53 - 1), "E_AMOUNT")
     add("G1-amount", "another amount under the signature", _altered(good, amount_tiyn=tenge(50_000)), "E_SIG")
     add("G1-owner", "another owner under the signature", _altered(good, owner=bytes(32)), "E_SIG")
     stranger = World("certificates stranger")
@@ -156,15 +175,15 @@ def _note_cases(world: World) -> list[Case]:
         "E_ISSUER",
     )
     add("G4-first", "issued in the epoch's first second", note(issued=START))
-    add("step-V4-order-1", "to be spent by the moment of issue", note(spend_by=issued), "E_NOTE_TIME")
+    add("X21-order-1", "to be spent by the moment of issue", note(spend_by=issued), "E_NOTE_TIME")
     add(
-        "step-V4-order-2",
+        "X21-order-2",
         "to be redeemed by the end of spending",
         note(redeem_by=good.record.spend_by),
         "E_NOTE_TIME",
     )
     add(
-        "step-V4-order-3",
+        "X21-order-3",
         "all moments the other way round",
         note(issued=issued, spend_by=issued - 2, redeem_by=issued - 1),
         "E_NOTE_TIME",

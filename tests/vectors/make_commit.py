@@ -51,9 +51,9 @@ class Counter(Scene):
 
 def _commits(at: Counter) -> None:
     alone = at.answer(at.first, 1_000, at.note, counter=40)
-    at.commit("commit", "B pays 1,000 out of what A paid it; the note stays", [alone])
-    at.commit("commit-two", "B pays in two parts out of both lines", at.both)
-    at.commit("commit-order", "the parts in another order", at.both[::-1])
+    at.commit("P23-commit", "B pays 1,000 out of what A paid it; the note stays", [alone])
+    at.commit("P23-commit-two", "B pays in two parts out of both lines", at.both)
+    at.commit("P23-commit-order", "the parts in another order", at.both[::-1])
     at.commit("X10-commit", "it follows on nothing that was offered", [at.third], "E_LINK")
     again = [at.both[0], at.both[0]]
     at.commit("P11-commit-twice", "one part twice", again, "E_PARTS")
@@ -104,16 +104,16 @@ def _steps(at: Counter) -> None:
     step("step", "B pays D out of what A paid", at.answer(first, 1_000, note, counter=50), parent=first)
     step("step-note", "A spends its note", first, certificate=own)
     home = redeem(first, 4_000, counter=51)
-    step("step-redeem", "B redeems all of it", home, parent=first)
+    step("R9-redeem", "B redeems all of it", home, parent=first)
     partly = redeem(first, 1_000, counter=52)
-    step("step-redeem-change", "B redeems a part", partly, parent=first)
+    step("R9-redeem-change", "B redeems a part", partly, parent=first)
     capped = world.make_note(a.kid, tenge(5_000), max_hops=1, max_length=1)
     paid = at.step(a, capped, b, 4_000, note=capped, counter=53)
     beyond = world.make_transfer(
         b.key, paid, capped, fixed_bytes("account", 32), tenge(4_000), kind=REDEEM, counter=54
     )
     step(
-        "X19-redeem",
+        "R9-caps",
         "a redemption beyond its note's hops and length",
         beyond,
         parent=paid,
@@ -129,7 +129,7 @@ def _steps(at: Counter) -> None:
         note=capped.encode(),
     )
     change = at.step(b, partly, d, 3_000, counter=56)
-    step("step-redeem-spent-on", "B pays with the change of a redemption", change, parent=partly)
+    step("R9-redeem-spent-on", "B pays with the change of a redemption", change, parent=partly)
     after = at.step(b, home, d, 4_000, counter=57, outputs=((tenge(4_000), d.kid),), index=0)
     step("X22-step", "the redeemed output is spent on", after, "E_KIND", parent=home)
     strange = at.answer(first, 1_000, note, counter=58, kind=2)

@@ -75,15 +75,21 @@ BAD = [
     ("N11-nil-inside", "nil as an item", "91c0", "E_TYPE"),
     ("N11-unused", "the byte that MessagePack never uses", "c1", "E_DECODE"),
     ("N11-ext", "an extension", "d40100", "E_TYPE"),
+    ("N11-ext-127", "an extension of the type 127", "d47f00", "E_TYPE"),
+    ("N11-ext-negative", "an extension of the type -2", "d4fe00", "E_DECODE"),
+    ("N11-timestamp-1", "a timestamp of one byte", "d4ff00", "E_DECODE"),
+    ("N11-timestamp-nanoseconds", "a timestamp of 10**9 nanoseconds", "d7ffee6b280000000000", "E_DECODE"),
     ("N11-timestamp", "a timestamp", "d6ff00000000", "E_TYPE"),
     ("N11-timestamp-inside", "a timestamp as an item", "91d6ff00000000", "E_TYPE"),
-    ("bound-array32-claim", "a claim of four thousand million items", "ddffffffff", "E_DECODE"),
-    ("bound-bin32-claim", "a claim of four thousand million bytes", "c6ffffffff", "E_DECODE"),
-    ("bound-map32-claim", "a claim of four thousand million pairs", "dfffffffff", "E_DECODE"),
+    ("N15-array32-claim", "a claim of four thousand million items", "ddffffffff", "E_DECODE"),
+    ("N15-bin32-claim", "a claim of four thousand million bytes", "c6ffffffff", "E_DECODE"),
+    ("N15-map32-claim", "a claim of four thousand million pairs", "dfffffffff", "E_DECODE"),
     ("N14-7", "arrays seven deep", "91" * 6 + "90", "E_DEPTH"),
     ("N14-500", "arrays 500 deep", "91" * 499 + "90", "E_DEPTH"),
+    ("N14-1024", "arrays 1,024 deep, the most of well-formed bytes", "91" * 1023 + "90", "E_DEPTH"),
+    ("N14-1025", "arrays 1,025 deep", "91" * 1024 + "90", "E_DECODE"),
     ("N14-2000", "arrays 2000 deep", "91" * 1999 + "90", "E_DECODE"),
-    ("bound-text-256", "a text of 256 bytes", "da0100" + "61" * 256, "E_LENGTH"),
+    ("N12-256", "a text of 256 bytes", "da0100" + "61" * 256, "E_LENGTH"),
     ("N17-utf8", "a byte that is no UTF-8", "a1ff", "E_DECODE"),
     ("N17-overlong", "an overlong UTF-8 form", "a2c080", "E_DECODE"),
     ("N17-surrogate", "half of a surrogate pair", "a3eda080", "E_DECODE"),
@@ -146,8 +152,8 @@ def _object_cases(world: World) -> list[Case]:
     for size in (0, 63, 65):
         data = _pack([5, transfer.body, bytes(size)])
         bad(f"N13-signature-{size}", f"a signature of {size} bytes", data, 5, "E_FIELD")
-    bad("N13-text", "text where bytes belong", _pack([5, "body", transfer.signature]), 5, "E_TYPE")
-    bad("N13-hash-text", "text for a hash", _changed(transfer, previous, "a" * 32), 5, "E_TYPE")
+    bad("N12-text", "text where bytes belong", _pack([5, "body", transfer.signature]), 5, "E_TYPE")
+    bad("N12-hash", "text for a hash", _changed(transfer, previous, "a" * 32), 5, "E_TYPE")
     bad("N18-other", "a note where a transfer belongs", note.encode(), 5, "E_OBJTYPE")
     bad("N18-unknown", "type 200", _pack([200, transfer.body, transfer.signature]), 5, "E_OBJTYPE")
     bad("N18-true", "true for a type", _pack([True, transfer.body, transfer.signature]), 5, "E_TYPE")

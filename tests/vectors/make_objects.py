@@ -1,6 +1,6 @@
 """Vectors of every object of DTO/1 in both algorithms: its bytes, its id, its signature; and each field, bent.
 
-`objects.json` holds, for each of the fourteen types, one object of a world whose every key has the named algorithm,
+`objects.json` holds, for each of the fifteen types, one object of a world whose every key has the named algorithm,
 with the id and the key that must fit; the same object under a foreign key, for another network, under another type's
 signature, and with the signature's second form; and for each field of each type a value of the wrong kind and one out
 of its bounds.
@@ -17,7 +17,7 @@ from cbdc.keys import ED25519, SoftwareKey
 from cbdc.money import tenge
 from cbdc.record import Bytes, Group, Items, Kind, Record, Signed, Text, Unsigned, sign, signing_message
 from cbdc.token import MERCHANT
-from offline.records import Enrol, Outcome, SubmitAck, SyncAck, SyncRequest
+from offline.records import CertificateLogHead, Enrol, Outcome, SubmitAck, SyncAck, SyncRequest
 from tests.offline.world import BANK_ONE, NOW, World, fixed_bytes
 from tests.vectors.case import Case, case
 from tests.vectors.make_certificates import NAMES
@@ -76,6 +76,7 @@ def objects(algorithm: int) -> tuple[World, list[Made]]:
         ("SUBMIT_ACK", world.sign(_submit_ack(), world.settle_key), world.settle_key),
         ("OUTCOME", world.sign(_outcome(paid), world.settle_key), world.settle_key),
         ("ENROL", world.sign(_enrol(payer.key), payer.key), payer.key),
+        ("CERTLOG", world.sign(_certificate_log(), world.status_key), world.status_key),
     ]
     return world, [Made(name, signed, key) for name, signed, key in made]
 
@@ -121,6 +122,10 @@ def _outcome(paid: Signed[Any]) -> Outcome:
     return Outcome(paid.oid, 1, tenge(1_000), b"", 16, NOW)
 
 
+def _certificate_log() -> CertificateLogHead:
+    return CertificateLogHead(40, fixed_bytes("log root", 32), 12, fixed_bytes("limits root", 32), b"", NOW)
+
+
 def _enrol(key: SoftwareKey) -> Enrol:
     return Enrol(BANK_ONE, key.public.algorithm, key.public.raw, fixed_bytes("challenge", 32))
 
@@ -155,7 +160,7 @@ def _signature_cases(world: World, made: Made) -> list[Case]:
     message = signing_message(record.DOMAIN, record.TYPE, signed.oid)
     network = fixed_bytes("another network", 8)
     elsewhere = sign(record, network, key)
-    cross = key.sign(signing_message(record.DOMAIN, record.TYPE % 14 + 1, signed.oid))
+    cross = key.sign(signing_message(record.DOMAIN, record.TYPE % 15 + 1, signed.oid))
     bare = key.sign(signed.oid)
     stranger = world.key("stranger", algorithm).sign(message)
     second = _second_form(algorithm, signed.signature)

@@ -9,8 +9,15 @@ from cbdc.keys import ED25519, ES256
 from cbdc.money import tenge
 from cbdc.record import Signed
 from cbdc.token import CANTEEN, MERCHANT, PERSON, PUPIL, SUPPLIER
-from offline.parameters import DAY_SECONDS, MAX_AGE_DAYS, MAX_BALANCE_SE, MAX_HOPS, REJECT_REVOKED_ANCESTOR
-from offline.records import REDEEM, DeviceCertificate, Invoice, Note, Receipt, Transfer
+from offline.parameters import (
+    CLOSED_TIERS,
+    DAY_SECONDS,
+    MAX_AGE_DAYS,
+    MAX_BALANCE_SE,
+    MAX_HOPS,
+    REJECT_REVOKED_ANCESTOR,
+)
+from offline.records import REDEEM, TIER_SE, TIER_SW, DeviceCertificate, Invoice, Note, Receipt, Transfer
 from tests.offline.world import MEAL, NOW, Device, World, fixed_bytes
 from tests.vectors.case import Case, case
 from tests.vectors.make_certificates import context_of, with_trust
@@ -75,14 +82,14 @@ def _one_part(till: Till) -> None:
     )
     till.wrong("P10-over", "one tiyn too much", "E_AMOUNT_MISMATCH", outputs=_outputs(till, tenge(1_000) + 1))
     till.wrong(
-        "step-V6-payee",
+        "P15-payee",
         "the money goes to C",
         "E_PAYEE",
         outputs=((tenge(1_000), till.c.kid), (tenge(3_000), till.b.kid)),
     )
     bare = till.world.make_note(till.b.kid, tenge(100))
     tokens = [(till.note, [till.first, till.paid]), (bare, [])]
-    till.pay("step-V6-bare", "a note without a new transfer lies beside", tokens, "E_INVOICE")
+    till.pay("P4-bare", "a note without a new transfer lies beside", tokens, "E_INVOICE")
     redeem = till.world.make_transfer(
         till.b.key,
         till.first,
@@ -149,9 +156,9 @@ def _parts(till: Till) -> None:
         "E_PARTS",
     )
     gap = [part(0, counter=60), part(1, counter=62), part(2, whole=300, counter=63)]
-    pay("step-V6-counter", "the counters skip one", gap, "E_PARTS")
+    pay("P12-counter", "the counters skip one", gap, "E_PARTS")
     unlinked = [part(0, counter=70), part(1, counter=71), part(2, whole=300, counter=72)]
-    pay("step-V6-link", "the parts do not link to each other", unlinked, "E_PARTS")
+    pay("P12-link", "the parts do not link to each other", unlinked, "E_PARTS")
     one = till.ask(1_300, max_parts=2)
     asked = [replace(step.record, reference=one.oid) for step in good]
     signed = _relinked(till, asked)
@@ -169,7 +176,7 @@ def _parts(till: Till) -> None:
     )
     lines = [*tokens([good[0]]), (a_note, [mixed]), *tokens([good[2]])]
     till.pay(
-        "step-V6-mix",
+        "P9-mix",
         "parts from two payers",
         lines,
         "E_PAYER_MIX",
@@ -217,10 +224,10 @@ def _limits(till: Till) -> None:
         invoice=invoice.encode(),
     )
     low = with_trust(world, policy=((MAX_BALANCE_SE.id, tenge(1_900)),))
-    till.pay("step-V5-policy", "the trust list has lowered the limit since", expect="E_TXLIMIT", trust=low)
+    till.pay("V8-policy", "the trust list has lowered the limit since", expect="E_TXLIMIT", trust=low)
     low = with_trust(world, policy=((MAX_BALANCE_SE.id, tenge(2_000)),))
     till.pay(
-        "step-V5-policy-limit",
+        "V8-policy-limit",
         "the lowered limit is just met; A's earlier payment is not judged by it",
         trust=low,
     )
@@ -263,15 +270,11 @@ def _moments(till: Till) -> None:
     note = world.make_note(b.kid, tenge(1_000), **short)
     paid = till.step(b, note, till.d, 1_000, note=note, reference=till.invoice.oid, counter=120)
     token: list[Token] = [(note, [paid])]
+    till.pay("V7-margin", "a day and a second before spend_by", token, people=[b], now=NOW + DAY_SECONDS - 1)
     till.pay(
-        "step-V7-margin", "a day and a second before spend_by", token, people=[b], now=NOW + DAY_SECONDS - 1
+        "V7-expired", "just a day before spend_by", token, "E_EXPIRED", people=[b], now=NOW + DAY_SECONDS
     )
-    till.pay(
-        "step-V7-expired", "just a day before spend_by", token, "E_EXPIRED", people=[b], now=NOW + DAY_SECONDS
-    )
-    till.pay(
-        "step-V7-gone", "long after spend_by", token, "E_EXPIRED", people=[b], now=NOW + 30 * DAY_SECONDS
-    )
+    till.pay("V7-gone", "long after spend_by", token, "E_EXPIRED", people=[b], now=NOW + 30 * DAY_SECONDS)
     late, soon = till.device("B", expires=NOW - 1), till.device("B", not_before=NOW + 1)
     just = till.device("B", not_before=NOW, expires=NOW)
     till.pay("G17", "the payer's certificate has run out", expect="E_CERT_TIME", people=[a, late])
@@ -294,6 +297,16 @@ def _moments(till: Till) -> None:
         expect="E_REVOKED",
         trust=revoked(b.kid, policy=lenient),
     )
+    for id, bits, expect in (("", 1 << TIER_SE, "E_TIER_CLOSED"), ("-other", 1 << TIER_SW, "ok")):
+        closed = with_trust(world, policy=((CLOSED_TIERS.id, bits),))
+        till.pay(f"A5-tier{id}", "TRUST closes a tier", expect=expect, trust=closed)
+    both = with_trust(
+        world,
+        revoked_kids=(b.kid[:16],),
+        policy=((CLOSED_TIERS.id, 1 << TIER_SE), (REJECT_REVOKED_ANCESTOR.id, 0)),
+    )
+    what = "revoked, and its tier closed: revocation is asked first"
+    till.pay("A5-tier-both", what, expect="E_REVOKED", trust=both)
     taint = with_trust(world, tainted_notes=(till.note.record.serial,))
     till.pay("V7-taint", "the note is tainted", expect="E_TAINTED", trust=taint)
 

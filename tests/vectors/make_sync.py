@@ -79,21 +79,25 @@ def _orders(desk: Desk) -> None:
         )
 
     made = world.make_redeem_order(kid)
-    order("order", "the device's bank names an account", made)
-    order("order-end", "in its last second", made, now=made.record.expires)
-    order("order-late", "a second later", made, "E_ORDER", now=made.record.expires + 1)
-    order("order-other", "for another device", world.make_redeem_order(bytes(32)), "E_ORDER")
-    order("order-stranger", "by another bank", world.make_redeem_order(kid, world.other_bank_key), "E_SIG")
-    order("order-settle", "by settlement", world.make_redeem_order(kid, world.settle_key), "E_SIG")
+    order("S13-order", "the device's bank names an account", made)
+    order("S13-order-end", "in its last second", made, now=made.record.expires)
+    order("S13-order-late", "a second later", made, "E_ORDER", now=made.record.expires + 1)
+    order("S13-order-other", "for another device", world.make_redeem_order(bytes(32)), "E_ORDER")
+    order(
+        "S13-order-stranger", "by another bank", world.make_redeem_order(kid, world.other_bank_key), "E_SIG"
+    )
+    order("S13-order-settle", "by settlement", world.make_redeem_order(kid, world.settle_key), "E_SIG")
     revoked = with_trust(world, revoked_kids=(world.bank_key.public.kid[:16],))
-    order("order-revoked", "the bank's key is revoked", made, "E_ORDER", trust=revoked)
+    order("S13-order-revoked", "the bank's key is revoked", made, "E_ORDER", trust=revoked)
     later = world.key("bank one, later key")
     context = with_auths(world, world.make_auth(BANK_CA, later, (BANK_ONE, 3)))
-    order("order-later-key", "by the bank's later key", world.make_redeem_order(kid, later), context=context)
+    order(
+        "S13-order-later-key", "by the bank's later key", world.make_redeem_order(kid, later), context=context
+    )
     turned = world.sign(
         type(made.record)(**_fields(made.record, account=fixed_bytes("thief", 32))), world.key("host")
     )
-    order("order-account", "a hostile host's account", turned, "E_SIG")
+    order("S13-order-account", "a hostile host's account", turned, "E_SIG")
 
 
 def make() -> dict[str, Any]:

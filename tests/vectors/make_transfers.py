@@ -10,13 +10,20 @@ from cbdc.money import tenge
 from cbdc.record import Signed, signing_message
 from cbdc.token import CANTEEN, MERCHANT, PUPIL, SUPPLIER
 from offline.parameters import DAY_SECONDS, MAX_HOPS, REJECT_REVOKED_ANCESTOR
-from offline.records import REDEEM, HeldToken, Note, Output, Transfer
+from offline.records import (
+    REDEEM,
+    HeldToken,
+    Note,
+    Output,
+    Transfer,
+)
 from tests.offline.world import MEAL, NOW, Device, World, fixed_bytes
 from tests.vectors import edwards
 from tests.vectors.case import case
 from tests.vectors.make_certificates import context_of, with_trust
 from tests.vectors.make_keys import P256_ORDER, second_signature
 from tests.vectors.scene import Scene, Token
+from tests.vectors.tiers import closed_tiers
 
 
 def _good(scene: Scene) -> None:
@@ -75,20 +82,20 @@ def _line_rules(scene: Scene) -> None:
     scene.forged("X22-kind", "a kind that does not exist", "E_KIND", kind=2)
     certificates = [a.certificate, c.certificate]
     scene.offer(
-        "step-V5-missing",
+        "X9-missing",
         "the middle payer's certificate is missing",
         certificates,
         [(note, [first, second])],
         "E_CERT_MISSING",
     )
     scene.offer(
-        "step-V5-holder",
+        "X9-holder",
         "nobody who owns the end is certified",
         [a, b],
         [(note, [first, second, _whole(scene)])],
         "E_CERT_MISSING",
     )
-    scene.offer("step-V5-bare", "the note's owner is not certified", [], [(note, [])], "E_CERT_MISSING")
+    scene.offer("X9-bare", "the note's owner is not certified", [], [(note, [])], "E_CERT_MISSING")
     scene.offer("X29", "one certificate twice", [a, a], [(note, [])], "E_DUP")
     again = scene.device("A", certificate_number=99)
     scene.offer("X29-two", "two certificates of one key", [a, again], [(note, [])], "E_DUP")
@@ -323,14 +330,15 @@ def _standing(scene: Scene) -> None:
     lenient = revoked(c.kid, policy=((REJECT_REVOKED_ANCESTOR.id, 0),))
     scene.offer("V6-holder", "that policy does not help the holder", people, tokens, "E_REVOKED", **lenient)
     scene.offer("V1-other", "somebody else is revoked", people, tokens, **revoked(scene.d.kid))
+    closed_tiers(scene)
     taint = with_trust(world, tainted_notes=(scene.note.record.serial,))
     scene.offer("V7", "the note is tainted", people, tokens, "E_TAINTED", trust=taint)
     spend_by = scene.note.record.spend_by
     scene.offer(
-        "step-V7-margin", "a day and a second before spend_by", people, tokens, now=spend_by - DAY_SECONDS - 1
+        "V7-margin", "a day and a second before spend_by", people, tokens, now=spend_by - DAY_SECONDS - 1
     )
     scene.offer(
-        "step-V7-expired",
+        "V7-expired",
         "just a day before spend_by",
         people,
         tokens,
@@ -345,11 +353,11 @@ def _standing(scene: Scene) -> None:
     scene.offer("G17-early", "the holder's certificate has not begun", [a, b, soon], tokens, "E_CERT_TIME")
     dead = scene.device("A", expires=scene.note.record.issued - 1)
     scene.offer(
-        "step-V3-dead", "a certificate that ended before the note began", [dead, b, c], tokens, "E_CERT_TIME"
+        "X13-dead", "a certificate that ended before the note began", [dead, b, c], tokens, "E_CERT_TIME"
     )
     unborn = scene.device("A", not_before=spend_by + 1)
     scene.offer(
-        "step-V3-unborn",
+        "X13-unborn",
         "a certificate that begins after the note ends",
         [unborn, b, c],
         tokens,

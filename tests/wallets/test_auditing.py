@@ -13,7 +13,8 @@ from cbdc.errors import TengeError
 from cbdc.ports import WRITE_POINTS
 from tests.pilot.play import SMALL, played, run_text, step
 from wallets import demo
-from wallets.auditing import audit_target, check_files, verify_file, words
+from wallets.auditing import audit_target, check_files, words
+from wallets.court import verify_file
 from wallets.pilot import runner
 from wallets.pilot.folder import MANIFEST, list_files
 

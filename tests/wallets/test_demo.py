@@ -10,7 +10,7 @@ import pytest
 from cbdc.money import tenge
 from offline.evidence import verify_evidence
 from wallets import demo
-from wallets.auditing import verify_file
+from wallets.court import verify_file
 from wallets.sandbox import Sandbox
 
 Told = tuple[list[str], Path]

@@ -1,5 +1,6 @@
 """What the cast does with no network: enrolment, loading, paying, syncing, redeeming, each of them asked twice."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -242,13 +243,15 @@ def test_refunds_reach_the_wallet_when_notes_are_over(village: Village) -> None:
 # --- folders ---
 
 
-@pytest.mark.parametrize("left", [b"", b"\0\0\1"])
-def test_a_clone_cut_off_while_it_was_written_is_made_again(tmp_path: Path, left: bytes) -> None:
+@pytest.mark.parametrize("left", [0, 3, 500])
+def test_a_clone_cut_off_while_it_was_written_is_made_again(tmp_path: Path, left: int) -> None:
     village = Village(tmp_path / "run")
+    journal = tmp_path / "run" / "offline" / "elements.journal"
+    before = journal.stat().st_size
     village.sandbox.clone(village.ayan)
     village.sandbox.close()
-    (journal,) = (tmp_path / "run" / "offline" / "elements").glob("clone-*.journal")
-    journal.write_bytes(left)
+    assert journal.stat().st_size > before + left
+    os.truncate(journal, before + left)
 
     village.open()
     assert village.ayan.clone is None

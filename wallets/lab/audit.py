@@ -3,6 +3,7 @@
     facts      all facts derived from nothing, from the archive's rows alone: the same digest
     ledger     the journal replayed from entry 0 by `cbdc.ledger.audit`
     losses     each loss fact stands in the journal once, and their sum is the loss of the facts
+    borne      what device, owner, bank, reserve and payees bear adds up to the loss
     escrow     notes and funded losses = escrow, paid and recovered (`Settlement.totals` asserts it; recounted here)
     innocent   every device with a proof against it was opened; every proof stands before a stranger with ROOT alone
     people     what the honest should have by their own books, and what they have (where a policy pays every branch)
@@ -21,11 +22,12 @@ from offline.admission import check_follows
 from offline.evidence import verify_evidence
 from offline.graph import Rules, derive
 from offline.intake import open_kept
-from offline.parameters import GRACE_SECONDS
+from offline.parameters import GRACE_SECONDS, value_of
 from offline.records import SyncAck
 from offline.seen import Seen
-from wallets.lab.measures import expected_tiyn
+from wallets.lab.measures import honest_books
 from wallets.lab.population import Region
+from wallets.lab.settings import policy_of
 from wallets.lab.tally import Tally
 from wallets.lab.world import World
 
@@ -39,6 +41,7 @@ def check(world: World, region: Region, tally: Tally) -> dict[str, Any]:
     found: dict[str, Any] = {
         "facts": {"ok": _derived(world) == facts.digest(), "trees": len(facts.trees)},
         "losses": _losses(world, facts.loss_tiyn),
+        "borne": _borne(world, facts.loss_tiyn),
         "innocent": _innocent(world, region),
         "ledger": _ledger(world),
     }
@@ -64,7 +67,7 @@ def _derived(world: World) -> bytes:
             seen.add(signed, row.arrived)
     notes = [note for device in world.devices for note in world.centre.notes(device.kid)]
     rules = Rules(check_follows, lambda transfer, parent: evidence.broken_rule(transfer, parent) is not None)
-    return derive(seen, notes, rules, GRACE_SECONDS.default).digest()
+    return derive(seen, notes, rules, value_of(GRACE_SECONDS, world.plan.policy)).digest()
 
 
 def _losses(world: World, loss_tiyn: int) -> dict[str, Any]:
@@ -77,8 +80,19 @@ def _losses(world: World, loss_tiyn: int) -> dict[str, Any]:
             if record.kind == SETTLE_LOSS:
                 booked[record.fact] += 1
                 amount += sum(token.amount_tiyn for token in record.outputs if token.lock.holder == escrow)
-    ok = amount == loss_tiyn and all(times == 1 for times in booked.values())
+    # Policies that decide at close book only what the reserve adds; the others book every loss.
+    whole = amount <= loss_tiyn if policy_of(world.plan).at_close else amount == loss_tiyn
+    ok = whole and all(times == 1 for times in booked.values())
     return {"ok": ok, "booked": len(booked), "booked_tiyn": amount}
+
+
+def _borne(world: World, loss_tiyn: int) -> dict[str, Any]:
+    shares = [world.reconciler.borne(kid) for kid in world.reconciler.guilty()]
+    told = sum(
+        one.device_tiyn + one.owner_tiyn + one.bank_tiyn + one.reserve_tiyn + one.payees_tiyn + one.open_tiyn
+        for one in shares
+    )
+    return {"ok": told == sum(one.loss_tiyn for one in shares) == loss_tiyn, "borne_tiyn": told}
 
 
 def _innocent(world: World, region: Region) -> dict[str, Any]:
@@ -102,7 +116,7 @@ def _ledger(world: World) -> dict[str, Any]:
 
 
 def _people(world: World, region: Region, tally: Tally) -> dict[str, Any]:
-    books = expected_tiyn(world, region, tally)
+    books = honest_books(world, region, tally)
     wrong = sum(
         1
         for agent in region.agents

@@ -10,20 +10,17 @@ from collections.abc import Callable
 
 from cbdc.errors import TengeError
 from offline.device import Device
-from offline.messages import BUNDLE, COMMIT, OFFER
 from offline.transfer import PayeeSession, PayerSession
 from wallets.lab.settings import Link
 from wallets.lab.tally import Paid
 
 PLAIN = 0
-_CARRY_HISTORY = (BUNDLE, OFFER, COMMIT)
-_KIND_PLACE = 1
 
 Lost = Callable[[int], bool]
 """Whether the message sent as the given number (from 0) is lost."""
 
 
-class _Cut(Exception):
+class Cut(Exception):
     """All attempts of a message were lost."""
 
 
@@ -38,10 +35,10 @@ class Air:
         self.payment_bytes = 0
         self.repeats = 0
 
-    def carry(self, message: bytes) -> bytes:
-        """The message, once it has arrived; `_Cut` when it never does."""
+    def carry(self, message: bytes, counts: bool = False) -> bytes:
+        """The message, once it has arrived; `Cut` when it never does. `counts`: it is the payment, or its history."""
         self.talk_bytes += len(message)
-        if message[_KIND_PLACE] in _CARRY_HISTORY:
+        if counts:
             self.payment_bytes += len(message)
         for attempt in range(self._link.attempts):
             number = self._sent
@@ -50,7 +47,7 @@ class Air:
                 self.repeats += attempt
                 return message
         self.repeats += self._link.attempts - 1
-        raise _Cut
+        raise Cut
 
 
 def pay(payer: Device, payee: Device, amount_tiyn: int, near: bool, id: bytes, now: int, air: Air) -> Paid:
@@ -60,11 +57,11 @@ def pay(payer: Device, payee: Device, amount_tiyn: int, near: bool, id: bytes, n
         message = air.carry(asking.start(now))
         if near:
             (offer,) = giving.receive(message, now)
-            (message,) = asking.receive(air.carry(offer), now)
+            (message,) = asking.receive(air.carry(offer, counts=True), now)
             message = air.carry(message)
         giving.receive(message, now)
         payment = giving.confirm(now)
-    except _Cut:
+    except Cut:
         return Paid("link", repeats=air.repeats)
     except TengeError as error:
         short = error.code == "E_COINS" and payer.balance_tiyn(now) < amount_tiyn
@@ -74,9 +71,9 @@ def pay(payer: Device, payee: Device, amount_tiyn: int, near: bool, id: bytes, n
     transfers = payer.transfers_for(invoice.oid)
     outcome, code = "paid", ""
     try:
-        (receipt,) = asking.receive(air.carry(payment), now)
+        (receipt,) = asking.receive(air.carry(payment, counts=True), now)
         giving.receive(air.carry(receipt), now)
-    except _Cut:
+    except Cut:
         outcome = "paid" if asking.receipt is not None else "interrupted"
     except TengeError as error:
         outcome, code = "refused", error.code

@@ -90,6 +90,8 @@ class Days:
         for outage in self._plan.outages:
             if outage.from_day <= day <= outage.to_day and outage.village in (0, agent.village):
                 return False
+        if agent.opened >= 0 and day >= self._plan.opened[agent.opened].from_day:
+            return False
         slots = self._plan.lab.slots
         if agent.ring >= 0:
             hide = self._plan.opened[agent.ring].hide * slots

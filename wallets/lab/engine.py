@@ -19,6 +19,7 @@ class Engine(Protocol):
     plan: Plan
     region: Region
     tally: Tally
+    first_day: int
 
     def move_to(self, moment: int) -> None:
         """It is this late now."""

@@ -126,7 +126,12 @@ HABIT = Section(
     True,
     "How often devices find the network and sync. Each device has one habit, drawn by weight.",
     (
-        Key("kind", None, words=HABITS, text="exponential: without memory, on average every `hours`;"),
+        Key(
+            "kind",
+            None,
+            words=HABITS,
+            text="exponential: without memory, every `hours` on average; daily; never",
+        ),
         Key("weight", 1, 0, 1_000, "weight", "how many devices have it"),
         Key("hours", 24, 1, 8_760, "hours", "of `exponential`, the mean time between syncs"),
     ),
@@ -151,16 +156,52 @@ OPENED = Section(
             "behaviour",
             "rollback",
             words=BEHAVIOURS,
-            text="clone: two devices spend one purse; rollback: each coin is spent `copies` times",
+            text="clone: two devices spend one purse; rollback: an old state is put back after every payment",
         ),
         Key("from_day", 2, 0, 365, "day", "the first day of the attack"),
         Key("a_day", 3_000, 1, 100_000, "permille", "attacks of such a device in a day"),
         Key("copies", 3, 2, 50, "payees", "of `rollback`: how many payees each coin is spent at"),
         Key("colluders", 0, 0, 50, "people", "payees who are in it: only they are paid, and hide in between"),
+        Key(
+            "online", 8_000, 0, _TENGE, "tenge", "their digital tenge online at the beginning: little to take"
+        ),
         Key("hide", 96, 1, 8_760, "hours", "how long colluders stay off the network between two syncs"),
     ),
 )
 SECTIONS = (LAB, PEOPLE, SHOPS, PAYMENTS, LINK, HABIT, OUTAGE, OPENED)
+
+MEASURES = {
+    "payments": "payments that were taken, attacks included",
+    "success_permille": "of the payments that honest people tried and had the money for, those that were taken",
+    "parked_permille": "of the money offline, what waits for a sync or for expiry, mean over the days",
+    "parked_most_permille": "the same, on the worst day",
+    "parked_by_day_permille": "the same, day by day (with x = day)",
+    "payment_bytes": "the payment itself with its history: BUNDLE, or OFFER and COMMIT (also with x = hop)",
+    "talk_bytes": "all messages of a payment together",
+    "sync_bytes": "what devices hand in, for each payment",
+    "loss_tiyn": "value that double spends made, as settlement books it: also copies that payees refused and handed in",
+    "net_loss_tiyn": "the loss less what the guilty devices' own claims bear (refused copies fall back to them)",
+    "net_loss_permille": "the same, of all that was paid",
+    "net_loss_per_opened_tiyn": "the same, for each opened device",
+    "largest_loss_tiyn": "the loss of the costliest opened device",
+    "double_spent": "coins that two or more payees took (the truth)",
+    "guilty": "devices with a proof against them",
+    "detected_permille": "of those coins, the ones whose two branches were with settlement before redeem_by",
+    "detection_median_seconds": "from the second spend to the arrival of the second branch; of a coin",
+    "detection_p95_seconds": "the same, of the slowest coin in twenty",
+    "detection_max_seconds": "the same, of the slowest",
+    "borne_tiyn.device": "what the guilty devices still held",
+    "borne_tiyn.owner": "what their owners paid, out of their own digital tenge",
+    "borne_tiyn.bank": "what the banks that certified them paid",
+    "borne_tiyn.reserve": "what the loss reserve (the National Bank) paid",
+    "borne_tiyn.payees": "what honest people should have by their own books and do not have",
+    "ring_gain_tiyn": "what opened and colluding people have at the end beyond their own books",
+    "denied_people": "honest people who have less than their own books say",
+    "denied_permille": "the same, of all honest people",
+}
+"""The measures that a plot may show, and what each says (docs and refusals are made from this)."""
+
+ACROSS = ("hop", "day")
 
 PLOT = Section(
     "plot",
@@ -168,7 +209,7 @@ PLOT = Section(
     "A plot of the results.",
     (
         Key("title", None, text="the plot's title"),
-        Key("x", "", text="an axis of [sweep], or `hop` with a measure by hops"),
-        Key("y", None, text="a measure of the results"),
+        Key("x", None, text="an axis of [sweep], `hop` or `day`"),
+        Key("y", None, text="a measure, or several between commas"),
     ),
 )

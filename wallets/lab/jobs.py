@@ -19,17 +19,20 @@ from typing import Any
 
 from cbdc.errors import Refused, TengeError
 from cbdc.private import make_folder
+from cbdc.record import remember_opened
 from wallets.lab import results, settings
 from wallets.lab.days import Days
 from wallets.lab.engine import Engine
 from wallets.lab.notebook import Notebook
 from wallets.lab.population import Chance, populate
+from wallets.lab.purse import PurseEngine
 from wallets.lab.settings import Plan
 from wallets.lab.tokens import TokenEngine
 from wallets.pilot.folder import canonical_json, write_atomic
 
 ASKED, CONFIG = "lab.json", "config.toml"
 FORMAT = 1
+REMEMBERED = 32_768
 _FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
 
@@ -105,7 +108,8 @@ def _read(folder: Path) -> Any:
 def make_engine(plan: Plan, region: int, notebook: Notebook) -> tuple[Engine, Chance, int]:
     """The engine of a plan for one region, its chance, and the first day that is still to be played."""
     chance = Chance(plan.lab.seed, region)
-    engine = TokenEngine(plan, region, populate(plan, chance), notebook)
+    make: type[TokenEngine] | type[PurseEngine] = PurseEngine if plan.lab.engine == "purse" else TokenEngine
+    engine = make(plan, region, populate(plan, chance), notebook)
     return engine, chance, engine.first_day
 
 
@@ -227,6 +231,7 @@ def _hear(connection: Connection, job: Job, process: BaseProcess) -> News:
 def _work(job: Job, folder: str, parent: Connection) -> None:
     """One job in its own process. Ctrl-C is the parent's affair."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    remember_opened(REMEMBERED)
     try:
         _finish(
             Path(folder),

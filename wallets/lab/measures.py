@@ -4,14 +4,16 @@ Per region `findings` gives whole numbers and short lists; `wallets.lab.results`
 
 - **second spend**: of each coin that two or more payees took, the moment of the second spend (the truth);
 - **detection**: the moment at which the second branch of a conflict was with settlement (`Tree.admitted`);
+- **the ring's gain**: what opened and colluding people have at the end beyond their own books (in which every payment
+  they made counts, each copy too): what they got for nothing, after whatever was taken from them;
 - **borne**: what each party paid, from the bookings (`Reconciler.borne`); **payees** bear what honest people should
   have by their own books and do not have at the end.
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
-from cbdc.money import TIYN_PER_TENGE
 from offline.graph import Tree
 from offline.settle import CREDITED, DENIED, LATE
 from wallets.lab.population import Region
@@ -76,14 +78,14 @@ def findings(world: World, region: Region, tally: Tally) -> dict[str, Any]:
     }
 
 
-def expected_tiyn(world: World, region: Region, tally: Tally) -> dict[int, int]:
+def expected_tiyn(region: Region, tally: Tally, credited: Callable[[bytes], bool]) -> dict[int, int]:
     """What each agent should own at the end by its own books: what it began with, took and was sent, less what it paid.
 
     What was lost on its way is the payee's as soon as it was handed in, and the payer's again otherwise. What a payee
-    refused after it was spent is whose settlement says: the payee's, unless it knew of a revocation.
+    refused after it was spent is whose settlement says (`credited`, by transfer): the payee's, unless it knew of a
+    revocation.
     """
-    online = world.plan.people.online * TIYN_PER_TENGE
-    books = {agent.number: 0 if agent.is_shop else online for agent in region.agents}
+    books = {agent.number: agent.online_tiyn for agent in region.agents}
     for number, amount in tally.received.items():
         books[number] += amount
     for number, amount in tally.paid.items():
@@ -93,9 +95,18 @@ def expected_tiyn(world: World, region: Region, tally: Tally) -> dict[int, int]:
             books[payee if handed_in else payer] += amount
             continue
         for oid, part_tiyn in transfers:
-            standing = world.reconciler.standing(oid)
-            books[payee if standing is not None and standing.status == CREDITED else payer] += part_tiyn
+            books[payee if credited(oid) else payer] += part_tiyn
     return books
+
+
+def honest_books(world: World, region: Region, tally: Tally) -> dict[int, int]:
+    """`expected_tiyn` of a world of tokens."""
+
+    def credited(oid: bytes) -> bool:
+        standing = world.reconciler.standing(oid)
+        return standing is not None and standing.status == CREDITED
+
+    return expected_tiyn(region, tally, credited)
 
 
 def _people(world: World, region: Region, tally: Tally) -> dict[str, Any]:
@@ -110,8 +121,7 @@ def _people(world: World, region: Region, tally: Tally) -> dict[str, Any]:
     ]
     if not world.plan.lab.close:
         return {"denied": len(denied), "denied_tiyn": sum(one.amount_tiyn for one in denied)}
-    online = world.plan.people.online * TIYN_PER_TENGE
-    books = expected_tiyn(world, region, tally)
+    books = honest_books(world, region, tally)
     missing, ring = 0, 0
     short: list[int] = []
     for agent in region.agents:
@@ -121,7 +131,7 @@ def _people(world: World, region: Region, tally: Tally) -> dict[str, Any]:
             if has < books[agent.number]:
                 short.append(books[agent.number] - has)
         else:
-            ring += has - (0 if agent.is_shop else online)
+            ring += has - books[agent.number]
     return {
         "denied": len(denied),
         "denied_tiyn": sum(one.amount_tiyn for one in denied),

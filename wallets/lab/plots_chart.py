@@ -39,41 +39,49 @@ class Drawn:
 
 def drawn(found: Mapping[str, Any], plot: Mapping[str, str]) -> Drawn:
     """One plot of the results as data."""
-    across, measure = plot["x"], plot["y"]
+    across, wanted = plot["x"], measures_of(plot["y"])
     axes = [axis["name"] for axis in found["axes"]]
     lines: dict[str, list[tuple[int, int]]] = {}
-    if across == BY_HOP:
-        for run in found["runs"]:
-            rows = run["measures"]["hops"]
-            points = [(int(hop), row[measure]) for hop, row in rows.items() if measure in row]
-            lines[_others(run, axes, "")] = sorted(points)
-        places = sorted({place for points in lines.values() for place, _ in points})
-        return _of(plot, [(place, str(place)) for place in places], lines)
-    if across == BY_DAY or across not in axes:
-        for run in found["runs"]:
-            lines[_others(run, axes, "")] = list(enumerate(run["measures"].get(measure, [])))
-        days = range(found["days"])
-        return _of({**plot, "x": BY_DAY}, [(day, str(day)) for day in days], lines)
-    values = next(axis["values"] for axis in found["axes"] if axis["name"] == across)
-    numeric = all(isinstance(one, int) for one in values)
-    place_of = {one: one if numeric else number for number, one in enumerate(values)}
     for run in found["runs"]:
-        level = value(run["measures"], measure)
-        if level is not None:
-            spot = place_of[run["point"][across]]
-            lines.setdefault(_others(run, axes, across), []).append((spot, level))
-    return _of(plot, [(place_of[one], f"{one:,}" if numeric else str(one)) for one in values], lines)
-
-
-def _of(
-    plot: Mapping[str, str], labels: Sequence[tuple[int, str]], lines: Mapping[str, Sequence[tuple[int, int]]]
-) -> Drawn:
+        for measure in wanted:
+            words = [measure] if len(wanted) > 1 else []
+            words += [f"{name} {run['point'][name]}" for name in axes if name != across]
+            points = lines.setdefault(", ".join(words) or "all", [])
+            points += _points(found, run, across, measure)
+    if across in axes:
+        labels = [(place, _said(one)) for one, place in _places(found, across).items()]
+    else:
+        labels = [(place, str(place)) for place in sorted({x for line in lines.values() for x, _ in line})]
     whole = {name: tuple(sorted(points)) for name, points in lines.items() if points}
-    return Drawn(plot["title"], plot["x"], plot["y"], tuple(labels), whole)
+    return Drawn(plot["title"], across, wanted[0], tuple(labels), whole)
 
 
-def _others(run: Mapping[str, Any], axes: Sequence[str], across: str) -> str:
-    return ", ".join(f"{name} {run['point'][name]}" for name in axes if name != across) or "all"
+def measures_of(text: str) -> list[str]:
+    """The measures that a plot names, between commas."""
+    return [one.strip() for one in text.split(",") if one.strip()]
+
+
+def _places(found: Mapping[str, Any], across: str) -> dict[Any, int]:
+    """Where each value of an axis stands: numbers at their own place, if all fit on one scale; else side by side."""
+    values = next(axis["values"] for axis in found["axes"] if axis["name"] == across)
+    even = all(isinstance(one, int) for one in values) and max(values) <= 12 * max(1, min(values))
+    return {one: one if even else number for number, one in enumerate(values)}
+
+
+def _points(
+    found: Mapping[str, Any], run: Mapping[str, Any], across: str, measure: str
+) -> list[tuple[int, int]]:
+    measured = run["measures"]
+    if across == BY_HOP:
+        return [(int(hop), row[measure]) for hop, row in measured["hops"].items() if measure in row]
+    if across == BY_DAY:
+        return list(enumerate(measured.get(measure, [])))
+    level = value(measured, measure)
+    return [] if level is None else [(_places(found, across)[run["point"][across]], level)]
+
+
+def _said(one: object) -> str:
+    return f"{one:,}" if isinstance(one, int) else str(one)
 
 
 def svg(picture: Drawn, number: int = 1) -> str:

@@ -13,6 +13,7 @@ An assumption of this sandbox, and no survey. All of it is whole numbers: the sa
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cbdc.money import tenge
 from cbdc.token import MERCHANT, PERSON
 from offline.records import TIER_SE, TIER_SW, TIER_TEE
 from wallets.lab.settings import Plan
@@ -23,7 +24,8 @@ MARKET = 0
 
 @dataclass(slots=True)
 class Agent:
-    """Somebody with a device. `village` counts from 1, 0 is the market; `habit` is the place of its sync habit.
+    """Somebody with a device. `village` counts from 1, 0 is the market; `habit` is the place of its sync habit,
+    `online_tiyn` what its wallet holds at the beginning.
 
     `opened` and `ring` are places in the plan's [[opened]], -1 for everybody else: whose device was opened, and who
     takes such a device's payments knowingly.
@@ -35,6 +37,7 @@ class Agent:
     village: int
     tier: int
     habit: int
+    online_tiyn: int
     household: tuple[int, ...] = ()
     neighbours: tuple[int, ...] = ()
     shops: tuple[int, ...] = ()
@@ -98,7 +101,15 @@ def populate(plan: Plan, chance: Chance) -> Region:
         tier = (TIER_SE, TIER_TEE, TIER_SW)[choice(chance.word("tier", number), *tiers)]
         village = number % people.villages + 1
         region.agents.append(
-            Agent(number, f"person {number}", PERSON, village, tier, _habit(plan, chance, number))
+            Agent(
+                number,
+                f"person {number}",
+                PERSON,
+                village,
+                tier,
+                _habit(plan, chance, number),
+                tenge(people.online),
+            )
         )
     for village in range(1, people.villages + 1):
         mine = [agent.number for agent in region.agents if agent.village == village and not agent.is_shop]
@@ -126,7 +137,7 @@ def _shops(plan: Plan, chance: Chance, region: Region, village: int, count: int)
     first = len(region.agents)
     for number in range(first, first + count):
         region.agents.append(
-            Agent(number, f"shop {number}", MERCHANT, village, TIER_SE, _habit(plan, chance, number))
+            Agent(number, f"shop {number}", MERCHANT, village, TIER_SE, _habit(plan, chance, number), 0)
         )
     return tuple(range(first, first + count))
 
@@ -150,7 +161,7 @@ def _open(plan: Plan, chance: Chance, region: Region) -> None:
     for place, row in enumerate(plan.opened):
         for _ in range(row.count):
             agent = region.agents[next(taken)]
-            agent.opened = place
+            agent.opened, agent.online_tiyn = place, tenge(row.online)
             agent.ring_of = tuple(next(taken) for _ in range(row.colluders))
             for colluder in agent.ring_of:
                 region.agents[colluder].ring = place

@@ -95,13 +95,15 @@ def _losses(found: Sequence[Mapping[str, Any]], amount_tiyn: int) -> dict[str, A
         borne.update(one["borne_tiyn"])
         borne["payees"] += one.get("payees_tiyn", 0)
     loss = sum(one["loss_tiyn"] for one in found)
+    net = loss - borne["device"]
     opened = sum(one["opened"] for one in found)
     return {
         "opened": opened,
         "guilty": sum(one["guilty"] for one in found),
         "loss_tiyn": loss,
-        "loss_permille": permille(loss, amount_tiyn),
-        "loss_per_opened_tiyn": loss // opened if opened else 0,
+        "net_loss_tiyn": net,
+        "net_loss_permille": permille(net, amount_tiyn),
+        "net_loss_per_opened_tiyn": net // opened if opened else 0,
         "largest_loss_tiyn": max((value for one in found for value in one["losses_tiyn"]), default=0),
         "borne_tiyn": {name: borne[name] for name in ("device", "owner", "bank", "reserve", "payees")},
         "ring_gain_tiyn": sum(one.get("ring_gain_tiyn", 0) for one in found),

@@ -19,13 +19,14 @@ from typing import Any
 
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.keys import ED25519, ES256
+from offline.loss_policy import FIRST_SEEN, LossPolicy, loss_policy
 from offline.parameters import PARAMETERS, STAGED, Policy, check_consistent
-from offline.settle import LossPolicy
-from wallets.lab.form import PLOT, SECTIONS, Key, Section
+from wallets.lab.form import ACROSS, MEASURES, PLOT, SECTIONS, Key, Section
 from wallets.pilot.locate import Places
 
 MAX_BYTES = 1 << 16
 MAX_POINTS = 200
+STUDY = "an experiment of the laboratory"
 _BY_NAME = {one.name: one for one in PARAMETERS}
 _FORM = {section.name: section for section in SECTIONS}
 _BIGGEST = 2**53 - 1
@@ -130,6 +131,7 @@ class Opened:
     a_day: int
     copies: int
     colluders: int
+    online: int
     hide: int
 
 
@@ -196,6 +198,12 @@ _ROWS = {"habit": "habits", "outage": "outages"}
 def _combinations(sweep: Mapping[str, Sequence[Value]]) -> Iterator[dict[str, Value]]:
     for values in itertools.product(*sweep.values()):
         yield dict(zip(sweep, values, strict=True))
+
+
+def policy_of(plan: Plan) -> LossPolicy:
+    """The loss policy of a plan, with its caps out of the plan's numbers; FIRST_SEEN is opened for this study."""
+    name = plan.lab.loss_policy
+    return loss_policy(name, plan.policy, STUDY if name == FIRST_SEEN else "")
 
 
 # --- reading ---
@@ -394,8 +402,13 @@ class _File:
             if outage.to_day < outage.from_day:
                 raise self.wrong(f"[[outage]] number {number}", "to_day", "it ends before it begins")
         for number, plot in enumerate(plan.plots, start=1):
-            if plot.x and plot.x != "hop" and plot.x not in plan.sweep:
-                raise self.wrong(f"[[plot]] number {number}", "x", "it is no axis of [sweep]")
+            if plot.x not in (*ACROSS, *plan.sweep):
+                problem = f"{plot.x!r} is no axis of [sweep], and not {' or '.join(ACROSS)}"
+                raise self.wrong(f"[[plot]] number {number}", "x", problem)
+            for name in plot.y.split(","):
+                if name.strip() not in MEASURES:
+                    problem = f"{name.strip()!r} is no measure; there are {', '.join(MEASURES)}"
+                    raise self.wrong(f"[[plot]] number {number}", "y", problem)
         for point in plan.points():
             self._check_point(point)
 
@@ -408,7 +421,7 @@ class _File:
             )
             raise self.wrong("[[opened]] number 1", "count", problem)
         try:
-            LossPolicy(plan.lab.loss_policy)
+            policy_of(plan)
             check_consistent(plan.policy)
         except TengeError as error:
             problem = f"{error.sentence().rstrip('.')}{where}"

@@ -38,8 +38,9 @@ _CHEATS = (
     ("found, median", "detection_median_seconds"),
     ("p95", "detection_p95_seconds"),
     ("most", "detection_max_seconds"),
-    ("loss each", "loss_per_opened_tiyn"),
-    ("loss", "loss_tiyn"),
+    ("loss, booked", "loss_tiyn"),
+    ("loss, net", "net_loss_tiyn"),
+    ("net, each", "net_loss_per_opened_tiyn"),
     ("honest unpaid", "denied_people"),
 )
 _BORNE = (

@@ -5,10 +5,12 @@ Opened devices are the loud attack switch of `offline.opened`:
 
 - **clone**: a copy of the device lives on beside it and spends the same notes; when it has nothing left, another copy
   is taken;
-- **rollback**: for each attack the element is put back after every payment, so that the same notes pay several people.
-  The device itself goes on as if nothing had happened.
+- **rollback**: the state at the first attack is kept and put back after every payment, so that the same notes pay
+  people for ever. The device itself goes on as if nothing had happened.
 
-The copies never sync: what the centre learns, it learns from the payees.
+The copies never sync, and the device stays off the network once its attack has begun: what the centre learns, it
+learns from payees. The copies keep the element's own limits (its age limit ends a rollback); a thief that signs beyond
+them is another study (E4, E5).
 """
 
 from collections.abc import Mapping, Sequence
@@ -59,6 +61,7 @@ class TokenEngine:
         self.first_day = 0
         self.world = World(plan, number, region.agents, notebook)
         self._notebook = notebook
+        self._aside = Aside(notebook.hosts)
         self._copies: dict[int, Device] = {}
         if notebook.state is None:
             self.world.set_up()
@@ -90,20 +93,22 @@ class TokenEngine:
         row = self.plan.opened[self.region.agents[attacker].opened]
         if row.behaviour == "clone":
             return [self._from_copy(attacker, payee, amount_tiyn, id) for payee in payees]
-        opened, rows = self._open(attacker), self._rows(attacker)
-        before = opened.capture()
+        copy = self._copies.get(attacker) or self._copy(attacker)
+        element, rows = copy.element, self._aside.read(copy.kid)
+        assert isinstance(element, OpenedElement), "a copy is an opened element"
         paid = []
         for number, payee in enumerate(payees):
-            opened.rollback(before)
+            # A copy of the copy: what is kept stays as it was at the first attack, for ever.
             kept = MemoryHostStore()
-            kept.write(opened.kid, rows)
-            paid.append(self._hand_over(Device(opened, kept), payee, amount_tiyn, derived(id, number)[:16]))
+            kept.write(copy.kid, rows)
+            twin = Device(element.clone(), kept)
+            paid.append(self._hand_over(twin, payee, amount_tiyn, derived(id, number)[:16]))
         return paid
 
     def _from_copy(self, attacker: int, payee: int, amount_tiyn: int, id: bytes) -> Paid:
         copy = self._copies.get(attacker)
         if copy is None or copy.balance_tiyn(self.world.clock.now()) < amount_tiyn:
-            copy = self._copies[attacker] = self._copy(attacker)
+            copy = self._copy(attacker)
         return self._hand_over(copy, payee, amount_tiyn, id)
 
     def _hand_over(self, opened: Device, payee: int, amount_tiyn: int, id: bytes) -> Paid:
@@ -115,25 +120,21 @@ class TokenEngine:
         assert isinstance(element, SimulatedSecureElement), "the laboratory made this element"
         return open_for_attack(element, REASON)
 
-    def _rows(self, number: int) -> dict[Key, bytes]:
-        return self._notebook.hosts.read(self.world.devices[number].kid)
-
     def _copy_name(self, number: int) -> bytes:
         return b"copy/%d" % number
 
     def _copy(self, number: int) -> Device:
         name, kid = self._copy_name(number), self.world.devices[number].kid
-        aside, opened = Aside(self._notebook.hosts), self._open(number)
-        aside.write(kid, dict.fromkeys(aside.read(kid)) | dict(self._rows(number)))
+        aside, opened = self._aside, self._open(number)
+        aside.write(kid, dict.fromkeys(aside.read(kid)) | dict(self._notebook.hosts.read(kid)))
         self._notebook.drop_journal(name)
         self._notebook.journal(name).append(opened.snapshot())
-        return self._open_copy(number)
+        self._copies[number] = self._open_copy(number)
+        return self._copies[number]
 
     def _open_copy(self, number: int) -> Device:
         journal = self._notebook.journal(self._copy_name(number))
-        element = OpenedElement(journal, self.world.entropy, b"", attacks_allowed=True)
-        element.reason = REASON
-        return Device(element, Aside(self._notebook.hosts))
+        return Device(OpenedElement(journal, self.world.entropy, b"", reason=REASON), self._aside)
 
     # --- the network ---
 

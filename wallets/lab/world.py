@@ -23,17 +23,18 @@ from cbdc.ports import ManualClock, SeededEntropy
 from cbdc.record import Signed
 from cbdc.sales import SaleOrder
 from cbdc.system import Setup, Stores, assemble
+from offline.beacon import BeaconParty, SimulatedBeacon
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.escrow import NONCE_BYTES
 from offline.gateway import DeviceTerms, OfflineCentre, OfflineKeys, OfflineStores, ask_to_enrol
+from offline.parameters import GRACE_SECONDS, value_of
 from offline.reconcile import Settings
 from offline.records import Enrol, Trust
-from offline.settle import LossPolicy
 from wallets.desk import derived
 from wallets.lab.notebook import Notebook
 from wallets.lab.population import Agent
-from wallets.lab.settings import Plan
+from wallets.lab.settings import Plan, policy_of
 from wallets.recourse import CourtRecourse
 from wallets.store_memory import memory_store
 from wallets.wallet import Sight, Wallet, find_tokens_of, send
@@ -73,13 +74,26 @@ class World:
             self.system.authority,
             OfflineKeys([keys.issuer], keys.status, keys.settle, {BANK: keys.bank_ca(BANK)}),
             OfflineStores(archives["evidence"], archives["devices"], archives["lists"]),
-            Settings(self.system.escrow_kid, self.system.loss_reserve_kid, LossPolicy(plan.lab.loss_policy)),
+            Settings(
+                self.system.escrow_kid,
+                self.system.loss_reserve_kid,
+                policy_of(plan),
+                value_of(GRACE_SECONDS, plan.policy),
+                self._beacon(),
+            ),
             self.clock,
             self.entropy,
             CourtRecourse(self.system, self._owner, self.clock),
             terms=self._terms,
         )
         self.reconciler = self.centre.reconciler
+
+    def _beacon(self) -> SimulatedBeacon:
+        """The parties of the LOTTERY's beacon, each with a secret (simulated)."""
+        begins = self.system.authority.root.record.not_before
+        names = ("National Bank", *(bank.name for bank in self.system.banks.values()))
+        secrets = {name: self.entropy.bytes("offline.beacon", name.encode(), 32) for name in names}
+        return SimulatedBeacon({name: BeaconParty(secret, begins) for name, secret in secrets.items()})
 
     def _key(self, label: str, algorithm: int) -> Signer:
         return SoftwareKey(algorithm, self.entropy.bytes("laboratory key", label.encode()))
@@ -99,9 +113,7 @@ class World:
 
     def set_up(self) -> None:
         """Money, accounts, keys and devices for everybody; harmless when it was done before."""
-        online = tenge(self.plan.people.online)
-        people = [agent for agent in self.agents if not agent.is_shop]
-        total = max(1, online * len(people))
+        total = max(1, sum(agent.online_tiyn for agent in self.agents))
         bank = self.system.banks[BANK]
         self.system.national_bank.endow(derived("endow"), BANK, 2 * total)
         self.system.fund_loss_reserve(derived("loss reserve"), total)
@@ -115,7 +127,7 @@ class World:
                     agent.name,
                     _TIER,
                     agent.category,
-                    0 if agent.is_shop else online,
+                    agent.online_tiyn,
                 )
                 for agent in part
             ]
@@ -125,10 +137,13 @@ class World:
             )
             orders = [
                 SaleOrder(
-                    derived("buy", agent.name), _customer(agent), self.wallets[agent.number].kid, online
+                    derived("buy", agent.name),
+                    _customer(agent),
+                    self.wallets[agent.number].kid,
+                    agent.online_tiyn,
                 )
                 for agent in part
-                if not agent.is_shop and online
+                if agent.online_tiyn
             ]
             raise_first(bank.sell(orders))
         self.centre.publish(b"first", policy=self.plan.policy)
@@ -257,19 +272,17 @@ class World:
 def mix(amount_tiyn: int, most: int) -> list[int]:
     """An amount in at most `most` notes of mixed sizes (1-2-5), the largest share first in few, small ones in many.
 
-    So that most payments need no change (protocol, 5.5); the last note takes what is left.
+    So that most payments need no change (protocol, 5.5); the last note takes what is left. At most one largest note.
     """
+    assert amount_tiyn <= MAX_NOTE_TIYN, "a purse holds at most the largest note (wallets.lab.form)"
     left = amount_tiyn
     amounts: list[int] = []
     for size in _PARTS_TENGE:
         part = tenge(size)
-        while left >= 2 * part and len(amounts) < most - 1 and part <= MAX_NOTE_TIYN:
+        while left >= 2 * part and len(amounts) < most - 1:
             amounts.append(part)
             left -= part
-    while left > MAX_NOTE_TIYN and len(amounts) < most - 1:
-        amounts.append(MAX_NOTE_TIYN)
-        left -= MAX_NOTE_TIYN
-    return [*amounts, min(left, MAX_NOTE_TIYN)] if left > 0 and most > 0 else amounts
+    return [*amounts, left] if left > 0 and most > 0 else amounts
 
 
 def raise_first(answers: Sequence[object]) -> None:

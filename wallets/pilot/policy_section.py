@@ -4,6 +4,9 @@
     preset = "sandbox"            figures for rules that name none (`cbdc.policies.PRESETS`)
     opens = "09:00"               other hours than the calendar's; closes likewise
     closed = ["2026-03-24"]       further days on which the settlement system rests
+    losses = "CAPPED"             who bears double spends (`offline.loss_policy`); WATERFALL without it
+    study = "why it fails"        the reason that opens FIRST_SEEN, which no settlement uses otherwise
+    mode = "staged"               the preset of offline numbers (`offline.parameters.PRESETS`); intermittent without it
     [[policy.rule]]
     name = "person_holding"       by which `off` leaves it out and a refused step names it: policy.person_holding
     kind = "holding"              of `cbdc.policies.KINDS`
@@ -16,10 +19,12 @@
 
 from dataclasses import dataclass, replace
 
-from cbdc.errors import Malformed
+from cbdc.errors import Malformed, Refused
 from cbdc.opening_hours import Calendar, read_calendar, seconds_of, standard_calendar
 from cbdc.policies import KINDS, PRESETS, SWITCH, PolicySet, Rule, preset
+from offline.loss_policy import WATERFALL, loss_policy
 from offline.parameters import PARAMETERS
+from offline.parameters import PRESETS as MODES
 from wallets.pilot.reader import Reader
 from wallets.pilot.script import Script
 
@@ -32,6 +37,9 @@ class PolicySection:
 
     policy: PolicySet
     calendar: Calendar
+    losses: str = WATERFALL
+    study: str = ""
+    mode: str = "intermittent"
 
 
 def policy_of(script: Script) -> PolicySection:
@@ -44,10 +52,15 @@ def policy_of(script: Script) -> PolicySection:
     try:
         calendar = _calendar(section)
         policy = base.with_rules(rules)
+        losses, study = section.text("losses", WATERFALL), section.text("study", "")
+        loss_policy(losses, study=study)
+        mode = section.choice("mode", tuple(MODES)) if section.has("mode") else "intermittent"
+    except Refused as refusal:
+        raise section.wrong(refusal.sentence()) from None
     except Malformed as error:
         raise section.wrong(str(error.facts.get("problem", error.code))) from None
     section.done()
-    return PolicySection(policy, calendar)
+    return PolicySection(policy, calendar, losses, study, mode)
 
 
 def _rule(script: Script, number: int, row: object, base: PolicySet) -> Rule:

@@ -124,6 +124,7 @@ def _play_on(
 
 def plan_of(script: Script, asked: Mapping[str, Any], clock: ManualClock) -> SandboxPlan:
     """What the sandbox of this script is made of."""
+    section = policy_of(script)
     return SandboxPlan(
         seed=int(asked["seed"]),
         clock=clock,
@@ -134,7 +135,10 @@ def plan_of(script: Script, asked: Mapping[str, Any], clock: ManualClock) -> San
         budget_tiyn=script.budget_tiyn,
         loss_reserve_tiyn=script.loss_reserve_tiyn,
         registers=tuple(dict.fromkeys(register for register, _ in script.facts)),
-        policy=policy_of(script).policy,
+        policy=section.policy,
+        loss_policy=section.losses,
+        loss_study=section.study,
+        mode=section.mode,
     )
 
 

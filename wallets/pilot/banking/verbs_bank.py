@@ -2,8 +2,11 @@
 
 from functools import partial
 
+from cbdc.errors import Refused
+from cbdc.money import format_tenge
 from wallets.cast import Member
 from wallets.desk import derived
+from wallets.lost import LostDesk
 from wallets.pilot.banking.world import Banking
 from wallets.pilot.play import Arguments, Outcome, Play, Tries, Verb, step_id
 from wallets.pilot.script import Step
@@ -130,9 +133,48 @@ def _report_stolen(play: Play, step: Step, arguments: Arguments) -> Outcome:
     frozen = world.recovery(member).report(step_id(step), member.customer, f"reported stolen: {step.number}")
     told = ["the wallet is frozen"] if frozen else []
     if world.policy.holds("device_revocation") and member.device is not None:
-        play.sandbox.field.centre.revoke(member.device.element.public_key.kid)
+        play.sandbox.field.centre.report_lost(member.device.element.public_key.kid, stolen=True)
         told.append("the device is on the next TRUST list")
     return Outcome([None], note="; ".join(told))
+
+
+def _report_lost(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    member = member_of(play, arguments)
+    arguments.done()
+    if member.device is None:
+        raise Refused("E_NO_DEVICE", member=member.name)
+    play.sandbox.field.centre.report_lost(member.device.element.public_key.kid)
+    return Outcome(
+        [None], note="the device is on the next TRUST list; its money is refunded when its notes close"
+    )
+
+
+def _early_payout(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    member = member_of(play, arguments)
+    arguments.done()
+    amount = LostDesk(play.sandbox, member.bank).advance(member)
+    return Outcome([None], amount, note="the bank bears what the refund will not bring back")
+
+
+def _settle_payout(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    member = member_of(play, arguments)
+    arguments.done()
+    found = LostDesk(play.sandbox, member.bank).settle(member)
+    told = (
+        (found.bank_tiyn, "came back to the bank"),
+        (found.owner_tiyn, "to the owner"),
+        (found.lost_tiyn, "lost"),
+    )
+    return Outcome(
+        [None], found.owner_tiyn, note="; ".join(f"{format_tenge(one)} {word}" for one, word in told)
+    )
+
+
+def _switch_mode(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    mode = arguments.text("mode")
+    arguments.done()
+    trust = play.sandbox.field.centre.switch_mode(step_id(step), mode)
+    return Outcome([None], note=f"TRUST list {trust.record.sequence}: {mode}")
 
 
 def _ask_recovery(play: Play, step: Step, arguments: Arguments) -> Outcome:
@@ -225,6 +267,10 @@ VERBS: dict[str, Verb] = {
     "bank_fails": _bank_fails,
     "hand_over": _hand_over,
     "report_stolen": _report_stolen,
+    "report_lost": _report_lost,
+    "early_payout": _early_payout,
+    "settle_payout": _settle_payout,
+    "switch_mode": _switch_mode,
     "ask_recovery": _ask_recovery,
     "recover": _recover,
     "pay_each_offline": _pay_each_offline,
