@@ -186,7 +186,7 @@ def test_the_binding_fails_when_the_code_credits_without_a_statement(monkeypatch
 @pytest.mark.parametrize(
     ("patched", "value"),
     [
-        ("offline.statements._in_purse", lambda record, outpoint: False),
+        ("offline.statements.held_tiyn", lambda record, outpoint: None),
         ("offline.element.freed", lambda state, floor: ({}, state.closed)),
         ("offline.device_sync._inbox_bundle", lambda value: b""),
         ("offline.host_pay.Payer.rebuild", lambda self: None),
