@@ -123,8 +123,8 @@ BULK = Field(
         (
             "batch-file-damage-unseen",
             "A damaged file of batches is read.",
-            "if len(data) != FRAME_BYTES + frame.length or zlib.crc32(",
-            "if len(data) != FRAME_BYTES + frame.length or False and zlib.crc32(",
+            "        raise _damaged(name, frame.offset, \"the checksum does not fit\")",
+            "        pass",
         ),
         (
             "batch-file-arrivals-fall",

@@ -144,7 +144,7 @@ SIGNATURES = Field(
         (
             "es256-never-verified",
             "Any two numbers are a signature.",
-            "_p256(key.raw).verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))",
+            "_p256(key.raw).verify(_der(signature), message, _ECDSA_SHA256)",
             "pass",
         ),
         (
