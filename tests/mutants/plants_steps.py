@@ -118,7 +118,7 @@ STEPS = Field(
         (
             "certificate-not-signed",
             "Anybody certifies devices.",
-            "    signed.verify(bank.key)\n",
+            "    if not stands:\n        signed.verify(bank.key)\n",
             "",
         ),
         (
