@@ -32,10 +32,10 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model campaign campaign-adversaries clean
+.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model campaign campaign-adversaries lab lab-check lab-full clean
 
 help:
-	@sed -n '3,13s/^# \{0,1\}//p' Makefile
+	@sed -n '3,14s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 

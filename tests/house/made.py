@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.house import (
     made_cards,
+    made_lab,
     made_losses,
     made_objects,
     made_pilots,

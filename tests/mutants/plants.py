@@ -8,6 +8,7 @@ from tests.mutants import (
     plants_forms,
     plants_graph,
     plants_journal,
+    plants_lab,
     plants_ledger,
     plants_marks,
     plants_steps,
@@ -26,5 +27,6 @@ FIELDS = (
     *plants_centre.FIELDS,
     *plants_wallets.FIELDS,
     *plants_banking.FIELDS,
+    *plants_lab.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)
