@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from offline.graph import Tree
-from offline.settle import DENIED, LATE
+from offline.settle import CREDITED, DENIED, LATE
 from wallets.lab.population import Region
 from wallets.lab.tally import LOST, Tally
 from wallets.lab.world import World
@@ -82,8 +82,8 @@ def expected_tiyn(region: Region, tally: Tally, payees_own: Callable[[bytes, int
     """What each agent should own at the end by its own books: what it began with, took and was sent, less what it paid.
 
     What was lost on its way is the payee's as soon as it was handed in, and the payer's again otherwise. What a payee
-    refused after it was spent is whose settlement says (`payees_own`, by transfer and payee): the payee's, unless it knew
-    of a revocation.
+    refused after it was spent is whose settlement says (`payees_own`, by transfer and payee): the payee's, unless it
+    knew of a revocation.
     """
     books = {agent.number: agent.online_tiyn for agent in region.agents}
     for number, amount in tally.received.items():
@@ -104,7 +104,10 @@ def honest_books(world: World, region: Region, tally: Tally) -> dict[int, int]:
 
     def payees_own(oid: bytes, payee: int) -> bool:
         standing = world.reconciler.standing(oid)
-        return standing is not None and standing.beneficiary == world.devices[payee].kid
+        if standing is None or standing.status == CREDITED:
+            return standing is not None
+        # What a guilty payee is not credited was taken from it; what an honest one refused costs it nothing.
+        return standing.beneficiary == world.devices[payee].kid and not region.agents[payee].honest
 
     return expected_tiyn(region, tally, payees_own)
 
