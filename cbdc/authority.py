@@ -116,6 +116,9 @@ class Auth(Record):
         return keys.key_id(self.algorithm, self.public_key)
 
 
+REFERENCE_BYTES = 8
+
+
 def network_id(root: Root) -> bytes:
     """The first eight bytes of SHA-256 of ROOT's body."""
     return hashlib.sha256(root.body()).digest()[:NETWORK_BYTES]
@@ -148,11 +151,14 @@ class Authority:
         root.verify(root_key)
         self.auths: list[Signed[Auth]] = []
         self._by_kid: dict[bytes, list[Auth]] = {}
+        self._by_reference: dict[tuple[int, bytes], list[Auth]] = {}
         for item in auths:
             auth = item if isinstance(item, Signed) else open_envelope(item, Auth, self.network)
             auth.verify(root_key)
             self.auths.append(auth)
-            self._by_kid.setdefault(auth.record.key.kid, []).append(auth.record)
+            kid = auth.record.key.kid
+            self._by_kid.setdefault(kid, []).append(auth.record)
+            self._by_reference.setdefault((auth.record.role, kid[:REFERENCE_BYTES]), []).append(auth.record)
 
     def holds(self, kid: bytes) -> bool:
         """Whether some certificate names this key."""
@@ -181,6 +187,10 @@ class Authority:
     def with_role(self, role: int) -> list[Auth]:
         """All certificates of one role, in the order given."""
         return [auth.record for auth in self.auths if auth.record.role == role]
+
+    def referenced(self, reference: bytes, role: int) -> list[Auth]:
+        """All certificates of one role whose key id starts with the 8-byte `reference`, in the order given."""
+        return self._by_reference.get((role, reference), [])
 
     def by_reference(self, reference: bytes, role: int) -> Auth | None:
         """The one certificate of `role` whose key id starts with the 8-byte `reference`; None unless exactly one."""

@@ -20,6 +20,7 @@ Source: DTO/1, sections 5.2 and 5.3; RFC 8032; FIPS 186-5; RFC 6979.
 """
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -31,7 +32,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from cbdc.errors import Malformed, Refused
@@ -45,6 +46,7 @@ KEY_ID_DOMAIN = b"kzt-dt/offline/v1\0key\0"
 _FIELD_PRIME = 2**255 - 19
 _CURVE_D = -121665 * pow(121666, -1, _FIELD_PRIME) % _FIELD_PRIME
 _ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
+_BASE_POINT = bytes([0x58]) + bytes([0x66]) * 31
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _P256_HALF = _P256_ORDER // 2
 # The y coordinates of the points whose order divides eight; with either sign bit they give every such encoding.
@@ -57,14 +59,30 @@ _SMALL_ORDER_Y = frozenset(
         55188659117513257062467267217118295137698188065244968500265048394206261417927,
     }
 )
+_SMALL_ORDER_POINTS = frozenset(
+    (y | sign << 255).to_bytes(32, "little") for y in _SMALL_ORDER_Y for sign in (0, 1)
+)
 
 
 def _small_order_or_noncanonical(point: bytes) -> bool:
-    y = int.from_bytes(point, "little") & (2**255 - 1)
-    return y >= _FIELD_PRIME or y in _SMALL_ORDER_Y
+    # A number of the field's size or more has all ones but at its ends, which one byte rules out nearly always.
+    if point[30] == 0xFF and int.from_bytes(point, "little") & (2**255 - 1) >= _FIELD_PRIME:
+        return True
+    return point in _SMALL_ORDER_POINTS
 
 
 def _off_curve(point: bytes) -> bool:
+    # libsodium adds only points that are on the curve, so it is asked for a sum; the formula takes eight times as long.
+    try:
+        nacl.bindings.crypto_core_ed25519_add(point, _BASE_POINT)
+    except nacl.exceptions.UnavailableError:  # a libsodium built without these functions
+        return _has_no_root(point)
+    except nacl.exceptions.RuntimeError:
+        return True
+    return False
+
+
+def _has_no_root(point: bytes) -> bool:
     # x**2 = (y**2 - 1) / (d*y**2 + 1) must have a root; Euler's criterion, on public data only.
     y = int.from_bytes(point, "little") & (2**255 - 1)
     square = (y * y - 1) * pow(_CURVE_D * y * y + 1, -1, _FIELD_PRIME) % _FIELD_PRIME
@@ -97,11 +115,68 @@ class PublicKey:
         _remember(question)
 
 
+Question = tuple[int, bytes, bytes, bytes]
+"""Algorithm, raw key, signature, message: what a verification is asked."""
+
+
+def sound(keys: Sequence[tuple[int, bytes]], asked: Iterable[tuple[int, bytes, bytes]]) -> list[int]:
+    """The places in `asked` (number of the key in `keys`, signature, message) whose signature stands, in order.
+
+    What is not in the answer does not stand. The same rule as `PublicKey.verify`, for many at once: nothing is
+    remembered, and under a key that is unusable (`public_key` would raise E_KEY) no signature stands.
+    """
+    usable = [_usable(algorithm, raw) for algorithm, raw in keys]
+    found = []
+    for place, (number, signature, message) in enumerate(asked):
+        key = usable[number]
+        if key is None or len(signature) != SIGNATURE_BYTES:
+            continue
+        try:
+            if key.algorithm == ED25519:
+                _verify_ed25519(key, signature, message)
+            else:
+                _verify_es256(key, signature, message)
+        except Refused:
+            continue
+        found.append(place)
+    return found
+
+
+def _usable(algorithm: int, raw: bytes) -> PublicKey | None:
+    try:
+        return public_key(algorithm, raw)
+    except Malformed:
+        return None
+
+
+_SHOWN_MOST = 4_096
+_shown: dict[bytes, None] = {}
+
+
+def show_on_curve(algorithm: int, raw: bytes, signature: bytes, message: bytes) -> None:
+    """Let a signature that stands under a key show that the key is on its curve, so that nobody computes it again.
+
+    Whoever will verify that signature anyway saves the question. Nothing follows from one that does not stand, and
+    nothing is raised: `public_key` asks the question itself then.
+    """
+    if algorithm != ED25519 or len(raw) != KEY_BYTES[ED25519] or raw in _shown:
+        return
+    if _small_order_or_noncanonical(raw):
+        return
+    try:
+        PublicKey(algorithm, raw).verify(signature, message)
+    except Refused:
+        return
+    if len(_shown) >= _SHOWN_MOST:
+        _shown.clear()
+    _shown[raw] = None
+
+
 _SOUND_MOST = 65_536
-_sound: dict[tuple[int, bytes, bytes, bytes], None] = {}
+_sound: dict[Question, None] = {}
 
 
-def _remember(question: tuple[int, bytes, bytes, bytes]) -> None:
+def _remember(question: Question) -> None:
     """Keep a question whose answer was yes; the oldest half goes when there are too many."""
     if len(_sound) >= _SOUND_MOST:
         for old in list(islice(_sound, _SOUND_MOST // 2)):
@@ -112,6 +187,13 @@ def _remember(question: tuple[int, bytes, bytes, bytes]) -> None:
 def forget_verified() -> None:
     """Remember no signature any more: whoever measures verification asks for the whole work."""
     _sound.clear()
+
+
+def forget_keys() -> None:
+    """Remember no key any more: whoever measures a first meeting asks for the whole work."""
+    for cache in (public_key, key_id, _p256):
+        cache.cache_clear()
+    _shown.clear()
 
 
 @lru_cache(maxsize=65_536)
@@ -130,7 +212,7 @@ def public_key(algorithm: int, raw: bytes) -> PublicKey:
     if KEY_BYTES.get(algorithm) != len(raw):
         raise Malformed("E_KEY", algorithm=algorithm, length=len(raw))
     if algorithm == ED25519:
-        if _small_order_or_noncanonical(raw) or _off_curve(raw):
+        if _small_order_or_noncanonical(raw) or (raw not in _shown and _off_curve(raw)):
             raise Malformed("E_KEY", algorithm=algorithm, length=len(raw))
     else:
         _p256(raw)
@@ -148,8 +230,10 @@ def _p256(raw: bytes) -> ec.EllipticCurvePublicKey:
 
 
 def _verify_ed25519(key: PublicKey, signature: bytes, message: bytes) -> None:
-    scalar = int.from_bytes(signature[32:], "little")
-    if scalar >= _ED25519_ORDER or _small_order_or_noncanonical(signature[:32]):
+    # Nearly every S is seen to be below the order by one byte.
+    if _small_order_or_noncanonical(signature[:32]):
+        raise Refused("E_SIG", kid=key.kid)
+    if signature[63] >= 0x10 and int.from_bytes(signature[32:], "little") >= _ED25519_ORDER:
         raise Refused("E_SIG", kid=key.kid)
     try:
         nacl.bindings.crypto_sign_open(signature + message, key.raw)
@@ -163,9 +247,22 @@ def _verify_es256(key: PublicKey, signature: bytes, message: bytes) -> None:
     if not (0 < r < _P256_ORDER and 0 < s <= _P256_HALF):
         raise Refused("E_SIG", kid=key.kid)
     try:
-        _p256(key.raw).verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
+        _p256(key.raw).verify(_der(signature), message, _ECDSA_SHA256)
     except InvalidSignature:
         raise Refused("E_SIG", kid=key.kid) from None
+
+
+_ECDSA_SHA256 = ec.ECDSA(hashes.SHA256())
+
+
+def _der(signature: bytes) -> bytes:
+    # The two numbers as the library wants them: without leading zeros, and with one where the first bit is set.
+    r, s = signature[:32].lstrip(b"\0"), signature[32:].lstrip(b"\0")
+    if r[0] & 0x80:
+        r = b"\0" + r
+    if s[0] & 0x80:
+        s = b"\0" + s
+    return b"\x30%c\x02%c%b\x02%c%b" % (4 + len(r) + len(s), len(r), r, len(s), s)
 
 
 class Signer(Protocol):

@@ -16,7 +16,8 @@ Source: DTO/1, sections 5.4, 5.6 (V3 to V5) and 5.19 (1, 3).
 
 from cbdc.authority import BANK_CA, ISSUER, Auth, Authority
 from cbdc.errors import Refused
-from cbdc.record import Signed
+from cbdc.keys import PublicKey, show_on_curve
+from cbdc.record import Signed, signing_message
 from offline.records import PAY, REDEEM, DeviceCertificate, Note, Output, Transfer
 
 Parent = Signed[Note] | Signed[Transfer]
@@ -49,8 +50,8 @@ def find_auth(authority: Authority, reference: bytes, role: int, at: int) -> Aut
 
     A reference must name exactly one key; that key may have several certificates, one period after the other.
     """
-    found = [auth for auth in authority.with_role(role) if auth.kid[: len(reference)] == reference]
-    if len({auth.kid for auth in found}) != 1:
+    found = authority.referenced(reference, role)
+    if not found or (len(found) > 1 and len({auth.kid for auth in found}) != 1):
         return "no certificate, or more than one key, has this reference"
     for auth in found:
         if auth.not_before <= at <= auth.expires:
@@ -63,21 +64,49 @@ def check_certificate_issue(signed: Signed[DeviceCertificate], authority: Author
 
     Raises E_CA (unknown bank, out of its time, or above its highest tier), E_KEY, E_SIG.
     """
-    record = signed.record
+    signed.verify(certificate_signer(signed.record, authority))
+
+
+def certificate_signer(record: DeviceCertificate, authority: Authority) -> PublicKey:
+    """The bank's key that must have signed this certificate, after all of V3 but the signature; E_CA or E_KEY."""
     bank = find_auth(authority, record.ca_reference, BANK_CA, record.not_before)
     if isinstance(bank, str):
         raise Refused("E_CA", reference=record.ca_reference, problem=bank)
-    check_certificate_by(signed, bank)
+    _check_certified(record, bank)
+    return bank.key
 
 
-def check_certificate_by(signed: Signed[DeviceCertificate], bank: Auth) -> None:
-    """Return if `bank` may and did certify this device key; E_CA for a tier above its own, E_KEY, E_SIG."""
+def check_certificate_by(
+    signed: Signed[DeviceCertificate], bank: Auth, witness: Signed[Transfer] | None = None
+) -> None:
+    """Return if `bank` may and did certify this device key; E_CA for a tier above its own, E_KEY, E_SIG.
+
+    A `witness` is a transfer that this device is said to have signed and that will be verified anyway: when it and the
+    certificate stand, the device's key need not be asked again whether it is on its curve. It changes no answer.
+    """
+    stands = witness is not None and _show(signed, bank, witness)
+    _check_certified(signed.record, bank)
+    if not stands:
+        signed.verify(bank.key)
+
+
+def _show(signed: Signed[DeviceCertificate], bank: Auth, witness: Signed[Transfer]) -> bool:
+    """Whether the bank signed the certificate; then the witness may show that the key is on its curve."""
+    try:
+        signed.verify(bank.key)
+    except Refused:
+        return False
     record = signed.record
+    message = signing_message(Transfer.DOMAIN, Transfer.TYPE, witness.oid)
+    show_on_curve(record.algorithm, record.public_key, witness.signature, message)
+    return True
+
+
+def _check_certified(record: DeviceCertificate, bank: Auth) -> None:
     highest = bank.scope[1] if len(bank.scope) > 1 else 0
     if record.tier > highest:
         raise Refused("E_CA", reference=record.ca_reference, problem=f"it may certify tiers up to {highest}")
     _ = record.key
-    signed.verify(bank.key)
 
 
 def check_note_issue(signed: Signed[Note], authority: Authority) -> None:
@@ -85,16 +114,28 @@ def check_note_issue(signed: Signed[Note], authority: Authority) -> None:
 
     Raises E_ISSUER, E_AMOUNT, E_NOTE_TIME, E_SIG.
     """
-    record = signed.record
+    signed.verify(note_signer(signed.record, authority))
+
+
+def note_signer(record: Note, authority: Authority) -> PublicKey:
+    """The issuer's key that must have signed this note, after all of V4 but the signature.
+
+    Raises E_ISSUER, E_AMOUNT or E_NOTE_TIME.
+    """
     issuer = find_auth(authority, record.issuer_reference, ISSUER, record.issued)
     if isinstance(issuer, str):
         raise Refused("E_ISSUER", reference=record.issuer_reference, problem=issuer)
-    check_note_by(signed, issuer)
+    _check_issued(record, issuer)
+    return issuer.key
 
 
 def check_note_by(signed: Signed[Note], issuer: Auth) -> None:
     """Return if `issuer` may and did sign this note; E_AMOUNT, E_NOTE_TIME or E_SIG otherwise."""
-    record = signed.record
+    _check_issued(signed.record, issuer)
+    signed.verify(issuer.key)
+
+
+def _check_issued(record: Note, issuer: Auth) -> None:
     most_tiyn = issuer.scope[1] if len(issuer.scope) > 1 else 0
     if not 1 <= record.amount_tiyn <= most_tiyn:
         raise Refused("E_AMOUNT", amount_tiyn=record.amount_tiyn, most_tiyn=most_tiyn)
@@ -102,7 +143,6 @@ def check_note_by(signed: Signed[Note], issuer: Auth) -> None:
         raise Refused(
             "E_NOTE_TIME", issued=record.issued, spend_by=record.spend_by, redeem_by=record.redeem_by
         )
-    signed.verify(issuer.key)
 
 
 def check_transfer(
@@ -191,8 +231,9 @@ def check_caps(record: Transfer, note: Note) -> None:
 
 
 def _check_outputs(record: Transfer, input_tiyn: int) -> None:
-    outputs_tiyn = sum(output.amount_tiyn for output in record.outputs)
-    if outputs_tiyn != input_tiyn or any(output.amount_tiyn < 1 for output in record.outputs):
+    amounts_tiyn = [output.amount_tiyn for output in record.outputs]
+    outputs_tiyn = sum(amounts_tiyn)
+    if outputs_tiyn != input_tiyn or min(amounts_tiyn) < 1:
         raise Refused("E_SUM", outputs_tiyn=outputs_tiyn, input_tiyn=input_tiyn)
     if record.kind == PAY and record.outputs[0].owner == record.payer:
         raise Refused("E_SELF", payer=record.payer)

@@ -98,27 +98,25 @@ class QrCarrier:
     def __init__(
         self, entropy: Entropy, id: bytes, faults: Faults, times: Times | None = None, rounds: int = ROUNDS
     ) -> None:
-        self._link = LinkSimulator(entropy, b"qr/" + id, faults)
+        self._question = (entropy, b"qr/" + id, faults)
         self._times = times or Times()
         self._rounds = rounds
+        self._shown = 0
 
     def send(self, message: bytes) -> Passage:
         """Show the codes of `message` in a loop until they were all seen, or for so many rounds."""
+        # A link of its own for each message: what the camera saw late of the last one is no part of this one.
+        entropy, till, faults = self._question
+        self._shown += 1
+        link = LinkSimulator(entropy, till + b"/" + self._shown.to_bytes(4, "big"), faults)
         texts = [text.encode("ascii") for text in qr_texts(message)]
-        before = (self._link.sent, self._link.sent_bytes)
         assembler = Assembler(LIMIT_BYTES)
         whole: bytes | None = None
-        for _ in range(self._rounds):
-            for text in texts:
-                whole = self._seen(assembler, self._link.carry([text])) if whole is None else whole
-                if whole is not None:
-                    break
+        for number in range(self._rounds * len(texts)):
+            whole = self._seen(assembler, link.carry([texts[number % len(texts)]]))
             if whole is not None:
                 break
-        sent = self._link.sent - before[0]
-        return Passage(
-            whole, len(texts), sent, self._link.sent_bytes - before[1], sent * self._times.qr_frame
-        )
+        return Passage(whole, len(texts), link.sent, link.sent_bytes, link.sent * self._times.qr_frame)
 
     def _seen(self, assembler: Assembler, arrived: list[bytes]) -> bytes | None:
         whole: bytes | None = None

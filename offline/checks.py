@@ -15,14 +15,20 @@ from offline.records import PAY, DeviceCertificate, Invoice, Note, Receipt, Tran
 from offline.trust import PLAIN, TrustView
 
 
-def check_certificate(signed: Signed[DeviceCertificate], trust: TrustView, at: int | None = None) -> None:
+def check_certificate(
+    signed: Signed[DeviceCertificate],
+    trust: TrustView,
+    at: int | None = None,
+    witness: Signed[Transfer] | None = None,
+) -> None:
     """V3 for one certificate: its bank was valid when it certified and is not revoked, its tier, key and signature.
 
-    With `at` the certificate must also be valid at that moment. Raises E_CA, E_KEY, E_SIG, E_CERT_TIME. Whether the
+    With `at` the certificate must also be valid at that moment; for `witness` see
+    `offline.admission.check_certificate_by`. Raises E_CA, E_KEY, E_SIG, E_CERT_TIME. Whether the
     device itself is revoked is asked by `check_policy`.
     """
     record = signed.record
-    check_certificate_by(signed, trust.bank_ca(record.ca_reference, record.not_before))
+    check_certificate_by(signed, trust.bank_ca(record.ca_reference, record.not_before), witness)
     if at is not None:
         check_alive(record, at)
 

@@ -39,7 +39,7 @@ from offline.host_rows import (
 )
 from offline.host_store import HostStore
 from offline.lines import line_bytes, outpoint_bytes
-from offline.parameters import INVOICE_SECONDS, MAX_BYTES
+from offline.parameters import INVOICE_SECONDS, MAX_BYTES, MAX_PARTS
 from offline.records import (
     MAX_TOKENS,
     Bundle,
@@ -213,7 +213,7 @@ class Device:
         status, trust = self.element.status(now), self.element.trust_view
         return (
             now + trust.parameter(INVOICE_SECONDS) if expires is None else expires,
-            max(1, min(MAX_TOKENS, status.free_slots)),
+            max(1, min(MAX_TOKENS, trust.parameter(MAX_PARTS), status.free_slots)),
             trust.parameter(MAX_BYTES) if max_bytes is None else max_bytes,
         )
 

@@ -220,20 +220,20 @@ def limit_breach(
     authority: Authority,
     certificate: Signed[DeviceCertificate],
     request: Signed[SyncRequest],
-    ack: Signed[SyncAck],
+    bound: Signed[SyncAck] | Signed[SyncRequest],
     shown: ShownLimits,
     transfers: Sequence[Signed[Transfer]],
 ) -> bytes:
     """The evidence file E5: these payments, made since `request`, break the loosest limits of the key.
 
-    `shown.head` must have been made after them. E_EVIDENCE when they do not, or do not count together.
+    `bound` is settlement's answer to it, which they name as their last sync, or the device's next statement, which
+    follows them. `shown.head` must have been made after them. E_EVIDENCE when they do not, or do not count together.
     """
-    auths = [
-        bank_of(authority, certificate.record),
-        find_signer(authority, ack, SETTLE),
-        find_signer(authority, shown.head, STATUS),
-    ]
-    items = [LIMIT_BREACH, certificate.envelope(), request.envelope(), ack.envelope()]
+    auths = [bank_of(authority, certificate.record)]
+    if isinstance(bound.record, SyncAck):
+        auths.append(find_signer(authority, bound, SETTLE))
+    auths.append(find_signer(authority, shown.head, STATUS))
+    items = [LIMIT_BREACH, certificate.envelope(), request.envelope(), bound.envelope()]
     items += [shown.head.envelope(), limits_item(shown)]
     items += [transfer.envelope() for transfer in transfers]
     return _checked(authority, auths, items)

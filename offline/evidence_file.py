@@ -58,8 +58,8 @@ class Verdict:
 
     `kid` is a device's key, or that of an institution (a bank's for E8, an issuer's for E7). `device_id` is that of the
     certificate; empty when no device has part in it (E7). `amount_tiyn` is what the proof shows at least; 0 where no
-    amount follows from it. `form` is the variant of E3 and E7, 0 for the others. `certificate` is the guilty device's,
-    the first of the two when a bank is guilty, None when an issuer is. `facts` fill the sentence of the code.
+    amount follows from it. `form` is the variant of E3, E5 and E7, 0 for the others. `certificate` is the guilty
+    device's, the first of the two when a bank is guilty, None when an issuer is. `facts` fill the sentence of the code.
     """
 
     type: int

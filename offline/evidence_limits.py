@@ -2,10 +2,11 @@
 
 What must be shown, and why each part is needed so that no honest device can be named:
 
-- a **statement** and settlement's **acknowledgement** of it: the limits of an honest element count from the totals of
-  that statement or from earlier ones, until it takes the next acknowledgement;
-- **payments** made after the statement that state the acknowledgement's own time as their last sync: the next one has
-  a later time, so the element had not taken it yet;
+- a **statement**: until an honest element takes the answer to its next one, its limits count from the totals of this
+  statement or from earlier ones;
+- **payments** made after it and before that: either they name settlement's **acknowledgement** of the statement as
+  their last sync (the next one has a later time, so the element had not taken it yet), or the device's own **next
+  statement** follows them;
 - the **loosest limits** of the key in the log of certificates, under a head that was made after these payments (it
   holds their hash): a certificate that came later cannot have allowed them, and one that came before is counted.
 
@@ -32,6 +33,9 @@ from offline.records import (
     SyncRequest,
     Transfer,
 )
+
+SINCE_AN_ANSWER = 1
+BETWEEN_STATEMENTS = 2
 
 MOST_TRANSFERS = 1_500
 DAY_SECONDS = 86_400
@@ -70,9 +74,16 @@ def breach_of(transfers: Sequence[Transfer], limits: Limits) -> Breach | None:
     return None
 
 
-def counts_after(record: Transfer, request: SyncRequest, ack: SyncAck) -> bool:
-    """Whether a transfer is a payment that counts against the limits since `request`, which `ack` answered."""
-    return (record.kind, record.sync_time) == (PAY, ack.time) and record.counter > request.counter
+def counts_after(record: Transfer, request: SyncRequest, bound: SyncAck | SyncRequest) -> bool:
+    """Whether a transfer is a payment that counts against the limits since `request`.
+
+    `bound` ends what counts together: the acknowledgement of `request`, or the device's next statement.
+    """
+    if record.kind != PAY or record.counter <= request.counter:
+        return False
+    if isinstance(bound, SyncAck):
+        return record.sync_time == bound.time
+    return record.counter <= bound.counter
 
 
 def limits_item(shown: ShownLimits) -> list[Any]:
@@ -83,16 +94,11 @@ def limits_item(shown: ShownLimits) -> list[Any]:
 def judge_limit_breach(file: Opened) -> Verdict:
     """E5; E_EVIDENCE when the payments are within the limits, or do not count together."""
     if len(file.items) < 6:
-        raise nothing(
-            "it needs a certificate, a statement, its acknowledgement, a log head, limits and payments"
-        )
+        raise nothing("it needs a certificate, a statement, what follows it, a log head, limits and payments")
     certificate = file.certificate(file.items[0])
     request = file.said(file.items[1], SyncRequest, certificate)
-    ack = file.official(file.items[2], SyncAck, SETTLE)
-    answered = (request.record.kid, request.oid, request.record.sync_number)
-    if (ack.record.kid, ack.record.request, ack.record.sync_number) != answered:
-        raise nothing("the acknowledgement answers another statement")
-    transfers = _payments(file, certificate, request.record, ack.record)
+    bound = _bound(file, certificate, request)
+    transfers = _payments(file, certificate, request.record, bound)
     limits = _limits(file, certificate, transfers)
     breach = breach_of([transfer.record for transfer in transfers], limits)
     if breach is None:
@@ -101,6 +107,7 @@ def judge_limit_breach(file: Opened) -> Verdict:
         LIMIT_BREACH,
         certificate,
         breach.amount_tiyn,
+        SINCE_AN_ANSWER if isinstance(bound, SyncAck) else BETWEEN_STATEMENTS,
         limit=breach.limit,
         had=breach.had,
         most=breach.most,
@@ -108,15 +115,34 @@ def judge_limit_breach(file: Opened) -> Verdict:
     )
 
 
+def _bound(
+    file: Opened, certificate: Signed[DeviceCertificate], request: Signed[SyncRequest]
+) -> SyncAck | SyncRequest:
+    envelope = listed(file.items[2], "the parts of what follows the statement", 3, 3)
+    if envelope[0] == SyncRequest.TYPE:
+        later = file.said(envelope, SyncRequest, certificate).record
+        if later.sync_number != request.record.sync_number + 1:
+            raise nothing("the later statement is not the next")
+        return later
+    ack = file.official(envelope, SyncAck, SETTLE).record
+    answered = (request.record.kid, request.oid, request.record.sync_number)
+    if (ack.kid, ack.request, ack.sync_number) != answered:
+        raise nothing("the acknowledgement answers another statement")
+    return ack
+
+
 def _payments(
-    file: Opened, certificate: Signed[DeviceCertificate], request: SyncRequest, ack: SyncAck
+    file: Opened,
+    certificate: Signed[DeviceCertificate],
+    request: SyncRequest,
+    bound: SyncAck | SyncRequest,
 ) -> list[Signed[Transfer]]:
     last = request.counter
     transfers = []
     for item in listed(file.items[5:], "payments", 1, MOST_TRANSFERS):
         transfer = file.said(item, Transfer, certificate)
-        if not counts_after(transfer.record, request, ack):
-            raise nothing("a transfer is no payment, or does not count from this acknowledgement")
+        if not counts_after(transfer.record, request, bound):
+            raise nothing("a transfer is no payment, or does not count from this statement")
         if transfer.record.counter <= last:
             raise nothing("the payments are not in the order of their counters")
         last = transfer.record.counter

@@ -20,13 +20,12 @@ and the guilty: devices whose own signatures contradict each other.
 Source: DTO/1, sections 5.9, 5.10 and 5.19 (1, 2).
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from cbdc import canonical
 from cbdc.errors import TengeError
-from cbdc.record import OFFLINE_DOMAIN, Signed
+from cbdc.record import Signed
+from offline.digests import CLAIM, JUDGED, UNSPENT, facts_digest, tree_digest
 from offline.records import REDEEM, Note, Outpoint, Output, Transfer
 from offline.seen import Seen
 from offline.statements import Statements
@@ -89,6 +88,23 @@ class Tree:
         """The note's own amount."""
         return self.note.record.amount_tiyn
 
+    def digest(self) -> bytes:
+        """One hash over the facts of this note (`offline.digests`)."""
+        late = set(self.late)
+        return tree_digest(
+            self.note.oid,
+            self.closes,
+            (self.float_tiyn, self.redeemed_tiyn, self.claimed_tiyn, self.loss_tiyn),
+            [JUDGED.pack(oid, oid in late, moment) for oid, moment in self.admitted.items()],
+            [UNSPENT.pack(*outpoint, *output) for outpoint, output in self.unspent.items()],
+            self.refused.items(),
+            [CLAIM.pack(*outpoint, moment) for outpoint, moment in self.claims.items()],
+            [
+                (*fork.outpoint, fork.amount_tiyn, fork.owner, fork.claimed, fork.transfers)
+                for fork in self.conflicts
+            ],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Guilt:
@@ -124,33 +140,10 @@ class Facts:
         return tuple(sorted({guilt.kid for guilt in self.guilt}))
 
     def digest(self) -> bytes:
-        """SHA-256 over the canonical form of every fact: equal on every machine that holds the same evidence."""
-        state = hashlib.sha256(OFFLINE_DOMAIN + b"facts\0")
-        for oid, tree in sorted(self.trees.items()):
-            state.update(canonical.encode([oid, hashlib.sha256(_tree_bytes(tree)).digest()]))
-        for oid in self.pending:
-            state.update(oid)
-        for guilt in self.guilt:
-            state.update(canonical.encode([guilt.kid, guilt.type, guilt.reason, guilt.items]))
-        return state.digest()
-
-
-def _tree_bytes(tree: Tree) -> bytes:
-    parts: list[object] = [
-        [tree.closes, tree.float_tiyn, tree.redeemed_tiyn, tree.claimed_tiyn, tree.loss_tiyn],
-        *([oid, moment] for oid, moment in tree.admitted.items()),
-        *([oid] for oid in tree.late),
-        *([oid, code] for oid, code in tree.refused.items()),
-        *([*outpoint, ids] for outpoint, ids in tree.spends.items()),
-        *([*outpoint, moment] for outpoint, moment in tree.claims.items()),
-        *(
-            [*fork.outpoint, fork.amount_tiyn, fork.owner, fork.transfers, int(fork.claimed)]
-            for fork in tree.conflicts
-        ),
-        *([*outpoint, *output] for outpoint, output in tree.unspent.items()),
-        *([oid, 0, 0] for oid in tree.payouts),
-    ]
-    return b"".join(canonical.encode(part) for part in parts)
+        """One hash over every fact (`offline.digests`): equal on every machine that holds the same evidence."""
+        trees = {oid: tree.digest() for oid, tree in self.trees.items()}
+        proofs = [(guilt.kid, guilt.type, guilt.reason, guilt.items) for guilt in self.guilt]
+        return facts_digest(trees, self.pending, proofs)
 
 
 class Rules:

@@ -62,6 +62,11 @@ def open_kept(envelope: bytes, network: bytes) -> Signed[Any]:
     return _open(envelope, network, _KEPT)
 
 
+def kept_kind(type_number: int) -> type[Record]:
+    """The class of an archived object's type number."""
+    return _KEPT[type_number]
+
+
 def _open(envelope: object, network: bytes, kinds: dict[int, type[Record]]) -> Signed[Any]:
     if type(envelope) is bytes:
         # The type stands in the second byte: every type of DTO/1 is below 128.

@@ -74,8 +74,6 @@ def no_account(kid: bytes) -> bytes | None:
     return None
 
 
-
-
 class Reconciler:
     """See the module's text. `registry` makes the notes of a load; `account_of` knows a device owner's online key.
 

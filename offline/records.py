@@ -34,14 +34,19 @@ from cbdc.record import (
     OFFLINE_DOMAIN,
     RAW_KEY,
     REFERENCE,
+    SIGNATURE,
     Bytes,
     Group,
     Items,
     Kind,
+    R,
     Record,
     Signed,
     Unsigned,
+    object_id,
     open_part,
+    plain_fields,
+    plain_reader,
 )
 
 PAY = 0
@@ -186,7 +191,7 @@ class Transfer(Record):
     )  # fmt: skip
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "outputs", tuple(Output(*output) for output in self.outputs))
+        object.__setattr__(self, "outputs", tuple([Output(*output) for output in self.outputs]))
 
     @property
     def outpoint(self) -> Outpoint:
@@ -455,6 +460,33 @@ def open_bundle(data: bytes, network: bytes, limit_bytes: int) -> Bundle:
 
     Raises E_SIZE, the decoding errors, E_VERSION, E_COUNT, E_OBJTYPE, E_FIELD, E_TYPE.
     """
+    plain = read_plain_bundle(data) if len(data) <= limit_bytes else None
+    opened = _open_plain(plain, network) if plain is not None else None
+    return _open_bundle(data, network, limit_bytes) if opened is None else opened
+
+
+def _open_plain(values: tuple[Any, ...], network: bytes) -> Bundle | None:
+    """A bundle whose every part is plainly right (`cbdc.record.plain_fields`); None for any other."""
+    certificates = [_open_plain_part(item, DeviceCertificate, network) for item in values[1]]
+    tokens = []
+    for note, transfers in values[2]:
+        opened = _open_plain_part(note, Note, network)
+        steps = [_open_plain_part(item, Transfer, network) for item in transfers]
+        if opened is None or None in steps:
+            return None
+        tokens.append(HeldToken(opened, tuple(steps)))  # type: ignore[arg-type]
+    return None if None in certificates else Bundle(tuple(certificates), tuple(tokens))  # type: ignore[arg-type]
+
+
+def _open_plain_part(envelope: tuple[int, bytes, bytes], cls: type[R], network: bytes) -> Signed[R] | None:
+    type_number, body, signature = envelope
+    values = plain_fields(cls, body) if type_number == cls.TYPE else None
+    if values is None:
+        return None
+    return Signed(cls(*values), body, signature, object_id(cls.DOMAIN, cls.TYPE, network, body))
+
+
+def _open_bundle(data: bytes, network: bytes, limit_bytes: int) -> Bundle:
     values = canonical.decode_array(data, limit_bytes)
     if len(values) != 3:
         raise Malformed("E_FIELD", field="bundle", problem=f"{len(values)} items, not 3")
@@ -484,3 +516,15 @@ def _array(value: object, name: str, least: int, most: int) -> list[Any]:
     if not least <= len(value) <= most:
         raise Malformed("E_COUNT", field=name, count=len(value), least=least, most=most)
     return value
+
+
+# Envelopes as they stand in containers, for quick readers of what is plainly right.
+ENVELOPE = Group((Unsigned(0, 127), Bytes(), SIGNATURE))
+VERSION = Unsigned(CONTAINER_VERSION, CONTAINER_VERSION)
+read_plain_bundle = plain_reader(
+    (
+        VERSION,
+        Items(ENVELOPE, MAX_CERTIFICATES),
+        Items(Group((ENVELOPE, Items(ENVELOPE, MAX_TRANSFERS))), MAX_TOKENS, 1),
+    )
+)

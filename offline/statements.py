@@ -19,12 +19,22 @@ Source: DTO/1, sections 5.8, 5.9 and 5.10 (E3, E5, E6).
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from cbdc.record import Signed
 from offline.certificate_log import loosest
 from offline.evidence_device import falls, held_tiyn, is_false_fresh
 from offline.evidence_limits import breach_of, counts_after
-from offline.records import PAY, Limits, Outpoint, SyncAck, SyncRequest, Transfer, genesis_link
+from offline.records import (
+    PAY,
+    DeviceCertificate,
+    Limits,
+    Outpoint,
+    SyncAck,
+    SyncRequest,
+    Transfer,
+    genesis_link,
+)
 from offline.seen import Seen
 
 # Why two or more signed objects cannot all be an honest device's, in words.
@@ -33,6 +43,8 @@ HELD_AND_SPENT = "held and spent"
 TAKEN_AFTER_CANCEL = "taken after its invoice was cancelled"
 LIMITS_BROKEN = "limits broken"
 PROMISE_BROKEN = "an older list than promised"
+
+_WIDEST = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,7 @@ class Statements:
     def __init__(self, seen: Seen) -> None:
         self._seen = seen
         self._complete: dict[tuple[bytes, bytes], tuple[int, int]] = {}
-        self._judged: dict[tuple[bytes, bytes], tuple[tuple[int, int], tuple[bytes, ...]]] = {}
+        self._judged: dict[tuple[bytes, bytes, int], tuple[int, list[Signed[Transfer]]]] = {}
 
     def completed_at(self, kid: bytes, head: bytes, counter: int) -> int | None:
         """When the device's log up to `head` (its transfer number `counter`) was first complete; None if it is not.
@@ -189,37 +201,70 @@ class Statements:
     # --- promises that settlement's answers hold it to ---
 
     def limit_breaches(self, kid: bytes) -> list[Contradiction]:
-        """For each answered statement after which the device paid past its limits: what shows it (E5).
+        """For each statement after which the device paid past its limits: what shows it (E5).
 
-        Items: the statement, the answer, and the payments that are enough, in the order of their counters. The limits
-        are the loosest of every certificate in the set, so a certificate that comes later can clear a device.
+        Items: the statement, what ends its window (settlement's answer or the device's next statement), and the
+        payments that are enough, in the order of their counters. The limits are the loosest of every certificate in
+        the set, so a certificate that comes later can clear a device.
         """
         certificates = self._seen.certificates(kid)
-        found = []
+        windows: list[tuple[Signed[SyncRequest], Signed[Any]]] = []
         for ack in self._seen.acks(kid):
             request = self._seen.get(ack.record.request)
-            if request is None or not certificates:
-                continue
-            paid = self._seen.paid_since(kid, ack.record.time)
-            key, state = (ack.oid, request.oid), (len(paid), len(certificates))
-            known = self._judged.get(key)
-            if known is None or known[0] != state:
-                limits = loosest(one.record.limits for one in certificates)
-                known = self._judged[key] = (state, self._breach(request.record, ack.record, paid, limits))
-            if known[1]:
-                found.append(Contradiction(kid, LIMITS_BROKEN, (request.oid, ack.oid, *known[1])))
-        return found
+            if request is not None:
+                windows.append((request, ack))
+        requests = self._seen.requests(kid)
+        windows += [
+            (one, other)
+            for one, other in pairwise(requests)
+            if other.record.sync_number == one.record.sync_number + 1
+        ]
+        found: dict[bytes, Contradiction] = {}
+        for request, bound in windows if certificates else ():
+            if request.oid not in found and (enough := self._breach(request, bound, certificates)):
+                items = (request.oid, bound.oid, *(one.oid for one in enough))
+                found[request.oid] = Contradiction(kid, LIMITS_BROKEN, items)
+        return list(found.values())
 
     def _breach(
-        self, request: SyncRequest, ack: SyncAck, paid: Sequence[bytes], limits: Limits
-    ) -> tuple[bytes, ...]:
+        self,
+        request: Signed[SyncRequest],
+        bound: Signed[Any],
+        certificates: Sequence[Signed[DeviceCertificate]],
+    ) -> list[Signed[Transfer]]:
+        key = (request.oid, bound.oid, len(certificates))
+        state, enough = self._judged.get(key, (-1, []))
+        # A window that an answer begins may still grow; one between two statements is over when each place is known.
+        if isinstance(bound.record, SyncAck):
+            now = len(self._seen.paid_since(request.record.kid, bound.record.time))
+        else:
+            now = _width(request.record, bound.record)
+        if state == now:
+            return enough
+        counted = self._counted(request.record, bound.record)
+        limits = loosest(one.record.limits for one in certificates)
+        enough = enough_to_breach([counted[place] for place in sorted(counted)], limits)
+        whole = isinstance(bound.record, SyncAck) or self._is_whole(request.record, bound.record)
+        self._judged[key] = (now if whole else -1, enough)
+        return enough
+
+    def _is_whole(self, request: SyncRequest, later: SyncRequest) -> bool:
+        return all(self._seen.counted(request.kid, place) for place in _places(request, later))
+
+    def _counted(self, request: SyncRequest, bound: SyncAck | SyncRequest) -> dict[int, Signed[Transfer]]:
+        """The payments of a window by their counters: of two with one counter, the one with the smaller id."""
+        kid = request.kid
+        if isinstance(bound, SyncAck):
+            oids = sorted(self._seen.paid_since(kid, bound.time))
+        else:
+            oids = [oid for place in _places(request, bound) for oid in self._seen.counted(kid, place)]
         counted: dict[int, Signed[Transfer]] = {}
-        for oid in sorted(paid):
+        for oid in oids:
             transfer = self._seen.transfer(oid)
             assert transfer is not None
-            if counts_after(transfer.record, request, ack):
+            if counts_after(transfer.record, request, bound):
                 counted.setdefault(transfer.record.counter, transfer)
-        return tuple(one.oid for one in enough_to_breach([counted[n] for n in sorted(counted)], limits))
+        return counted
 
     def false_fresh(self, kid: bytes) -> list[Contradiction]:
         """An invoice under an older list than an answer that the device had taken demands (E6), if there is one.
@@ -234,6 +279,15 @@ class Statements:
                     if is_false_fresh(ack.record, request.record, invoice.record):
                         return [Contradiction(kid, PROMISE_BROKEN, (ack.oid, request.oid, invoice.oid))]
         return []
+
+
+def _width(request: SyncRequest, later: SyncRequest) -> int:
+    """How many places of the log lie between two statements; no more than any honest device can fill."""
+    return max(0, min(later.counter - request.counter, _WIDEST))
+
+
+def _places(request: SyncRequest, later: SyncRequest) -> range:
+    return range(request.counter + 1, request.counter + 1 + _width(request, later))
 
 
 def enough_to_breach(transfers: Sequence[Signed[Transfer]], limits: Limits) -> list[Signed[Transfer]]:

@@ -20,7 +20,7 @@ from offline.checks import check_certificate, check_invoice, check_standing
 from offline.device import Device
 from offline.element_rules import offer_hash
 from offline.messages import Commit, Draft, Hello, Offer, Request, open_message
-from offline.parameters import MAX_BYTES, MAX_BYTES_QR
+from offline.parameters import MAX_BYTES, MAX_BYTES_QR, MAX_PARTS
 from offline.records import MAX_TOKENS, Bundle, DeviceCertificate, Invoice, Receipt, Trust
 
 SESSION_BYTES = 16
@@ -67,7 +67,7 @@ class PayeeSession:
                 self.device.certificate,
                 self.amount_tiyn,
                 self.purpose,
-                min(MAX_TOKENS, max(1, self.device.status(now).free_slots)),
+                max(1, min(MAX_TOKENS, trust.parameter(MAX_PARTS), self.device.status(now).free_slots)),
                 trust.parameter(MAX_BYTES),
                 trust.sequence,
             )

@@ -35,6 +35,7 @@ MAX_CHAIN = 64
 
 _PREFIX_BYTES = 16
 _REFERENCE_BYTES = 8
+_LIMITS_MOST = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +107,13 @@ class TrustView:
     `trust`, when given, is verified and adopted at once, with the errors of `adopt`.
     """
 
-    __slots__ = ("_chain", "_lists", "authority")
+    __slots__ = ("_chain", "_limits", "_lists", "authority")
 
     def __init__(self, authority: Authority, trust: Signed[Trust] | None = None) -> None:
         self.authority = authority
         self._lists = _Lists()
         self._chain: tuple[Signed[Trust], ...] = ()
+        self._limits: dict[tuple[Limits, int, int], Limits] = {}
         if trust is not None:
             adopted = self.adopt(trust)
             self._lists, self._chain = adopted._lists, adopted._chain
@@ -212,7 +214,13 @@ class TrustView:
 
     def limits(self, certificate: DeviceCertificate) -> Limits:
         """The limits of a device now: for each the stricter of its certificate and the adopted list."""
-        return stricter(certificate.limits, certificate.tier, certificate.category, self._lists.policy)
+        asked = (certificate.limits, certificate.tier, certificate.category)
+        known = self._limits.get(asked)
+        if known is None:
+            if len(self._limits) >= _LIMITS_MOST:
+                self._limits.clear()
+            known = self._limits[asked] = stricter(*asked, self._lists.policy)
+        return known
 
     def adopt(self, trust: Signed[Trust]) -> "TrustView":
         """A view with `trust` adopted; the same list again gives this view unchanged.

@@ -262,9 +262,10 @@ def _check_certificates(bundle: Bundle, trust: TrustView) -> Certificates:
         if kid in seen or kid not in needed:
             raise Refused("E_DUP", kid=kid)
         seen.add(kid)
+    witnesses = {step.record.payer: step for token in bundle.tokens for step in token.transfers}
     for certificate in bundle.certificates:
-        check_certificate(certificate, trust)
         record = certificate.record
+        check_certificate(certificate, trust, witness=witnesses.get(record.kid))
         for token in bundle.tokens:
             note = token.note.record
             alive = record.not_before <= note.spend_by and record.expires >= note.issued
@@ -300,15 +301,18 @@ def _check_conflicts(
 ) -> None:
     """V5b: one output with two spends, or one counter with two transfers, here or against what was known."""
     new = {token.transfers[-1].oid for token in bundle.tokens if paying and token.transfers}
-    spends, counters = dict(known.spends), dict(known.counters)
+    spends: dict[Outpoint, Signed[Transfer]] = {}
+    counters: dict[tuple[bytes, int], Signed[Transfer]] = {}
     for token in bundle.tokens:
         for transfer in token.transfers:
-            other = spends.setdefault(transfer.record.outpoint, transfer)
+            outpoint = transfer.record.outpoint
+            other = known.spends.get(outpoint) or spends.setdefault(outpoint, transfer)
             if other.oid != transfer.oid:
                 both_new = {other.oid, transfer.oid} <= new
                 code = "E_DUPINPUT" if both_new else "E_DOUBLE_SPEND"
                 raise _conflict(code, other, transfer, certificates, trust)
-            other = counters.setdefault((transfer.record.payer, transfer.record.counter), transfer)
+            number = (transfer.record.payer, transfer.record.counter)
+            other = known.counters.get(number) or counters.setdefault(number, transfer)
             if other.oid != transfer.oid:
                 raise _conflict("E_EQUIVOCATION", other, transfer, certificates, trust)
 

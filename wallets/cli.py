@@ -5,7 +5,7 @@
     tenge lab ...                  experiments with offline systems (`wallets.cli_lab`)
     tenge audit DIR | STORE-URL    believe nothing, add everything up again
     tenge explain ID --run DIR     which rule allowed or refused it, with the facts
-    tenge offline ...              what devices say, as frames and bytes (`wallets.cli_offline`)
+    tenge offline ...              messages as frames, and batches reconciled (`wallets.cli_offline`, `cli_reconcile`)
     tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
     tenge serve                    the stage in the browser
     tenge bench ledger             measure
@@ -30,6 +30,7 @@ from wallets.cli_evidence import evidence
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
+from wallets.cli_reconcile import bench_offline, reconcile, traffic
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -72,6 +73,8 @@ main.add_command(pilot)
 main.add_command(lab)
 main.add_command(evidence)
 main.add_command(offline)
+offline.add_command(reconcile)
+offline.add_command(traffic)
 
 
 @main.command()
@@ -160,6 +163,9 @@ def serve(host: str, port: int, data: Path | None, store: str) -> int:
 @main.group()
 def bench() -> None:
     """Measure the sandbox on this machine."""
+
+
+bench.add_command(bench_offline)
 
 
 @bench.command("ledger")

@@ -47,7 +47,7 @@ def heading(file: Path) -> str:
 
 def placeholders(text: str) -> set[str]:
     """The facts that a sentence names: `{limit_tiyn}`. Raises ValueError where the braces do not pair."""
-    return {name for _, name, _, _ in string.string.Formatter().parse(text) if name is not None}
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
 def english_problems(english: list[Row]) -> list[str]:

@@ -48,10 +48,7 @@ NOT_BUILT: Mapping[str, str] = {
 DOCUMENTED: Mapping[str, str] = {"P18": "a relay cannot be seen; [limits.md](../limits.md)"}
 # Cases whose tests are still to come: each says what is missing. Empty is the aim.
 AWAITED: Mapping[str, str] = {
-    "R13": "the court's tests of E5",
-    "R14": "settlement's own search for two keys of one device",
     "R37": "the benchmark of reconciliation",
-    "Z8": "tests of many invoices and slow frames",
 }
 
 

@@ -20,7 +20,9 @@ from pathlib import Path
 
 from tests.house import (
     made_cards,
+    made_element,
     made_lab,
+    made_links,
     made_losses,
     made_objects,
     made_pilots,
@@ -35,6 +37,8 @@ Maker = Callable[[str], str]
 
 MAKERS: Mapping[str, Maker] = {
     **made_cards.MAKERS,
+    **made_element.MAKERS,
+    **made_links.MAKERS,
     **made_lab.MAKERS,
     **made_losses.MAKERS,
     **made_objects.MAKERS,

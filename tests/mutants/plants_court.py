@@ -6,6 +6,7 @@ EVIDENCE = (
     "tests/offline/test_evidence.py",
     "tests/offline/test_vectors.py",
     "tests/offline/test_gap_centre.py",
+    "tests/offline/test_left_out.py",
 )
 HONEST = ("tests/offline/test_evidence_honest.py", *EVIDENCE)
 FOUND = (
@@ -19,6 +20,12 @@ FILES = Field(
     bugs(
         "offline/evidence_file.py",
         EVIDENCE,
+        (
+            "proofs-in-two-forms",
+            "One proof has a second file, in which its certificates are byte strings.",
+            "    if bytes in map(type, auths):\n",
+            "    if False:\n",
+        ),
         (
             "another-keys-signature-convicts",
             "Anybody writes the statements that convict a device.",

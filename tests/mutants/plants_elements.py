@@ -369,7 +369,7 @@ HOSTS = Field(
         (
             "damage-forgotten",
             "A device that lost a record spends the same money again.",
-            "        if end >= len(data) if sound else not any(data[place + _HEADER_BYTES :]):\n            break\n",
+            "        if end >= len(data) if sound else not any(data[place + HEADER_BYTES :]):\n            break\n",
             "        break\n",
         ),
         (

@@ -60,6 +60,12 @@ BYTES = Field(
             '        if not isinstance(value, int):\n            raise Malformed("E_TYPE", type=f"{name}:',
         ),
         (
+            "container-parts-in-two-forms",
+            "A bundle has a second form in which its parts are byte strings.",
+            '        raise Malformed("E_TYPE", type="envelope: bytes")',
+            "        pass",
+        ),
+        (
             "network-not-in-the-id",
             "What was signed in one sandbox is good in every other.",
             "hashlib.sha256(domain + bytes([type]) + network + body)",

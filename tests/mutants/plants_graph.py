@@ -175,7 +175,7 @@ TREES = Field(
         (
             "falling-totals-are-no-contradiction",
             "A device that forgot payments goes unnoticed.",
-            "    if any(getattr(later, name) < getattr(earlier, name) for name in RISING_ALWAYS):",
+            "    if any(getattr(later, name) < getattr(earlier, name) for name in RISING):",
             "    if False:",
         ),
     )

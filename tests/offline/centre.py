@@ -98,7 +98,11 @@ class Centre(World):
         self.reconciler = self.open_reconciler()
 
     def open_reconciler(
-        self, archive: ArchiveStore | None = None, checkpoint: Checkpoint = no_checkpoint, ledger: Any = None
+        self,
+        archive: ArchiveStore | None = None,
+        checkpoint: Checkpoint = no_checkpoint,
+        ledger: Any = None,
+        **more: Any,
     ) -> Reconciler:
         """A reconciler over this ledger and the given archive (the centre's own by default)."""
         return Reconciler(
@@ -112,6 +116,7 @@ class Centre(World):
             lambda kid: self.kid(self.devices[kid].name) if kid in self.devices else None,
             self.recourse,
             checkpoint,
+            **more,
         )
 
     # --- devices ---

@@ -69,6 +69,7 @@ class Framer:
             yield from self._logs(certificate, transfers, requests)
             yield from self._taken(certificate, transfers, requests)
             yield from self._promises(certificate, transfers, requests)
+            yield from self._between(certificate, transfers, requests)
         for first, second in combinations(self.of(DeviceCertificate), 2):
             yield lambda first=first, second=second: evidence.dual_certificate(  # type: ignore[misc]
                 self._authority, first, second
@@ -157,6 +158,20 @@ class Framer:
                     yield lambda ack=ack, request=request, chosen=chosen: self._limits(  # type: ignore[misc]
                         certificate, request, ack, chosen
                     )
+
+    def _between(
+        self, certificate: Any, transfers: Sequence[Any], requests: Sequence[Any]
+    ) -> Iterator[Attempt]:
+        for request, later in permutations(requests, 2):
+            paid = sorted(
+                (one for one in transfers if one.record.kind == PAY), key=lambda one: one.record.counter
+            )
+            after = [one for one in paid if one.record.counter > request.record.counter]
+            within = [one for one in after if one.record.counter <= later.record.counter]
+            for chosen in (within, after, paid):
+                yield lambda given=(request, later), chosen=chosen: self._limits(  # type: ignore[misc]
+                    certificate, *given, chosen
+                )
 
     def _entry(self, note: Signed[Note]) -> bytes:
         index = serial_parts(note.record.serial).entry

@@ -20,6 +20,7 @@ from offline.element_applet import (
 from offline.element_refusal import read_refusal, status_word, write_refusal
 from offline.element_wire import BY_NAME, CALLS, write_arguments
 from offline.records import Outpoint
+from tests.house.catalogue import facts_named
 from tests.offline.shop import Shop
 from tests.offline.world import NOW
 
@@ -269,6 +270,7 @@ def send_whole(card: Card, instruction: int, data: bytes) -> str:
     ),
 )
 def test_a_refusal_comes_back_as_it_was_raised(code: str, facts: dict[str, Any]) -> None:
+    facts = {**dict.fromkeys(facts_named(code), 7), **facts}
     kind = {"malformed": Malformed, "refused": Refused, "unavailable": Unavailable}[catalogue()[code].family]
     error: TengeError = kind(code, **facts)
     assert 0x6000 < status_word(error) < 0x7000

@@ -53,7 +53,7 @@ def test_the_verdict_names_the_device_and_speaks() -> None:
 
 GOOD = [
     pytest.param(one, file["context"][one["context"]], id=one["id"])
-    for file in map(load, ("evidence", "evidence_statements", "evidence_logs"))
+    for file in map(load, ("evidence", "evidence_statements", "evidence_limits", "evidence_notes"))
     for one in file["cases"]
     if one["expect"] == "ok"
 ]

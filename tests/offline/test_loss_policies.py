@@ -293,6 +293,67 @@ def test_a_claim_in_bad_faith_falls_back_to_the_payer_and_makes_good() -> None:
     assert (centre.wallet("ayan"), centre.wallet("bota"), centre.wallet("kairat")) == (1_000, 0, 0)
 
 
+def test_who_is_guilty_of_a_fork_itself_gets_no_restitution() -> None:
+    """Kairat's fork takes from Ayan and from Serik, and Serik has a fork of his own."""
+    centre = Centre(policy=policy_of(PRO_RATA))
+    _, ayan, serik, bota = (centre.device(name) for name in ("kairat", "ayan", "serik", "bota"))
+    note, _ = centre.load_notes("kairat", 1_000, 300)
+    (own,) = centre.load_notes("serik", 200)
+    branches = [centre.spend(note, 0, payee, 1_000) for payee in (ayan, serik)]
+    branches += [centre.spend(own, 0, payee, 200) for payee in (ayan, bota)]
+    centre.hand_in(*branches)
+    centre.close()
+    check(centre)
+    # Serik's half of Kairat's note makes good for what his own fork took: 100 from each of his payees.
+    assert {name: centre.wallet(name) for name in ("kairat", "ayan", "serik", "bota")} == {
+        "kairat": 0,
+        "ayan": 500 + 300 + 200,
+        "serik": 300,
+        "bota": 200,
+    }
+    assert centre.reconciler.borne(serik.kid).payees_tiyn == 0
+    assert centre.reconciler.borne(centre.device_key("kairat").public.kid).payees_tiyn == 700
+
+
+def test_the_cap_counts_over_all_cases_of_a_device() -> None:
+    """Two forks, the second of a note that was issued after the first had closed: 1,500 each, and a cap of 2,000."""
+    centre = Centre(policy=policy_of(CAPPED), reserve_tiyn=RESERVE_TIYN)
+    kairat, ayan, bota = (centre.device(name) for name in ("kairat", "ayan", "bota"))
+    for number in range(2):
+        (note,) = centre.load_notes("kairat", tenge(1_500))
+        references = [digest(number, branch) for branch in range(2)]
+        centre.hand_in(
+            *(
+                centre.spend(note, 0, payee, tenge(1_500), reference=reference)
+                for payee, reference in zip((ayan, bota), references, strict=True)
+            )
+        )
+        centre.close()
+        check(centre)
+    assert centre.ledger.supply().loss_reserve_tiyn == RESERVE_TIYN - tenge(2_000)
+    assert centre.wallet("ayan") == centre.wallet("bota") == tenge(1_500 + 1_000)
+    borne = centre.reconciler.borne(kairat.kid)
+    assert (borne.loss_tiyn, borne.reserve_tiyn, borne.payees_tiyn) == (
+        tenge(3_000),
+        tenge(2_000),
+        tenge(1_000),
+    )
+
+
+def test_a_revocation_after_the_close_judges_nobody_who_had_shown_its_invoice() -> None:
+    centre = Centre(policy=policy_of(PRO_RATA))
+    kairat, ayan, bota = (centre.device(name) for name in ("kairat", "ayan", "bota"))
+    (note,) = centre.load_notes("kairat", 1_000)
+    knowing = centre.invoice(bota, trust_sequence=9)
+    left = centre.spend(note, 0, ayan, 1_000)
+    right = centre.spend(note, 0, bota, 1_000, reference=knowing.oid)
+    centre.hand_in(left, right, knowing)
+    centre.clock.advance((CLOSE_DAYS + 1) * DAY)
+    centre.revoke(kairat)
+    check(centre)
+    assert (centre.wallet("ayan"), centre.wallet("bota")) == (500, 500)
+
+
 def test_what_comes_after_the_close_changes_nothing() -> None:
     """A revocation and an invoice that arrive later do not judge a claim that was decided."""
     centre = Centre(policy=policy_of(PRO_RATA))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from cbdc.errors import Refused
+from cbdc.errors import Malformed, Refused
 from cbdc.money import tenge
 from offline import evidence
 from offline.element import SimulatedSecureElement
@@ -33,6 +33,42 @@ def test_an_opened_element_says_so(shop: Shop) -> None:
     assert opened.reason == opened.clone().reason == "show the status"
     assert not shop.payer.status(NOW).opened
     assert shop.bench.entropy.bytes("element.key", b"payer").hex() not in repr(opened.capture())
+
+
+def test_opening_is_told_on_standard_error(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    open_for_attack(shop.payer, "tell it aloud")
+    open_for_attack(shop.payer, "tell it aloud")
+    said = capsys.readouterr().err
+    assert said.count("OPENED") == said.count("tell it aloud") == 1
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 256])
+def test_opening_needs_a_reason(shop: Shop, reason: str) -> None:
+    with pytest.raises(Malformed, match="E_FIELD"):
+        open_for_attack(shop.payer, reason)
+
+
+def test_what_was_opened_says_so_for_ever(shop: Shop) -> None:
+    """Whoever opens the journal later, in whatever way, after payments, compaction and rollback, finds the mark."""
+    opened = open_for_attack(shop.payer, "the first reason")
+    before = opened.capture()
+    opened.pay(shop.invoice(), shop.payee.certificate, [shop.pick], NOW)
+    opened.rollback(before)
+    opened._journal.compact(opened.snapshot())
+    honest = SimulatedSecureElement(opened._journal, shop.bench.entropy, b"")
+    status = honest.status(NOW)
+    assert (status.opened, status.opened_for) == (True, "the first reason")
+    assert status.kind == OpenedElement.KIND
+    again = OpenedElement(opened._journal, shop.bench.entropy, b"", reason="another reason")
+    assert again.reason == "the first reason"
+
+
+def test_a_journal_becomes_a_thief_s_when_it_is_opened(shop: Shop) -> None:
+    journal = shop.bench.journals["payer"]
+    OpenedElement(journal, shop.bench.entropy, b"payer", reason="taken from a bag")
+    status = shop.bench.bare("payer").status(NOW)
+    assert (status.opened, status.opened_for) == (True, "taken from a bag")
+    assert not shop.bench.bare("payee").status(NOW).opened
 
 
 def test_opening_leaves_the_original_alone(shop: Shop) -> None:

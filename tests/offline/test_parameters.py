@@ -46,7 +46,7 @@ def test_every_parameter_is_one_and_says_that_it_is_assumed() -> None:
     for one in PARAMETERS:
         assert one.note == "assumption"
         assert one.unit
-        assert one.default > 0
+        assert one.default >= 0
 
 
 def test_presets() -> None:

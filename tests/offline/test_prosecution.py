@@ -9,14 +9,16 @@ import pytest
 from cbdc.record import Signed, sign
 from offline import element as element_module
 from offline.archive import MemoryArchive
+from offline.certificate_log import ShownLimits, after_hash, key_limits, limits_tree
 from offline.evidence import verify_evidence
 from offline.evidence_device import ANOTHER_LOG, FELL, HELD_AND_SPENT, TAKEN_AFTER_CANCEL
 from offline.evidence_file import CONTRADICTION, DUAL_CERT, FALSE_FRESH, LIMIT_BREACH, PHANTOM_NOTE, Verdict
 from offline.evidence_institutions import ANOTHER_ENTRY, NO_ENTRY, TWO_NOTES
+from offline.evidence_limits import BETWEEN_STATEMENTS
 from offline.opened import OpenedElement
 from offline.parameters import MAX_COUNT, MAX_OUT_PERMILLE
 from offline.prosecution import phantom_tiyn
-from offline.records import Limits, Note
+from offline.records import CertificateLogHead, Limits, Note
 from offline.sync import BLOCK, CARRY_ON
 from tests.cbdc.world import DAY
 from tests.offline.centre import Centre, Owned
@@ -243,6 +245,100 @@ def test_a_certificate_that_comes_late_clears_a_device_and_order_does_not_matter
     assert centre.open_reconciler().facts().digest() == centre.reconciler.facts().digest()
 
 
+STRICT = Limits(10**6, 100, 250, 3, 14, 2)
+
+
+def _register(centre: Centre) -> Any:
+    """The log of certificates of a small world, that anybody may ask."""
+
+    def limits_of(kid: bytes, after: Any) -> ShownLimits:
+        leaves = key_limits(owned.certificate.record for owned in centre.devices.values())
+        tree = limits_tree(leaves)
+        place = next(place for place, leaf in enumerate(leaves) if leaf.kid == kid)
+        record = CertificateLogHead(
+            9, bytes(32), tree.size, tree.root(), after_hash(after), centre.clock.now()
+        )
+        head = sign(record, centre.network, centre.key("status"))
+        return ShownLimits(head, place, leaves[place], tree.inclusion(place, tree.size))
+
+    return limits_of
+
+
+@pytest.mark.parametrize(
+    ("payments", "limit", "shown"),
+    [
+        ([(50, {}), (50, {}), (100, {"reference": b"r" * 32}), (50, {"reference": b"s" * 32})], None, 0),
+        ([(100, {}), (51, {}), (100, {"reference": b"r" * 32})], "max_out", 3),
+        ([(90, {"reference": b"%032d" % number}) for number in range(3)], "max_out", 3),
+        ([(1, {"reference": b"%032d" % number}) for number in range(5)], "max_count", 4),
+        ([(60, {}), (1, {"reference": b"r" * 32}), (41, {})], "max_payment", 2),
+        ([(1, {"age": 14 * DAY}), (1, {"age": 14 * DAY + 1})], "max_age", 1),
+        ([(1, {"hop": 2}), (1, {"hop": 3}), (1, {"hop": 1})], "max_hops", 1),
+    ],
+)
+def test_r13_every_limit_and_no_more_payments_than_show_it(
+    payments: list[tuple[int, dict[str, Any]]], limit: str | None, shown: int
+) -> None:
+    centre = Centre(reserve_tiyn=RESERVE)
+    ayan, bota = centre.device("ayan", limits=STRICT), centre.device("bota")
+    notes = centre.load_notes("ayan", *(amount for amount, _ in payments))
+    reconciler = centre.open_reconciler(limits_of=_register(centre))
+    time = reconciler.sync(centre.declare(ayan, 1)).record.time
+    for note, (amount, fields) in zip(notes, payments, strict=True):
+        values = {"reference": bytes(32), **fields, "sync_time": time}
+        values["time"] = time + values.pop("age", 0)
+        reconciler.ingest(centre.batch(note, centre.spend(note, 0, bota, amount, **values)))
+    found = [one for one in reconciler.guilty().get(ayan.kid, []) if one.type == LIMIT_BREACH]
+    if limit is None:
+        assert found == []
+        return
+    (guilt,) = found
+    assert len(guilt.items) == 2 + shown
+    files = [verify_evidence(file, centre.root) for file in reconciler.evidence(ayan.kid)]
+    assert [one.facts["limit"] for one in files if one.type == LIMIT_BREACH] == [limit]
+
+
+def _liar() -> tuple[Centre, Owned, Any]:
+    """Ayan pays 270 where 250 are allowed, and each payment names a sync that never was."""
+    centre = Centre(reserve_tiyn=RESERVE)
+    ayan, bota = centre.device("ayan", limits=STRICT), centre.device("bota")
+    notes = centre.load_notes("ayan", 90, 90, 90)
+    reconciler = centre.open_reconciler(limits_of=_register(centre))
+    reconciler.sync(centre.declare(ayan, 1))
+    for number, note in enumerate(notes, start=1):
+        fields = {"sync_time": 10**9 + number, "time": 10**9 + number, "reference": b"%032d" % number}
+        reconciler.ingest(centre.batch(note, centre.spend(note, 0, bota, 90, **fields)))
+    return centre, ayan, reconciler
+
+
+def test_r13_false_sync_times_do_not_hide_a_breach_from_the_next_statement() -> None:
+    centre, ayan, reconciler = _liar()
+    assert reconciler.guilty() == {}, "nothing shows yet which payments count together"
+    assert reconciler.sync(centre.declare(ayan, 2)).record.action == BLOCK
+    (verdict,) = [verify_evidence(file, centre.root) for file in reconciler.evidence(ayan.kid)]
+    assert (verdict.type, verdict.form, verdict.amount_tiyn) == (LIMIT_BREACH, BETWEEN_STATEMENTS, 20)
+
+
+def test_a_statement_of_any_counter_is_judged_at_once() -> None:
+    """An opened device states a counter beyond all bounds: it is looked at no further than honest devices go."""
+    centre, ayan, reconciler = _liar()
+    assert reconciler.sync(centre.declare(ayan, 2, counter=2**53 - 1)).record.action == BLOCK
+    assert LIMIT_BREACH in {guilt.type for guilt in reconciler.guilty()[ayan.kid]}
+
+
+def test_a_counter_used_twice_counts_once_among_payments() -> None:
+    """E2 convicts the device; its limits are not broken by one place of its log in two versions."""
+    centre = Centre(reserve_tiyn=RESERVE)
+    ayan, bota = centre.device("ayan", limits=STRICT), centre.device("bota")
+    notes = centre.load_notes("ayan", 100, 100, 100)
+    time = centre.reconciler.sync(centre.declare(ayan, 1)).record.time
+    for number, note in enumerate(notes):
+        fields = {"counter": 1 + number // 2, "link": bytes(32), "reference": b"%032d" % number}
+        paid = centre.spend(note, 0, bota, 100, sync_time=time, **fields)
+        centre.hand_in(note, paid)
+    assert LIMIT_BREACH not in {guilt.type for guilt in centre.reconciler.guilty()[ayan.kid]}
+
+
 def test_the_times_of_answers_to_one_device_rise() -> None:
     desk = Desk()
     desk.join("ayan")
@@ -348,7 +444,7 @@ def test_r11_a_note_with_fields_that_the_load_does_not_have() -> None:
     story.only(phantom, TWO_NOTES)
 
 
-def test_g21_two_keys_for_one_device_name_the_bank() -> None:
+def test_r14_g21_two_keys_for_one_device_name_the_bank() -> None:
     centre = Centre()
     ayan = centre.device("ayan")
     twin = centre.device("kairat", device_id=ayan.certificate.record.device_id)

@@ -407,6 +407,18 @@ def test_a_list_has_room_for_so_many_and_the_chain_goes_on_in_changes() -> None:
     assert all(office.view.is_revoked(kid) for kid in (kids[0], kids[-1]))
 
 
+def test_nobody_needs_a_long_chain() -> None:
+    office = TrustOffice(MemoryArchive(), CENTRE.authority, CENTRE.key("status"), CENTRE.clock)
+    for number in range(FULL_EVERY * 2 + 5):
+        office.publish(number.to_bytes(4, "big"), taint=[bytes([number]) * 16])
+    for start in (0, 1, FULL_EVERY):
+        chain = office.chain(start)
+        assert len(chain) == 5
+        assert chain[0].record.base_sequence == 0
+    assert [one.record.sequence for one in office.chain(FULL_EVERY * 2 + 3)] == [36, 37]
+    assert office.chain(FULL_EVERY * 2 + 5) == ()
+
+
 # --- over QR ---
 
 

@@ -20,6 +20,7 @@ from offline.settle import (
     LossPolicy,
     subject_of,
 )
+from offline.statements import TAKEN_AFTER_CANCEL
 from tests.cbdc.world import DAY
 from tests.offline.centre import CLOSE_DAYS, Centre
 
@@ -299,7 +300,7 @@ def test_who_spends_undelivered_money_after_all_pays_for_it() -> None:
     onward = centre.spend(paid, 0, dana, 1_000)
     centre.hand_in(onward, centre.take_home(onward, 0, dana))
     assert centre.wallet("dana") == 1_000
-    assert [guilt.reason for guilt in centre.reconciler.guilty()[bota.kid]] == ["claimed and spent"]
+    assert [guilt.reason for guilt in centre.reconciler.guilty()[bota.kid]] == [TAKEN_AFTER_CANCEL]
     centre.close()
     check(centre)
     assert centre.reconciler.borne(bota.kid) == Borne(bota.kid, 1_000, 700, 0, 0, 300)

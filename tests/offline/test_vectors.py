@@ -76,7 +76,8 @@ BENT = [
         ("evidence", ("E1-ed25519", "E1-es256", "E2-ed25519", "E4-sum-es256", "E8-ed25519")),
         ("evidence_statements", ("E3-log-two-ed25519", "E3-claimed-held-es256", "E3-twice-ed25519")),
         ("evidence_statements", ("E3-held-less-ed25519", "E6-es256")),
-        ("evidence_logs", ("E5-age-ed25519", "E7-owner-ed25519", "E7-twice-es256", "E7-far-ed25519")),
+        ("evidence_limits", ("E5-age-ed25519", "E5-between-age-es256")),
+        ("evidence_notes", ("E7-owner-ed25519", "E7-twice-es256", "E7-far-ed25519")),
     )
     for one in FILES[name]["cases"]
     if one["id"] in ids
@@ -84,7 +85,7 @@ BENT = [
 
 
 def test_every_bent_vector_was_found() -> None:
-    assert len(BENT) == 26
+    assert len(BENT) == 27
 
 
 @pytest.mark.parametrize(("one", "context"), BENT)

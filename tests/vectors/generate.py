@@ -45,7 +45,8 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "sync": make_sync.make,
     "evidence": make_evidence.make,
     "evidence_statements": make_evidence_statements.make,
-    "evidence_logs": make_evidence_logs.make,
+    "evidence_limits": make_evidence_logs.make_limits,
+    "evidence_notes": make_evidence_logs.make_notes,
     "sizes": make_sizes.make,
     "channel": make_channel.make,
 }

@@ -10,7 +10,7 @@ from offline import evidence
 from offline.certificate_log import ShownLimits
 from offline.evidence_limits import limits_item
 from offline.parameters import DAY_SECONDS
-from offline.records import REDEEM, Limits, Note, SyncAck, SyncRequest, Transfer
+from offline.records import REDEEM, Limits, Note, SyncRequest, Transfer
 from tests.offline.court import (
     Journal,
     full_authority,
@@ -62,7 +62,7 @@ class Payer:
         self,
         transfers: Sequence[Signed[Transfer]],
         request: Signed[SyncRequest] | None = None,
-        ack: Signed[SyncAck] | None = None,
+        bound: Signed[Any] | None = None,
         shown: ShownLimits | None = None,
         device: Device | None = None,
         limits: object = None,
@@ -73,7 +73,7 @@ class Payer:
             5,
             (device or self.device).certificate.envelope(),
             (request or self.request).envelope(),
-            (ack or self.ack).envelope(),
+            (bound or self.ack).envelope(),
             known.head.envelope(),
             limits_item(known) if limits is None else limits,
             *(transfer.envelope() for transfer in transfers),
@@ -110,6 +110,51 @@ def _breaches(court: Court) -> None:
     payer.others.append(renewed)
     more = [payer.pay(100), payer.pay(100), payer.pay(61)]
     good("E5-renewed", "more than the looser of two certificates allows", payer, more, tenge(1))
+
+
+def _between(court: Court) -> None:
+    """The device's own next statement ends the window: its `sync_time` may say anything."""
+    world, payer = court.world, Payer(court, "between")
+    auths = [court.bank, world.status_auth.envelope()]
+    lies = {"sync_time": NOW - 77, "time": NOW}
+    paid = [payer.pay(100, **lies), payer.pay(100, sync_time=NOW + 9, time=NOW + 9), payer.pay(51)]
+
+    def state(number: int, counter: int, device: Device = payer.device, **fields: Any) -> Signed[SyncRequest]:
+        return make_request(world, device, number, counter=counter, head=fixed_bytes("head", 32), **fields)
+
+    later = state(2, payer.counter)
+    data = evidence.limit_breach(
+        world.authority, payer.device.certificate, payer.request, later, payer.shown(paid), paid
+    )
+    court.proof_against("E5-between", "251 tenge between two statements", data, payer.device, tenge(1))
+    old = [payer.pay(1, time=NOW + 14 * DAY_SECONDS + 1)]
+    data = evidence.limit_breach(
+        world.authority, payer.device.certificate, later, state(3, payer.counter), payer.shown(old), old
+    )
+    court.proof_against("E5-between-age", "an old payment between two others", data, payer.device, 0)
+
+    def bad(
+        id: str, what: str, transfers: Sequence[Signed[Transfer]], bound: Signed[Any], **given: Any
+    ) -> None:
+        items = payer.items(transfers, bound=bound, **given)
+        court.bad(f"R32-E5-between-{id}", what, court.file(items, auths))
+
+    bad("within", "just what is allowed", [*paid[:2]], later)
+    bad("after", "a payment after the next statement", paid, state(2, paid[1].record.counter))
+    bad("skipped", "not the next statement but the one after", paid, state(3, payer.counter))
+    bad("same", "the statement itself", paid, payer.request)
+    bad("number", "another statement with the same number", paid, state(1, payer.counter))
+    bad("order", "the statements in the wrong order", paid, payer.request, request=later)
+    bad("whose", "B's next statement", paid, state(2, payer.counter, court.b))
+    bad(
+        "forged",
+        "a next statement that the device did not sign",
+        paid,
+        state(2, payer.counter, signer=court.b.key),
+    )
+    bad("before", "a payment before the first statement", [payer.pay(100, counter=10), *paid], later)
+    home = payer.pay(90, kind=REDEEM, hop=0)
+    bad("redeem", "a redemption is bound by no limit", [*paid[:2], home], state(2, payer.counter))
 
 
 def _within(court: Court) -> None:
@@ -154,14 +199,15 @@ def _false_papers(court: Court, payer: Payer, over: Sequence[Signed[Transfer]]) 
 
     second = make_request(world, payer.device, 2, counter=10, head=fixed_bytes("head", 32))
     bad("statement", "a statement that was not acknowledged", request=second)
-    bad("ack", "the acknowledgement of another statement", ack=make_ack(world, second))
+    bad("invoice", "an invoice for the acknowledgement", bound=world.make_invoice(payer.device.key, 5))
+    bad("ack", "the acknowledgement of another statement", bound=make_ack(world, second))
     wrong = make_ack(world, payer.request, sync_number=2)
-    bad("number", "an acknowledgement with another number", ack=wrong)
-    bad("whose", "an acknowledgement for B", ack=make_ack(world, payer.request, kid=court.b.kid))
+    bad("number", "an acknowledgement with another number", bound=wrong)
+    bad("whose", "an acknowledgement for B", bound=make_ack(world, payer.request, kid=court.b.kid))
     bad(
         "signer",
         "an acknowledgement that STATUS signed",
-        ack=make_ack(world, payer.request, world.status_key),
+        bound=make_ack(world, payer.request, world.status_key),
     )
     bad("early", "a head made after fewer payments", shown=payer.shown(over[:-1]))
     bad("head", "a head made after nothing", shown=payer.shown([]))
@@ -310,10 +356,19 @@ def _not_two(court: Court, real: Signed[Note], second: Signed[Note]) -> None:
     bad("networks", "a note of another sandbox", low, high)
 
 
-def make() -> dict[str, Any]:
-    """The file `evidence_logs.json`."""
+def make_limits() -> dict[str, Any]:
+    """The file `evidence_limits.json`."""
     return file_of_courts(
-        "DTO/1, sections 5.10 (E5, E7), 5.19 (3, 8), 7.7 (R10, R11, R13, R31 to R33)",
-        "evidence logs",
-        (_breaches, _within, _phantoms, _backed),
+        "DTO/1, sections 5.10 (E5), 5.19 (3), 7.7 (R13, R31 to R33)",
+        "evidence limits",
+        (_breaches, _between, _within),
+    )
+
+
+def make_notes() -> dict[str, Any]:
+    """The file `evidence_notes.json`."""
+    return file_of_courts(
+        "DTO/1, sections 5.10 (E7), 5.19 (8), 7.7 (R10, R11, R31 to R33)",
+        "evidence notes",
+        (_phantoms, _backed),
     )

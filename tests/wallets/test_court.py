@@ -17,10 +17,10 @@ from tests.vectors.case import load
 from wallets import court
 from wallets.cli import main
 
-FILES = [load(name) for name in ("evidence", "evidence_statements", "evidence_logs")]
+FILES = [load(name) for name in ("evidence", "evidence_statements", "evidence_limits", "evidence_notes")]
 CASES = [(one, file["context"][one["context"]]["root"]) for file in FILES for one in file["cases"]]
 GOOD = [(one, root) for one, root in CASES if one["expect"] == "ok"]
-FORMS = {"E1", "E2", "E3-1", "E3-2", "E3-3", "E3-4", "E4", "E5", "E6", "E7-1", "E7-2", "E7-3", "E8"}
+FORMS = {"E1", "E2", "E3-1", "E3-2", "E3-3", "E3-4", "E4", "E5-1", "E5-2", "E6", "E7-1", "E7-2", "E7-3", "E8"}
 
 
 def texts(language: str) -> dict[str, dict[str, str]]:

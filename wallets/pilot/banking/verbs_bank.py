@@ -3,8 +3,10 @@
 from functools import partial
 
 from cbdc.errors import Refused
+from cbdc.money import format_tenge
 from wallets.cast import Member
 from wallets.desk import derived
+from wallets.lost import LostDesk
 from wallets.pilot.banking.world import Banking
 from wallets.pilot.play import Arguments, Outcome, Play, Tries, Verb, step_id
 from wallets.pilot.script import Step
@@ -147,6 +149,27 @@ def _report_lost(play: Play, step: Step, arguments: Arguments) -> Outcome:
     )
 
 
+def _early_payout(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    member = member_of(play, arguments)
+    arguments.done()
+    amount = LostDesk(play.sandbox, member.bank).advance(member)
+    return Outcome([None], amount, note="the bank bears what the refund will not bring back")
+
+
+def _settle_payout(play: Play, step: Step, arguments: Arguments) -> Outcome:
+    member = member_of(play, arguments)
+    arguments.done()
+    found = LostDesk(play.sandbox, member.bank).settle(member)
+    told = (
+        (found.bank_tiyn, "came back to the bank"),
+        (found.owner_tiyn, "to the owner"),
+        (found.lost_tiyn, "lost"),
+    )
+    return Outcome(
+        [None], found.owner_tiyn, note="; ".join(f"{format_tenge(one)} {word}" for one, word in told)
+    )
+
+
 def _switch_mode(play: Play, step: Step, arguments: Arguments) -> Outcome:
     mode = arguments.text("mode")
     arguments.done()
@@ -245,6 +268,8 @@ VERBS: dict[str, Verb] = {
     "hand_over": _hand_over,
     "report_stolen": _report_stolen,
     "report_lost": _report_lost,
+    "early_payout": _early_payout,
+    "settle_payout": _settle_payout,
     "switch_mode": _switch_mode,
     "ask_recovery": _ask_recovery,
     "recover": _recover,
