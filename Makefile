@@ -34,7 +34,7 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model losses campaign campaign-adversaries orders bench-offline clean
+.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline clean
 
 help:
 	@sed -n '3,15s/^# \{0,1\}//p' Makefile
