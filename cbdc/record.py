@@ -244,7 +244,11 @@ def plain_reader(schema: tuple[Kind, ...]) -> Plain:
 
 
 def _has_gap(kind: Kind) -> TypeGuard[Bytes]:
-    return isinstance(kind, Bytes) and bool(kind.sizes) and len(kind.sizes) != max(kind.sizes) - min(kind.sizes) + 1
+    return (
+        isinstance(kind, Bytes)
+        and bool(kind.sizes)
+        and len(kind.sizes) != max(kind.sizes) - min(kind.sizes) + 1
+    )
 
 
 def _plain_type(kind: Kind) -> Any:
@@ -258,10 +262,9 @@ def _plain_type(kind: Kind) -> Any:
         types = [None if _has_gap(item) else _plain_type(item) for item in kind.kinds]
         return None if None in types else tuple[tuple(types)]  # type: ignore[misc]
     if isinstance(kind, Items):
-        item = None if _has_gap(kind.kind) else _plain_type(kind.kind)
-        if item is None:
-            return None
-        return Annotated[tuple[item, ...], msgspec.Meta(min_length=kind.least, max_length=kind.most)]
+        one = None if _has_gap(kind.kind) else _plain_type(kind.kind)
+        length = msgspec.Meta(min_length=kind.least, max_length=kind.most)
+        return None if one is None else Annotated[tuple[one, ...], length]  # type: ignore[valid-type]
     # Text and kinds of other modules are judged by their own words.
     return None
 

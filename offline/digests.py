@@ -86,9 +86,7 @@ def bucket_digest(
     return state.digest()
 
 
-def facts_digest(
-    trees: Mapping[bytes, bytes], pending: Iterable[bytes], guilt: Iterable[GuiltRow]
-) -> bytes:
+def facts_digest(trees: Mapping[bytes, bytes], pending: Iterable[bytes], guilt: Iterable[GuiltRow]) -> bytes:
     """The digest of all facts: tree digests by note id, ids of waiting transfers, proofs of guilt, in any order."""
     rooted: dict[int, list[tuple[bytes, bytes]]] = defaultdict(list)
     waiting: dict[int, list[bytes]] = defaultdict(list)

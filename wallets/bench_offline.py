@@ -10,8 +10,9 @@
     incremental   deriving a batch of about 1,000 transfers that continue the history, and the same batch's worth of
                   transfers on an empty shelf; no signatures, one process
 
-Ratios can be compared between machines and days; bare figures cannot. A ratio `by_processor` compares processor time, which
-other programs on the machine disturb less than the clock. Nothing is asserted about time; what goes wrong is counted.
+Ratios can be compared between machines and days; bare figures cannot. A ratio `by_processor` compares processor time,
+which other programs on the machine disturb less than the clock. Nothing is asserted about time; what goes wrong is
+counted.
 
 Source: DTO/1, sections 5.6, 5.9 and 5.19.7.
 """
@@ -186,7 +187,7 @@ def _element(name: str, scene: Scene) -> list[dict[str, Any]]:
         )
         element.provision(scene.trust, scene.certify(element.public_key.raw, label))
         timed.append(_Timed(element))
-        devices.append(Device(timed[-1], MemoryHostStore()))  # type: ignore[arg-type]
+        devices.append(Device(timed[-1], MemoryHostStore()))
     payer, payee = devices
     for number in range(1, _PAYMENTS + 1):
         # A fresh note now and then, so that no line grows too long.

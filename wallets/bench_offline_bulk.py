@@ -94,10 +94,10 @@ def stream(inputs: Path, out: Path, authority: Authority, workers: Workers) -> d
 
 
 def incremental(inputs: Path, authority: Authority) -> dict[str, Any]:
-    """What it takes to derive the transfers kept for later on the whole history, and as many on an empty shelf: medians.
+    """What it takes to derive the transfers kept for later on the whole history, and as many on an empty shelf.
 
     Nothing is verified or written here: the rows are taken as standing. The empty shelf is given as many transfers from
-    the middle of the history, with their notes and certificates, which are not timed.
+    the middle of the history, with their notes and certificates, which are not timed. Both are medians of a few lots.
     """
     later, base = list[Given](), list[Given]()
     for number, path in enumerate(find_files([inputs])):

@@ -160,7 +160,9 @@ class Scene:
     def line(self, hops: int) -> Line:
         """A payment after `hops` hops, at least one; every payer is another device."""
         keys = [self._key(f"line {hops} {place}") for place in range(hops + 1)]
-        certificates = [self.certify(key.public.raw, f"line {hops} {place}") for place, key in enumerate(keys)]
+        certificates = [
+            self.certify(key.public.raw, f"line {hops} {place}") for place, key in enumerate(keys)
+        ]
         most = 4_000 + 1_000 * hops
         note = self.note(keys[0].public.kid, tenge(most))
         invoice = self._invoice(keys[-1], tenge(1_000))
@@ -173,7 +175,7 @@ class Scene:
             steps.append(self._transfer(payer, parent, payee.public.kid, amounts_tiyn, reference, hop))
             parent = steps[-1]
         bundle = Bundle(tuple(certificates[:hops]), (HeldToken(note, tuple(steps)),))
-        signed = [(self._bank, one) for one in certificates[:hops]]
+        signed: list[tuple[SoftwareKey, Signed[Any]]] = [(self._bank, one) for one in certificates[:hops]]
         signed += [(self._issuer, note), *zip(keys, steps, strict=False)]
         return Line(hops, bundle.encode(), invoice, [question(key, one) for key, one in signed])
 
@@ -187,7 +189,8 @@ class Scene:
         second = self._transfer(payer, note, two.public.kid, amounts_tiyn, bytes(32), 1)
         file = evidence.double_spend(self.authority, certificate, first, second)
         bank = next(auth for auth in self.authority.auths if auth.record.role == BANK_CA)
-        signed = [(self._root, bank), (self._bank, certificate), (payer, first), (payer, second)]
+        signed: list[tuple[SoftwareKey, Signed[Any]]] = [(self._root, bank), (self._bank, certificate)]
+        signed += [(payer, first), (payer, second)]
         return file, [question(key, one) for key, one in signed]
 
     def bytes(self) -> dict[str, int]:

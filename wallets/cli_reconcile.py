@@ -29,13 +29,17 @@ def _end() -> None:
     type=click.Path(path_type=Path),
     help="The file of authority: ROOT and its certificates. By default authority.dta beside the batches.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="The run's folder. By default FOLDER/reconciled.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The run's folder. By default FOLDER/reconciled."
+)
 @click.option(
     "--registry",
     type=click.Path(path_type=Path, exists=True),
     help="A file of batches with all issued notes; without it every note an issuer signed counts as issued.",
 )
-@click.option("--workers", type=click.IntRange(0, 256), help="Worker processes. By default one for each core.")
+@click.option(
+    "--workers", type=click.IntRange(0, 256), help="Worker processes. By default one for each core."
+)
 @click.option("--resume", is_flag=True, help="Go on where a run was stopped, or take in what has come since.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @refusals
@@ -72,7 +76,9 @@ def reconcile(
     except KeyboardInterrupt:
         _end()
         again = " ".join([program(), "offline", "reconcile", *(target.as_posix() for target in targets)])
-        click.echo(f"Stopped. Nothing is lost; to go on: {again} --out {folder.as_posix()} --resume", err=True)
+        click.echo(
+            f"Stopped. Nothing is lost; to go on: {again} --out {folder.as_posix()} --resume", err=True
+        )
         return INTERRUPTED
     _end()
     if as_json:
@@ -89,13 +95,17 @@ def reconcile(
 @click.option(
     "--cheats", default=100, show_default=True, type=click.IntRange(0, 1_000_000), help="Cheats in a million."
 )
-@click.option("--seed", default=7, show_default=True, type=click.IntRange(min=0), help="The same, byte for byte.")
+@click.option(
+    "--seed", default=7, show_default=True, type=click.IntRange(min=0), help="The same, byte for byte."
+)
 @click.option(
     "--algorithm", type=click.Choice(["ed25519", "es256"]), default="es256", show_default=True,
     help="What devices sign with.",
 )  # fmt: skip
 @click.option("--parts", default=4, show_default=True, type=click.IntRange(1, 1_000), help="Files to write.")
-@click.option("--workers", type=click.IntRange(0, 256), help="Worker processes. By default one for each core.")
+@click.option(
+    "--workers", type=click.IntRange(0, 256), help="Worker processes. By default one for each core."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @refusals
 def traffic(
@@ -144,7 +154,9 @@ def traffic(
 
 
 @click.command("offline")
-@click.option("--transfers", default=20_000, show_default=True, help="How many transfers the streamed file has.")
+@click.option(
+    "--transfers", default=20_000, show_default=True, help="How many transfers the streamed file has."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @refusals
 def bench_offline(transfers: int, as_json: bool) -> int:

@@ -4,9 +4,9 @@
     frame  = length (4) || arrived (8) || BATCH bytes (length of them) || CRC-32 (4, over all before it in the frame)
 
 Numbers are big-endian, `arrived` is the Unix second at which the door took the batch in, and it never falls within a
-file. A file is only ever appended to, so the same batches in the same order have one file. A frame that is cut off at
-the end of a file was being written when the power went: it does not count, and a writer cuts it away. Anything else
-that is wrong is damage and is refused (E_BATCH_FILE), because what lies behind it could not be trusted to be whole.
+file. A file is only ever appended to, so the same batches in the same order have one file. A frame that is cut off
+at the end of a file was being written when the power went: it does not count, and a writer cuts it away. Anything
+else that is wrong is damage and is refused (E_BATCH_FILE), because what lies behind it could not be trusted to be whole.
 
 The BATCH bytes are those of the protocol (`offline.batch`), untouched: who was acknowledged for a batch finds these very
 bytes here.
@@ -84,9 +84,10 @@ def frames(file: BinaryIO, name: str, start: int = HEADER_BYTES, arrived: int = 
 
 def read_batch(data: bytes, frame: Frame, name: str) -> bytes:
     """The batch in the bytes of a whole frame; E_BATCH_FILE when its checksum does not fit."""
-    if len(data) != FRAME_BYTES + frame.length or zlib.crc32(data[: -_TAIL.size]) != _TAIL.unpack(
-        data[-_TAIL.size :]
-    )[0]:
+    if (
+        len(data) != FRAME_BYTES + frame.length
+        or zlib.crc32(data[: -_TAIL.size]) != _TAIL.unpack(data[-_TAIL.size :])[0]
+    ):
         raise _damaged(name, frame.offset, "the checksum does not fit")
     return data[_HEAD.size : -_TAIL.size]
 

@@ -76,7 +76,7 @@ _BEHIND = len(_TAIL) + SIGNATURE_BYTES
 
 
 class ReadBatch(NamedTuple):
-    """One batch as it was read: its place, id and hash, how many rows, what was refused, and the batch's own refusal."""
+    """One batch as it was read: its place, id and hash, how many rows, what was refused, and its own refusal."""
 
     frame: Frame
     batch_id: bytes
@@ -296,7 +296,7 @@ class _Chunk:
         return self._key(signer.algorithm, signer.raw), record.owner, rest
 
     def _offset(self, body: bytes, signature: bytes) -> int:
-        """Where the body stands in its file: where the canonical form must have it, or wherever the same bytes stand."""
+        """Where the body stands in its file: where the canonical form has it, or wherever the same bytes stand."""
         length = len(body)
         place = self._at + 2 + _bytes_head(length)
         if self._data[place : place + length + _BEHIND] != body + _TAIL + signature:
@@ -337,8 +337,7 @@ def _as_list(envelope: Any) -> Any:
 
 
 _KINDS: dict[int, type[Record]] = {
-    cls.TYPE: cls
-    for cls in (DeviceCertificate, Note, Transfer, Invoice, Receipt, SyncRequest, RedeemOrder)
+    cls.TYPE: cls for cls in (DeviceCertificate, Note, Transfer, Invoice, Receipt, SyncRequest, RedeemOrder)
 }
 _plain_batch = plain_reader(
     (VERSION, NONCE, Items(Bytes(), MAX_BUNDLES), Items(ENVELOPE, MAX_OBJECTS), Items(ENVELOPE, 1))

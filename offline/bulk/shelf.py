@@ -111,7 +111,12 @@ class Shelf:
         self.certified_at_[kid] = min(arrived, self.certified_at_.get(kid, arrived))
 
     def _put_transfer(self, node: int, row: Row) -> None:
-        payer, owner, previous, link = row[fields.KID], row[fields.OWNER], row[fields.PREVIOUS], row[fields.LINK]
+        payer, owner, previous, link = (
+            row[fields.KID],
+            row[fields.OWNER],
+            row[fields.PREVIOUS],
+            row[fields.LINK],
+        )
         before = self._last_paid.get(owner)
         if before is not None:
             self._paid_before[node] = before

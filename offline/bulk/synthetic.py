@@ -16,14 +16,14 @@ Source: DTO/1, sections 5.4, 5.9 and 5.10.
 """
 
 import hashlib
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cbdc.authority import BANK_CA, ISSUER, Auth, Authority, make_root
 from cbdc.keys import ED25519, ES256, SoftwareKey
-from cbdc.record import Record, Signed, sign
+from cbdc.record import Signed, sign
 from cbdc.token import PERSON
 from offline.batch import make_batch
 from offline.bulk.form import SUFFIX, BatchFile
@@ -154,6 +154,19 @@ class _Coin:
     length: int
 
 
+class _Chance:
+    """A seeded dice that is the same under every version of every library."""
+
+    def __init__(self, *seed: int) -> None:
+        self._seed = seed
+        self._thrown = 0
+
+    def below(self, number: int) -> int:
+        """A whole number from 0 to `number` - 1."""
+        self._thrown += 1
+        return int.from_bytes(_hash("chance", self._seed, self._thrown)[:16], "big") % number
+
+
 class _Group:
     """One group of devices and the whole life of its notes."""
 
@@ -161,15 +174,15 @@ class _Group:
         self._country = country
         self._plan = plan
         self._number = number
-        self._chance = random.Random(int.from_bytes(_hash("group", plan.seed, number)[:8], "big"))
+        self._chance = _Chance(plan.seed, number)
         self.made = Made()
         self._devices = [self._device(place) for place in range(_DEVICES)]
-        self._out: list[Signed[Record]] = [device.certificate for device in self._devices]
+        self._out: list[Signed[Any]] = [device.certificate for device in self._devices]
         self.made.certificates = len(self._out)
         self._left = plan.transfers // plan.groups + (number < plan.transfers % plan.groups)
         self._held: dict[Outpoint, tuple[int, int]] = {}
 
-    def objects(self) -> Iterator[Signed[Record]]:
+    def objects(self) -> Iterator[Signed[Any]]:
         """Everything the group signs, in the order of its life."""
         yield from self._flush()
         for number in range(_NOTES):
@@ -183,7 +196,7 @@ class _Group:
                     self.made.others += 1
             yield from self._flush()
 
-    def _flush(self) -> list[Signed[Record]]:
+    def _flush(self) -> list[Signed[Any]]:
         out, self._out = self._out, []
         return out
 
@@ -211,7 +224,7 @@ class _Group:
     # --- what happens to one note ---
 
     def _life(self, number: int, steps: int) -> None:
-        owner = self._chance.randrange(_DEVICES)
+        owner = self._chance.below(_DEVICES)
         load = self._number * _NOTES + number + 1
         record = Note(
             self._country.issuer.public.kid[:8],
@@ -235,24 +248,25 @@ class _Group:
             coins = [coin for coin in coins if coin.length < 12] or []
             if not coins or not self._left:
                 return
-            coin = coins.pop(self._chance.randrange(len(coins)))
+            coin = coins.pop(self._chance.below(len(coins)))
             coins += self._step(coin)
 
     def _step(self, coin: _Coin) -> list[_Coin]:
         chance = self._chance
         if coin.hop >= 5:
             return self._redeem(coin)
-        if chance.randrange(1_000_000) < self._plan.cheats_per_million:
+        if chance.below(1_000_000) < self._plan.cheats_per_million:
             # A rollback takes three payments, so it needs room on the line.
             roomy = coin.hop <= 2 and coin.length <= 9
-            return self._cheat(coin, chance.choice(CHEATS if roomy else _SHORT_CHEATS))
-        if chance.random() < 0.08:
+            kinds = CHEATS if roomy else _SHORT_CHEATS
+            return self._cheat(coin, kinds[chance.below(len(kinds))])
+        if chance.below(100) < 8:
             return self._redeem(coin)
-        amount_tiyn = coin.amount_tiyn if chance.random() < 0.2 else 1 + chance.randrange(coin.amount_tiyn)
+        amount_tiyn = coin.amount_tiyn if chance.below(5) == 0 else 1 + chance.below(coin.amount_tiyn)
         return self._pay(coin, self._payee(coin), amount_tiyn)
 
     def _payee(self, coin: _Coin) -> int:
-        return (coin.owner + 1 + self._chance.randrange(_DEVICES - 1)) % _DEVICES
+        return (coin.owner + 1 + self._chance.below(_DEVICES - 1)) % _DEVICES
 
     def _redeem(self, coin: _Coin) -> list[_Coin]:
         device = self._devices[coin.owner]
@@ -402,7 +416,7 @@ def write_part(folder: Path, plan: Plan, part: int, parts: int) -> Made:
     return made
 
 
-def _cut(objects: list[Signed[Record]], most: int) -> tuple[int, int]:
+def _cut(objects: list[Signed[Any]], most: int) -> tuple[int, int]:
     """Where a group's last transfers begin, at most a few of them, and how many are still wanted after it."""
     places = [place for place, signed in enumerate(objects) if isinstance(signed.record, Transfer)]
     few = min(most, max(1, len(places) // 20))

@@ -1,7 +1,7 @@
 """Taking in rows: what is known already, which signatures are asked for, and what enters, waits or is set aside.
 
-A chunk passes twice. `prepare` looks every row up and leaves a list of signatures to judge, which worker processes do in
-any order; `take` then goes through the rows in the order of the files, with the verdicts, and lets the forest grow.
+A chunk passes twice. `prepare` looks every row up and leaves a list of signatures to judge, which worker processes do
+in any order; `take` then goes through the rows in the order of the files, with the verdicts, and lets the forest grow.
 A verdict depends on nothing but the row, so `take` on the same rows and verdicts gives the same state: that is how a
 run goes on after a kill.
 
@@ -174,11 +174,7 @@ class Taking:
                     continue
                 here[oid] = signature
             node = number.get(oid)
-            if (
-                node is None
-                or shelf.arrival(node) > row[fields.ARRIVED]
-                or shelf.signature(node) > signature
-            ):
+            if node is None or shelf.arrival(node) > row[fields.ARRIVED] or shelf.signature(node) > signature:
                 yield place
 
     def _ask(self, prepared: Prepared, workers: Workers) -> None:
@@ -282,7 +278,9 @@ class Taking:
             self._judged(given, flag, report)
 
     def _judged(self, given: Given, flag: int, report: BatchReport) -> None:
-        if flag == SOUND or ((flag == UNJUDGED or given[0][fields.KIND] == _ORDER) and self._stands(given[0])):
+        if flag == SOUND or (
+            (flag == UNJUDGED or given[0][fields.KIND] == _ORDER) and self._stands(given[0])
+        ):
             self._enter(given, report)
         else:
             report.refused["E_SIG"] = report.refused.get("E_SIG", 0) + 1

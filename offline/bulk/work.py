@@ -1,4 +1,4 @@
-"""What worker processes do for bulk reconciliation: read batches into rows, and judge signatures. Nothing is remembered.
+"""What worker processes do for bulk reconciliation: read batches into rows, and judge signatures.
 
 Both are pure functions of what they are given, so it does not matter which process does what, or how often. With no
 workers the same functions run in the calling process, one after the other, as small runs and tests do.
@@ -31,13 +31,13 @@ ASKED = Struct(">HB32s64s")
 """One signature to judge: the number of its key in a list of keys, the object's type, its id, the signature."""
 
 _MOMENT_SECONDS = 0.02
-_reader: Reader | None = None
+_own: list[Reader] = []
+"""The reader of a worker process, made when it starts."""
 
 
 def read_chunk(path: str, name: str, file: int, frames: Sequence[Frame]) -> ReadChunk:
     """The rows of adjacent frames of one file; E_BATCH_FILE when one is damaged."""
-    assert _reader is not None, "a process is started before it is asked"
-    return _read(_reader, path, name, file, frames)
+    return _read(_own[0], path, name, file, frames)
 
 
 def _read(reader: Reader, path: str, name: str, file: int, frames: Sequence[Frame]) -> ReadChunk:
@@ -51,14 +51,16 @@ def judge(known: Sequence[tuple[int, bytes]], asked: bytes) -> list[int]:
     """The places of the signatures that stand; `asked` is packed by `ASKED`, one behind the other."""
     return keys.sound(
         known,
-        [(number, signature, _SIGNED[kind] + oid) for number, kind, oid, signature in ASKED.iter_unpack(asked)],
+        [
+            (number, signature, _SIGNED[kind] + oid)
+            for number, kind, oid, signature in ASKED.iter_unpack(asked)
+        ],
     )
 
 
 def _start(root: bytes, auths: list[bytes]) -> None:
-    global _reader
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _reader = Reader(Authority(open_root(root), auths))
+    _own.append(Reader(Authority(open_root(root), auths)))
 
 
 def _use(_: int) -> tuple[int, tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""The slow way to the same facts: every object of files of batches through settlement's own door, and derived from nothing.
+"""The slow way to the same facts: every object of files of batches through settlement's own door, derived from nothing.
 
 It uses what the reconciler uses (`open_batch`, `open_bundle`, `open_submitted`, `verify`, `Seen`, `derive`) and nothing
 of `offline.bulk` but the frames.
@@ -80,7 +80,11 @@ class Reference:
     def take(self, signed: Signed[Any], arrived: int, spoilt: dict[bytes, str]) -> None:
         """One object."""
         known = self.seen.get(signed.oid)
-        if known is not None and known.signature <= signed.signature and self.seen.arrived(signed.oid) <= arrived:
+        if (
+            known is not None
+            and known.signature <= signed.signature
+            and self.seen.arrived(signed.oid) <= arrived
+        ):
             return
         try:
             stands = verify(signed, self.authority, self.seen.certificates)

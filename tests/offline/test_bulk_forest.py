@@ -6,11 +6,9 @@ from typing import Any
 import pytest
 
 from cbdc.record import Signed
-from offline.graph import derive
 from offline.records import DeviceCertificate, Transfer
-from tests.offline import fakes
 from tests.offline.bulk_rows import forest
-from tests.offline.fakes import GRACE, Play
+from tests.offline.fakes import Play
 from tests.offline.test_graph import facts_of
 
 Event = tuple[Signed[Any], int]

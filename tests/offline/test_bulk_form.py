@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from cbdc.errors import Malformed, TengeError
 from offline.bulk.files import Files, find_files
-from offline.bulk.form import FRAME_BYTES, HEADER_BYTES, MAGIC, BatchFile, Frame, frames, open_header, read_batch
+from offline.bulk.form import (
+    FRAME_BYTES,
+    HEADER_BYTES,
+    MAGIC,
+    BatchFile,
+    Frame,
+    frames,
+    open_header,
+    read_batch,
+)
 
 NETWORK = b"network."
 OTHER = b"another."
@@ -70,7 +79,9 @@ def test_a_head_cut_short_is_written_anew(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
-def test_a_flipped_bit_is_never_read_as_a_batch(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
+def test_a_flipped_bit_is_never_read_as_a_batch(
+    tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
+) -> None:
     path = tmp_path_factory.mktemp("form") / "a.dtb"
     written(path, BATCHES)
     data = bytearray(path.read_bytes())

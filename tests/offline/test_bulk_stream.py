@@ -90,7 +90,9 @@ class Town:
             objects += [one.certificate for one in (payer, payee, third) if one is not self.orphan]
         chance.shuffle(objects)
         request = self._statement(payee, number) if chance.random() < 0.5 else None
-        batch = make_batch(number.to_bytes(16, "big"), [bundle] if chance.random() < 0.6 else [], objects, request)
+        batch = make_batch(
+            number.to_bytes(16, "big"), [bundle] if chance.random() < 0.6 else [], objects, request
+        )
         self.batches.append(self._spoil(batch) if chance.random() < 0.3 else batch.encode())
 
     def _statement(self, device: Device, number: int) -> Any:
@@ -269,7 +271,8 @@ def test_a_run_goes_on_when_its_files_have_grown(tmp_path: Path) -> None:
     grown, bulk = run(tmp_path / "out", town.world.authority, [path], resume=True)
     again, idle = run(tmp_path / "out", town.world.authority, [path], resume=True)
     assert grown == again
-    assert bulk.taking.signatures and not idle.taking.signatures
+    assert bulk.taking.signatures > 0
+    assert idle.taking.signatures == 0
     assert grown["digest"] == Reference(town.world.authority).files([path]).facts().digest().hex()
 
 
@@ -346,7 +349,9 @@ def test_r21_r25_a_killed_process_is_gone_on_with_in_others_under_another_hash_s
     script.write_text(program, encoding="utf-8")
     root = str(Path(__file__).resolve().parents[2])
     given = [sys.executable, str(script), str(tmp_path / "in"), str(tmp_path / "out")]
-    killed = subprocess.run([*given, "kill", "0"], env={"PYTHONPATH": root, "PYTHONHASHSEED": "1"}, check=False)
+    killed = subprocess.run(
+        [*given, "kill", "0"], env={"PYTHONPATH": root, "PYTHONHASHSEED": "1"}, check=False
+    )
     assert killed.returncode == -9
     rest = subprocess.run(
         [*given, "go", "1"],
@@ -365,20 +370,27 @@ def test_the_shelf_answers_as_seen_does(tmp_path: Path) -> None:
     town = Town(4)
     path = town.write(tmp_path / "a.dtb", [*range(len(town.batches)), 0, 3])
     seen = Reference(town.world.authority).files([path]).seen
-    with BulkRun(tmp_path / "out", town.world.authority) as bulk, Workers(NOBODY, town.world.authority) as workers:
+    with (
+        BulkRun(tmp_path / "out", town.world.authority) as bulk,
+        Workers(NOBODY, town.world.authority) as workers,
+    ):
         bulk.begin([path])
         bulk.run(workers)
         shelf = bulk.forest.shelf
         for signed in seen:
             assert shelf.get(signed.oid) == signed
             assert shelf.arrived(signed.oid) == seen.arrived(signed.oid)
-            assert [one.oid for one in shelf.children(signed.oid)] == [one.oid for one in seen.children(signed.oid)]
+            assert [one.oid for one in shelf.children(signed.oid)] == [
+                one.oid for one in seen.children(signed.oid)
+            ]
             assert (shelf.transfer(signed.oid) is None) != isinstance(signed.record, Transfer)
             assert shelf.invoice(signed.oid) == seen.invoice(signed.oid)
             assert shelf.order(signed.oid) == seen.order(signed.oid)
         for transfer in seen.transfers():
             record = transfer.record
-            assert shelf.spent_by(record.payer, record.outpoint) == seen.spent_by(record.payer, record.outpoint)
+            assert shelf.spent_by(record.payer, record.outpoint) == seen.spent_by(
+                record.payer, record.outpoint
+            )
             assert shelf.counted(record.payer, record.counter) == seen.counted(record.payer, record.counter)
             assert shelf.linked(record.payer, record.link) == seen.linked(record.payer, record.link)
         for name in ("transfers", "notes", "receipts"):
@@ -395,4 +407,5 @@ def test_the_shelf_answers_as_seen_does(tmp_path: Path) -> None:
             assert {kid: what for kid, what in getattr(shelf, name).items() if what} == {
                 kid: what for kid, what in getattr(seen, name).items() if what
             }
-        assert b"nothing" not in shelf and shelf.get(b"nothing") is None
+        assert b"nothing" not in shelf
+        assert shelf.get(b"nothing") is None
