@@ -27,6 +27,7 @@ from offline.records import (
     Outpoint,
     Receipt,
     RedeemOrder,
+    SyncAck,
     SyncRequest,
     Transfer,
     genesis_link,
@@ -139,39 +140,44 @@ class Shelf:
             self.suspects.add(payer)
         # An honest log goes on from the payer's own last transfer, once; anything else is kept by name.
         before = self.number.get(link, 0)
-        self._check_log(node, row, before)
         if before and not self._next[before] and (payer, link) not in self._links:
             self._next[before] = node
-            return
-        self._keep_link(node, payer, link, before)
+        else:
+            self._keep_link(node, payer, link, before)
+        self._look_around(node, row, before)
 
-    def _check_log(self, node: int, row: Row, before: int) -> None:
-        """Note every neighbour in the payer's log that does not fit, as `offline.seen` does."""
-        payer, counter, link, oid = row[fields.KID], row[fields.COUNTER], row[fields.LINK], row[fields.OID]
-        broken: list[tuple[bytes, bytes]] = []
-        # An honest log: the only transfer with the counter before is the one that the link names.
-        if (
-            not before
-            or self.signed_with(payer, counter - 1) != before
-            or (payer, counter - 1) in self._more_counted
-        ):
-            if (counter == 1) != (link == genesis_link(payer)):
-                broken.append((link, oid))
-            if self.kind[before] == TRANSFER:
-                earlier = ROW.unpack(self.row[before])
-                if earlier[fields.KID] == payer and earlier[fields.COUNTER] != counter - 1:
-                    broken.append((link, oid))
-            broken += [(other, oid) for other in self.counted(payer, counter - 1) if other != link]
+    def _look_around(self, node: int, row: Row, before: int) -> None:
+        """Note every neighbour in the device's log that does not fit, as `Seen` does.
+
+        Most transfers follow on the only one with one counter less, and nothing follows on them yet.
+        """
+        payer, counter, oid = row[fields.KID], row[fields.COUNTER], row[fields.OID]
+        counters = self._counters[payer]
+        plain = before and counters.get(counter - 1) == before and counter + 1 not in counters
+        if plain and (payer, oid) not in self._links and (payer, counter - 1) not in self._more_counted:
+            return
+        link = row[fields.LINK]
+        found = set()
+        if (counter == 1) != (link == genesis_link(payer)):
+            found.add((link, oid))
+        if before and self._is_by(before, payer) and self._counter(before) != counter - 1:
+            found.add((self.oid[before], oid))
+        found |= {(other, oid) for other in self.counted(payer, counter - 1) if other != link}
         for other in self.counted(payer, counter + 1):
-            if ROW.unpack(self.row[self.number[other]])[fields.LINK] != oid:
-                broken.append((oid, other))
-        for place in self._links.get((payer, oid), ()):
-            later = ROW.unpack(self.row[place])
-            if later[fields.COUNTER] != counter + 1:
-                broken.append((oid, later[fields.OID]))
-        if broken:
-            self.broken_logs[payer].update(broken)
+            if self.unpack(self.number[other])[fields.LINK] != oid:
+                found.add((oid, other))
+        for other in self.linked(payer, oid):
+            if self._counter(self.number[other]) != counter + 1:
+                found.add((oid, other))
+        if found:
+            self.broken_logs[payer] |= found
             self.suspects.add(payer)
+
+    def _counter(self, node: int) -> int:
+        return int(self.unpack(node)[fields.COUNTER])
+
+    def _is_by(self, node: int, payer: bytes) -> bool:
+        return self.kind[node] == TRANSFER and self._signed_by(node, payer)
 
     def _keep_link(self, node: int, payer: bytes, link: bytes, before: int) -> None:
         known = self._links.setdefault((payer, link), [])
@@ -340,6 +346,18 @@ class Shelf:
         """One certificate of this key (the smallest id), or None."""
         return next(iter(self.certificates(kid)), None)
 
+    def acks(self, kid: bytes) -> list[Signed[SyncAck]]:
+        """None: what settlement itself signed does not come in batches."""
+        return []
+
+    def paid_since(self, kid: bytes, sync_time: int) -> list[bytes]:
+        """None: nobody asks without an answer of settlement."""
+        return []
+
+    def last_invoices(self, kid: bytes) -> list[Signed[Invoice]]:
+        """None: nobody asks without an answer of settlement."""
+        return []
+
     def certified_at(self, kid: bytes) -> int | None:
         """When the first certificate of this key arrived, or None."""
         return self.certified_at_.get(kid)
@@ -360,18 +378,6 @@ class Shelf:
     def synced_kids(self) -> list[bytes]:
         """Every device that made a statement about itself."""
         return sorted(self.requests_of)
-
-    def acks(self, kid: bytes) -> list[Signed[Any]]:
-        """Settlement's answers to a device: none here, because nobody hands them in."""
-        return []
-
-    def paid_since(self, kid: bytes, sync_time: int) -> list[bytes]:
-        """Payments after an answer: asked of answers only, and there are none here."""
-        return []
-
-    def last_invoices(self, kid: bytes) -> list[Signed[Invoice]]:
-        """Invoices that an answer may forbid: there are no answers here."""
-        return []
 
     def spent_by(self, payer: bytes, outpoint: Outpoint) -> list[bytes]:
         """The ids of this device's transfers that spend an outpoint, ascending."""
