@@ -226,9 +226,14 @@ def statements() -> Target:
     return _court("statements", "evidence_statements", "evidence statements", ES256)
 
 
-def logs() -> Target:
-    """E5, E7 and E8: limits, certificates and notes against logs."""
-    return _court("logs", "evidence_logs", "evidence logs", ED25519)
+def limits() -> Target:
+    """E5: a device against the limits of its certificates in the log."""
+    return _court("limits", "evidence_limits", "evidence limits", ED25519)
+
+
+def notes() -> Target:
+    """E7: an issuer against the journal of loads."""
+    return _court("notes", "evidence_notes", "evidence notes", ES256)
 
 
 def evidence() -> Target:
