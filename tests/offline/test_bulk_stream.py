@@ -403,7 +403,7 @@ def test_the_shelf_answers_as_seen_does(tmp_path: Path) -> None:
                 assert shelf.certified_at(kid) == seen.certified_at(kid)
                 assert shelf.requests(kid) == seen.requests(kid)
         assert shelf.synced_kids() == seen.synced_kids()
-        for name in ("twice_spent", "twice_counted", "twice_linked"):
+        for name in ("twice_spent", "twice_counted", "twice_linked", "broken_logs"):
             assert {kid: what for kid, what in getattr(shelf, name).items() if what} == {
                 kid: what for kid, what in getattr(seen, name).items() if what
             }
