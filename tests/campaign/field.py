@@ -72,7 +72,7 @@ class Field(Desk):
             person = self.person(f"citizen {number}", bank=1 + (number % 5 == 4))
             self.honest.append(person)
             self.neighbours.add(person.kid)
-            self.load_person(person, f"citizen {number}", 20)
+            self.load_person(person, f"citizen {number}", 12)
 
     # --- making ---
 
