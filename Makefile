@@ -9,6 +9,7 @@
 #   make lab       play the laboratory's presets for docs/offline-lab.md   make lab-full   100,000 payments in one run
 #   make fuzz      half an hour of strange messages (FUZZ_MINUTES=30)
 #   make model     the interrupted payment, exhaustively, and bound to the code (slow)
+#   make losses    loss policies on thousands of random graphs, derived and booked (slow)
 #   make campaign  random faulty runs: no tiyn lost or doubled (slow; campaign-adversaries: A1 to A12)
 #   make orders    the derivation in 10,000 games x 10 orders (slow)    make bench-offline   figures of docs/performance.md
 #   make clean     remove what make made
@@ -33,7 +34,7 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model campaign campaign-adversaries orders bench-offline clean
+.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model losses campaign campaign-adversaries orders bench-offline clean
 
 help:
 	@sed -n '3,14s/^# \{0,1\}//p' Makefile
@@ -129,6 +130,9 @@ CAMPAIGN := $(PY) -m tests.campaign
 
 model: $(VENV)/test.stamp
 	TENGE_MODEL=full $(PY) -m pytest -n 0 -s tests/model
+
+losses: $(VENV)/test.stamp
+	TENGE_LOSS_GAMES=$(or $(COUNT),3000) $(PY) -m pytest -n 0 tests/offline/test_closing.py tests/offline/test_losses_booked.py
 
 campaign: $(VENV)/test.stamp
 	$(CAMPAIGN) runs --count $(or $(COUNT),100000) --seed $(SEED) --workers $(WORKERS) --json build/campaign/runs.json

@@ -22,7 +22,7 @@ Source: DTO/1, section 5.11 (LOTTERY).
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Protocol
@@ -121,6 +121,11 @@ class SimulatedBeacon:
             for name, party in self._parties.items()
             if name not in self._silent and now >= party.anchor.begins + day * DAY_SECONDS
         }
+
+
+def simulated_beacon(secret: Callable[[str], bytes], names: Iterable[str], begins: int) -> SimulatedBeacon:
+    """A beacon whose parties have these names, each with the secret that `secret` gives for its name."""
+    return SimulatedBeacon({name: BeaconParty(secret(name), begins) for name in names})
 
 
 def beacon_of(day: int, values: Mapping[str, bytes]) -> bytes:

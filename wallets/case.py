@@ -9,6 +9,7 @@ from cbdc.authority import Root
 from cbdc.money import format_tenge
 from cbdc.record import Signed
 from offline.evidence import verify_evidence
+from offline.prosecution import phantom_tiyn
 from offline.reconcile import Reconciler
 from wallets.cast import Member
 
@@ -34,6 +35,8 @@ class Case:
     borne: Mapping[str, int] = field(default_factory=dict)
     borne_by: Mapping[str, int] = field(default_factory=dict)
     evidence: Sequence[Mapping[str, Any]] = ()
+    phantom_tiyn: int = 0
+    """What notes that no load backs say they are worth: the National Bank's to bear, whose key signed them."""
 
     @property
     def sentence(self) -> str:
@@ -85,6 +88,7 @@ def tell_case(
         loss_tiyn=facts.loss_tiyn,
         borne=borne,
         borne_by=by_name,
+        phantom_tiyn=phantom_tiyn(reconciler.alarms()),
         evidence=[_row(name, data, root, owners, institutions or {}) for name, data in files],
     )
 

@@ -23,7 +23,7 @@ from cbdc.record import Signed, Unsigned, open_envelope
 from cbdc.system import System
 from offline.archive import SqliteArchive
 from offline.authority import purpose_rows
-from offline.beacon import BeaconParty, SimulatedBeacon
+from offline.beacon import SimulatedBeacon, simulated_beacon
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.element_protocol import ElementStatus
@@ -135,11 +135,8 @@ class Field:
         """The parties of the LOTTERY's beacon: the National Bank and every bank, each with a secret (simulated)."""
         begins = self._system.authority.root.record.not_before
         names = ("National Bank", *(bank.name for bank in self._system.banks.values()))
-        return SimulatedBeacon(
-            {
-                name: BeaconParty(self._entropy.bytes("offline.beacon", name.encode(), 32), begins)
-                for name in names
-            }
+        return simulated_beacon(
+            lambda name: self._entropy.bytes("offline.beacon", name.encode(), 32), names, begins
         )
 
     def _bank_id(self, member: Member) -> int:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cbdc import canonical
-from cbdc.authority import Auth, Root
+from cbdc.authority import Auth, Root, open_root
 from cbdc.keys import ED25519, ES256
 from cbdc.record import Record, Signed, open_envelope
 from offline import verify
@@ -28,8 +28,10 @@ from offline.records import (
 )
 from tests.fuzz.mutation import Keyring, opened, packed, type_is
 from tests.fuzz.stage import AMOUNT, roles_of, shared
-from tests.fuzz.target import Target, check_signed, expect, vectors
+from tests.fuzz.target import Target, check_signed, envelopes_in, expect, vectors
 from tests.offline.world import NOW, World, fixed_bytes
+from tests.vectors import case
+from tests.vectors.make_certificates import NAMES
 
 KINDS: dict[int, type[Record]] = {
     kind.TYPE: kind
@@ -163,6 +165,42 @@ def containers() -> Target:
         expect(open_batch(data, stage.network).encode() == data, "a batch has two forms")
 
     return Target("container", [batch, empty], play, keyring=stage.keyring)
+
+
+def _court(name: str, file: str, family: str, algorithm: int) -> Target:
+    """The proofs of a vector file in one algorithm, under its own root; whoever no right proof names is honest."""
+    suffix = NAMES[algorithm]
+    cases = [
+        one for one in case.load(file)["cases"] if one.get("context") == suffix and one["check"] == "evidence"
+    ]
+    root = open_root(bytes.fromhex(case.load(file)["context"][suffix]["root"]))
+    world = World(f"{family} {suffix}")
+    assert world.root.encode() == root.encode(), "the vectors come from another world"
+    people = [world.key(person, algorithm) for person in ("A", "B", "C", "D", "payer")]
+    guilty = {one["verdict"]["kid"] for one in cases if "verdict" in one}
+    ring = Keyring(world.network, roles_of(world), people)
+    ring.honest = {key.public.kid for key in people if key.public.kid.hex() not in guilty}
+    assert ring.honest, "somebody is innocent"
+    good = [bytes.fromhex(one["bytes"]) for one in cases if one["expect"] == "ok"]
+    near = [bytes.fromhex(one["bytes"]) for one in cases if one["expect"] != "ok"]
+    genuine = frozenset(envelope for data in good for envelope in envelopes_in(data))
+
+    def play(_: Any, data: bytes) -> None:
+        verdict = verify_evidence(data, root)
+        expect(verdict.kid not in ring.honest, "an honest device was named")
+        check_signed(data, ring, genuine)
+
+    return Target(name, good + near, play, keyring=ring)
+
+
+def statements() -> Target:
+    """E3 and E6: a device against its own statements."""
+    return _court("statements", "evidence_statements", "evidence statements", ES256)
+
+
+def logs() -> Target:
+    """E5, E7 and E8: limits, certificates and notes against logs."""
+    return _court("logs", "evidence_logs", "evidence logs", ED25519)
 
 
 def evidence() -> Target:

@@ -265,7 +265,11 @@ class Mutator:
 def is_envelope(value: Any) -> bool:
     """Whether a value looks like `[type, body, signature]`."""
     return (
-        isinstance(value, list) and len(value) == 3 and type_is(value[0], int) and isinstance(value[1], Inner)
+        isinstance(value, list)
+        and len(value) == 3
+        and type_is(value[0], int)
+        and isinstance(value[1], Inner)
+        and type_is(value[2], bytes)
     )
 
 

@@ -83,10 +83,13 @@ def _inside(tree: Any) -> Iterator[tuple[int, bytes, bytes]]:
             yield from _inside(item)
 
 
-def check_signed(data: bytes, keyring: Keyring) -> None:
-    """Whatever was accepted is, part by part, what the owner of a key really signed."""
+Envelope = tuple[int, bytes, bytes]
+
+
+def check_signed(data: bytes, keyring: Keyring, genuine: frozenset[Envelope] = frozenset()) -> None:
+    """Whatever was accepted is, part by part, what the owner of a key really signed, or one of the `genuine`."""
     for type_number, body, signature in envelopes_in(data):
-        signed = keyring.vouches(type_number, body, signature)
+        signed = (type_number, body, signature) in genuine or keyring.vouches(type_number, body, signature)
         expect(signed, f"an object of type {type_number} was accepted that nobody signed: {body.hex()}")
 
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 
-from tests.fuzz import bytes_targets, link_targets, play_targets
+from tests.fuzz import bytes_targets, element_target, link_targets, play_targets
 from tests.fuzz.target import Target
 
 MAKERS: dict[str, Callable[[], Target]] = {
+    "element": element_target.element,
     "decode": bytes_targets.decode,
     "object": bytes_targets.objects,
     "bundle": bytes_targets.bundles,
     "container": bytes_targets.containers,
     "payload": bytes_targets.payloads,
     "evidence": bytes_targets.evidence,
+    "statements": bytes_targets.statements,
+    "logs": bytes_targets.logs,
     "frames": link_targets.assembler,
     "qr": link_targets.qr,
     "apdu": link_targets.apdus,

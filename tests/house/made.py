@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.house import (
     made_cards,
     made_element,
+    made_lab,
     made_links,
     made_losses,
     made_objects,

@@ -18,7 +18,7 @@ The fields of a payment p (payer, payee, the coin it spends; its coin p goes to 
     OUT     0 not paid, 1 in the outbox of the payer's element, 2 let go after an acknowledgement
     PROW    whether the payer's host keeps the message (of no interest once OUT is 2)
     NET     whether the message has been let out: from then on anybody may have it
-    INROW   payee's host: 0 nothing, 1 the message kept and no receipt, 2 message and receipt (0 again when settlement has it)
+    INROW   payee's host: 0 nothing, 1 the message kept and no receipt, 2 both, and settlement does not have it yet
     INBOX   whether the payee's host has set the message aside, and settlement does not have it yet
 
 and of a device: whether its power is off, its open statement, which coins its element holds, which lines its host has.
@@ -47,7 +47,10 @@ class Payment:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A topology: notes as (owner, value), two payments, and which mishaps are played."""
+    """A topology: notes as (owner, value), two payments, and which mishaps are played.
+
+    `alone` lets a statement arrive without the rest of its batch.
+    """
 
     name: str
     notes: tuple[tuple[int, int], ...]
@@ -55,6 +58,7 @@ class Scenario:
     crashes: bool = True
     wipes: int = 0
     late: bool = True
+    alone: bool = False
     syncers: tuple[int, ...] = (0, 1, 2)
 
     @property
@@ -74,7 +78,6 @@ class Rules:
     journal_before_release: bool = True
     outbox_keeps_transfers: bool = True
     outbox_freed_only_when_complete: bool = True
-    line_kept_before_accept: bool = True
 
 
 class Statement(NamedTuple):
@@ -103,7 +106,8 @@ class D(NamedTuple):
     """One device: power off, its open statement (None, or with the answer: 0 none, 1 incomplete, 2 complete), ...
 
     `floor` is the highest time settlement ever signed to it, `held` the coins of its element, `lines` the coins whose
-    history its host has, `log` its payments in order.
+    history its host has, `log` its payments in order. `gathered` are the rows of the first hand-in for its statement,
+    which its answer will let go; they are told only where a statement may arrive without them (`Scenario.alone`).
     """
 
     down: bool = False
@@ -114,6 +118,7 @@ class D(NamedTuple):
     held: frozenset[str] = frozenset()
     lines: frozenset[str] = frozenset()
     log: tuple[int, ...] = ()
+    gathered: frozenset[tuple[str, int]] | None = None
 
 
 class State(NamedTuple):
@@ -195,13 +200,16 @@ class Model:
         rows = []
         for number, payment in enumerate(state.payments):
             fields: dict[str, Any] = {}
-            if payment.ivrow and number in state.invoices:
+            if payment.ivrow and payment.inv != 1 and number in state.invoices:
                 fields["ivrow"] = False
+            inbox, inrow = payment.inbox, payment.inrow
+            if inrow == 1 and payment.inv == 3:
+                # It can be accepted no more: kept or set aside, it will be handed in.
+                inbox, inrow = True, 0
             if self.line_of(number) <= state.known:
-                if payment.inbox:
-                    fields["inbox"] = False
-                if payment.inrow == 2:
-                    fields["inrow"] = 0
+                inbox, inrow = False, 0 if inrow == 2 else inrow
+            if (inbox, inrow) != (payment.inbox, payment.inrow):
+                fields |= {"inbox": inbox, "inrow": inrow}
             if payment.prow and payment.out == 2:
                 fields["prow"] = False
             if payment.epoch and payment.out and payment.inv != 1:
@@ -216,13 +224,33 @@ class Model:
             else device
             for place, device in enumerate(state.devices)
         )
-        return state._replace(payments=tuple(rows), devices=devices, cancelled=cancelled)
+        state = state._replace(payments=tuple(rows))
+        devices = tuple(
+            device
+            if device.lines <= (useful := self._useful(state, device))
+            else device._replace(lines=device.lines & useful)
+            for device in devices
+        )
+        if self.scenario.alone:
+            devices = tuple(
+                device._replace(
+                    gathered=frozenset(one for one in device.gathered if getattr(rows[one[1]], one[0]))
+                )
+                if device.gathered
+                else device
+                for device in devices
+            )
+        return state._replace(devices=devices, cancelled=cancelled)
 
     def _clock_matters(self, rows: list[P], place: int) -> bool:
         """Whether a device still has a deadline that its host might put its clock back for."""
         return any(
             (pays.payer == place and payment.inv and not payment.out and not payment.epoch)
-            or (pays.payee == place and payment.inv == 1 and not payment.epoch)
+            or (
+                pays.payee == place
+                and not payment.epoch
+                and (payment.inv == 1 or (payment.inv and not payment.shown))
+            )
             for payment, pays in zip(rows, self.pays, strict=True)
         )
 
@@ -254,8 +282,6 @@ class Model:
     def _d(self, state: State, place: int, **fields: Any) -> State:
         row = list(state.devices)
         row[place] = row[place]._replace(**fields)
-        if "held" in fields or "lines" in fields:
-            row[place] = row[place]._replace(lines=row[place].lines & self._useful(state, row[place]))
         return state._replace(devices=tuple(row))
 
     def _useful(self, state: State, device: D) -> frozenset[str]:
@@ -317,8 +343,7 @@ class Model:
         if number in self.change:
             held |= {self.change[number]}
         state = self._p(state, number, out=1)
-        state = self._d(state, pays.payer, held=held, log=(*device.log, number))
-        return state
+        return self._d(state, pays.payer, held=held, log=(*device.log, number))
 
     def _keep_message(self, state: State, number: int) -> State:
         """The payer's host: the message is kept, and the change's line."""
@@ -364,8 +389,7 @@ class Model:
             return self._d(state, payee, lines=device.lines | {str(number)})
         coin = {str(number)}
         state = self._p(state, number, inv=2)
-        lines = device.lines | coin if self.rules.line_kept_before_accept else device.lines
-        return self._d(state, payee, held=device.held | coin, lines=lines)
+        return self._d(state, payee, held=device.held | coin, lines=device.lines | coin)
 
     # --- restarts and lost data ---
 
@@ -373,9 +397,9 @@ class Model:
         state = self._d(state, place, down=False)
         for number in state.devices[place].log:
             payment = state.payments[number]
-            if payment.out == 1 and not payment.prow and self.pays[number].coin in state.devices[place].lines:
-                if self.rules.outbox_keeps_transfers:
-                    state = self._keep_message(state, number)
+            lost = payment.prow or self.pays[number].coin not in state.devices[place].lines
+            if payment.out == 1 and not lost and self.rules.outbox_keeps_transfers:
+                state = self._keep_message(state, number)
         cut: list[State] = []
         for number, pays in enumerate(self.pays):
             payment = state.payments[number]
@@ -393,6 +417,7 @@ class Model:
                 state = self._p(taken, number, inrow=2)
             elif payment.ivrow:
                 state = self._p(state, number, inrow=0, inbox=True)
+            # Without the invoice the host leaves it as it is; the next sync hands it in.
         yield ("restart", place), state
         if self.scenario.crashes and cut:
             yield ("restart, cut after the journal", place), cut[0]
@@ -404,7 +429,7 @@ class Model:
                 state = self._p(state, number, prow=False)
             if pays.payee == place:
                 state = self._p(state, number, ivrow=False, inrow=0, inbox=False)
-        state = self._d(state, place, lines=NONE)
+        state = self._d(state, place, lines=NONE, gathered=None)
         return state._replace(wiped=place + 1)
 
     # --- sync ---
@@ -415,16 +440,20 @@ class Model:
             return
         if device.asks is None:
             begun = self._begin(state, place)
-            yield ("sync begins", place), begun
+            yield ("sync begins", place), self._gather(begun, place)
             if self.scenario.crashes:
                 yield ("sync begins, cut after the journal", place), self._d(begun, place, down=True)
             return
-        yield ("sync handed in", place), self._submit(state, place)
+        yield ("sync handed in", place), self._submit(self._gather(state, place), place)
+        if self.scenario.alone:
+            alone = self._state(self._gather(state, place), place, set(), set())
+            yield ("statement handed in alone", place), alone
         if device.answer:
             committed = self._commit(state, place)
             yield ("acknowledged", place), self._let_go(committed, place)
             if self.scenario.crashes:
-                yield ("acknowledged, cut after the journal", place), self._d(committed, place, down=True)
+                cut = self._d(committed, place, down=True, gathered=None)
+                yield ("acknowledged, cut after the journal", place), cut
 
     def _begin(self, state: State, place: int) -> State:
         """The element states what it holds and cancels its open invoices."""
@@ -435,10 +464,26 @@ class Model:
             for number in mine:
                 if state.payments[number].inv == 1:
                     state = self._p(state, number, inv=3)
+        state = self._d(state, place, gathered=None)
         said = Statement(
             len(device.log), frozenset(coin for coin in device.held if self.history[coin]), issued
         )
         return self._d(state, place, asks=said, answer=0, answered_at=0)
+
+    def _gather(self, state: State, place: int) -> State:
+        """The host writes down what it hands in, the first time for a statement."""
+        device = state.devices[place]
+        if not self.scenario.alone or device.gathered is not None:
+            return state
+        assert device.asks is not None
+        rows: set[tuple[str, int]] = set()
+        for number, pays in enumerate(self.pays):
+            payment = state.payments[number]
+            if pays.payee == place:
+                rows |= {("inbox", number)} if payment.inbox else set()
+                rows |= {("ivrow", number)} if payment.ivrow and number in device.asks.issued else set()
+                rows |= {("inrow", number)} if payment.inrow else set()
+        return self._d(state, place, gathered=frozenset(rows))
 
     def _submit(self, state: State, place: int) -> State:
         """Settlement gets what the host has, and the statement; the answer is made once."""
@@ -459,6 +504,12 @@ class Model:
                     known |= self.line_of(number)
                 if payment.ivrow:
                     invoices.add(number)
+        return self._state(state, place, known, invoices)
+
+    def _state(self, state: State, place: int, known: set[int], invoices: set[int]) -> State:
+        """The statement arrives with these objects; settlement answers it once, by what it knows then."""
+        device = state.devices[place]
+        assert device.asks is not None
         cancelled = list(state.cancelled)
         for number in device.asks.issued:
             if str(number) not in device.asks.purse or not self.rules.claim_needs_purse_without:
@@ -484,9 +535,11 @@ class Model:
         return self._d(state, place, asks=None, answer=0, answered_at=0, floor=floor)
 
     def _let_go(self, state: State, place: int) -> State:
-        """The host forgets what the acknowledgement covers; what settlement does not have stays."""
+        """The host forgets what was gathered first for the acknowledged statement."""
         device = state.devices[place]
-        return self._d(state, place, lines=device.lines & device.held)
+        for row, number in device.gathered or ():
+            state = self._p(state, number, **{row: 0 if row == "inrow" else False})
+        return self._d(state, place, lines=device.lines & device.held, gathered=None)
 
     # --- settlement ---
 
@@ -509,7 +562,7 @@ class Model:
             return False
         payee = self.pays[number].payee
         if not self.rules.claim_needs_cancelling_statement:
-            return state.time > state.payments[number].epoch
+            return True
         log = state.devices[payee].log
         for counter in state.cancelled[number]:
             spent = any(self.pays[made].coin == str(number) for made in log[:counter] if made in state.known)

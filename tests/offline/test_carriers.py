@@ -1,6 +1,7 @@
 """The same bytes through every carrier, at 0 to 30 % of everything that goes wrong (T1 to T5, T13, T14, T16)."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -23,7 +24,13 @@ from tests.vectors.case import load
 from tests.vectors.generate import MAKERS
 
 
-def messages() -> Iterator[tuple[str, bytes]]:
+@lru_cache(maxsize=1)
+def messages() -> tuple[tuple[str, bytes], ...]:
+    """What `_messages` gives, made once."""
+    return tuple(_messages())
+
+
+def _messages() -> Iterator[tuple[str, bytes]]:
     """Every message of both flows in both algorithms, and every bundle and message of the vectors that is right."""
     for near in (False, True):
         for algorithm in (ED25519, ES256):
@@ -39,10 +46,10 @@ def messages() -> Iterator[tuple[str, bytes]]:
                 yield f"{name}-{one['id']}", bytes.fromhex(one["bytes"])
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", [0, 100, 300])
 @pytest.mark.parametrize("kind", MAKES)
 def test_t16_every_message_arrives_as_it_was(kind: str, loss: int) -> None:
-    found = list(messages())
+    found = messages()
     assert len(found) > 100
     carrier = MAKES[kind](b"%d" % loss, loss)
     for name, message in found:

@@ -14,6 +14,7 @@ from offline.evidence import verify_evidence
 from offline.evidence_device import ANOTHER_LOG, FELL, HELD_AND_SPENT, TAKEN_AFTER_CANCEL
 from offline.evidence_file import CONTRADICTION, DUAL_CERT, FALSE_FRESH, LIMIT_BREACH, PHANTOM_NOTE, Verdict
 from offline.evidence_institutions import ANOTHER_ENTRY, NO_ENTRY, TWO_NOTES
+from offline.evidence_limits import BETWEEN_STATEMENTS
 from offline.opened import OpenedElement
 from offline.parameters import MAX_COUNT, MAX_OUT_PERMILLE
 from offline.prosecution import phantom_tiyn
@@ -295,6 +296,34 @@ def test_r13_every_limit_and_no_more_payments_than_show_it(
     assert len(guilt.items) == 2 + shown
     files = [verify_evidence(file, centre.root) for file in reconciler.evidence(ayan.kid)]
     assert [one.facts["limit"] for one in files if one.type == LIMIT_BREACH] == [limit]
+
+
+def _liar() -> tuple[Centre, Owned, Any]:
+    """Ayan pays 270 where 250 are allowed, and each payment names a sync that never was."""
+    centre = Centre(reserve_tiyn=RESERVE)
+    ayan, bota = centre.device("ayan", limits=STRICT), centre.device("bota")
+    notes = centre.load_notes("ayan", 90, 90, 90)
+    reconciler = centre.open_reconciler(limits_of=_register(centre))
+    reconciler.sync(centre.declare(ayan, 1))
+    for number, note in enumerate(notes, start=1):
+        fields = {"sync_time": 10**9 + number, "time": 10**9 + number, "reference": b"%032d" % number}
+        reconciler.ingest(centre.batch(note, centre.spend(note, 0, bota, 90, **fields)))
+    return centre, ayan, reconciler
+
+
+def test_r13_false_sync_times_do_not_hide_a_breach_from_the_next_statement() -> None:
+    centre, ayan, reconciler = _liar()
+    assert reconciler.guilty() == {}, "nothing shows yet which payments count together"
+    assert reconciler.sync(centre.declare(ayan, 2)).record.action == BLOCK
+    (verdict,) = [verify_evidence(file, centre.root) for file in reconciler.evidence(ayan.kid)]
+    assert (verdict.type, verdict.form, verdict.amount_tiyn) == (LIMIT_BREACH, BETWEEN_STATEMENTS, 20)
+
+
+def test_a_statement_of_any_counter_is_judged_at_once() -> None:
+    """An opened device states a counter beyond all bounds: it is looked at no further than honest devices go."""
+    centre, ayan, reconciler = _liar()
+    assert reconciler.sync(centre.declare(ayan, 2, counter=2**53 - 1)).record.action == BLOCK
+    assert LIMIT_BREACH in {guilt.type for guilt in reconciler.guilty()[ayan.kid]}
 
 
 def test_a_counter_used_twice_counts_once_among_payments() -> None:

@@ -72,7 +72,7 @@ def _bad_messages(exchange: Exchange) -> list[Case]:
         bad(f"N2-{name}", f"a {name} and one byte more", data + b"\0", "E_DECODE")
         bad(f"N19-{name}-missing", f"a {name} without its last item", values[:-1], "E_FIELD")
         bad(f"N19-{name}-extra", f"a {name} with one item more", [*values, 0], "E_FIELD")
-    bad("N18-message", "a message of an unknown kind", [37, 0], "E_OBJTYPE")
+    bad("N18-message", "a message of an unknown kind", [99, 0], "E_OBJTYPE")
     bad("N18-message-note", "an object that is no message", exchange.scene.note.encode(), "E_OBJTYPE")
     bad("N18-message-bytes", "bytes where the kind belongs", [b"", b""], "E_OBJTYPE")
     bad("N18-message-empty", "an array of nothing", [], "E_OBJTYPE")

@@ -1,11 +1,13 @@
 """The case told from the facts: nobody, one cheat, two, and a device whose owner is not known here."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
 from cbdc.errors import TengeError
 from cbdc.money import tenge
+from cbdc.record import sign
 from offline.evidence import DOUBLE_SPEND, verify_evidence
 from wallets.case import TYPE_NAMES, Case, tell_case
 from wallets.cast import Member
@@ -99,3 +101,23 @@ def test_a_device_of_nobody_known(sandbox: Sandbox) -> None:
 def test_a_file_that_proves_nothing_is_not_told_as_a_proof(sandbox: Sandbox) -> None:
     with pytest.raises(TengeError):
         tell_case(sandbox.field.reconciler, {}, sandbox.trusted_root, [("case-1.dto", b"proof")], {})
+
+
+def test_institutions_are_named_and_no_device_is(sandbox: Sandbox) -> None:
+    (ayan,) = people(sandbox, "Ayan")
+    sandbox.buy_and_load(ayan, tenge=500)
+    assert ayan.device is not None
+    keys, network = sandbox.system.keys, sandbox.system.network
+    reconciler = sandbox.field.reconciler
+    twin = replace(ayan.device.certificate.record, algorithm=1, public_key=keys.treasury.public.raw)
+    reconciler.submit(sign(twin, network, keys.bank_ca(1)))
+    (note,) = sandbox.field.centre.notes(ayan.device.kid)
+    reconciler.submit(sign(replace(note.record, amount_tiyn=123), network, keys.issuer))
+    case = sandbox.case()
+    assert case.double_spends == 0
+    assert case.phantom_tiyn == 123
+    assert {row["type"]: row["named"] for row in case.evidence} == {
+        "E7 PHANTOM_NOTE": "National Bank (issuer of offline notes)",
+        "E8 DUAL_CERTIFICATE": sandbox.bank_title,
+    }
+    assert "E7 PHANTOM_NOTE names National Bank" in case.sentence
