@@ -1,4 +1,4 @@
-"""The jobs of a cluster run: pure functions from files to a file, done by any worker, in any order, as often as need be.
+"""The jobs of a cluster run: pure functions from files to files, done by any worker, in any order, again and again.
 
     read_job      some frames of a file of batches   -> the rows of its objects
     judge_job     signatures and keys                -> those that stand
@@ -6,15 +6,14 @@
     note_job      the trees of some notes            -> digests and sums; proofs; what waits
 
 The derivation itself is that of bulk reconciliation: the same rows, shelf and forest, and through them the protocol's
-own `derive_tree` and `guilt_of_signatures`. What a job of notes has to know of a device that is spread over many jobs is
-one thing only, when each of its stated logs was complete, and the jobs of devices tell it.
+own `derive_tree` and `guilt_of_signatures`. What a job of notes has to know of a device that is spread over many jobs
+is one thing only, when each of its stated logs was complete, and the jobs of devices tell it.
 
 A worker opens the input files by their paths, so all machines must see the same folder.
 
 Source: DTO/1, section 5.9 (`derive`); `docs/reconciliation.md`.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -152,18 +151,18 @@ def device_job(basis: Basis, given: Sequence[str], out: str) -> int:
         for row, raw in rows:
             forest.take(row, raw)
         shelf, statements = forest.shelf, forest.statements
-        moments = []
+        moments = set[tuple[bytes, bytes, int, int | None]]()
         for kid in shelf.synced_kids():
             for request in shelf.requests(kid):
                 record: SyncRequest = request.record
                 moment = statements.completed_at(kid, record.head, record.counter)
-                moments.append((kid, record.head, record.counter, moment))
+                moments.add((kid, record.head, record.counter, moment))
         forest.refresh()
         kids = sorted({row[fields.KID] for row, _ in rows})
         proofs = [one for kid in kids for one in guilt_of_signatures(kid, shelf, statements)]  # type: ignore[arg-type]
     finally:
         files.close()
-    tables.write(Path(f"{out}.moment.parquet"), tables.MOMENT, sorted(set(moments), key=lambda one: one[:3]))
+    tables.write(Path(f"{out}.moment.parquet"), tables.MOMENT, moments)
     tables.write(Path(f"{out}.proof.parquet"), tables.PROOF, map(proof_row, proofs))
     return len(proofs)
 

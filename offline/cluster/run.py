@@ -82,7 +82,7 @@ class ClusterRun:
         grace_seconds: int = GRACE_SECONDS.default,
         shares: int = SHARES,
     ) -> None:
-        """`registry` as for a bulk run. E_BATCH_FILE for a file that is none, E_RECONCILE_STATE for another run's folder.
+        """`registry` as for a bulk run. E_BATCH_FILE for a file that is none, E_RECONCILE_STATE for another's folder.
 
         A folder that holds progress goes on with it; the files must be the same, byte for byte.
         """
@@ -118,7 +118,10 @@ class ClusterRun:
         name = self._name
         self._all(client, tell, "read", [self._read(place, *one) for place, one in enumerate(self._chunks())])
         with Shuffle(self.folder, self._shares, self._registry) as shuffle:
-            judging = [(jobs.judge_job, given, f"{name('judged', share)}.parquet") for share, given in shuffle.asks().items()]
+            judging = [
+                (jobs.judge_job, given, f"{name('judged', share)}.parquet")
+                for share, given in shuffle.asks().items()
+            ]
             self._all(client, tell, "judge", judging)
             devices = [
                 (jobs.device_job, self._basis, given, name("device", share))
@@ -184,8 +187,9 @@ class ClusterRun:
                 [name for name, _ in tables.PROOF],
             )
         }
-        guilt = [
-            (kid, type_, reason, canonical.decode_array(items)) for kid, type_, reason, items in sorted(proofs)
+        guilt: list[Any] = [
+            (kid, type_, reason, canonical.decode_array(items))
+            for kid, type_, reason, items in sorted(proofs)
         ]
         sums = [sum(values) for values in zip(*(row[2:] for row in rows), strict=True)] or [0] * 5
         notes_tiyn, redeemed_tiyn, claimed_tiyn, loss_tiyn, conflicts = sums

@@ -147,7 +147,10 @@ class Shuffle:
 
     def _make_shown(self) -> None:
         self._make(
-            "shown", _SHOWN, read=self._files("chunk-*.read.parquet"), batches=self._files("chunk-*.batches.parquet")
+            "shown",
+            _SHOWN,
+            read=self._files("chunk-*.read.parquet"),
+            batches=self._files("chunk-*.batches.parquet"),
         )
 
     def _make_entered(self) -> None:
@@ -157,7 +160,9 @@ class Shuffle:
         self._make("entered", _ENTERED, sound=self._files("judged-*.parquet"))
         self._engine.execute("CREATE TABLE registry(oid BLOB)")
         if self._registry:
-            self._engine.executemany("INSERT INTO registry VALUES (?)", [(oid,) for oid in sorted(self._registry)])
+            self._engine.executemany(
+                "INSERT INTO registry VALUES (?)", [(oid,) for oid in sorted(self._registry)]
+            )
 
     def _make(self, name: str, sql: str, **given: Any) -> None:
         if name not in self._made:
@@ -176,9 +181,7 @@ class Shuffle:
         unfinished = self._folder / f".{name}"
         shutil.rmtree(unfinished, ignore_errors=True)
         self._engine.execute(f"CREATE OR REPLACE TABLE cut AS {sql}", self._with_shares(sql, given))
-        self._engine.execute(
-            f"COPY cut TO '{unfinished.as_posix()}' (FORMAT parquet, PARTITION_BY (share))"
-        )
+        self._engine.execute(f"COPY cut TO '{unfinished.as_posix()}' (FORMAT parquet, PARTITION_BY (share))")
         self._engine.execute("DROP TABLE cut")
         unfinished.mkdir(exist_ok=True)
         unfinished.rename(self._folder / name)

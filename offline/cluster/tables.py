@@ -3,11 +3,16 @@
 A file appears under its name only when it is complete, so a job that was killed left nothing, and a job that is done
 twice wrote the same file twice. That is all the resuming a run needs.
 
-    read     one row for each object of a chunk of a file, as it was read        batches   the chunk's batches
-    ask      signatures to judge                                                 sound     those that stand
-    tree     an object for the jobs of notes                                     device    an object for the jobs of devices
-    moment   when a stated log was complete                                      proof     a proof of guilt
-    facts    the digest and the sums of one note                                 left      transfers that wait
+    read     one row for each object of a chunk of a file, as it was read
+    batches  the batches of that chunk
+    ask      signatures to judge
+    sound    those that stand
+    tree     an object for the jobs of notes
+    device   an object for the jobs of devices
+    moment   when a stated log was complete
+    proof    a proof of guilt
+    facts    the digest and the sums of one note
+    left     transfers that wait
 """
 
 import os
@@ -20,7 +25,8 @@ from offline.cluster import engines
 
 READ = (
     ("place", "u8"), ("kind", "u1"), ("oid", "b"), ("signature", "b"), ("kid", "b"), ("previous", "b"),
-    ("reference", "b"), ("owner", "b"), ("paying", "u1"), ("arrived", "u8"), ("signer", "b"), ("own", "b"), ("raw", "b"),
+    ("reference", "b"), ("owner", "b"), ("paying", "u1"), ("arrived", "u8"), ("signer", "b"), ("own", "b"),
+    ("raw", "b"),
 )  # fmt: skip
 BATCHES = (("place", "u8"), ("batch_id", "b"), ("batch_hash", "b"))
 SOUND = (("oid", "b"), ("signature", "b"))
@@ -40,9 +46,7 @@ def write(path: Path, columns: Columns, rows: Iterable[Sequence[Any]]) -> None:
     kinds = {"u1": arrow.uint8(), "u8": arrow.uint64(), "b": arrow.binary(), "s": arrow.string()}
     schema = arrow.schema([(name, kinds[kind]) for name, kind in columns])
     lists = list(zip(*rows, strict=True)) or [()] * len(columns)
-    arrays = [
-        arrow.array(values, schema.field(place).type) for place, values in enumerate(lists)
-    ]
+    arrays = [arrow.array(values, schema.field(place).type) for place, values in enumerate(lists)]
     table = arrow.Table.from_arrays(arrays, schema=schema)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(prefix=".", suffix=".unfinished", dir=path.parent)

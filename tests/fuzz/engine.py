@@ -13,6 +13,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -195,13 +196,16 @@ def hunt_all(hunts: list[Hunt], seconds: float, slice_runs: int = 50) -> dict[st
     """
     used = dict.fromkeys((hunt.target.name for hunt in hunts), 0.0)
     share, warm, start = seconds / len(hunts), 0.0, stopwatch()
-    while (hunt := min(hunts, key=lambda hunt: used[hunt.target.name])) and used[hunt.target.name] < share:
-        begun = stopwatch()
-        for _ in range(slice_runs):
-            hunt.step()
-        used[hunt.target.name] += stopwatch() - begun
-        if not warm and min(used.values()) > share / 8:
-            warm = _held(hunts)
+    with suppress(KeyboardInterrupt):  # what was hunted so far is told all the same
+        while (hunt := min(hunts, key=lambda hunt: used[hunt.target.name])) and used[
+            hunt.target.name
+        ] < share:
+            begun = stopwatch()
+            for _ in range(slice_runs):
+                hunt.step()
+            used[hunt.target.name] += stopwatch() - begun
+            if not warm and min(used.values()) > share / 8:
+                warm = _held(hunts)
     return total(
         [hunt.summary() for hunt in hunts], stopwatch() - start, _held(hunts) - (warm or _held(hunts))
     )

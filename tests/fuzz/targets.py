@@ -9,6 +9,7 @@ MAKERS: dict[str, Callable[[], Target]] = {
     "element": element_target.element,
     "decode": bytes_targets.decode,
     "object": bytes_targets.objects,
+    "body": bytes_targets.bodies,
     "bundle": bytes_targets.bundles,
     "container": bytes_targets.containers,
     "payload": bytes_targets.payloads,

@@ -2,6 +2,7 @@
 
 from tests.mutants import (
     plants_banking,
+    plants_bulk,
     plants_centre,
     plants_channel,
     plants_court,
@@ -9,6 +10,7 @@ from tests.mutants import (
     plants_forms,
     plants_graph,
     plants_journal,
+    plants_lab,
     plants_ledger,
     plants_links,
     plants_losses,
@@ -28,9 +30,11 @@ FIELDS = (
     *plants_court.FIELDS,
     *plants_graph.FIELDS,
     *plants_centre.FIELDS,
+    *plants_bulk.FIELDS,
     *plants_losses.FIELDS,
     *plants_links.FIELDS,
     *plants_wallets.FIELDS,
     *plants_banking.FIELDS,
+    *plants_lab.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

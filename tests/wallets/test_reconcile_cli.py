@@ -15,7 +15,18 @@ from tests.offline.bulk_reference import Reference
 from wallets import reconcile_report as report
 from wallets.cli import main
 
-TRAFFIC = ("--transfers", "300", "--cheats", "30000", "--parts", "2", "--workers", "0", "--algorithm", "ed25519")
+TRAFFIC = (
+    "--transfers",
+    "300",
+    "--cheats",
+    "30000",
+    "--parts",
+    "2",
+    "--workers",
+    "0",
+    "--algorithm",
+    "ed25519",
+)
 
 
 def tenge(*given: str) -> Result:
@@ -65,7 +76,9 @@ def test_the_same_seed_writes_the_same_bytes(traffic: Path, tmp_path: Path) -> N
         assert (tmp_path / name).read_bytes() == (traffic / name).read_bytes()
 
 
-def test_a_stop_says_how_to_go_on_and_the_rest_ends_the_same(traffic: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_stop_says_how_to_go_on_and_the_rest_ends_the_same(
+    traffic: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
     whole = reconcile(traffic, tmp_path / "whole")
     real = report.BulkRun.run
 
@@ -119,7 +132,9 @@ def test_what_is_wrong_with_the_authority_is_told(traffic: Path, tmp_path: Path)
         said = tenge("offline", "reconcile", str(traffic), "--root", str(bad), "--json")
         assert said.exit_code == 2
         assert json.loads(said.stdout)["code"] == "E_RECONCILE_ROOT"
-    said = tenge("offline", "reconcile", str(traffic), "--root", str(other), "--out", str(tmp_path / "out"), "--json")
+    said = tenge(
+        "offline", "reconcile", str(traffic), "--root", str(other), "--out", str(tmp_path / "out"), "--json"
+    )
     assert json.loads(said.stdout)["code"] == "E_BATCH_FILE"
     (tmp_path / "alone").mkdir()
     said = tenge("offline", "reconcile", str(tmp_path / "alone"), "--json")
