@@ -11,6 +11,7 @@ from cbdc.keys import ED25519, ES256
 from cbdc.record import Record, Signed, open_envelope, plain_fields
 from offline import verify
 from offline.batch import open_batch
+from offline.bundle import open_bundle
 from offline.evidence import bad_statement, double_spend, dual_certificate, equivocation, verify_evidence
 from offline.intake import open_kept, open_submitted
 from offline.payload import read_payload
@@ -27,7 +28,6 @@ from offline.records import (
     SyncRequest,
     Transfer,
     Trust,
-    open_bundle,
 )
 from tests.fuzz.mutation import Keyring, opened, packed, type_is
 from tests.fuzz.stage import AMOUNT, roles_of, shared
@@ -226,9 +226,14 @@ def statements() -> Target:
     return _court("statements", "evidence_statements", "evidence statements", ES256)
 
 
-def logs() -> Target:
-    """E5, E7 and E8: limits, certificates and notes against logs."""
-    return _court("logs", "evidence_logs", "evidence logs", ED25519)
+def limits() -> Target:
+    """E5: a device against the limits of its certificates in the log."""
+    return _court("limits", "evidence_limits", "evidence limits", ED25519)
+
+
+def notes() -> Target:
+    """E7: an issuer against the journal of loads."""
+    return _court("notes", "evidence_notes", "evidence notes", ES256)
 
 
 def evidence() -> Target:

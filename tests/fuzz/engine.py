@@ -22,6 +22,7 @@ from typing import Any
 from cbdc.errors import catalogue
 from cbdc.keys import forget_verified
 from cbdc.ports import stopwatch
+from cbdc.transaction import forget_opened
 from tests.fuzz.target import Target
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,6 +78,7 @@ class Coverage:
 def forget() -> None:
     """Empty what was looked up or verified before: the second time it would be a shorter way."""
     forget_verified()
+    forget_opened()
     for module in [module for name, module in sys.modules.items() if name.startswith(("cbdc.", "offline."))]:
         if module not in _CACHES:
             cached = [value for value in vars(module).values() if hasattr(value, "cache_clear")]
