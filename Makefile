@@ -11,6 +11,7 @@
 #   make model     the interrupted payment, exhaustively, and bound to the code (slow)
 #   make losses    loss policies on thousands of random graphs, derived and booked (slow)
 #   make campaign  random faulty runs: no tiyn lost or doubled (slow; campaign-adversaries: A1 to A12)
+#   make orders    the derivation in 10,000 games x 10 orders (slow)    make bench-offline   figures of docs/performance.md
 #   make clean     remove what make made
 
 .DEFAULT_GOAL := help
@@ -33,7 +34,7 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model losses campaign campaign-adversaries lab lab-check lab-full clean
+.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline clean
 
 help:
 	@sed -n '3,15s/^# \{0,1\}//p' Makefile
@@ -139,6 +140,15 @@ campaign: $(VENV)/test.stamp
 campaign-adversaries: $(VENV)/test.stamp
 	$(CAMPAIGN) adversaries --count $(or $(COUNT),1000000) --seed $(SEED) --workers $(WORKERS) \
 	  --json build/campaign/adversaries.json
+
+# Case R3 at full size: random games with cheats, each in ten orders, chunks and repetitions, one digest.
+ORDERS ?= 10000
+orders: $(VENV)/test.stamp
+	TENGE_ORDERS=$(ORDERS) $(PY) -m pytest -n $(WORKERS) tests/offline/test_graph.py tests/offline/test_bulk_forest.py -k r3
+
+TRANSFERS ?= 1000000
+bench-offline: $(VENV)/run.stamp
+	$(TENGE) bench offline --transfers $(TRANSFERS) --json
 
 # --- pins ---
 

@@ -459,11 +459,11 @@ class Reconciler:
             self.tick()
             return self._settlement.unspent_tiyn(kid)
 
-    def refunded_tiyn(self, kid: bytes) -> int:
-        """What was refunded for a device so far, and what the scheme paid its owner after a theft."""
+    def refunded_tiyn(self, kid: bytes, account: bytes, since: int) -> int:
+        """What came to `account` for a device after a moment: refunds, redemptions ordered to it, and theft cover."""
         with self._lock:
             self.tick()
-            return self._settlement.refunded_tiyn(kid)
+            return self._settlement.refunded_tiyn(kid, account, since)
 
     def phantoms(self) -> list[bytes]:
         """The notes that an issuer's key signed and no load backs (E7): an issuer key was stolen."""

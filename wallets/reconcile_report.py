@@ -50,9 +50,9 @@ def read_authority(path: Path) -> Authority:
             raise Malformed("E_TYPE", type=type(auths).__name__)
         return Authority(open_root(root), auths)
     except (OSError, ValueError) as error:
-        raise Refused("E_RECONCILE_ROOT", file=path.name, problem=str(error)) from None
+        raise Malformed("E_RECONCILE_ROOT", file=path.name, problem=str(error)) from None
     except TengeError as error:
-        raise Refused("E_RECONCILE_ROOT", file=path.name, problem=error.sentence()) from None
+        raise Malformed("E_RECONCILE_ROOT", file=path.name, problem=error.sentence()) from None
 
 
 def find_authority(targets: Sequence[Path]) -> Path:
@@ -61,7 +61,7 @@ def find_authority(targets: Sequence[Path]) -> Path:
     for folder in folders:
         if (folder / AUTHORITY).is_file():
             return folder / AUTHORITY
-    raise Refused("E_RECONCILE_ROOT", file=AUTHORITY, problem="it does not stand beside the batches")
+    raise Malformed("E_RECONCILE_ROOT", file=AUTHORITY, problem="it does not stand beside the batches")
 
 
 def read_registry(path: Path, authority: Authority) -> frozenset[bytes]:

@@ -15,7 +15,7 @@ Source: DTO/1, section 5.9 (`derive`).
 """
 
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from offline import digests
@@ -118,6 +118,7 @@ class Forest:
         self._dirty: set[int] = set()
         self._accused: set[bytes] = set()
         self._by_signature: dict[bytes, list[Guilt]] = {}
+        self._in_trees: Counter[bytes] = Counter()
 
     # --- growing ---
 
@@ -152,8 +153,11 @@ class Forest:
             self._dirty |= self._odd_of[kid]
             requests = [shelf.get_node(one).record for one in shelf.requests_of[kid]]
             self._doubt(kid, [one for one in requests if one.invoice_number >= row[fields.COUNTER]])
-        elif kind == CERTIFICATE and shelf.certified_at(kid) == row[fields.ARRIVED]:
-            self._recertified(kid)
+        elif kind == CERTIFICATE:
+            # Looser limits may clear the device; an earlier arrival moves what it signed.
+            self._accused.add(kid)
+            if shelf.certified_at(kid) == row[fields.ARRIVED]:
+                self._recertified(kid)
         return True
 
     def _grow(self) -> None:
@@ -330,21 +334,28 @@ class Forest:
         for kid in sorted(suspects):
             found = guilt_of_signatures(kid, self.shelf, self.statements)  # type: ignore[arg-type]
             self._by_signature[kid] = found
-            if found:
-                self.guilty.add(kid)
+            self._accuse(kid)
         self._accused.clear()
         self.shelf.suspects.clear()
         return changed
+
+    def _accuse(self, kid: bytes) -> None:
+        if self._by_signature.get(kid) or self._in_trees[kid] > 0:
+            self.guilty.add(kid)
+        else:
+            self.guilty.discard(kid)
 
     def _is_calm(self, kid: bytes) -> bool:
         """Whether a device's one statement plainly contradicts nothing: its head is its log's, its purse unspent."""
         shelf = self.shelf
         requests = shelf.requests_of.get(kid, [])
-        if len(requests) != 1 or kid in self._by_signature or kid in shelf.twice_counted:
+        if len(requests) > 1 or kid in self._by_signature or kid in shelf.broken_logs:
             return False
+        if not requests:
+            return True
         request = shelf.get_node(requests[0]).record
         at_head = shelf.signed_with(kid, request.counter)
-        if at_head and shelf.oid[at_head] != request.head:
+        if not at_head or shelf.oid[at_head] != request.head or kid in shelf.twice_counted:
             return False
         for previous, position, _ in request.purse:
             node = shelf.number.get(previous, 0)
@@ -363,8 +374,11 @@ class Forest:
             self.state[shelf.number[oid]] = REFUSED
         for output in tree.outputs.values():
             self._odd_of[output.owner].add(root)
-        odd.guilt = guilt_in_tree(tree, shelf, self._rules)  # type: ignore[arg-type]
-        self.guilty |= {guilt.kid for guilt in odd.guilt}
+        before, odd.guilt = odd.guilt, guilt_in_tree(tree, shelf, self.statements, self._rules)  # type: ignore[arg-type]
+        self._in_trees.subtract(guilt.kid for guilt in before)
+        self._in_trees.update(guilt.kid for guilt in odd.guilt)
+        for guilt in (*before, *odd.guilt):
+            self._accuse(guilt.kid)
         odd.digest = tree.digest()
         now = Totals(
             tree.notes_tiyn, tree.redeemed_tiyn, tree.claimed_tiyn, tree.loss_tiyn, len(tree.conflicts)

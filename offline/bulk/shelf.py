@@ -27,6 +27,7 @@ from offline.records import (
     Outpoint,
     Receipt,
     RedeemOrder,
+    SyncAck,
     SyncRequest,
     Transfer,
     genesis_link,
@@ -70,6 +71,7 @@ class Shelf:
         self.twice_spent: dict[bytes, set[Outpoint]] = defaultdict(set)
         self.twice_counted: dict[bytes, set[int]] = defaultdict(set)
         self.twice_linked: dict[bytes, set[bytes]] = defaultdict(set)
+        self.broken_logs: dict[bytes, set[tuple[bytes, bytes]]] = defaultdict(set)
         self.room = 0
         self.grow()
 
@@ -140,8 +142,42 @@ class Shelf:
         before = self.number.get(link, 0)
         if before and not self._next[before] and (payer, link) not in self._links:
             self._next[before] = node
+        else:
+            self._keep_link(node, payer, link, before)
+        self._look_around(node, row, before)
+
+    def _look_around(self, node: int, row: Row, before: int) -> None:
+        """Note every neighbour in the device's log that does not fit, as `Seen` does.
+
+        Most transfers follow on the only one with one counter less, and nothing follows on them yet.
+        """
+        payer, counter, oid = row[fields.KID], row[fields.COUNTER], row[fields.OID]
+        counters = self._counters[payer]
+        plain = before and counters.get(counter - 1) == before and counter + 1 not in counters
+        if plain and (payer, oid) not in self._links and (payer, counter - 1) not in self._more_counted:
             return
-        self._keep_link(node, payer, link, before)
+        link = row[fields.LINK]
+        found = set()
+        if (counter == 1) != (link == genesis_link(payer)):
+            found.add((link, oid))
+        if before and self._is_by(before, payer) and self._counter(before) != counter - 1:
+            found.add((self.oid[before], oid))
+        found |= {(other, oid) for other in self.counted(payer, counter - 1) if other != link}
+        for other in self.counted(payer, counter + 1):
+            if self.unpack(self.number[other])[fields.LINK] != oid:
+                found.add((oid, other))
+        for other in self.linked(payer, oid):
+            if self._counter(self.number[other]) != counter + 1:
+                found.add((oid, other))
+        if found:
+            self.broken_logs[payer] |= found
+            self.suspects.add(payer)
+
+    def _counter(self, node: int) -> int:
+        return int(self.unpack(node)[fields.COUNTER])
+
+    def _is_by(self, node: int, payer: bytes) -> bool:
+        return self.kind[node] == TRANSFER and self._signed_by(node, payer)
 
     def _keep_link(self, node: int, payer: bytes, link: bytes, before: int) -> None:
         known = self._links.setdefault((payer, link), [])
@@ -309,6 +345,18 @@ class Shelf:
     def certificate(self, kid: bytes) -> Signed[DeviceCertificate] | None:
         """One certificate of this key (the smallest id), or None."""
         return next(iter(self.certificates(kid)), None)
+
+    def acks(self, kid: bytes) -> list[Signed[SyncAck]]:
+        """None: what settlement itself signed does not come in batches."""
+        return []
+
+    def paid_since(self, kid: bytes, sync_time: int) -> list[bytes]:
+        """None: nobody asks without an answer of settlement."""
+        return []
+
+    def last_invoices(self, kid: bytes) -> list[Signed[Invoice]]:
+        """None: nobody asks without an answer of settlement."""
+        return []
 
     def certified_at(self, kid: bytes) -> int | None:
         """When the first certificate of this key arrived, or None."""

@@ -95,6 +95,8 @@ class Adversary:
     def funded(self) -> Person:
         """An honest person with money that may move."""
         person = self.field.two()[0]
+        if person.must_sync:
+            self.field.sync_person(person)
         if not any(person.can_move(piece) for piece in person.pieces):
             self.field.load_person(person, self.field.owners[person.kid], 10)
         return person

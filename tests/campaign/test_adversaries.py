@@ -84,8 +84,8 @@ def test_naming_an_honest_device_ends_the_campaign(small: None, monkeypatch: pyt
 
 def test_missing_a_double_spend_ends_the_campaign(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted fault: settlement looks at no outpoint, counter or link twice."""
-    monkeypatch.setattr("offline.live.guilt_of_signatures", lambda kid, seen, statements: [])
-    monkeypatch.setattr("offline.live.guilt_in_tree", lambda tree, seen, rules: [])
+    monkeypatch.setattr("offline.live.guilt_of_signatures", lambda *parts: [])
+    monkeypatch.setattr("offline.live.guilt_in_tree", lambda *parts: [])
     with pytest.raises(AssertionError):
         play(seed=5, payments=60)
 

@@ -67,8 +67,8 @@ def fault_of(model: Model, state: State) -> str:
 def is_settled(model: Model, state: State) -> bool:
     """Whether every payment that was made has one owner.
 
-    Where a payee's host may have lost its invoice it is enough that settlement has the payment: its note's close refunds
-    it to the payee.
+    Where a payee's host may have lost its invoice it is enough that settlement has the payment: it is refunded to the
+    payee when its note closes.
     """
     forgets = bool(state.wiped) or model.scenario.alone
     return all(

@@ -148,7 +148,8 @@ def start(scenario: Scenario) -> State:
     for place in range(3):
         held = frozenset(f"n{number}" for number, (owner, _) in enumerate(scenario.notes) if owner == place)
         devices.append(D(held=held, lines=held))
-    return State(tuple(P() for _ in scenario.payments), tuple(devices))
+    nothing = tuple(NONE for _ in scenario.payments)
+    return State(tuple(P() for _ in scenario.payments), tuple(devices), cancelled=nothing)
 
 
 @dataclass
@@ -226,9 +227,7 @@ class Model:
         )
         state = state._replace(payments=tuple(rows))
         devices = tuple(
-            device
-            if device.lines <= (useful := self._useful(state, device))
-            else device._replace(lines=device.lines & useful)
+            device._replace(lines=device.lines & self._useful(state, device)) if device.lines else device
             for device in devices
         )
         if self.scenario.alone:

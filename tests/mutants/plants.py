@@ -2,6 +2,7 @@
 
 from tests.mutants import (
     plants_banking,
+    plants_bulk,
     plants_centre,
     plants_channel,
     plants_court,
@@ -29,6 +30,7 @@ FIELDS = (
     *plants_court.FIELDS,
     *plants_graph.FIELDS,
     *plants_centre.FIELDS,
+    *plants_bulk.FIELDS,
     *plants_losses.FIELDS,
     *plants_links.FIELDS,
     *plants_wallets.FIELDS,

@@ -114,20 +114,20 @@ SIGNATURES = Field(
         (
             "small-order-key-taken",
             "A key is known under which one signature fits every message.",
-            "return y >= _FIELD_PRIME or y in _SMALL_ORDER_Y",
-            "return y >= _FIELD_PRIME",
+            "return point in _SMALL_ORDER_POINTS",
+            "return False",
         ),
         (
             "noncanonical-key-taken",
             "One key has two encodings, and so two key ids.",
-            "return y >= _FIELD_PRIME or y in _SMALL_ORDER_Y",
-            "return y in _SMALL_ORDER_Y",
+            "if point[30] == 0xFF and int.from_bytes(point",
+            "if False and int.from_bytes(point",
         ),
         (
             "key-off-the-curve-taken",
             "A key is registered under which nothing can ever be signed.",
-            "if _small_order_or_noncanonical(raw) or _off_curve(raw):",
-            "if _small_order_or_noncanonical(raw):",
+            "(raw not in _shown and _off_curve(raw))",
+            "False",
         ),
         (
             "high-s-taken",
@@ -144,7 +144,7 @@ SIGNATURES = Field(
         (
             "es256-never-verified",
             "Any two numbers are a signature.",
-            "_p256(key.raw).verify(encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))",
+            "_p256(key.raw).verify(_der(signature), message, _ECDSA_SHA256)",
             "pass",
         ),
         (

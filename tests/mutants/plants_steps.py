@@ -40,14 +40,14 @@ STEPS = Field(
         (
             "offline-sum-grows",
             "A payment's outputs are more than its input.",
-            "    if outputs_tiyn != input_tiyn or any(",
-            "    if outputs_tiyn < input_tiyn or any(",
+            "    if outputs_tiyn != input_tiyn or min(",
+            "    if outputs_tiyn < input_tiyn or min(",
         ),
         (
             "offline-sum-shrinks",
             "A payment loses money.",
-            "    if outputs_tiyn != input_tiyn or any(",
-            "    if outputs_tiyn > input_tiyn or any(",
+            "    if outputs_tiyn != input_tiyn or min(",
+            "    if outputs_tiyn > input_tiyn or min(",
         ),
         (
             "change-to-a-third-key",
@@ -118,7 +118,7 @@ STEPS = Field(
         (
             "certificate-not-signed",
             "Anybody certifies devices.",
-            "    signed.verify(bank.key)\n",
+            "    if not stands:\n        signed.verify(bank.key)\n",
             "",
         ),
         (
@@ -169,8 +169,8 @@ VERIFICATION = Field(
         (
             "what-was-seen-is-forgotten",
             "A receiver takes the second branch of what it has seen spent before.",
-            "    spends, counters = dict(known.spends), dict(known.counters)\n",
-            "    spends, counters = {}, {}  # type: ignore[var-annotated]\n",
+            "            other = known.spends.get(outpoint) or spends.setdefault(outpoint, transfer)",
+            "            other = spends.setdefault(outpoint, transfer)",
         ),
         (
             "payers-mixed",
@@ -336,8 +336,8 @@ VERIFICATION = Field(
         (
             "limits-of-the-certificate-only",
             "The trust list lowers no limit.",
-            "        return stricter(certificate.limits, certificate.tier, certificate.category, self._lists.policy)",
-            "        return certificate.limits",
+            "            known = self._limits[asked] = stricter(*asked, self._lists.policy)",
+            "            known = certificate.limits",
         ),
     ),
 )

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from cbdc.errors import Refused, TengeError
 from cbdc.keys import ED25519, ES256
 from cbdc.record import Signed
 from offline.batch import Batch, make_batch
-from offline.bulk import stream
+from offline.bulk import shelf, stream
 from offline.bulk.diary import MAGIC, Diary
 from offline.bulk.files import find_files
 from offline.bulk.form import BatchFile
@@ -376,36 +377,60 @@ def test_the_shelf_answers_as_seen_does(tmp_path: Path) -> None:
     ):
         bulk.begin([path])
         bulk.run(workers)
-        shelf = bulk.forest.shelf
+        kept = bulk.forest.shelf
         for signed in seen:
-            assert shelf.get(signed.oid) == signed
-            assert shelf.arrived(signed.oid) == seen.arrived(signed.oid)
-            assert [one.oid for one in shelf.children(signed.oid)] == [
+            assert kept.get(signed.oid) == signed
+            assert kept.arrived(signed.oid) == seen.arrived(signed.oid)
+            assert [one.oid for one in kept.children(signed.oid)] == [
                 one.oid for one in seen.children(signed.oid)
             ]
-            assert (shelf.transfer(signed.oid) is None) != isinstance(signed.record, Transfer)
-            assert shelf.invoice(signed.oid) == seen.invoice(signed.oid)
-            assert shelf.order(signed.oid) == seen.order(signed.oid)
+            assert (kept.transfer(signed.oid) is None) != isinstance(signed.record, Transfer)
+            assert kept.invoice(signed.oid) == seen.invoice(signed.oid)
+            assert kept.order(signed.oid) == seen.order(signed.oid)
         for transfer in seen.transfers():
             record = transfer.record
-            assert shelf.spent_by(record.payer, record.outpoint) == seen.spent_by(
+            assert kept.spent_by(record.payer, record.outpoint) == seen.spent_by(
                 record.payer, record.outpoint
             )
-            assert shelf.counted(record.payer, record.counter) == seen.counted(record.payer, record.counter)
-            assert shelf.linked(record.payer, record.link) == seen.linked(record.payer, record.link)
+            assert kept.counted(record.payer, record.counter) == seen.counted(record.payer, record.counter)
+            assert kept.linked(record.payer, record.link) == seen.linked(record.payer, record.link)
         for name in ("transfers", "notes", "receipts"):
-            assert {one.oid for one in getattr(shelf, name)()} == {one.oid for one in getattr(seen, name)()}
+            assert {one.oid for one in getattr(kept, name)()} == {one.oid for one in getattr(seen, name)()}
         for signed in seen:
             if isinstance(signed.record, DeviceCertificate):
                 kid = signed.record.kid
-                assert shelf.certificates(kid) == seen.certificates(kid)
-                assert shelf.certificate(kid) == seen.certificate(kid)
-                assert shelf.certified_at(kid) == seen.certified_at(kid)
-                assert shelf.requests(kid) == seen.requests(kid)
-        assert shelf.synced_kids() == seen.synced_kids()
-        for name in ("twice_spent", "twice_counted", "twice_linked"):
-            assert {kid: what for kid, what in getattr(shelf, name).items() if what} == {
+                assert kept.certificates(kid) == seen.certificates(kid)
+                assert kept.certificate(kid) == seen.certificate(kid)
+                assert kept.certified_at(kid) == seen.certified_at(kid)
+                assert kept.requests(kid) == seen.requests(kid)
+        assert kept.synced_kids() == seen.synced_kids()
+        for name in ("twice_spent", "twice_counted", "twice_linked", "broken_logs"):
+            assert {kid: what for kid, what in getattr(kept, name).items() if what} == {
                 kid: what for kid, what in getattr(seen, name).items() if what
             }
-        assert b"nothing" not in shelf
-        assert shelf.get(b"nothing") is None
+        assert b"nothing" not in kept
+        assert kept.get(b"nothing") is None
+
+
+def test_r37_memory_grows_with_the_objects_and_not_by_much(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(stream, "CHUNK_BYTES", 60_000)
+    monkeypatch.setattr(shelf, "_KEPT_OBJECTS", 64)
+    traffic(tmp_path / "in", 12, transfers=900)
+    authority = Country(12).authority
+    (path,) = find_files([tmp_path / "in"])
+    chunk_bytes, sizes = [], []
+    with BulkRun(tmp_path / "out", authority) as bulk, Workers(NOBODY, authority) as workers:
+        bulk.begin([path])
+        tracemalloc.start()
+        try:
+
+            def tell(progress: Any) -> None:
+                chunk_bytes.append(tracemalloc.get_traced_memory()[0])
+                sizes.append(progress.objects)
+
+            bulk.run(workers, tell)
+        finally:
+            tracemalloc.stop()
+    assert len(sizes) >= 2
+    grown = (chunk_bytes[-1] - chunk_bytes[0]) / (sizes[-1] - sizes[0])
+    assert grown < 1_400, "a million transfers with all that belongs to them stay within 2 GiB"
