@@ -62,7 +62,8 @@ def workers(count: int, address: str = "", folder: Path | None = None) -> Iterat
         n_workers=count,
         threads_per_worker=1,
         processes=True,
-        dashboard_address=None,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
         local_directory=None if folder is None else str(folder / "workers"),
         silence_logs=50,
     )

@@ -31,7 +31,8 @@ from offline.intake import open_kept
 from offline.journal import AFTER, BEFORE, TORN, MemoryJournal
 from offline.lines import outpoint_bytes
 from offline.records import Invoice, Outpoint, SyncAck, SyncRequest, Transfer
-from tests.model.protocol import D, Label, Model, P, Scenario, State, Statement
+from tests.model.protocol import Model
+from tests.model.states import D, Label, P, Scenario, State, Statement
 from tests.offline.bench import Crash
 from tests.offline.desk import Desk
 

@@ -2,7 +2,7 @@
 
 import os
 
-from tests.model.protocol import Payment, Scenario
+from tests.model.states import Payment, Scenario
 
 FULL = os.environ.get("TENGE_MODEL", "") == "full"
 
