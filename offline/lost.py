@@ -57,7 +57,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """An early payout: what was known to be unspent, what the bank advanced on it (tiyn), to which account, and when."""
+    """An early payout: what was known to be unspent, what the bank advanced (tiyn), to which account, and when."""
 
     known_tiyn: int
     advanced_tiyn: int

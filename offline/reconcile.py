@@ -31,6 +31,7 @@ from offline import sync
 from offline.admission import check_follows
 from offline.archive import Archive, ArchiveStore, Row
 from offline.batch import MAX_BATCH_BYTES, batch_hash, open_batch
+from offline.bundle import open_bundle
 from offline.escrow import EscrowBook, Load, SettlementLedger
 from offline.evidence import broken_rule
 from offline.graph import Facts, Guilt, Rules
@@ -39,17 +40,7 @@ from offline.live import LiveGraph
 from offline.posting import NoRecourse, Recourse, Settlement, Totals
 from offline.posting import Settings as Settings  # noqa: PLC0414 - also known from here
 from offline.prosecution import Alarm, LimitsOf, Prosecutor, no_limits
-from offline.records import (
-    DeviceCertificate,
-    Note,
-    Outcome,
-    Outpoint,
-    SubmitAck,
-    SyncAck,
-    SyncRequest,
-    Trust,
-    open_bundle,
-)
+from offline.records import DeviceCertificate, Note, Outcome, Outpoint, SubmitAck, SyncAck, SyncRequest, Trust
 from offline.settle import (
     CREDITED,
     DENIED,

@@ -12,10 +12,11 @@ from cbdc.keys import ED25519, SoftwareKey
 from cbdc.record import Signed, sign
 from offline import evidence
 from offline.admission import check_certificate_issue, check_follows
+from offline.bundle import HeldToken
 from offline.checks import check_note
 from offline.graph import Rules, derive
 from offline.intake import open_kept, verify
-from offline.records import DeviceCertificate, HeldToken, Note, SubmitAck, SyncAck, SyncRequest, Transfer
+from offline.records import DeviceCertificate, Note, SubmitAck, SyncAck, SyncRequest, Transfer
 from offline.seen import Seen
 from tests.campaign.adversary import Adversary
 from tests.campaign.people import Person, Piece

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from cbdc.errors import TengeError
 from cbdc.record import Signed
-from offline.records import DeviceCertificate, HeldToken, Invoice
+from offline.bundle import HeldToken
+from offline.records import DeviceCertificate, Invoice
 from tests.campaign.field import Field, Tally
 from tests.campaign.people import Person, Piece, bundle
 

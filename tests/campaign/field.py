@@ -22,12 +22,13 @@ from cbdc.record import Signed, sign
 from cbdc.token import PERSON
 from cbdc.transaction import LoadOffline
 from offline.batch import make_batch
+from offline.bundle import HeldToken, open_bundle
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.evidence import verify_evidence
 from offline.gateway import DeviceTerms
 from offline.journal import MemoryJournal
-from offline.records import TIER_SE, DeviceCertificate, Enrol, HeldToken, Invoice, Note, open_bundle
+from offline.records import TIER_SE, DeviceCertificate, Enrol, Invoice, Note
 from tests.campaign.derivation import Derived, derive
 from tests.campaign.people import Person, Piece
 from tests.offline.desk import Desk

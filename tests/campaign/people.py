@@ -14,13 +14,12 @@ from typing import Any
 from cbdc.errors import Refused
 from cbdc.keys import SoftwareKey
 from cbdc.record import Signed, sign
+from offline.bundle import Bundle, HeldToken
 from offline.checks import check_invoice
 from offline.element_rules import payment_root
 from offline.records import (
     PAY,
-    Bundle,
     DeviceCertificate,
-    HeldToken,
     Invoice,
     Note,
     Outpoint,

@@ -15,8 +15,9 @@ from offline.admission import certificate_signer, note_signer
 from offline.batch import MAX_BATCH_BYTES, open_batch
 from offline.bulk.form import Frame
 from offline.bulk.rows import KIND, LENGTH, OFFSET, OID, ROW, SIGNATURE, Reader
+from offline.bundle import open_bundle
 from offline.intake import open_submitted
-from offline.records import DeviceCertificate, Note, open_bundle
+from offline.records import DeviceCertificate, Note
 from tests.fuzz.play_targets import fresh_id, settlement
 from tests.fuzz.target import Target, expect
 

@@ -11,6 +11,7 @@ from cbdc.keys import ED25519, ES256
 from cbdc.record import Record, Signed, open_envelope, plain_fields
 from offline import verify
 from offline.batch import open_batch
+from offline.bundle import open_bundle
 from offline.evidence import bad_statement, double_spend, dual_certificate, equivocation, verify_evidence
 from offline.intake import open_kept, open_submitted
 from offline.payload import read_payload
@@ -27,7 +28,6 @@ from offline.records import (
     SyncRequest,
     Transfer,
     Trust,
-    open_bundle,
 )
 from tests.fuzz.mutation import Keyring, opened, packed, type_is
 from tests.fuzz.stage import AMOUNT, roles_of, shared

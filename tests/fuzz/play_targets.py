@@ -13,8 +13,9 @@ from cbdc.keys import SoftwareKey
 from cbdc.record import Signed, open_envelope
 from cbdc.token import MERCHANT
 from offline.batch import make_batch
+from offline.bundle import Bundle, HeldToken
 from offline.messages import open_message
-from offline.records import Bundle, HeldToken, SyncAck, SyncRequest
+from offline.records import SyncAck, SyncRequest
 from offline.transfer import PayeeSession, PayerSession
 from tests.fuzz.mutation import Keyring, type_is
 from tests.fuzz.stage import AMOUNT, Stage, shared

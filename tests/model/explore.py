@@ -14,7 +14,8 @@ And for the whole graph: from every state one with all value settled can be reac
 from collections import deque
 from dataclasses import dataclass, field
 
-from tests.model.protocol import NAMES, Label, Model, State, start
+from tests.model.protocol import Model
+from tests.model.states import NAMES, Label, State, start
 
 
 @dataclass

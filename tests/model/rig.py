@@ -21,6 +21,7 @@ from cbdc.ports import ManualClock
 from cbdc.record import Signed, open_envelope
 from offline.archive import ArchiveStore, MemoryArchive
 from offline.batch import Batch
+from offline.bundle import open_bundle
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.gateway import OfflineStores
@@ -29,8 +30,9 @@ from offline.host_store import Key, MemoryHostStore
 from offline.intake import open_kept
 from offline.journal import AFTER, BEFORE, TORN, MemoryJournal
 from offline.lines import outpoint_bytes
-from offline.records import Invoice, Outpoint, SyncAck, SyncRequest, Transfer, open_bundle
-from tests.model.protocol import D, Label, Model, P, Scenario, State, Statement
+from offline.records import Invoice, Outpoint, SyncAck, SyncRequest, Transfer
+from tests.model.protocol import Model
+from tests.model.states import D, Label, P, Scenario, State, Statement
 from tests.offline.bench import Crash
 from tests.offline.desk import Desk
 

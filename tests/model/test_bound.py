@@ -16,9 +16,10 @@ from offline.element_state import without
 from offline.seen import Seen
 from offline.statements import Statements
 from tests.model.explore import after_syncs
-from tests.model.protocol import Label, Model, Scenario, State, start
+from tests.model.protocol import Model
 from tests.model.rig import PEOPLE, Rig, Unbound, follow
 from tests.model.scenarios import FULL, scenario
+from tests.model.states import Label, Scenario, State, start
 
 DEPTH = 4 if FULL else 2
 LONG = 1_500 if FULL else 14
@@ -135,7 +136,7 @@ def test_t6_long_traces_with_every_kind_of_step_keep_model_and_code_together(one
         assert kinds.keys() == KINDS
 
 
-def test_t10_a_host_that_lost_everything_is_bound_too() -> None:
+def test_t11_a_host_that_lost_everything_is_bound_too() -> None:
     """Paid, lost, restarted: the transfer comes home loose, and the payee is credited."""
     one = scenario("one payment", "everything")
     base = Rig(one)

@@ -6,8 +6,9 @@
 import pytest
 
 from tests.model.explore import explore, is_settled, told
-from tests.model.protocol import Model, Rules, Scenario, start
+from tests.model.protocol import Model
 from tests.model.scenarios import FULL, TOPOLOGIES, explored, scenario
+from tests.model.states import Rules, Scenario, start
 
 SCENARIOS = explored()
 NEVER = 10**9

@@ -18,17 +18,10 @@ from cbdc.errors import TengeError
 from cbdc.record import Record, open_envelope, signing_message
 from offline import element_rules, gossip, link, messages, records, verify
 from offline.batch import open_batch
+from offline.bundle import open_bundle
 from offline.evidence import verify_evidence
 from offline.host_coins import open_offer
-from offline.records import (
-    DeviceCertificate,
-    Invoice,
-    Note,
-    Receipt,
-    Transfer,
-    Trust,
-    open_bundle,
-)
+from offline.records import DeviceCertificate, Invoice, Note, Receipt, Transfer, Trust
 from offline.trust import TrustView
 from tests.vectors.channel_check import run_channel
 
@@ -230,7 +223,7 @@ def _commit(one: Case, context: Context, data: bytes) -> None:
     view = _trust(one, context)
     message = messages.open_message(data, view.network, one.get("limit_bytes", MESSAGE_BYTES))
     assert isinstance(message, messages.Commit)
-    offer = records.open_bundle(bytes.fromhex(one["offer"]), view.network, 24_576)
+    offer = open_bundle(bytes.fromhex(one["offer"]), view.network, 24_576)
     invoice = _opened(one, context, "invoice", Invoice)
     known = _known(one, view.network)
     now = _now(one, context)
