@@ -53,5 +53,5 @@ def explored() -> list[Scenario]:
     return [
         *every,
         scenario("one payment", "everything"),
-        scenario("paid on", "power cuts and expiry", wipes=0),
+        scenario("paid on", "power cuts and expiry", wipes=0, syncers=(1, 2)),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from . import pieces
 from .containers import Bundle, Token, open_bundle
@@ -101,7 +102,7 @@ def check_answer(bundle: Bundle, invoice: Obj, trust: Trust) -> list[Obj]:
     parts = sorted(last, key=lambda t: t.num("part"))
     need([t.num("part") for t in parts] == list(range(len(parts))), "E_PARTS")
     need(all(t.num("parts") == len(parts) for t in parts), "E_PARTS")
-    for before, after in zip(parts, parts[1:], strict=False):
+    for before, after in pairwise(parts):
         need(after.num("counter") == before.num("counter") + 1, "E_PARTS", "counters")
         need(after.raw("link") == before.oid, "E_PARTS", "links")
     need(all(t.outputs()[0][1] == invoice.raw("payee") for t in parts), "E_PAYEE")
