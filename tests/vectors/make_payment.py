@@ -19,13 +19,9 @@ from offline.parameters import (
 )
 from offline.records import REDEEM, TIER_SE, TIER_SW, DeviceCertificate, Invoice, Note, Receipt, Transfer
 from tests.offline.world import MEAL, NOW, Device, World, fixed_bytes
-from tests.vectors import edwards
 from tests.vectors.case import Case, case
 from tests.vectors.make_certificates import context_of, with_trust
 from tests.vectors.scene import Scene, Token
-
-# Of small order; no point of P-256 has x = 1.
-_UNUSABLE = {ED25519: edwards.encode(edwards.NEUTRAL), ES256: b"\2" + (1).to_bytes(32, "big")}
 
 
 class Till(Scene):
@@ -460,17 +456,6 @@ def _receipts(till: Till) -> None:
 
     good = world.make_receipt(d.key, invoice)
     add("receipt", "D's receipt", good)
-    add(
-        "receipt-status",
-        "a status that is never written is not asked",
-        world.make_receipt(d.key, invoice, status=0),
-    )
-    weak = till.device("D", public_key=_UNUSABLE[till.algorithm])
-    kid = weak.certificate.record.kid
-    by_weak = world.make_invoice(d.key, tenge(1_000), payee=kid)
-    receipt = world.make_receipt(d.key, by_weak, payee=kid)
-    fields = {"invoice": by_weak, "certificate": weak.certificate}
-    add("P13-unusable", "the certified key is unusable", receipt, "E_KEY", **fields)
     forged = world.make_receipt(till.c.key, invoice, payee=d.kid)
     add("P13-key", "signed by another key", forged, "E_SIG")
     own = world.make_receipt(till.c.key, invoice)

@@ -64,9 +64,11 @@ def _acks(desk: Desk) -> None:
         ("base_out_count", said.out_count),
         ("base_in_count", said.in_count),
     ):
+        as_stated: dict[str, Any] = {base: total}
         name = base.removeprefix("base_").replace("_", "-")
-        desk.acked(f"sync-ack-{name}", f"{base} is all that was stated", desk.answer(**{base: total}))
-        above = desk.answer(**{base: total + 1})
+        desk.acked(f"sync-ack-{name}", f"{base} is all that was stated", desk.answer(**as_stated))
+        beyond: dict[str, Any] = {base: total + 1}
+        above = desk.answer(**beyond)
         desk.acked(f"S12-{name}", f"{base} is above what was stated", above, "E_SYNC_ACK")
     above = desk.answer(world.bank_key, base_in_count=said.in_count + 1)
     desk.acked("S12-in-count-forged", "the same, signed by a bank", above, "E_SIG")

@@ -301,45 +301,12 @@ def _conflicts(scene: Scene) -> None:
     scene.offer(
         "S3-known", "the other one was seen before", [a, b], [(note, [first])], "E_EQUIVOCATION", **known
     )
-    _remembered(scene)
     scene.offer(
         "X27-same",
         "the very same transfer was seen before",
         [a, b],
         [(note, [first])],
         known=[first.encode()],
-    )
-
-
-def _remembered(scene: Scene) -> None:
-    """A memory that contradicts itself keeps the first of each output and the first of each counter."""
-    a, b, c, note, first = scene.a, scene.b, scene.c, scene.note, scene.first
-    branch = scene.step(a, note, c, 4_000, counter=90)
-    spare = scene.world.make_note(a.kid, tenge(5_000))
-    counted = scene.step(a, spare, b, 4_000, note=spare, counter=90)
-    scene.offer(
-        "S3-known-second",
-        "of two branches seen before the later one's counter counts too",
-        [a, b],
-        [(spare, [counted])],
-        "E_EQUIVOCATION",
-        known=[first.encode(), branch.encode()],
-    )
-    clone = scene.step(a, spare, c, 5_000, note=spare, counter=first.record.counter)
-    scene.offer(
-        "X27-known-second",
-        "of two with one counter seen before the later one's output counts too",
-        [a, b],
-        [(spare, [counted])],
-        "E_DOUBLE_SPEND",
-        known=[first.encode(), clone.encode()],
-    )
-    scene.offer(
-        "X27-known-first",
-        "of two branches seen before the first one stays",
-        [a, b],
-        [(note, [first])],
-        known=[first.encode(), branch.encode()],
     )
 
 
