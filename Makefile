@@ -12,6 +12,7 @@
 #   make losses    loss policies on thousands of random graphs, derived and booked (slow)
 #   make campaign  random faulty runs: no tiyn lost or doubled (slow; campaign-adversaries: A1 to A12)
 #   make orders    the derivation in 10,000 games x 10 orders (slow)    make bench-offline   figures of docs/performance.md
+#   make cluster   the engines of `tenge offline cluster`
 #   make clean     remove what make made
 
 .DEFAULT_GOAL := help
@@ -34,10 +35,10 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model losses campaign campaign-adversaries orders bench-offline clean
+.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline cluster clean
 
 help:
-	@sed -n '3,15s/^# \{0,1\}//p' Makefile
+	@sed -n '3,16s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -63,12 +64,18 @@ $(VENV)/test.stamp: requirements/test.txt $(VENV)/run.stamp
 	$(INSTALL) requirements/test.txt
 	@touch $@
 
+$(VENV)/cluster.stamp: requirements/cluster.txt $(VENV)/run.stamp
+	$(INSTALL) requirements/cluster.txt
+	@touch $@
+
 # --- what people do ---
 
 demo: $(VENV)/run.stamp
 	rm -rf $(DEMO_RUN) && mkdir -p $(DEMO_RUN)
 	$(TENGE) demo
 	$(TENGE) pilot run school-meals --out $(DEMO_RUN)
+
+cluster: $(VENV)/cluster.stamp
 
 serve: $(VENV)/run.stamp
 	$(TENGE) serve
@@ -161,6 +168,7 @@ lock: $(PY)
 	test -x $(LOCKER)/bin/uv || { $(PY) -m venv $(LOCKER) && $(LOCKER)/bin/python -m pip install --quiet uv; }
 	$(COMPILE) -o requirements/run.txt >/dev/null
 	$(COMPILE) -c requirements/run.txt --extra test -o requirements/test.txt >/dev/null
+	$(COMPILE) -c requirements/test.txt --extra cluster -o requirements/cluster.txt >/dev/null
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

@@ -18,7 +18,8 @@ from typing import Any
 from cbdc import canonical
 from cbdc.errors import Malformed
 from cbdc.record import NONCE, Bytes, Items, Signed, open_part
-from offline.records import CONTAINER_VERSION, Bundle, SyncRequest
+from offline.bundle import Bundle
+from offline.records import CONTAINER_VERSION, SyncRequest
 
 MAX_BATCH_BYTES = canonical.MAX_MESSAGE_BYTES
 MAX_BUNDLES = 1_024

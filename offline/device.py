@@ -23,6 +23,7 @@ from cbdc.errors import Malformed, Refused
 from cbdc.record import Signed
 from offline import device_sync
 from offline.batch import Batch
+from offline.bundle import Bundle, HeldToken
 from offline.element_protocol import ElementStatus, SecureElement
 from offline.host_pay import Payer
 from offline.host_receive import Receiver
@@ -42,9 +43,7 @@ from offline.lines import line_bytes, outpoint_bytes
 from offline.parameters import INVOICE_SECONDS, MAX_BYTES, MAX_PARTS
 from offline.records import (
     MAX_TOKENS,
-    Bundle,
     DeviceCertificate,
-    HeldToken,
     Invoice,
     Note,
     Outpoint,

@@ -19,6 +19,7 @@ from typing import Any
 from cbdc import canonical
 from cbdc.record import Signed
 from offline.batch import Batch
+from offline.bundle import HeldToken
 from offline.element_protocol import ElementStatus, SecureElement
 from offline.host_rows import (
     INBOX,
@@ -38,7 +39,7 @@ from offline.host_rows import (
     Rows,
 )
 from offline.lines import outpoint_bytes, pack
-from offline.records import HeldToken, Outpoint, SyncAck, SyncRequest
+from offline.records import Outpoint, SyncAck, SyncRequest
 
 # One batch stays well below what settlement reads at once (`offline.batch`).
 BATCH_BYTES = 512 * 1_024

@@ -335,14 +335,16 @@ class OfflineCentre:
         The parameter `early_payout` of the newest list decides how much. Raises E_PAYOUT_OFF, E_PAYOUT_REPORT.
         """
         permille = self.lists.view.parameter(EARLY_PAYOUT_PERMILLE)
-        return self.lost.advance(device, self.known_unspent_tiyn(device), permille, account)
+        known_tiyn = self.known_unspent_tiyn(device)
+        return self.lost.advance(device, known_tiyn, permille, account, self._clock.now())
 
     def payout_outcome(self, device: bytes) -> AdvanceOutcome:
         """What became of an early payout by now, in tiyn; E_PAYOUT_REPORT when there was none."""
         advance = self.lost.advanced(device)
         if advance is None:
             raise Refused("E_PAYOUT_REPORT", kid=device)
-        return outcome_of(advance.advanced_tiyn, self.reconciler.refunded_tiyn(device))
+        came_tiyn = self.reconciler.refunded_tiyn(device, advance.account, advance.time)
+        return outcome_of(advance.advanced_tiyn, came_tiyn)
 
     # --- notes and orders ---
 

@@ -12,7 +12,7 @@ Source: DTO/1, section 5.12 (spread of lists).
 
 from cbdc import canonical
 from cbdc.errors import Malformed, Refused
-from cbdc.record import open_envelope
+from cbdc.record import open_part
 from offline.device import Device
 from offline.records import Trust
 from offline.trust import MAX_CHAIN
@@ -44,7 +44,7 @@ def take(device: Device, data: bytes) -> int:
     values = canonical.decode_array(data)
     if len(values) != 2 or values[0] != LISTS or type(values[1]) is not list or len(values[1]) > MAX_CHAIN:
         raise Malformed("E_FIELD", field="trust lists", problem="not a message of lists")
-    chain = tuple(open_envelope(item, Trust, device.trust_view.network) for item in values[1])
+    chain = tuple(open_part(item, Trust, device.trust_view.network) for item in values[1])
     if chain and chain[-1].record.sequence > device.trust_view.sequence:
         device.trust(chain)
     return device.trust_view.sequence

@@ -11,6 +11,7 @@ from typing import Any
 
 from cbdc import canonical
 from cbdc.errors import Malformed, Refused
+from offline.bundle import HeldToken
 from offline.checks import check_standing
 from offline.element_protocol import ElementStatus
 from offline.element_rules import hop_limit
@@ -18,7 +19,7 @@ from offline.host_rows import Rows
 from offline.lines import TRANSFER_BYTES, Certificates, bundle_size, people
 from offline.parameters import MARGIN_SECONDS, REJECT_REVOKED_ANCESTOR
 from offline.purse import MAX_REDEEM_PARTS, Coin, choose_coins, spendable
-from offline.records import MAX_CERTIFICATES, MAX_TOKENS, PAY, REDEEM, HeldToken, Outpoint
+from offline.records import MAX_CERTIFICATES, MAX_TOKENS, PAY, REDEEM, Outpoint
 from offline.trust import TrustView
 
 

@@ -12,22 +12,14 @@ from collections.abc import Iterable, Sequence
 from cbdc import canonical
 from cbdc.errors import Refused
 from cbdc.record import Signed
+from offline.bundle import HeldToken
 from offline.checks import check_receipt
 from offline.element_protocol import SecureElement
 from offline.element_rules import offer_hash, payment_root
 from offline.host_coins import CoinChooser, open_offer, to_redeem
 from offline.host_rows import LINE, PAYMENT, PROOF, REDEMPTION, Changes, OwnPayment, Redemption, Rows
 from offline.lines import bundle_of, extended, line_bytes, outpoint_bytes
-from offline.records import (
-    REDEEM,
-    DeviceCertificate,
-    HeldToken,
-    Invoice,
-    Outpoint,
-    Receipt,
-    RedeemOrder,
-    SignedTransfer,
-)
+from offline.records import REDEEM, DeviceCertificate, Invoice, Outpoint, Receipt, RedeemOrder, SignedTransfer
 
 KEPT_OPEN = 16
 

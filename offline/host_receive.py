@@ -14,22 +14,14 @@ from contextlib import suppress
 from cbdc import canonical
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.record import Signed
+from offline.bundle import Bundle, HeldToken, open_bundle
 from offline.element_protocol import SecureElement
 from offline.host_coins import open_offer
 from offline.host_rows import EVIDENCE, INBOX, INCOMING, LINE, RECEIPT, Changes, Rows
 from offline.lines import extended, line_bytes, outpoint_bytes
 from offline.parameters import MAX_BYTES
 from offline.purse import Caps
-from offline.records import (
-    MAX_TOKENS,
-    Bundle,
-    HeldToken,
-    Invoice,
-    Outpoint,
-    Receipt,
-    SignedTransfer,
-    open_bundle,
-)
+from offline.records import MAX_TOKENS, Invoice, Outpoint, Receipt, SignedTransfer
 from offline.verify import Conflict, Payment, verify_commit, verify_offer, verify_payment
 
 MAX_INBOX = 64

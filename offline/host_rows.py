@@ -24,18 +24,17 @@ from typing import Any, NamedTuple
 
 from cbdc import canonical
 from cbdc.record import Signed, open_envelope
+from offline.bundle import HeldToken, open_bundle
 from offline.host_store import HostStore, Key
 from offline.lines import line_bytes, open_line, outpoint_bytes
 from offline.records import (
     DeviceCertificate,
-    HeldToken,
     Invoice,
     Outpoint,
     Receipt,
     RedeemOrder,
     SignedTransfer,
     Transfer,
-    open_bundle,
 )
 from offline.verify import Known
 

@@ -14,13 +14,12 @@ from typing import Any
 
 from cbdc import canonical
 from cbdc.record import Signed, open_envelope
+from offline.bundle import Bundle, HeldToken
 from offline.records import (
     MAX_CERTIFICATES,
     MAX_TOKENS,
     MAX_TRANSFERS,
-    Bundle,
     DeviceCertificate,
-    HeldToken,
     Note,
     Outpoint,
     SignedTransfer,

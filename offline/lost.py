@@ -57,11 +57,12 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """An early payout: what was known to be unspent, what the bank advanced on it (tiyn), and the bank's account."""
+    """An early payout: what was known to be unspent, what the bank advanced (tiyn), to which account, and when."""
 
     known_tiyn: int
     advanced_tiyn: int
     account: bytes
+    time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class LostDevices:
         """Every device with a report, ascending."""
         return sorted(key[len(_REPORT) :] for key, _ in self._archive.answers(_REPORT))
 
-    def advance(self, kid: bytes, known_tiyn: int, permille: int, account: bytes) -> Advance:
+    def advance(self, kid: bytes, known_tiyn: int, permille: int, account: bytes, now: int) -> Advance:
         """Write an early payout down, once: `permille` of `known_tiyn`, a broken tiyn stays with the bank.
 
         Raises E_PAYOUT_OFF when the parameter is 0, E_PAYOUT_REPORT when nobody reported the device.
@@ -117,7 +118,8 @@ class LostDevices:
             if self.reported(kid) is None:
                 raise Refused("E_PAYOUT_REPORT", kid=kid)
             advanced_tiyn, _ = share(known_tiyn, min(permille, 1_000), 1_000, "rest")
-            kept = self._archive.keep(_ADVANCE + kid, canonical.encode([known_tiyn, advanced_tiyn, account]))
+            made = [known_tiyn, advanced_tiyn, account, self._archive.moment(now)]
+            kept = self._archive.keep(_ADVANCE + kid, canonical.encode(made))
         return _advance(kept)
 
     def advanced(self, kid: bytes) -> Advance | None:
@@ -134,11 +136,12 @@ def _report(kept: bytes) -> Report:
 
 
 def _advance(kept: bytes) -> Advance:
-    known_tiyn, advanced_tiyn, account = canonical.decode_array(kept)
+    known_tiyn, advanced_tiyn, account, time = canonical.decode_array(kept)
     assert isinstance(known_tiyn, int)
     assert isinstance(advanced_tiyn, int)
     assert isinstance(account, bytes)
-    return Advance(known_tiyn, advanced_tiyn, account)
+    assert isinstance(time, int)
+    return Advance(known_tiyn, advanced_tiyn, account, time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from cbdc.errors import Malformed, TengeError
 from cbdc.record import Record, open_envelope
 from offline import channel, records
 from offline.batch import open_batch
+from offline.bundle import Bundle, open_bundle
 from offline.host_coins import open_offer
 from offline.messages import COMMIT, DRAFT, HELLO, OFFER, REQUEST, open_message
-from offline.records import Bundle, open_bundle
 
 # Ids need a network; weighing needs none.
 _NETWORK = bytes(8)

@@ -195,9 +195,10 @@ class Settlement:
         """Book what notes and cases that have closed decide; the closed notes that are not settled to the end."""
         closing = self._decided()
         notes = [note for note in sorted(due) if self._check(self._graph.trees[note])]
-        self._post([posting for plan in self._plans(notes, closing) for posting in plan.taken], {})
+        closed = [note for note in notes if now > self._graph.trees[note].closes]
+        self._post([posting for plan in self._plans(closed, closing) for posting in plan.taken], {})
         self._book_postings(
-            lambda: [posting for plan in self._plans(notes, closing) for posting in plan.losses]
+            lambda: [posting for plan in self._plans(closed, closing) for posting in plan.losses]
         )
         plans = self._plans(notes, closing)
         for note, plan in zip(notes, plans, strict=True):
@@ -447,21 +448,19 @@ class Settlement:
             if output.owner == kid
         )
 
-    def refunded_tiyn(self, kid: bytes) -> int:
-        """What was refunded for a device so far, and what the scheme paid its owner after a theft."""
-        settled = self._book.settled
+    def refunded_tiyn(self, kid: bytes, account: bytes, since: int) -> int:
+        """What came to `account` for a device after a moment: refunds, redemptions ordered to it, and theft cover."""
+        settled, seen = self._book.settled, self._graph.seen
         facts = [
-            fact_key("pay", claim.subject)
+            (fact_key("pay", claim.subject), claim.account)
             for tree in self._graph.trees_of(kid)
-            for claim in claims_of(tree, self._graph.seen)
-            if judge(claim, tree, self._graph.seen, closed=True).beneficiary == kid
+            for claim in claims_of(tree, seen)
+            if judge(claim, tree, seen, closed=True).beneficiary == kid
         ]
-        facts += [cover.payment for found in self._covers.values() for cover in found if cover.kid == kid]
-        return sum(
-            settled[fact].amount_tiyn
-            for fact in facts
-            if fact in settled and settled[fact].kind == SETTLE_REFUND
-        )
+        covers = [cover for found in self._covers.values() for cover in found if cover.kid == kid]
+        facts += [(cover.payment, account) for cover in covers]
+        booked = [(settled[fact], to) for fact, to in facts if fact in settled and settled[fact].time > since]
+        return sum(one.amount_tiyn for one, to in booked if to == account or one.kind == SETTLE_REFUND)
 
     def borne(self, kid: bytes) -> Borne:
         """Who bore the losses of a guilty device, so far."""

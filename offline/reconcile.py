@@ -31,6 +31,7 @@ from offline import sync
 from offline.admission import check_follows
 from offline.archive import Archive, ArchiveStore, Row
 from offline.batch import MAX_BATCH_BYTES, batch_hash, open_batch
+from offline.bundle import open_bundle
 from offline.escrow import EscrowBook, Load, SettlementLedger
 from offline.evidence import broken_rule
 from offline.graph import Facts, Guilt, Rules
@@ -39,17 +40,7 @@ from offline.live import LiveGraph
 from offline.posting import NoRecourse, Recourse, Settlement, Totals
 from offline.posting import Settings as Settings  # noqa: PLC0414 - also known from here
 from offline.prosecution import Alarm, LimitsOf, Prosecutor, no_limits
-from offline.records import (
-    DeviceCertificate,
-    Note,
-    Outcome,
-    Outpoint,
-    SubmitAck,
-    SyncAck,
-    SyncRequest,
-    Trust,
-    open_bundle,
-)
+from offline.records import DeviceCertificate, Note, Outcome, Outpoint, SubmitAck, SyncAck, SyncRequest, Trust
 from offline.settle import (
     CREDITED,
     DENIED,
@@ -459,11 +450,11 @@ class Reconciler:
             self.tick()
             return self._settlement.unspent_tiyn(kid)
 
-    def refunded_tiyn(self, kid: bytes) -> int:
-        """What was refunded for a device so far, and what the scheme paid its owner after a theft."""
+    def refunded_tiyn(self, kid: bytes, account: bytes, since: int) -> int:
+        """What came to `account` for a device after a moment: refunds, redemptions ordered to it, and theft cover."""
         with self._lock:
             self.tick()
-            return self._settlement.refunded_tiyn(kid)
+            return self._settlement.refunded_tiyn(kid, account, since)
 
     def phantoms(self) -> list[bytes]:
         """The notes that an issuer's key signed and no load backs (E7): an issuer key was stolen."""

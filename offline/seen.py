@@ -57,6 +57,7 @@ class Seen:
         self._revoked: dict[bytes, dict[bytes, int]] = defaultdict(dict)
         self._revoked_banks: dict[bytes, dict[bytes, int]] = defaultdict(dict)
         self._tiers: dict[bytes, tuple[int, int]] = {}
+        self._closes_tiers = False
         self.twice_spent: dict[bytes, set[Outpoint]] = defaultdict(set)
         self.twice_counted: dict[bytes, set[int]] = defaultdict(set)
         self.twice_linked: dict[bytes, set[bytes]] = defaultdict(set)
@@ -123,6 +124,7 @@ class Seen:
         policy = dict(record.policy)
         if CLOSED_TIERS.id in policy or not record.base_sequence:
             self._tiers[oid] = (record.sequence, value_of(CLOSED_TIERS, policy))
+            self._closes_tiers |= CLOSED_TIERS.id in policy
 
     def _index_transfer(self, oid: bytes, record: Transfer) -> None:
         payer = record.payer
@@ -262,8 +264,12 @@ class Seen:
 
     def first_revoked(self, kid: bytes, by: int | None = None) -> int | None:
         """The number of the first TRUST list that revokes this device or its bank, or None; of those here `by` then."""
+        if not self._revoked and not self._revoked_banks:
+            return None
         lists = [self._revoked.get(kid[:_KID_PREFIX_BYTES], {})]
-        lists += [self._revoked_banks.get(reference, {}) for reference in self.banks_of(kid)]
+        lists += [
+            self._revoked_banks[one] for one in self._known_as(kid, by)[0] if one in self._revoked_banks
+        ]
         numbers = [number for one in lists for oid, number in one.items() if self._was_here(oid, by)]
         return min(numbers, default=None)
 
@@ -271,7 +277,9 @@ class Seen:
         """Whether any TRUST list revokes this device or its bank, or closes its tier."""
         if self.first_revoked(kid, by) is not None:
             return True
-        bits = self._tier_bits(kid)
+        if not self._closes_tiers:
+            return False
+        bits = self._known_as(kid, by)[1]
         return any(closed & bits for oid, (_, closed) in self._tiers.items() if self._was_here(oid, by))
 
     def refused_at(self, kid: bytes, sequence: int, by: int | None = None) -> bool:
@@ -280,17 +288,24 @@ class Seen:
         first = self.first_revoked(kid, by)
         if first is not None and sequence >= first:
             return True
+        if not self._closes_tiers:
+            return False
         known = [one for oid, one in self._tiers.items() if one[0] <= sequence and self._was_here(oid, by)]
-        return bool(max(known, default=(0, 0))[1] & self._tier_bits(kid))
+        return bool(max(known, default=(0, 0))[1] & self._known_as(kid, by)[1])
 
     def _was_here(self, oid: bytes, by: int | None) -> bool:
         return by is None or self._arrived[oid] <= by
 
-    def _tier_bits(self, kid: bytes) -> int:
+    def _known_as(self, kid: bytes, by: int | None) -> tuple[set[bytes], int]:
+        """The banks that certified a device (references), and its tiers as bits, by the certificates here `by` then."""
+        banks: set[bytes] = set()
         bits = 0
-        for certificate in self.certificates(kid):
-            bits |= 1 << certificate.record.tier
-        return bits
+        for oid in self._certificates.get(kid, ()):
+            if self._was_here(oid, by):
+                record = self._objects[oid].record
+                banks.add(record.ca_reference)
+                bits |= 1 << record.tier
+        return banks, bits
 
 
 def _note(index: Any, key: Any, oid: bytes, twice: Any, what: Any) -> None:

@@ -274,10 +274,15 @@ class Statements:
         """
         acks, requests = self._seen.acks(kid), self._seen.requests(kid)
         for invoice in self._seen.last_invoices(kid):
-            for ack in acks:
-                for request in requests:
-                    if is_false_fresh(ack.record, request.record, invoice.record):
-                        return [Contradiction(kid, PROMISE_BROKEN, (ack.oid, request.oid, invoice.oid))]
+            number, sequence = invoice.record.invoice_number, invoice.record.trust_sequence
+            demanding = [ack for ack in acks if ack.record.min_trust_sequence > sequence]
+            before = [one for one in requests if one.record.invoice_number < number] if demanding else []
+            last = max((one.record.sync_number for one in before), default=0)
+            for ack in demanding:
+                if ack.record.sync_number < last:
+                    later = next(r for r in before if is_false_fresh(ack.record, r.record, invoice.record))
+                    items = (ack.oid, later.oid, invoice.oid)
+                    return [Contradiction(kid, PROMISE_BROKEN, items)]
         return []
 
 

@@ -16,12 +16,13 @@ Source: DTO/1, sections 5.5, 5.8 and 5.12 (gossip).
 
 from cbdc.errors import Refused
 from cbdc.record import Signed
+from offline.bundle import Bundle
 from offline.checks import check_certificate, check_invoice, check_standing
 from offline.device import Device
 from offline.element_rules import offer_hash
 from offline.messages import Commit, Draft, Hello, Offer, Request, open_message
 from offline.parameters import MAX_BYTES, MAX_BYTES_QR, MAX_PARTS
-from offline.records import MAX_TOKENS, Bundle, DeviceCertificate, Invoice, Receipt, Trust
+from offline.records import MAX_TOKENS, DeviceCertificate, Invoice, Receipt, Trust
 
 SESSION_BYTES = 16
 

@@ -2,7 +2,7 @@
 
     V0  the size, before any parsing
     V1  the canonical form                                     `cbdc.canonical`
-    V2  version, counts, types, fields                         `offline.records.open_bundle`
+    V2  version, counts, types, fields                         `offline.bundle.open_bundle`
     V3  certificates: each once, needed, from a bank in good standing, alive in the notes' time
     V4  notes: an issuer in good standing, in order, not tainted
     V5  each transfer follows from its parent (V5a, `offline.admission`) and keeps its payer's limits and standing
@@ -26,6 +26,7 @@ from cbdc.errors import Refused
 from cbdc.record import Signed
 from offline import evidence
 from offline.admission import Parent, check_link, check_transfer, output_of
+from offline.bundle import Bundle, HeldToken, open_bundle
 from offline.checks import (
     certificate_time,
     check_alive,
@@ -40,16 +41,7 @@ from offline.checks import (
     check_standing,
 )
 from offline.parameters import DAY_SECONDS, MARGIN_SECONDS, MAX_BYTES
-from offline.records import (
-    Bundle,
-    DeviceCertificate,
-    HeldToken,
-    Invoice,
-    Note,
-    Outpoint,
-    Transfer,
-    open_bundle,
-)
+from offline.records import DeviceCertificate, Invoice, Note, Outpoint, Transfer
 from offline.trust import TrustView
 
 __all__ = [

@@ -18,13 +18,12 @@ from cbdc.money import tenge
 from cbdc.record import OFFLINE_DOMAIN, Record, Signed, sign, signing_message
 from cbdc.token import PERSON
 from offline import evidence
+from offline.bundle import Bundle, HeldToken
 from offline.parameters import DAY_SECONDS, limits_for
 from offline.records import (
     PAY,
     TIER_SE,
-    Bundle,
     DeviceCertificate,
-    HeldToken,
     Invoice,
     Note,
     Output,

@@ -26,6 +26,7 @@ from wallets.cli_answers import FAILED, OK
 from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
+from wallets.cli_cluster import cluster
 from wallets.cli_evidence import evidence
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
@@ -75,6 +76,7 @@ main.add_command(evidence)
 main.add_command(offline)
 offline.add_command(reconcile)
 offline.add_command(traffic)
+offline.add_command(cluster)
 
 
 @main.command()

@@ -11,13 +11,14 @@ import click
 from wallets.cli_answers import FAILED, INTERRUPTED, OK, print_json, program, refusals
 
 
-def _show(text: str) -> None:
+def show(text: str) -> None:
     """Progress, on standard error and only to a terminal."""
     if sys.stderr.isatty():
         click.echo(f"\r{text}\033[K", nl=False, err=True)
 
 
-def _end() -> None:
+def end_of_progress() -> None:
+    """Leave the line of progress."""
     if sys.stderr.isatty():
         click.echo(err=True)
 
@@ -72,15 +73,15 @@ def reconcile(
     listed = None if registry is None else report.read_registry(registry, authority)
     count = all_cores() if workers is None else workers
     try:
-        found = report.reconcile(targets, folder, authority, count, resume, listed, _show)
+        found = report.reconcile(targets, folder, authority, count, resume, listed, show)
     except KeyboardInterrupt:
-        _end()
+        end_of_progress()
         again = " ".join([program(), "offline", "reconcile", *(target.as_posix() for target in targets)])
         click.echo(
             f"Stopped. Nothing is lost; to go on: {again} --out {folder.as_posix()} --resume", err=True
         )
         return INTERRUPTED
-    _end()
+    end_of_progress()
     if as_json:
         print_json(found)
     else:
@@ -132,8 +133,8 @@ def traffic(
     from wallets import reconcile_report as report
 
     plan = Plan(transfers, cheats, seed, ALGORITHMS[algorithm])
-    made = report.traffic(folder, plan, parts, all_cores() if workers is None else workers, _show)
-    _end()
+    made = report.traffic(folder, plan, parts, all_cores() if workers is None else workers, show)
+    end_of_progress()
     found = {
         "batches": made.batches,
         "certificates": made.certificates,
@@ -171,8 +172,8 @@ def bench_offline(transfers: int, as_json: bool) -> int:
     """
     from wallets import bench_offline as measure
 
-    found = measure.offline(transfers, _show)
-    _end()
+    found = measure.offline(transfers, show)
+    end_of_progress()
     if as_json:
         print_json(found)
     else:

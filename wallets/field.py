@@ -24,6 +24,7 @@ from cbdc.system import System
 from offline.archive import SqliteArchive
 from offline.authority import purpose_rows
 from offline.beacon import SimulatedBeacon, simulated_beacon
+from offline.bundle import open_bundle
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.element_protocol import ElementStatus
@@ -44,7 +45,7 @@ from offline.opened import OpenedElement, open_for_attack
 from offline.parameters import GRACE_SECONDS, INTERMITTENT, PARAMETERS, Policy, preset, value_of
 from offline.purse import check_in, check_slots
 from offline.reconcile import Settings
-from offline.records import Enrol, Transfer, Trust, open_bundle
+from offline.records import Enrol, Transfer, Trust
 from wallets.case import Case, tell_case
 from wallets.cast import Member
 from wallets.desk import Answers, derived

@@ -147,6 +147,11 @@ def words(found: dict[str, Any]) -> Iterator[str]:
     )
     refused = ", ".join(f"{code} {count:,}" for code, count in found["refused"].items()) or "nothing"
     yield f"set aside: {refused}; waiting for a certificate: {found['waiting']:,}; pending: {found['pending']:,}"
+    yield from words_of_facts(found)
+
+
+def words_of_facts(found: dict[str, Any]) -> Iterator[str]:
+    """What was derived, for a person."""
     yield f"spent more than once: {found['conflicts']:,} outpoints; guilty devices: {len(found['guilty']):,}"
     sums = ("notes", "loss", "float", "redeemed", "claimed")
     yield ", ".join(f"{name} {found[f'{name}_tiyn'] / 100:,.2f} tenge" for name in sums)

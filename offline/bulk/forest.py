@@ -16,6 +16,7 @@ Source: DTO/1, section 5.9 (`derive`).
 
 from array import array
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from offline import digests
@@ -53,7 +54,7 @@ class Totals:
         self.conflicts += sign * other.conflicts
 
 
-class _ShelfStatements(Statements):
+class ShelfStatements(Statements):
     """The statements of devices, walking their logs by number instead of reading each transfer again."""
 
     def __init__(self, shelf: Shelf) -> None:
@@ -101,7 +102,7 @@ class Forest:
     def __init__(self, shelf: Shelf, rules: Rules, grace_seconds: int, open_registry: bool = True) -> None:
         """With an open registry every note that an issuer signed is registered; otherwise `register` says which."""
         self.shelf = shelf
-        self.statements = _ShelfStatements(shelf)
+        self.statements = ShelfStatements(shelf)
         self.totals = Totals()
         self.guilty: set[bytes] = set()
         self.roots: list[int] = []
@@ -327,9 +328,7 @@ class Forest:
 
     def refresh(self) -> set[int]:
         """Derive the odd trees whose circumstances changed, and who is accused; the roots of those trees."""
-        changed, self._dirty = self._dirty, set()
-        for root in sorted(changed):
-            self._derive(root)
+        changed = self.derive_trees()
         suspects = self.shelf.suspects | {kid for kid in self._accused if not self._is_calm(kid)}
         for kid in sorted(suspects):
             found = guilt_of_signatures(kid, self.shelf, self.statements)  # type: ignore[arg-type]
@@ -337,6 +336,13 @@ class Forest:
             self._accuse(kid)
         self._accused.clear()
         self.shelf.suspects.clear()
+        return changed
+
+    def derive_trees(self) -> set[int]:
+        """Derive the odd trees whose circumstances changed; their roots. Nobody's statements are judged."""
+        changed, self._dirty = self._dirty, set()
+        for root in sorted(changed):
+            self._derive(root)
         return changed
 
     def _accuse(self, kid: bytes) -> None:
@@ -396,8 +402,7 @@ class Forest:
 
     def guilt(self) -> list[Guilt]:
         """Every proof, each once, in no order; call `refresh` first."""
-        found = {guilt for odd in self._odd.values() for guilt in odd.guilt}
-        return list(found.union(*self._by_signature.values()))
+        return list(self.tree_guilt().union(*self._by_signature.values()))
 
     def pending(self) -> list[bytes]:
         """The ids of the transfers that stand in no tree, or descend from what was refused."""
@@ -408,12 +413,26 @@ class Forest:
             if self.state[node] == WAITING and kinds[node] == TRANSFER
         ]
 
+    def tree_digests(self) -> Iterator[tuple[bytes, bytes]]:
+        """The digest of each note's facts, by note id; call `refresh` or `derive_trees` first."""
+        for root in self.roots:
+            odd = self._odd.get(root)
+            yield self.shelf.oid[root], odd.digest if odd else self._plain_digest(root)
+
+    def tree_totals(self, oid: bytes) -> Totals:
+        """The sums of one note; call `refresh` or `derive_trees` first."""
+        root = self.shelf.number[oid]
+        if odd := self._odd.get(root):
+            return odd.totals
+        return Totals(self.shelf.unpack(root)[fields.AMOUNT], self._redeemed.get(root, 0))
+
+    def tree_guilt(self) -> set[Guilt]:
+        """Every proof that stands in one note alone, each once; call `refresh` or `derive_trees` first."""
+        return {guilt for odd in self._odd.values() for guilt in odd.guilt}
+
     def digest(self) -> bytes:
         """One hash over every fact, equal to that of `offline.graph.Facts`; call `refresh` first."""
-        trees = {
-            self.shelf.oid[root]: odd.digest if (odd := self._odd.get(root)) else self._plain_digest(root)
-            for root in self.roots
-        }
+        trees = dict(self.tree_digests())
         proofs = [(guilt.kid, guilt.type, guilt.reason, guilt.items) for guilt in self.guilt()]
         return digests.facts_digest(trees, self.pending(), proofs)
 

@@ -6,7 +6,7 @@
 Numbers are big-endian, `arrived` is the Unix second at which the door took the batch in, and it never falls within a
 file. A file is only ever appended to, so the same batches in the same order have one file. A frame that is cut off
 at the end of a file was being written when the power went: it does not count, and a writer cuts it away. Anything
-else that is wrong is damage and is refused (E_BATCH_FILE), because what lies behind it cannot be trusted to be whole.
+else that is wrong is damage and is refused (E_BATCH_FILE): what lies behind it could not be trusted to be whole.
 
 The BATCH bytes are those of the protocol (`offline.batch`), untouched: who was acknowledged for a batch finds these
 very bytes here.

@@ -6,7 +6,7 @@ an object is known and whether its signature stands. A row says where the object
 nobody has to keep them.
 
 Transfers that are plainly right are read without making record objects (`cbdc.record.plain_fields`). Everything else is
-opened by the same code as at settlement's door (`offline.intake`, `offline.records.open_bundle`), which also names
+opened by the same code as at settlement's door (`offline.intake`, `offline.bundle.open_bundle`), which also names
 what is wrong with it, so a batch ends the same here and there:
 
 - a batch whose container is wrong is refused whole, and so is a bundle in it;
@@ -38,20 +38,9 @@ from cbdc.record import (
 from offline.admission import certificate_signer, note_signer
 from offline.batch import MAX_BATCH_BYTES, MAX_BUNDLES, MAX_OBJECTS, batch_hash, open_batch
 from offline.bulk.form import Frame, read_batch
+from offline.bundle import ENVELOPE, VERSION, open_bundle, read_plain_bundle
 from offline.intake import open_submitted
-from offline.records import (
-    ENVELOPE,
-    VERSION,
-    DeviceCertificate,
-    Invoice,
-    Note,
-    Receipt,
-    RedeemOrder,
-    SyncRequest,
-    Transfer,
-    open_bundle,
-    read_plain_bundle,
-)
+from offline.records import DeviceCertificate, Invoice, Note, Receipt, RedeemOrder, SyncRequest, Transfer
 
 # What stands in every row, then what only transfers say. A note puts its amount, owner, hops, length, purpose, spend_by
 # and redeem_by (as the counter) in the same places; in the counter's place a certificate has the number of its own key,

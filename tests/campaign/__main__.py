@@ -43,9 +43,13 @@ def play_battle(seed: int, count: int) -> tuple[dict[str, Any], float]:
 
 
 def merged(one: Any, other: Any) -> Any:
-    """Two figures as one: numbers are added, tables joined."""
+    """Two figures as one: numbers are added (of the largest, the larger), tables joined."""
     if isinstance(one, dict):
-        return {key: merged(one.get(key, 0), other.get(key, 0)) for key in {**one, **other}}
+        joined = {key: merged(one.get(key, 0), other.get(key, 0)) for key in {**one, **other}}
+        most = {
+            key: max(one[key], other[key]) for key in one.keys() & other.keys() if key.startswith("most_")
+        }
+        return {**joined, **most}
     if isinstance(other, dict):
         return other
     return one if isinstance(one, str) else one + other

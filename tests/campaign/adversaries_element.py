@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 from cbdc.record import Signed
+from offline.bundle import HeldToken
 from offline.element import SimulatedSecureElement
 from offline.opened import Captured, OpenedElement, open_for_attack
-from offline.records import REDEEM, HeldToken, Invoice, Output, Transfer
+from offline.records import REDEEM, Invoice, Output, Transfer
 from offline.settle import DENIED, HELD
 from tests.campaign.adversary import Adversary
 from tests.campaign.people import Person, Piece

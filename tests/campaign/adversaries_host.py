@@ -7,10 +7,11 @@ from typing import Any
 
 from cbdc.errors import Refused
 from cbdc.record import Signed, sign
+from offline.bundle import open_bundle
 from offline.device import Device
 from offline.host_store import MemoryHostStore
 from offline.purse import Caps
-from offline.records import Invoice, Outpoint, RedeemOrder, open_bundle
+from offline.records import Invoice, Outpoint, RedeemOrder
 from tests.campaign.adversary import Adversary
 from tests.campaign.people import Person
 

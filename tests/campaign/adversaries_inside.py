@@ -11,11 +11,12 @@ from cbdc import canonical
 from cbdc.keys import ED25519, SoftwareKey
 from cbdc.record import Signed, sign
 from offline import evidence
-from offline.admission import check_follows
+from offline.admission import check_certificate_issue, check_follows
+from offline.bundle import HeldToken
 from offline.checks import check_note
 from offline.graph import Rules, derive
 from offline.intake import open_kept, verify
-from offline.records import DeviceCertificate, HeldToken, Note, SubmitAck, SyncAck, SyncRequest, Transfer
+from offline.records import DeviceCertificate, Note, SubmitAck, SyncAck, SyncRequest, Transfer
 from offline.seen import Seen
 from tests.campaign.adversary import Adversary
 from tests.campaign.people import Person, Piece
@@ -58,6 +59,8 @@ class BankInsider(Adversary):
         person = Person(key, certificate, self.field.centre.trust_view, self.field.directory)
         if not any(self.mule.can_move(piece) and not piece.line.transfers for piece in self.mule.pieces):
             self.field.load_person(self.mule, "A8 mule", 20, 3_000)
+        if self.mule.must_sync:
+            self.field.sync_person(self.mule)
         piece = next(piece for piece in self.mule.pieces if not piece.line.transfers)
         self.mule.pieces.remove(piece)
         invoice = person.invoice(piece.amount_tiyn, self.now)
@@ -101,7 +104,7 @@ class BankInsider(Adversary):
         payer = Person(key, certificate, self.field.centre.trust_view, dict(self.field.directory))
         _, payee, data, invoice = self.prepared()
         payer.directory[payer.kid] = certificate
-        self.must_fail(lambda: evidence.check_certificate_issue(certificate, self.field.authority), "E_CA")
+        self.must_fail(lambda: check_certificate_issue(certificate, self.field.authority), "E_CA")
         self.field.deliver(payee, data, invoice)
 
     def by_second_key(self) -> None:
@@ -152,9 +155,9 @@ class BankInsider(Adversary):
 
 def _record_of(victim: Person, piece: Piece, payee: bytes, amount_tiyn: int, now: int) -> Transfer:
     """What the victim would sign, unsigned."""
-    before = (victim.counter, victim.head)
+    before = (victim.counter, victim.head, list(victim.totals))
     made = victim.transfer(piece, payee, amount_tiyn, now)
-    victim.counter, victim.head = before
+    victim.counter, victim.head, victim.totals = before
     record: Transfer = made.record
     return record
 
@@ -187,6 +190,8 @@ class IssuerThief(Adversary):
 
     def spend(self, note: Signed[Note]) -> None:
         """Pay an honest person with it."""
+        if self.thief.must_sync:
+            self.field.sync_person(self.thief)
         payee = self.field.chance.choice(self.field.honest)
         piece = Piece(HeldToken(note, ()), 0)
         invoice = payee.invoice(note.record.amount_tiyn, self.now)

@@ -6,9 +6,10 @@ from typing import Any
 from cbdc import canonical
 from cbdc.record import Signed
 from offline.batch import open_batch
+from offline.bundle import Bundle, open_bundle
 from offline.checks import check_invoice
 from offline.link import Assembler, frames
-from offline.records import Bundle, Invoice, open_bundle
+from offline.records import Invoice
 from tests.campaign.adversary import Adversary
 from tests.campaign.people import Person
 

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 from cbdc.errors import TengeError
 from cbdc.record import Signed
-from offline.records import DeviceCertificate, HeldToken, Invoice
+from offline.bundle import HeldToken
+from offline.records import DeviceCertificate, Invoice
 from tests.campaign.field import Field, Tally
 from tests.campaign.people import Person, Piece, bundle
 
@@ -95,6 +96,8 @@ class Adversary:
     def funded(self) -> Person:
         """An honest person with money that may move."""
         person = self.field.two()[0]
+        if person.must_sync:
+            self.field.sync_person(person)
         if not any(person.can_move(piece) for piece in person.pieces):
             self.field.load_person(person, self.field.owners[person.kid], 10)
         return person

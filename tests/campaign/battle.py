@@ -3,7 +3,7 @@
     figures = play(seed=1, payments=3_000)      raises when an honest device is named, or anything else does not hold
     print(table(figures.as_dict()))
 
-A world is some 3,000 payments in three parts. After each part some people sync and settlement answers: guilty devices
+A world is some 1,000 payments in three parts. After each part some people sync and settlement answers: guilty devices
 are revoked by settlement itself at once; stolen ones, phantom notes and a broken class of devices by the National Bank
 in the part that follows. In the end everybody hands in what it has and `Field.judge` decides.
 """
@@ -24,7 +24,7 @@ KINDS: tuple[type[Adversary], ...] = (
     Link, PayerHost, PayeeHost, Opened, OpenedClass, Colluders, Thief, BankInsider, IssuerThief, SettlementInsider,
     Curious, Exhauster,
 )  # fmt: skip
-PER_WORLD = 3_000
+PER_WORLD = 1_000
 PARTS = 3
 PEOPLE = 20
 HONEST_SHARE = 0.8
@@ -113,7 +113,7 @@ class World:
     def answer(self, part: int) -> None:
         """What institutions do after a part."""
         self.field.clock.advance(self.chance.randint(600, 7_200))
-        self.field.sync_some(0.3)
+        self.field.sync_some(0.3, statements=1)
         thief, issuer, broken = self.adversaries["A7"], self.adversaries["A9"], self.adversaries["A5"]
         assert isinstance(thief, Thief)
         assert isinstance(issuer, IssuerThief)
@@ -123,7 +123,7 @@ class World:
             issuer.taint()
         if part == 1:
             broken.answer()
-        self.field.sync_some(0.2)
+        self.field.sync_some(0.2, statements=1)
 
     def count(self, payments: int) -> None:
         """Judge, and add to the figures."""

@@ -22,12 +22,13 @@ from cbdc.record import Signed, sign
 from cbdc.token import PERSON
 from cbdc.transaction import LoadOffline
 from offline.batch import make_batch
+from offline.bundle import HeldToken, open_bundle
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.evidence import verify_evidence
 from offline.gateway import DeviceTerms
 from offline.journal import MemoryJournal
-from offline.records import TIER_SE, DeviceCertificate, Enrol, HeldToken, Invoice, Note, open_bundle
+from offline.records import TIER_SE, DeviceCertificate, Enrol, Invoice, Note
 from tests.campaign.derivation import Derived, derive
 from tests.campaign.people import Person, Piece
 from tests.offline.desk import Desk
@@ -72,7 +73,7 @@ class Field(Desk):
             person = self.person(f"citizen {number}", bank=1 + (number % 5 == 4))
             self.honest.append(person)
             self.neighbours.add(person.kid)
-            self.load_person(person, f"citizen {number}", 20)
+            self.load_person(person, f"citizen {number}", 12)
 
     # --- making ---
 
@@ -153,6 +154,8 @@ class Field(Desk):
     ) -> tuple[bytes, Signed[Invoice]] | None:
         """An honest payment up to the message; None when the payer has no money or must refuse."""
         now = self.clock.now()
+        if payer.must_sync:
+            self.sync_person(payer)
         invoice = payee.invoice(amount_tiyn, now)
         try:
             data = payer.pay(invoice, payee.certificate, now)
@@ -207,6 +210,7 @@ class Field(Desk):
             self.centre.submit(self.batch(objects[start : start + 2_000]))
         answer = self.centre.sync(self.batch([person.certificate], person.statement())).sync
         person.sync_time = max(person.sync_time, answer.record.time)
+        person.acknowledged = max(person.acknowledged, answer.record.base_out_count)
         drop = set(answer.record.drop)
         if drop:
             person.pieces = [piece for piece in person.pieces if tuple(piece.outpoint) not in drop]

@@ -14,13 +14,12 @@ from typing import Any
 from cbdc.errors import Refused
 from cbdc.keys import SoftwareKey
 from cbdc.record import Signed, sign
+from offline.bundle import Bundle, HeldToken
 from offline.checks import check_invoice
 from offline.element_rules import payment_root
 from offline.records import (
     PAY,
-    Bundle,
     DeviceCertificate,
-    HeldToken,
     Invoice,
     Note,
     Outpoint,
@@ -34,6 +33,7 @@ from offline.trust import TrustView
 from offline.verify import Conflict, Known, verify_payment
 
 MOST_REMEMBERED = 64
+MOST_PAYMENTS = 48
 MOST_HOPS = 5
 MOST_LENGTH = 12
 DAY = 86_400
@@ -104,6 +104,7 @@ class Person:
         self.sync_number = 0
         self.sync_time = trust.issued
         self.totals = [0, 0, 0, 0]
+        self.acknowledged = 0
         self.to_hand_in: list[Signed[Any]] = []
         self.evidence: list[bytes] = []
         self._spends: dict[Outpoint, Signed[Transfer]] = {}
@@ -198,7 +199,14 @@ class Person:
         made: Signed[Transfer] = self.sign(Transfer(**{**values, **fields}))
         if "counter" not in fields and "link" not in fields:
             self.counter, self.head = made.record.counter, made.oid
+            self.totals[0] += amount_tiyn
+            self.totals[2] += 1
         return made
+
+    @property
+    def must_sync(self) -> bool:
+        """Whether as many payments were made since the last answer as a device may make."""
+        return self.totals[2] - self.acknowledged >= MOST_PAYMENTS
 
     def pick(self, amount_tiyn: int) -> Piece | None:
         """A piece that may move and covers the amount."""
@@ -222,7 +230,7 @@ class Person:
         if now > invoice.record.expires:
             raise Refused("E_INVOICE_EXPIRED", expires=invoice.record.expires, now=now)
         piece = self.pick(invoice.record.amount_tiyn)
-        if piece is None:
+        if piece is None or self.must_sync:
             return None
         self.pieces.remove(piece)
         made = self.transfer(
@@ -232,8 +240,6 @@ class Person:
         if len(made.record.outputs) == 2:
             self.pieces.append(Piece(line, 1))
         self.to_hand_in.append(made)
-        self.totals[0] += invoice.record.amount_tiyn
-        self.totals[2] += 1
         return self.bundle([line])
 
     def bundle(self, lines: Sequence[HeldToken]) -> bytes:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+from pathlib import Path
 
 import pytest
 
@@ -84,8 +85,8 @@ def test_naming_an_honest_device_ends_the_campaign(small: None, monkeypatch: pyt
 
 def test_missing_a_double_spend_ends_the_campaign(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted fault: settlement looks at no outpoint, counter or link twice."""
-    monkeypatch.setattr("offline.live.guilt_of_signatures", lambda kid, seen, statements: [])
-    monkeypatch.setattr("offline.live.guilt_in_tree", lambda tree, seen, rules: [])
+    monkeypatch.setattr("offline.live.guilt_of_signatures", lambda *parts: [])
+    monkeypatch.setattr("offline.live.guilt_in_tree", lambda *parts: [])
     with pytest.raises(AssertionError):
         play(seed=5, payments=60)
 
@@ -138,3 +139,22 @@ def test_figures_of_two_workers_add_up(small: None) -> None:
         figures["adversaries"]["A4"]["tried"] for figures in (one, other)
     )
     assert both["adversaries"]["A4"]["who"] == "one opened element"
+    assert command.merged({"most_on_the_way_tiyn": 3}, {"most_on_the_way_tiyn": 5}) == {
+        "most_on_the_way_tiyn": 5
+    }
+
+
+def test_the_command_plays_both_campaigns_and_writes_their_figures(
+    small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for what, count in (("runs", 3), ("adversaries", 30)):
+        file = tmp_path / "out" / f"{what}.json"
+        arguments = ["campaign", what, "--count", str(count), "--seed", "2", "--json", str(file)]
+        monkeypatch.setattr("sys.argv", arguments)
+        command.main()
+        figures = json.loads(file.read_text(encoding="utf-8"))
+        assert figures["seed"] == 2
+        assert figures["seconds"]["processor"] >= 0
+    shown = capsys.readouterr()
+    assert "A12" in shown.out
+    assert f"adversaries (seed 2): {figures['payments']:,}" in shown.err

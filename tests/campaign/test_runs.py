@@ -88,7 +88,7 @@ def test_the_auditor_sees_money_credited_that_is_still_held(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Settlement without the rule that the purse must not list the money; its answer does not arrive."""
-    monkeypatch.setattr("offline.statements._in_purse", lambda record, outpoint: False)
+    monkeypatch.setattr("offline.statements.held_tiyn", lambda record, outpoint: None)
     town.hand_over("p0", "p1", 500)
     town.answer("p1", town.people["p1"].sync(b"sync", town.clock.now()))
     with pytest.raises(Unsound, match="doubled"):

@@ -13,6 +13,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -21,6 +22,7 @@ from typing import Any
 from cbdc.errors import catalogue
 from cbdc.keys import forget_verified
 from cbdc.ports import stopwatch
+from cbdc.transaction import forget_opened
 from tests.fuzz.target import Target
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +78,7 @@ class Coverage:
 def forget() -> None:
     """Empty what was looked up or verified before: the second time it would be a shorter way."""
     forget_verified()
+    forget_opened()
     for module in [module for name, module in sys.modules.items() if name.startswith(("cbdc.", "offline."))]:
         if module not in _CACHES:
             cached = [value for value in vars(module).values() if hasattr(value, "cache_clear")]
@@ -195,13 +198,16 @@ def hunt_all(hunts: list[Hunt], seconds: float, slice_runs: int = 50) -> dict[st
     """
     used = dict.fromkeys((hunt.target.name for hunt in hunts), 0.0)
     share, warm, start = seconds / len(hunts), 0.0, stopwatch()
-    while (hunt := min(hunts, key=lambda hunt: used[hunt.target.name])) and used[hunt.target.name] < share:
-        begun = stopwatch()
-        for _ in range(slice_runs):
-            hunt.step()
-        used[hunt.target.name] += stopwatch() - begun
-        if not warm and min(used.values()) > share / 8:
-            warm = _held(hunts)
+    with suppress(KeyboardInterrupt):  # what was hunted so far is told all the same
+        while (hunt := min(hunts, key=lambda hunt: used[hunt.target.name])) and used[
+            hunt.target.name
+        ] < share:
+            begun = stopwatch()
+            for _ in range(slice_runs):
+                hunt.step()
+            used[hunt.target.name] += stopwatch() - begun
+            if not warm and min(used.values()) > share / 8:
+                warm = _held(hunts)
     return total(
         [hunt.summary() for hunt in hunts], stopwatch() - start, _held(hunts) - (warm or _held(hunts))
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 import atheris
 
 SAMPLE_RUNS = 2_000
+WRITE_RUNS = 100
 
 
 def main(arguments: list[str]) -> None:
@@ -38,6 +39,7 @@ def main(arguments: list[str]) -> None:
             broken.save(status.parent)
         if runs % SAMPLE_RUNS == 0:
             samples.append(engine.memory_mib())
+        if runs % WRITE_RUNS == 0:
             write()
 
     def write() -> None:

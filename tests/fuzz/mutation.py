@@ -306,6 +306,9 @@ def _other(value: Any, dice: random.Random) -> Any:
     if type_is(value, bytes):
         return _other_bytes(value, dice)
     if isinstance(value, list):
+        if dice.random() < 0.3:
+            # An array where its bytes belong, or its bytes where the array belongs.
+            return list(value) if type_is(value, Inner) else Inner(value)
         items = list(value)
         dice.shuffle(items)
         return type(value)(items[: dice.randint(0, len(items))] if dice.random() < 0.5 else items)

@@ -13,8 +13,9 @@ from cbdc.keys import SoftwareKey
 from cbdc.record import Signed, open_envelope
 from cbdc.token import MERCHANT
 from offline.batch import make_batch
+from offline.bundle import Bundle, HeldToken
 from offline.messages import open_message
-from offline.records import Bundle, HeldToken, SyncAck, SyncRequest
+from offline.records import SyncAck, SyncRequest
 from offline.transfer import PayeeSession, PayerSession
 from tests.fuzz.mutation import Keyring, type_is
 from tests.fuzz.stage import AMOUNT, Stage, shared
@@ -208,11 +209,15 @@ class _Settlement:
         return Keyring(centre.network, roles, devices)
 
 
+def settlement() -> _Settlement:
+    """A settlement of one's own."""
+    return _Settlement()
+
+
 def batches() -> Target:
     """Batches into settlement: the books balance, what entered was signed, and what asks again gets the same answer."""
-    settlement = _Settlement()
-    ring = settlement.keyring()
-    seeds = settlement.batches()
+    first = _Settlement()
+    ring, seeds = first.keyring(), first.batches()
 
     def play(world: _Settlement, data: bytes) -> None:
         reconciler = world.centre.reconciler
@@ -228,10 +233,11 @@ def batches() -> Target:
             answer = reconciler.sync(open_envelope(values[4][0], SyncRequest, world.centre.network))
             expect(answer.record.kid in world.centre.devices, "an answer to a device that nobody certified")
 
-    return Target("batch", seeds, play, _Settlement, ring, _fresh_id, every=250)
+    return Target("batch", seeds, play, _Settlement, ring, fresh_id, every=250)
 
 
-def _fresh_id(tree: list[Any], dice: random.Random) -> None:
+def fresh_id(tree: list[Any], dice: random.Random) -> None:
+    """Give a batch another id."""
     # Under its old id a changed batch would only ever be E_BATCH_REUSED.
     if len(tree) > 1 and type_is(tree[1], bytes) and dice.random() < 0.9:
         tree[1] = dice.randbytes(16)

@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 
-from offline.element_applet import APPLICATION_ID, PIECE_BYTES
+from cbdc.ports import SeededEntropy
+from offline.element_applet import APPLICATION_ID, GET_DATA, PIECE_BYTES, SELECT, Applet, command
 from offline.element_protocol import ElementStatus
 from offline.element_refusal import FAMILY_WORDS, STATUS_WORDS
-from offline.element_server import ATTACKS
-from offline.element_wire import CALLS, Call, Form
+from offline.element_server import ATTACKS, Drawer
+from offline.element_wire import BY_NAME, CALLS, Call, Form, write_arguments
+from offline.journal import MemoryJournal
 from tests.house.made_protocol import OBJECTS, record_classes
 
 # What the code does not say: ISO 7816-4's name of each status word.
@@ -67,9 +69,29 @@ def select(argument: str) -> str:
     return f"AID `{APPLICATION_ID.hex(' ').upper()}`; a piece has at most {PIECE_BYTES} bytes."
 
 
+def example(argument: str) -> str:
+    """A new element with a fixed key is asked a few things: commands and responses in hexadecimal."""
+    applet = Applet(lambda: Drawer(lambda name: MemoryJournal(), SeededEntropy(7)).open(1))
+    asked = {
+        "SELECT": command(SELECT, APPLICATION_ID, own=False),
+        "public_key": command(BY_NAME["public_key"].number, b""),
+        "sync_begin, too early": command(
+            BY_NAME["sync_begin"].number, write_arguments(BY_NAME["sync_begin"], [b"s"])
+        ),
+        "GET DATA": command(GET_DATA, b""),
+        "enrol, first piece": command(BY_NAME["enrol"].number, b"\x93\xc4\x08network.", chained=True),
+        "enrol, cut off by another call": command(BY_NAME["public_key"].number, b""),
+    }
+    lines = []
+    for what, sent in asked.items():
+        lines += [f"{what}", f"  > {sent.hex(' ')}", f"  < {applet.process(sent).hex(' ')}"]
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
 MAKERS: Mapping[str, Callable[[str], str]] = {
     "element-calls": calls,
     "element-status": status_fields,
     "element-words": status_words,
     "element-select": select,
+    "element-example": example,
 }

@@ -100,8 +100,7 @@ def lab_shown(argument: str) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     lines += [
         "",
-        f"Seed {found['seed']}, {found['people']} people in {found['regions']} region(s); everything else in"
-        f" [{argument}.json](offline-lab/{argument}.json).",
+        f"Seed {found['seed']}, {found['people']} people. [Everything else](offline-lab/{argument}.json).",
     ]
     return "\n".join(lines)
 

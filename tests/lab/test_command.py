@@ -15,6 +15,7 @@ import fastjsonschema
 import pytest
 from click.testing import CliRunner, Result
 
+from cbdc.errors import Unavailable
 from tests.lab.small import SMALL
 from wallets import cli
 from wallets.lab import jobs, plots_chart, tables_report
@@ -141,11 +142,30 @@ def test_killed_and_taken_up_it_gives_the_same_bytes(folder: Path, tmp_path: Pat
     assert not list(run.glob("*/days.sqlite*")), "what was kept for a resume is gone"
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="other signals here")
+def test_stopped_with_control_c_it_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        pytest.skip("these tests run behind a shell that ignores Ctrl-C, and so would the command")
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "wallets.cli", "lab", "offline", str(folder / "mine.toml")]
+    running = subprocess.Popen(
+        [*command, "--out", str(run)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 60
+    while not list(run.glob("*/days.sqlite")) and time.monotonic() < until:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert f"tenge lab offline --resume {run.as_posix()}" in told
+    assert jobs.again(run).lab.days == 3, "and it can be taken up"
+
+
 def test_a_job_that_dies_is_told(folder: Path, tmp_path: Path) -> None:
     plan = jobs.begin(tmp_path / "run", str(folder / "mine.toml"), {})
     (tmp_path / "run" / "config.toml").unlink()
     told: list[News] = []
-    with pytest.raises(jobs.JobFailed, match="E_LAB_OTHER"):
+    with pytest.raises(Unavailable, match=r"E_LAB_JOB: .*E_LAB_OTHER"):
         jobs.run(tmp_path / "run", plan, 1, told.append)
     assert not any(news.ended for news in told)
 

@@ -14,7 +14,8 @@ And for the whole graph: from every state one with all value settled can be reac
 from collections import deque
 from dataclasses import dataclass, field
 
-from tests.model.protocol import NAMES, Label, Model, State, start
+from tests.model.protocol import Model
+from tests.model.states import NAMES, Label, State, start
 
 
 @dataclass
@@ -67,8 +68,8 @@ def fault_of(model: Model, state: State) -> str:
 def is_settled(model: Model, state: State) -> bool:
     """Whether every payment that was made has one owner.
 
-    Where a payee's host may have lost its invoice it is enough that settlement has the payment: its note's close refunds
-    it to the payee.
+    Where a payee's host may have lost its invoice it is enough that settlement has the payment: it is refunded to the
+    payee when its note closes.
     """
     forgets = bool(state.wiped) or model.scenario.alone
     return all(

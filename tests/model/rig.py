@@ -21,6 +21,7 @@ from cbdc.ports import ManualClock
 from cbdc.record import Signed, open_envelope
 from offline.archive import ArchiveStore, MemoryArchive
 from offline.batch import Batch
+from offline.bundle import open_bundle
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.gateway import OfflineStores
@@ -29,8 +30,9 @@ from offline.host_store import Key, MemoryHostStore
 from offline.intake import open_kept
 from offline.journal import AFTER, BEFORE, TORN, MemoryJournal
 from offline.lines import outpoint_bytes
-from offline.records import Invoice, Outpoint, SyncAck, SyncRequest, Transfer, open_bundle
-from tests.model.protocol import D, Label, Model, P, Scenario, State, Statement
+from offline.records import Invoice, Outpoint, SyncAck, SyncRequest, Transfer
+from tests.model.protocol import Model
+from tests.model.states import D, Label, P, Scenario, State, Statement
 from tests.offline.bench import Crash
 from tests.offline.desk import Desk
 
@@ -296,8 +298,16 @@ class Rig(Desk):
                     if number in statement.issued and str(number) not in statement.purse:
                         counters.add(statement.counter)
             cancelled.append(frozenset(counters))
-        late = int(self.clock.now() > self.early)
-        seen = State(payments, devices, late, self.wiped, known, asked, tuple(cancelled), claimed)
+        seen = State(
+            payments,
+            devices,
+            self._late(self.clock.now()),
+            self.wiped,
+            known,
+            asked,
+            tuple(cancelled),
+            claimed,
+        )
         plain = self.model.plain(seen)
         self._check_accounts(claimed)
         return plain
@@ -369,7 +379,7 @@ class Rig(Desk):
                 base = given.record
                 got = (base.base_out_tiyn, base.base_in_tiyn, base.base_out_count, base.base_in_count)
                 answer = 2 if got == stated else 1
-                at = int(base.time > self.early)
+                at = self._late(base.time)
                 if base.drop or base.action:
                     raise Unbound("an honest device was told to drop money or to stop")
         status = element.status(self.clock.now())
@@ -381,7 +391,7 @@ class Rig(Desk):
             asks=asks,
             answer=answer,
             answered_at=at,
-            floor=int(status.time_floor > self.early),
+            floor=self._late(status.time_floor),
             held=frozenset(self.coins[outpoint] for outpoint in status.purse),
             lines=frozenset(c for outpoint, c in self.coins.items() if outpoint_bytes(outpoint) in lines),
             log=tuple(self.logs[name]),
@@ -409,6 +419,10 @@ class Rig(Desk):
             if any(key in keys[INBOX] and self._answers(value, oid) for key, value in inbox.items()):
                 found.add(("inbox", number))
         return frozenset(found)
+
+    def _late(self, moment: int) -> int:
+        """The model's time of a moment (answers to one device rise by a second each)."""
+        return int(moment > self.early + LATE_SECONDS // 2)
 
     # --- the end ---
 

@@ -6,8 +6,9 @@
 import pytest
 
 from tests.model.explore import explore, is_settled, told
-from tests.model.protocol import Model, Rules, Scenario, start
+from tests.model.protocol import Model
 from tests.model.scenarios import FULL, TOPOLOGIES, explored, scenario
+from tests.model.states import Rules, Scenario, start
 
 SCENARIOS = explored()
 NEVER = 10**9
@@ -16,16 +17,16 @@ NEVER = 10**9
 @pytest.mark.slow
 @pytest.mark.parametrize("one", SCENARIOS, ids=[one.name for one in SCENARIOS])
 def test_t6_value_is_single_and_nothing_is_stuck_in_every_reachable_state(one: Scenario) -> None:
-    found = explore(Model(one), syncs_each=1 if FULL else 5)
+    found = explore(Model(one), syncs_each=1 if FULL else 7)
     print(found.line(one.name))
     assert not found.fault, told(Model(one), found)
-    assert found.states > 1_000
+    assert found.states > 500
     assert found.transitions > 3 * found.states
 
 
 def test_t1_every_kind_of_step_is_explored() -> None:
     """Over the scenarios that are always explored each kind of step is taken."""
-    everything = explore(Model(scenario("one payment", "everything")), syncs_each=NEVER)
+    everything = explore(Model(scenario("one payment", "everything", syncers=(0,))), syncs_each=NEVER)
     alone = explore(Model(scenario("one payment", "statements alone")), syncs_each=NEVER)
     everything.kinds |= alone.kinds
     assert not everything.fault
@@ -49,14 +50,14 @@ NEEDED = (
     ("sync_cancels_invoices", "one payment", "losses", "doubled"),
     ("journal_before_release", "one payment", "power cuts", "doubled"),
     ("outbox_keeps_transfers", "one payment", "power cuts", "no step leads to"),
-    ("outbox_freed_only_when_complete", "one payment", "statements alone", "no step leads to"),
+    ("outbox_freed_only_when_complete", "one payment", "statements alone", "after fair syncs"),
 )
 
 
 @pytest.mark.parametrize(("rule", "topology", "mishaps", "says"), NEEDED, ids=[row[0] for row in NEEDED])
 def test_without_a_rule_there_is_a_counterexample(rule: str, topology: str, mishaps: str, says: str) -> None:
     model = Model(scenario(topology, mishaps), Rules(**{rule: False}))
-    found = explore(model, syncs_each=NEVER)
+    found = explore(model, syncs_each=1 if says.startswith("after") else NEVER)
     text = told(model, found)
     print(text)
     assert says in found.fault

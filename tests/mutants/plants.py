@@ -10,6 +10,7 @@ from tests.mutants import (
     plants_forms,
     plants_graph,
     plants_journal,
+    plants_lab,
     plants_ledger,
     plants_links,
     plants_losses,
@@ -34,5 +35,6 @@ FIELDS = (
     *plants_links.FIELDS,
     *plants_wallets.FIELDS,
     *plants_banking.FIELDS,
+    *plants_lab.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

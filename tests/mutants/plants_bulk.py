@@ -123,7 +123,7 @@ BULK = Field(
         (
             "batch-file-damage-unseen",
             "A damaged file of batches is read.",
-            "        raise _damaged(name, frame.offset, \"the checksum does not fit\")",
+            '        raise _damaged(name, frame.offset, "the checksum does not fit")',
             "        pass",
         ),
         (

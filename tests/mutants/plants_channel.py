@@ -91,12 +91,6 @@ CHANNEL = Field(
             "            raise\n",
             (*CLIENT, *PROCESS),
         ),
-        (
-            "answer-without-an-end",
-            "A lying card keeps its host busy for ever.",
-            "            if len(answer) > canonical.MAX_MESSAGE_BYTES:",
-            "            if len(answer) > 1 << 40:",
-        ),
     )
     + bugs(
         "offline/element_refusal.py",

@@ -221,20 +221,33 @@ PAPERS = Field(
         (
             "payments-of-two-windows",
             "What was paid before and after a sync counts together.",
-            "    return (record.kind, record.sync_time) == (PAY, ack.time) and record.counter > request.counter",
-            "    return record.kind == PAY and record.counter > request.counter",
+            "        return record.sync_time == bound.time",
+            "        return True",
+        ),
+        (
+            "payments-after-the-next-statement",
+            "What was paid after the next statement counts with what was paid before it.",
+            "    return record.counter <= bound.counter",
+            "    return True",
+        ),
+        (
+            "any-later-statement-ends-a-window",
+            "What was paid between many syncs counts together.",
+            "        if later.sync_number != request.record.sync_number + 1:",
+            "        if later.sync_number <= request.record.sync_number:",
         ),
         (
             "redemptions-are-limited",
             "Who takes much money home is guilty.",
-            "    return (record.kind, record.sync_time) == (PAY, ack.time) and record.counter > request.counter",
-            "    return record.sync_time == ack.time and record.counter > request.counter",
+            "    if record.kind != PAY or record.counter <= request.counter:",
+            "    if record.counter <= request.counter:",
         ),
         (
             "payments-before-the-statement-count",
-            "What an earlier statement had settled counts again.",
-            "    return (record.kind, record.sync_time) == (PAY, ack.time) and record.counter > request.counter",
-            "    return (record.kind, record.sync_time) == (PAY, ack.time)",
+            "What was paid in the second of the sync, but before it, counts again.",
+            "    if record.kind != PAY or record.counter <= request.counter:",
+            "    if record.kind != PAY:",
+            FOUND,
         ),
         (
             "one-payment-counts-twice",
@@ -257,7 +270,7 @@ PAPERS = Field(
         (
             "an-answer-to-another-statement",
             "Two windows are joined by an answer that does not belong to the statement.",
-            "    if (ack.record.kid, ack.record.request, ack.record.sync_number) != answered:",
+            "    if (ack.kid, ack.request, ack.sync_number) != answered:",
             "    if False:",
         ),
     )

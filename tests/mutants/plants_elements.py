@@ -392,6 +392,36 @@ HOSTS = Field(
         ),
     )
     + bugs(
+        "offline/host_pay.py",
+        ("tests/offline/test_gap_host.py",),
+        (
+            "empty-message-kept",
+            "A payer that lost its histories keeps an empty payment, and can sync no more.",
+            "        elif not self._has_lines(transfer.record.outpoint for transfer in transfers):",
+            "        elif False:",
+        ),
+    )
+    + bugs(
+        "offline/device_sync.py",
+        ("tests/offline/test_gap_host.py",),
+        (
+            "later-hand-in-let-go",
+            "An answer lets go what was gathered after the hand-in that it answers.",
+            "    if request.oid not in rows.of(SUBMITTED):",
+            "    if True:",
+        ),
+    )
+    + bugs(
+        "offline/host_coins.py",
+        ("tests/offline/test_gap_host.py",),
+        (
+            "change-of-a-redemption-is-paid",
+            "A payer commits money that every payee refuses.",
+            "    if any(transfer.record.kind != PAY for transfer in line.transfers):",
+            "    if False:",
+        ),
+    )
+    + bugs(
         "offline/host_receive.py",
         ("tests/offline/test_gap_host.py", "tests/offline/test_device_recovery.py", *DEVICE),
         (

@@ -3,7 +3,7 @@
 from tests.mutants.plant import Field, bugs
 
 GAP = "tests/offline/test_gap_centre.py"
-COURT = ("tests/offline/test_prosecution.py",)
+COURT = ("tests/offline/test_accused.py", "tests/offline/test_prosecution.py")
 GRAPH = ("tests/offline/test_graph.py",)
 RECONCILE = (
     "tests/offline/test_reconcile.py",
@@ -144,15 +144,15 @@ TREES = Field(
         (
             "limits-of-one-certificate",
             "A device that was given looser limits is guilty.",
-            "                limits = loosest(one.record.limits for one in certificates)",
-            "                limits = certificates[0].record.limits",
+            "        limits = loosest(one.record.limits for one in certificates)",
+            "        limits = certificates[0].record.limits",
             COURT,
         ),
         (
             "a-breach-once-found-stands",
             "A looser certificate that comes late does not clear a device.",
-            "(len(paid), len(certificates))",
-            "(len(paid), 0)",
+            "        key = (request.oid, bound.oid, len(certificates))",
+            "        key = (request.oid, bound.oid, 0)",
             COURT,
         ),
         (

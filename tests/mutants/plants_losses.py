@@ -76,8 +76,8 @@ POLICIES = Field(
         (
             "beacon-unchecked",
             "A party chooses the winner when it sees the branches.",
-            "            anchors[name].check(day, value)\n",
-            "",
+            "            if value is None or not _fits(anchors[name], day, value):",
+            "            if value is None:",
         ),
         (
             "beacon-of-the-closing-day",
@@ -198,8 +198,8 @@ LISTS = Field(
         (
             "advance-paid-twice",
             "A bank advances on one device again and again.",
-            "            kept = self._archive.keep(_ADVANCE + kid, ",
-            "            kept = bytes(",
+            "            kept = self._archive.keep(_ADVANCE + kid, canonical.encode(made))",
+            "            kept = canonical.encode(made)",
         ),
         (
             "bank-keeps-it-all",

@@ -16,10 +16,11 @@ from cbdc.record import Signed
 from offline.batch import MAX_BATCH_BYTES, batch_hash, open_batch
 from offline.bulk.form import frames, read_batch
 from offline.bulk.stream import protocol_rules
+from offline.bundle import open_bundle
 from offline.graph import Facts, derive
 from offline.intake import device_of, open_submitted, verify
 from offline.parameters import GRACE_SECONDS
-from offline.records import DeviceCertificate, Note, open_bundle
+from offline.records import DeviceCertificate, Note
 from offline.seen import Seen
 
 

@@ -20,6 +20,7 @@ from cbdc.ports import Checkpoint, SeededEntropy, no_checkpoint
 from cbdc.record import Signed
 from cbdc.token import PERSON
 from cbdc.transaction import LoadOffline
+from offline.bundle import Bundle, HeldToken
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.gateway import (
@@ -36,7 +37,7 @@ from offline.opened import OpenedElement, open_for_attack
 from offline.parameters import INTERMITTENT, Policy
 from offline.posting import Recourse
 from offline.reconcile import Settings
-from offline.records import TIER_SE, Bundle, Enrol, HeldToken, Invoice, Outpoint, Receipt, SyncAck
+from offline.records import TIER_SE, Enrol, Invoice, Outpoint, Receipt, SyncAck
 from offline.settle import LossPolicy
 from tests.cbdc.world import BANK_ONE, BANK_TWO, END, START, World
 

@@ -11,6 +11,7 @@ from offline.live import LiveGraph
 from offline.records import DeviceCertificate, Limits, SyncAck
 from offline.seen import Seen
 from tests.offline import fakes
+from tests.offline.bulk_rows import forest
 from tests.offline.fakes import Logs, kid
 
 ORDERS = 40
@@ -53,6 +54,20 @@ def _breach(loose: bool) -> tuple[list[Signed[Any]], list[Signed[Any]], set[int]
     return notes, [*certificates, request, _ack(request), *paid], set() if loose else {LIMIT_BREACH}
 
 
+def _between(loose: bool) -> tuple[list[Signed[Any]], list[Signed[Any]], set[int]]:
+    """As `_breach`, between two statements, with a sync time that never was."""
+    logs = Logs()
+    notes = [fakes.note("ayan", amount, number) for number, amount in enumerate((15, 10), start=1)]
+    first = fakes.statement(kid("ayan"), 1, logs)
+    paid = [
+        logs.transfer(note, 0, kid("bota"), note.record.amount_tiyn, sync_time=number, reference=note.oid)
+        for number, note in enumerate(notes)
+    ]
+    second = fakes.statement(kid("ayan"), 2, logs)
+    certificates = [_certificate("ayan", STRICT, 1), *([_certificate("ayan", LOOSE, 2)] if loose else [])]
+    return notes, [*certificates, first, *paid, second], set() if loose else {LIMIT_BREACH}
+
+
 def _stale() -> tuple[list[Signed[Any]], list[Signed[Any]], set[int]]:
     """Ayan took an answer that demands list 5, and invoices under list 4."""
     logs = Logs()
@@ -79,6 +94,8 @@ def _clone() -> tuple[list[Signed[Any]], list[Signed[Any]], set[int]]:
 STORIES = {
     "breach": lambda: _breach(False),
     "cleared": lambda: _breach(True),
+    "between": lambda: _between(False),
+    "between cleared": lambda: _between(True),
     "stale": _stale,
     "clone": _clone,
 }
@@ -111,3 +128,25 @@ def test_r3_guilt_depends_on_no_order(story: str) -> None:
         assert live.facts().digest() == facts.digest()
         assert live.guilty == set(facts.guilty)
         assert set(live.guilt(kid("ayan"))) == set(facts.guilt)
+
+
+@pytest.mark.parametrize("story", ["between", "between cleared", "clone"])
+def test_r3_the_forest_accuses_and_clears_alike(story: str) -> None:
+    notes, objects, _ = STORIES[story]()
+    seen = Seen()
+    for signed in objects:
+        seen.add(signed, 1_000)
+    for note in notes:
+        seen.add(note, 1_000)
+    facts = derive(seen, notes, fakes.rules(), fakes.GRACE)
+    dice = random.Random(story)
+    for _ in range(ORDERS):
+        trees, memory = forest()
+        # What a device signed enters only after a certificate of its key.
+        for signed in [objects[0], *dice.sample([*objects, *notes], len(objects) + len(notes))]:
+            trees.take(*memory.row(signed, 1_000))
+            if dice.random() < 0.7:
+                trees.refresh()
+        trees.refresh()
+        assert trees.digest() == facts.digest()
+        assert sorted(trees.guilty) == list(facts.guilty)

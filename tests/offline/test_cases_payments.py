@@ -11,10 +11,10 @@ from cbdc.errors import Malformed, Refused
 from cbdc.keys import ED25519, ES256, SoftwareKey
 from cbdc.record import Signed, sign
 from offline.batch import make_batch
+from offline.bundle import Bundle, HeldToken, open_bundle
 from offline.carriers import BleCarrier, NfcCarrier
 from offline.link import Faults
 from offline.messages import Commit, Draft, Request, open_message
-from offline.records import Bundle, HeldToken, open_bundle
 from offline.transfer import CONFIRM, DONE, PayeeSession, PayerSession
 from tests.offline.bench import Bench
 from tests.offline.town import AMOUNT, LOADED, Exchange, Town

@@ -11,12 +11,13 @@ from cbdc.record import open_envelope
 from cbdc.token import MERCHANT
 from offline import device_sync, host_receive
 from offline.batch import Batch, open_batch
+from offline.bundle import open_bundle
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.evidence import verify_evidence
 from offline.host_store import MemoryHostStore, SqliteHostStore
 from offline.opened import open_for_attack
-from offline.records import REDEEM, Outpoint, Transfer, open_bundle
+from offline.records import REDEEM, Outpoint, Transfer
 from tests.offline.bench import DAY, Bench
 from tests.offline.shop import refused
 

@@ -20,6 +20,7 @@ from cbdc.errors import TengeError
 from cbdc.money import tenge
 from cbdc.record import Signed
 from cbdc.token import MERCHANT
+from offline.bundle import open_bundle
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.element_protocol import ElementStatus
@@ -27,7 +28,7 @@ from offline.element_state import check_whole
 from offline.host_store import MemoryHostStore
 from offline.journal import MemoryJournal
 from offline.opened import OpenedElement, open_for_attack
-from offline.records import PAY, Invoice, Outpoint, SignedTransfer, open_bundle
+from offline.records import PAY, Invoice, Outpoint, SignedTransfer
 from tests.offline.bench import DAY, Bench, Crash, CrashAt
 
 STEPS = int(os.environ.get("TENGE_STEPS", "0"))

@@ -263,7 +263,7 @@ def send_whole(card: Card, instruction: int, data: bytes) -> str:
     code=st.sampled_from(sorted(catalogue())),
     facts=st.dictionaries(
         st.text(st.characters(codec="ascii", categories=["Ll"]), min_size=1, max_size=9).filter(
-            lambda name: name not in ("self", "code")
+            lambda name: name not in ("self", "code", "refusal")
         ),
         st.one_of(st.integers(), st.text(max_size=40), st.binary(max_size=40)),
         max_size=5,

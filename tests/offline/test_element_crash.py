@@ -98,6 +98,34 @@ def test_s6_a_torn_journal_at_every_byte(tmp_path: Path) -> None:
         element._journal.close()
 
 
+@pytest.mark.parametrize("call", list(CALLS))
+def test_s6_every_call_torn_at_every_byte(tmp_path: Path, call: str) -> None:
+    """The record of each call, cut at each of its bytes on a real file: the state before, and whole the state after."""
+    shop, name = Shop(), owner_of(call)
+    if call == "accept":
+        shop.pay(shop.invoice())
+    before, kept = getattr(shop, name).status(NOW), len(journal_of(shop, name).replay())
+    answer = CALLS[call](shop)
+    after = getattr(shop, name).status(NOW)
+    whole = FileJournal(tmp_path / "whole", durable=False)
+    sizes = []
+    for record in journal_of(shop, name).replay():
+        whole.append(record)
+        sizes.append(whole.size_bytes)
+    whole.close()
+    assert len(sizes) == kept + 1
+    data = (tmp_path / "whole").read_bytes()
+    for cut in range(sizes[kept - 1], len(data) + 1):
+        (tmp_path / "torn").write_bytes(data[:cut])
+        torn = shop.bench.bare(name, FileJournal(tmp_path / "torn", durable=False))
+        assert torn.status(NOW) == (after if cut == len(data) else before), cut
+        if cut % 97 == 0 or cut == len(data):
+            setattr(shop, name, torn)
+            assert CALLS[call](shop) == answer
+            assert torn.status(NOW) == after
+            torn._journal.close()
+
+
 def test_a_damaged_journal_is_not_opened(tmp_path: Path) -> None:
     shop = Shop()
     journal = FileJournal(tmp_path / "a", durable=False)

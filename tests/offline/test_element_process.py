@@ -191,7 +191,7 @@ def test_t6_kill_9_at_any_exchange(process: ElementProcess, measure: Measured) -
     assert whole > 25
     folder = Path(process._words[3])
     process.close()
-    for number in range(1, whole + 1, 1 if ALL else whole // 9):
+    for number in range(1, whole + 1, 1 if ALL else whole // 6):
         for after in (False, True) if ALL else (number % 2 == 0,):
             for file in folder.iterdir():
                 file.unlink()
@@ -261,6 +261,17 @@ def test_two_processes_of_one_folder_never_both_write(process: ElementProcess, t
             twin.load(script.notes[1], NOW)
         twin.load(script.notes[1], NOW)
         assert twin.status(NOW).balance_tiyn == tenge(5_700)
+
+
+def test_hundreds_of_elements_share_one_process_and_come_back(process: ElementProcess) -> None:
+    keys = {number: RemoteElement(process, number).public_key for number in range(150)}
+    assert len({key.kid for key in keys.values()}) == 150
+    first = process.pid
+    os.kill(first, signal.SIGKILL)
+    assert process._process is not None
+    process._process.wait()
+    assert {number: RemoteElement(process, number).public_key for number in range(150)} == keys
+    assert process.pid != first
 
 
 # --- the switch ---

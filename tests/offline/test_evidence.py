@@ -1,6 +1,9 @@
 """Evidence: the guilty are named from ROOT alone, and nobody honest ever is."""
 
 import ast
+import json
+import subprocess
+import sys
 from itertools import combinations
 from typing import Any
 
@@ -101,6 +104,40 @@ def test_the_court_needs_no_store_no_graph_and_no_clock() -> None:
                     reached.add(module)
                     queue.append(module)
     assert reached - court <= allowed
+
+
+_COURT = """
+import json, sys
+from cbdc.authority import open_root
+from offline.evidence import verify_evidence
+
+for line in sys.stdin:
+    root, data = (bytes.fromhex(word) for word in line.split())
+    found = verify_evidence(data, open_root(root))
+    print(found.type, found.kid.hex(), found.device_id.hex() or "-", found.amount_tiyn)
+print(json.dumps(sorted(name for name in sys.modules if name.split(".")[0] in ("cbdc", "offline", "sqlite3"))))
+"""
+
+
+def test_r31_a_court_of_its_own_gives_the_same_verdicts() -> None:
+    """Another process, which loads the judges and nothing of settlement, names the same keys for the same amounts."""
+    given = [(one.values[0], one.values[1]) for one in GOOD]
+    lines = "".join(f"{context['root']} {one['bytes']}\n" for one, context in given)
+    done = subprocess.run(
+        [sys.executable, "-c", _COURT], input=lines, capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    *verdicts, loaded = done.stdout.splitlines()
+    expected = [
+        f"{one['verdict']['type']} {one['verdict']['kid']} {one['verdict']['device_id'] or '-'}"
+        f" {one['verdict']['amount_tiyn']}"
+        for one, _ in given
+    ]
+    assert verdicts == expected
+    modules = set(json.loads(loaded))
+    assert "offline.evidence_limits" in modules
+    assert modules.isdisjoint(
+        {"sqlite3", "offline.seen", "offline.graph", "offline.archive", "cbdc.ledger.ledger"}
+    )
 
 
 def test_one_pair_has_one_file() -> None:

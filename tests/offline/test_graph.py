@@ -12,6 +12,7 @@ from offline.graph import (
     CONTRADICTION,
     DOUBLE_SPEND,
     EQUIVOCATION,
+    LIMIT_BREACH,
     Facts,
     derive,
 )
@@ -82,7 +83,7 @@ def test_the_games_are_rich() -> None:
     assert sum(any(tree.late for tree in facts.trees.values()) for facts in found) > 20
     assert sum(any(tree.claims for tree in facts.trees.values()) for facts in found) > 5
     kinds = {guilt.type for facts in found for guilt in facts.guilt}
-    assert kinds == {DOUBLE_SPEND, EQUIVOCATION, CONTRADICTION, BAD_STATEMENT}
+    assert kinds == {DOUBLE_SPEND, EQUIVOCATION, CONTRADICTION, BAD_STATEMENT, LIMIT_BREACH}
 
 
 def test_two_halves_join_to_the_whole() -> None:

@@ -29,6 +29,7 @@ from offline.settle import (
     HELD_CASE,
     HELD_OPEN,
     HELD_RESERVE,
+    LATE,
 )
 from tests.cbdc.world import DAY
 from tests.offline.centre import CLOSE_DAYS, Centre
@@ -276,6 +277,20 @@ def test_an_innocent_device_is_paid_when_its_note_closes_whatever_the_policy() -
         check(centre)
         assert (centre.wallet("ayan"), centre.wallet("bota")) == (600, 400)
         assert centre.reconciler.borne(ayan.kid).loss_tiyn == 0
+
+
+def test_r17_a_late_redemption_is_late_until_the_close_and_then_a_refund() -> None:
+    centre = Centre(policy=policy_of(PRO_RATA))
+    ayan = centre.device("ayan")
+    (note,) = centre.load_notes("ayan", 1_000)
+    home = centre.take_home(note, 0, ayan)
+    centre.clock.move_to(note.record.redeem_by + 1)
+    centre.hand_in(home)
+    assert status(centre, home.oid) == (LATE, "")
+    centre.close()
+    check(centre)
+    assert centre.wallet("ayan") == 1_000
+    assert status(centre, home.oid) == (CREDITED, "")
 
 
 def test_a_claim_in_bad_faith_falls_back_to_the_payer_and_makes_good() -> None:

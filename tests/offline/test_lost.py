@@ -177,6 +177,30 @@ def test_5_12_the_bank_is_paid_back_from_the_refund_and_bears_the_difference(
     assert (desk.wallet("bank"), desk.wallet("ayan"), desk.wallet("bota")) == (bank + owner, 0, spent)
 
 
+def test_5_12_what_came_before_the_advance_is_the_owners_and_a_found_device_redeems_to_the_bank() -> None:
+    desk = trio(policy={EARLY_PAYOUT_PERMILLE.id: 1_000})
+    kid = desk.people["ayan"].kid
+    desk.clock.advance(50 * DAY)
+    desk.sync("ayan")
+    desk.sync("ayan")
+    desk.take_offline("ayan", 700)
+    desk.clock.advance(60 * DAY)
+    desk.centre.tick()
+    assert desk.wallet("ayan") == 5_000, "the first note has closed: refunded to its owner"
+    desk.centre.report_lost(kid)
+    advance = desk.centre.early_payout(kid, desk.kid("bank"))
+    assert (advance.known_tiyn, advance.advanced_tiyn) == (700, 700)
+    desk.clock.advance(1)
+    desk.sync("ayan")
+    desk.send_home("ayan", 300)
+    desk.sync("ayan")
+    assert (desk.wallet("bank"), desk.wallet("ayan")) == (300, 5_000)
+    close(desk)
+    outcome = desk.centre.payout_outcome(kid)
+    assert (outcome.bank_tiyn, outcome.owner_tiyn, outcome.lost_tiyn) == (700, 0, 0)
+    assert (desk.wallet("bank"), desk.wallet("ayan")) == (700, 5_000)
+
+
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_what_becomes_of_an_advance_is_exact(advanced: int, refunded: int) -> None:
     outcome = outcome_of(advanced, refunded)
@@ -242,7 +266,7 @@ def test_5_11_the_theft_cover_is_a_parameter(permille: int, covered: int) -> Non
     assert desk.ledger.supply().loss_reserve_tiyn == RESERVE - covered
 
 
-@pytest.mark.parametrize("why", ["lost", "guilty", "before"])
+@pytest.mark.parametrize("why", ["lost", "guilty", "before", "no invoice"])
 def test_5_11_who_is_not_covered(why: str) -> None:
     desk = trio()
     kid = desk.people["ayan"].kid
@@ -259,9 +283,10 @@ def test_5_11_who_is_not_covered(why: str) -> None:
             invoice = device.invoice(desk.next_id(), 5_000, 0, now)
             opened.rollback(before)
             device.receive(desk.pay_opened(opened, device, invoice), invoice, now)
-    elif why == "lost":
+    elif why in ("lost", "no invoice"):
         desk.hand_over("ayan", "shop", 1_500)
-    for name in ("bota", "shop"):
+    # Only the payee hands its own invoice in; the payer alone shows the payment and not when it was asked for.
+    for name in ("ayan",) if why == "no invoice" else ("bota", "shop"):
         desk.sync(name)
     close(desk)
     assert desk.wallet("ayan") == (0 if why == "guilty" else 3_500)

@@ -298,6 +298,20 @@ def test_r13_every_limit_and_no_more_payments_than_show_it(
     assert [one.facts["limit"] for one in files if one.type == LIMIT_BREACH] == [limit]
 
 
+def test_what_was_paid_before_the_statement_in_the_same_second_does_not_count() -> None:
+    """A list made in this very second was the device's last sync; it pays, syncs, and pays to its limit again."""
+    centre = Centre(reserve_tiyn=RESERVE)
+    ayan, bota = centre.device("ayan", limits=STRICT), centre.device("bota")
+    notes = centre.load_notes("ayan", 90, 90, 90)
+    now = centre.clock.now()
+    for number, note in enumerate(notes):
+        if number == 2:
+            assert centre.reconciler.sync(centre.declare(ayan, 1)).record.time == now
+        paid = centre.spend(note, 0, bota, 90, sync_time=now, reference=b"%032d" % number)
+        centre.hand_in(note, paid)
+    assert centre.reconciler.guilty() == {}
+
+
 def _liar() -> tuple[Centre, Owned, Any]:
     """Ayan pays 270 where 250 are allowed, and each payment names a sync that never was."""
     centre = Centre(reserve_tiyn=RESERVE)

@@ -10,9 +10,10 @@ from cbdc.ledger.entry import check_inclusion
 from cbdc.record import Signed, sign
 from offline.archive import MemoryArchive
 from offline.batch import MAX_BUNDLES, make_batch
+from offline.bundle import Bundle, HeldToken
 from offline.graph import derive
 from offline.reconcile import Reconciler, Settings
-from offline.records import Bundle, HeldToken, Outpoint
+from offline.records import Outpoint
 from offline.settle import CREDITED, HELD, HELD_PENDING, LossPolicy
 from tests.cbdc.world import DAY
 from tests.offline import fakes

@@ -91,7 +91,7 @@ def test_v2_a_payee_that_could_not_know_accepts_and_is_paid() -> None:
     assert desk.wallet("bota") == 1_000
 
 
-@pytest.mark.parametrize("reason", ["bank", "tier"])
+@pytest.mark.parametrize("reason", ["bank", "bank's key", "tier"])
 @pytest.mark.parametrize(("knew", "expected"), [(1, CREDITED), (2, DENIED), (3, DENIED)])
 def test_v2_v3_good_faith_counts_for_banks_and_tiers_too(reason: str, knew: int, expected: int) -> None:
     """List 2 revokes the payer's bank or closes its tier; the invoice shows which list was known."""
@@ -102,12 +102,12 @@ def test_v2_v3_good_faith_counts_for_banks_and_tiers_too(reason: str, knew: int,
     invoice = centre.invoice(bota, trust_sequence=knew)
     paid = centre.spend(note, 0, bota, 1_000, reference=invoice.oid)
     centre.revoke()
-    says: dict[str, Any] = (
-        {"revoked_references": (centre.kid("ca1")[:8],)}
-        if reason == "bank"
-        else {"policy": ((CLOSED_TIERS.id, 1 << TIER_SE),)}
-    )
-    _publish(centre, 2, **says)
+    says: dict[str, dict[str, Any]] = {
+        "bank": {"revoked_references": (centre.kid("ca1")[:8],)},
+        "bank's key": {"revoked_kids": (centre.kid("ca1")[:16],)},
+        "tier": {"policy": ((CLOSED_TIERS.id, 1 << TIER_SE),)},
+    }
+    _publish(centre, 2, **says[reason])
     home = centre.take_home(paid, 0, bota)
     centre.hand_in(paid, invoice, home)
     assert status(centre, home.oid)[0] == expected

@@ -27,14 +27,13 @@ from cbdc.keys import ED25519, SoftwareKey
 from cbdc.money import tenge
 from cbdc.record import OFFLINE_DOMAIN, Record, Signed, object_id, sign, signing_message
 from cbdc.token import CANTEEN, PERSON, PUPIL, SUPPLIER
+from offline.bundle import Bundle, HeldToken
 from offline.parameters import DAY_SECONDS, limits_for
 from offline.records import (
     PAY,
     REDEEM,
     TIER_SE,
-    Bundle,
     DeviceCertificate,
-    HeldToken,
     Invoice,
     Note,
     Output,

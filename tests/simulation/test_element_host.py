@@ -16,7 +16,7 @@ import pytest
 
 from tests.simulation.element_host import count_points, play
 
-KILLS = int(os.environ.get("TENGE_KILLS", "6"))
+KILLS = int(os.environ.get("TENGE_KILLS", "4"))
 
 
 @pytest.mark.slow

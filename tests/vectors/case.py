@@ -16,19 +16,12 @@ from cbdc import authority, canonical, keys
 from cbdc.authority import Authority, open_root
 from cbdc.errors import TengeError
 from cbdc.record import Record, open_envelope, signing_message
-from offline import element_rules, link, messages, records, verify
+from offline import element_rules, gossip, link, messages, records, verify
 from offline.batch import open_batch
+from offline.bundle import open_bundle
 from offline.evidence import verify_evidence
 from offline.host_coins import open_offer
-from offline.records import (
-    DeviceCertificate,
-    Invoice,
-    Note,
-    Receipt,
-    Transfer,
-    Trust,
-    open_bundle,
-)
+from offline.records import DeviceCertificate, Invoice, Note, Receipt, Transfer, Trust
 from offline.trust import TrustView
 from tests.vectors.channel_check import run_channel
 
@@ -230,7 +223,7 @@ def _commit(one: Case, context: Context, data: bytes) -> None:
     view = _trust(one, context)
     message = messages.open_message(data, view.network, one.get("limit_bytes", MESSAGE_BYTES))
     assert isinstance(message, messages.Commit)
-    offer = records.open_bundle(bytes.fromhex(one["offer"]), view.network, 24_576)
+    offer = open_bundle(bytes.fromhex(one["offer"]), view.network, 24_576)
     invoice = _opened(one, context, "invoice", Invoice)
     known = _known(one, view.network)
     now = _now(one, context)
@@ -288,6 +281,22 @@ def _sync_ack(one: Case, context: Context, data: bytes) -> None:
     element_rules.check_ack(open_envelope(data, records.SyncAck, view.network), request, view)
 
 
+class _Believer:
+    """A stand-in for a device whose one matter is which lists it has adopted."""
+
+    def __init__(self, view: TrustView) -> None:
+        self.trust_view = view
+
+    def trust(self, chain: Iterable[Any]) -> None:
+        """Adopt a chain, as an element does."""
+        self.trust_view = self.trust_view.adopt_all(chain)
+
+
+def _lists(one: Case, context: Context, data: bytes) -> None:
+    believer: Any = _Believer(_trust(one, context))
+    assert gossip.take(believer, data) == one["sequence"]
+
+
 def _redeem_order(one: Case, context: Context, data: bytes) -> None:
     view = _trust(one, context)
     certificate = _opened(one, context, "certificate", DeviceCertificate).record
@@ -322,6 +331,7 @@ CHECKS: dict[str, Callable[[Case, Context, bytes], None]] = {
     "packets": _packets,
     "sync-ack": _sync_ack,
     "redeem-order": _redeem_order,
+    "lists": _lists,
     "channel": lambda one, context, data: run_channel(one, data),
 }
 

@@ -251,14 +251,19 @@ def _taken(court: Court) -> None:
     bad("empty", "a later statement that does not hold it", witness=make_request(world, a, 3))
     other = court.step(a, court.note, court.c, 1, counter=7, link=bytes(32))
     bad("other", "the witness spends other money", witness=other)
+
+    def spent(payment: Signed[Transfer]) -> Signed[Transfer]:
+        """A spends its output of that payment, after the statement."""
+        return court.step(a, payment, court.c, 700, note=note, counter=7, link=bytes(32), index=0)
+
     astray = court.step(b, note, a, 700, note=note, reference=bytes(32), counter=31, link=bytes(32))
-    bad("reference", "the payment answers no invoice", paid=astray)
+    bad("reference", "the payment answers no invoice", paid=astray, witness=spent(astray))
     theirs = court.step(b, note, court.c, 700, note=note, reference=invoice.oid, counter=32, link=bytes(32))
-    bad("payee", "the payment went to another", paid=theirs)
+    bad("payee", "the payment went to another", paid=theirs, witness=spent(theirs))
     outputs = ((tenge(700), a.kid), (tenge(200), b.kid))
     home = court.step(b, note, a, 700, note=note, reference=invoice.oid, kind=REDEEM, hop=0, counter=33,
                       outputs=outputs, link=bytes(32))  # fmt: skip
-    bad("redeem", "the payment is a redemption", paid=home)
+    bad("redeem", "the payment is a redemption", paid=home, witness=spent(home))
     bad("invoice", "an invoice that A did not sign", invoice=_invoice(court, 4, signer=b.key))
     bad("whose", "B's invoice", invoice=_invoice(court, 4, signer=b.key, payee=b.kid))
     bad(

@@ -168,7 +168,11 @@ def make() -> dict[str, Any]:
         exchange = Exchange(Scene("messages", algorithm))
         contexts[suffix] = {"network": exchange.scene.world.network.hex()}
         own = _messages(exchange)
-        if algorithm == ED25519:
+        if algorithm != ED25519:
+            made = next(one for one in objects(algorithm)[1] if one.name == "SYNC_REQ")
+            whole = [*_offers(exchange)[:1], *_batches(exchange, made.signed)[:1]]
+            own += [{**one, "id": f"{one['id']}-{suffix}"} for one in whole]
+        else:
             made = next(one for one in objects(algorithm)[1] if one.name == "SYNC_REQ")
             own += [*_bad_messages(exchange), *_offers(exchange), *_batches(exchange, made.signed)]
         cases += [{**one, "context": suffix} for one in own]

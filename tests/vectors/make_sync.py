@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cbdc import canonical
 from cbdc.authority import BANK_CA, SETTLE, Authority
 from cbdc.record import Signed
 from offline.records import SyncAck, SyncRequest
@@ -100,6 +101,76 @@ def _orders(desk: Desk) -> None:
     order("S13-order-account", "a hostile host's account", turned, "E_SIG")
 
 
+def _gossip(desk: Desk) -> None:
+    world = desk.world
+    second = world.make_trust(2, base_sequence=1, policy=((7, 9),))
+    third = world.make_trust(3, base_sequence=2, tainted_notes=(fixed_bytes("tainted", 16),))
+    full = world.make_trust(5)
+    sixth = world.make_trust(6, base_sequence=5)
+
+    def shown(
+        id: str, what: str, items: list[Any], expect: str = "ok", sequence: int | None = None, **more: Any
+    ) -> None:
+        data = canonical.encode(
+            [37, [item if isinstance(item, bytes) else item.envelope() for item in items]]
+        )
+        told = more if sequence is None else {"sequence": sequence, **more}
+        desk.cases.append(case(f"{id}-{desk.suffix}", what, "lists", data, expect, **told))
+
+    def raw(id: str, what: str, value: Any, expect: str) -> None:
+        data = value if isinstance(value, bytes) else canonical.encode(value)
+        desk.cases.append(case(f"{id}-{desk.suffix}", what, "lists", data, expect))
+
+    first = world.first_trust
+    two = [first.encode(), second.encode()]
+    shown("lists", "a change to the adopted list", [second], sequence=2)
+    shown("lists-two", "two changes", [second, third], sequence=3)
+    shown("lists-known", "the adopted list and a change", [first, second], sequence=2)
+    shown("lists-passed", "what is known is passed over", [second, third], sequence=3, trust=two)
+    shown("lists-none", "no lists", [], sequence=1)
+    shown("lists-older", "an older list changes nothing", [first], sequence=2, trust=two)
+    shown("lists-full", "a full list and a change to it", [full, sixth], sequence=6)
+    shown(
+        "lists-from-start",
+        "a chain on another full list, from its start",
+        [full, sixth],
+        sequence=6,
+        trust=two,
+    )
+    other = [first.encode(), world.make_trust(5, next_update=NOW).encode()]
+    shown(
+        "lists-fork",
+        "of two full lists with one number the adopted one stays",
+        [full],
+        sequence=5,
+        trust=other,
+    )
+    shown("lists-fork-on", "a change follows on its number", [full, sixth], sequence=6, trust=other)
+    shown("S16-gap", "a change is missing", [third], "E_TRUST_BASE")
+    shown("S16-bare", "a change where there is no list", [second], "E_TRUST_BASE", trust=[])
+    shown("S16-backward", "numbers that fall", [full, second], "E_TRUST_OLD")
+    shown("lists-twice", "a change twice, then another", [second, second, third], sequence=3)
+    shown("S16-order", "changes out of order", [sixth, full, world.make_trust(7)], "E_TRUST_BASE")
+    forged = world.make_trust(2, base_sequence=1, signer=world.bank_key)
+    shown("S16-forged", "a list signed by a bank", [forged], "E_SIG")
+    shown(
+        "S16-forged-second",
+        "a forged list behind a good one",
+        [second, world.make_trust(3, signer=world.bank_key)],
+        "E_SIG",
+    )
+    shown("N4-lists", "a list as bytes", [second.encode()], "E_TYPE")
+    shown("N18-lists", "an acknowledgement for a list", [desk.ack], "E_OBJTYPE")
+    raw("N19-lists-kind", "another message", [36, [second.envelope()]], "E_FIELD")
+    raw("N19-lists", "three items", [37, [], 0], "E_FIELD")
+    raw("N19-lists-number", "a number for the lists", [37, 0], "E_FIELD")
+    raw("N19-lists-value", "a number", 37, "E_TYPE")
+    raw("N1-lists", "no bytes", b"", "E_DECODE")
+    raw("N19-lists-many", "65 items", [37, [0] * 65], "E_FIELD")
+    raw("N16-lists", "1,025 bytes", bytes(1_025), "E_TRUST_QR")
+    raw("N16-lists-most", "1,024 bytes", bytes(1_024), "E_DECODE")
+
+
 def make() -> dict[str, Any]:
     """The file `sync.json`."""
     cases: list[Case] = []
@@ -108,13 +179,15 @@ def make() -> dict[str, Any]:
         desk = Desk(algorithm)
         _acks(desk)
         _orders(desk)
+        _gossip(desk)
         contexts[desk.suffix] = context_of(desk.world)
         cases += [{**one, "context": one.get("context", desk.suffix)} for one in desk.cases]
     return {
-        "origin": "DTO/1, sections 5.2, 5.7 (redeem, sync_commit), 5.9, 5.19.5 and 7.5 (S12)",
+        "origin": "DTO/1, sections 5.2, 5.7 (redeem, sync_commit), 5.9, 5.12 (chains, QR), 5.19.5 and 7.5 (S12, S16)",
         "schema": {
             "context": "as in transfers-ed25519.json; every key of a world has its algorithm",
             "sync-ack": "the bytes are a SYNC_ACK that answers the open `request` (absent: none is open)",
+            "lists": "the bytes are a message of lists over QR; afterwards the adopted one has the number `sequence`",
             "redeem-order": f"the bytes are a REDEEM_ORDER that the device of `certificate` obeys `now` ({NOW})",
         },
         "context": contexts,

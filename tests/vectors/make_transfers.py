@@ -9,14 +9,9 @@ from cbdc.keys import ED25519
 from cbdc.money import tenge
 from cbdc.record import Signed, signing_message
 from cbdc.token import CANTEEN, MERCHANT, PUPIL, SUPPLIER
+from offline.bundle import HeldToken
 from offline.parameters import DAY_SECONDS, MAX_HOPS, REJECT_REVOKED_ANCESTOR
-from offline.records import (
-    REDEEM,
-    HeldToken,
-    Note,
-    Output,
-    Transfer,
-)
+from offline.records import REDEEM, Note, Output, Transfer
 from tests.offline.world import MEAL, NOW, Device, World, fixed_bytes
 from tests.vectors import edwards
 from tests.vectors.case import case

@@ -5,7 +5,8 @@ from typing import Any
 
 from cbdc.money import tenge
 from cbdc.record import Signed
-from offline.records import DeviceCertificate, HeldToken, Note, Transfer
+from offline.bundle import HeldToken
+from offline.records import DeviceCertificate, Note, Transfer
 from tests.offline.world import Device, World
 from tests.vectors.case import Case, case
 from tests.vectors.make_certificates import NAMES

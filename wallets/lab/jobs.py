@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from cbdc.errors import Refused, TengeError
+from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.private import make_folder
 from cbdc.record import remember_opened
 from wallets.lab import results, settings
@@ -61,10 +61,6 @@ class News:
 
 
 Teller = Callable[[News], None]
-
-
-class JobFailed(Exception):
-    """A job's process ended without its part."""
 
 
 # --- the folder ---
@@ -147,7 +143,7 @@ def jobs_of(plan: Plan) -> list[Job]:
 def run(folder: Path, plan: Plan, workers: int, tell: Teller) -> dict[str, Any]:
     """Play what is not finished, with so many processes, and write and give the results.
 
-    KeyboardInterrupt goes through after every process has ended; JobFailed when one died.
+    KeyboardInterrupt goes through after every process has ended; E_LAB_JOB when one died.
     """
     jobs = jobs_of(plan)
     waiting = []
@@ -221,9 +217,10 @@ def _hear(connection: Connection, job: Job, process: BaseProcess) -> News:
         word = connection.recv()
     except (EOFError, OSError):
         process.join()
-        raise JobFailed(f"{job.key} ended with exit code {process.exitcode} and without its part") from None
+        problem = f"its process ended with exit code {process.exitcode} and without a word"
+        raise Unavailable("E_LAB_JOB", job=job.key, problem=problem) from None
     if isinstance(word, str):
-        raise JobFailed(f"{job.key}: {word}")
+        raise Unavailable("E_LAB_JOB", job=job.key, problem=word)
     done, of, payments, ended = word
     return News(job, done, of, payments, ended)
 

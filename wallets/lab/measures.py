@@ -78,12 +78,12 @@ def findings(world: World, region: Region, tally: Tally) -> dict[str, Any]:
     }
 
 
-def expected_tiyn(region: Region, tally: Tally, credited: Callable[[bytes], bool]) -> dict[int, int]:
+def expected_tiyn(region: Region, tally: Tally, payees_own: Callable[[bytes, int], bool]) -> dict[int, int]:
     """What each agent should own at the end by its own books: what it began with, took and was sent, less what it paid.
 
     What was lost on its way is the payee's as soon as it was handed in, and the payer's again otherwise. What a payee
-    refused after it was spent is whose settlement says (`credited`, by transfer): the payee's, unless it knew of a
-    revocation.
+    refused after it was spent is whose settlement says (`payees_own`, by transfer and payee): the payee's, unless it
+    knew of a revocation.
     """
     books = {agent.number: agent.online_tiyn for agent in region.agents}
     for number, amount in tally.received.items():
@@ -95,18 +95,21 @@ def expected_tiyn(region: Region, tally: Tally, credited: Callable[[bytes], bool
             books[payee if handed_in else payer] += amount
             continue
         for oid, part_tiyn in transfers:
-            books[payee if credited(oid) else payer] += part_tiyn
+            books[payee if payees_own(oid, payee) else payer] += part_tiyn
     return books
 
 
 def honest_books(world: World, region: Region, tally: Tally) -> dict[int, int]:
     """`expected_tiyn` of a world of tokens."""
 
-    def credited(oid: bytes) -> bool:
+    def payees_own(oid: bytes, payee: int) -> bool:
         standing = world.reconciler.standing(oid)
-        return standing is not None and standing.status == CREDITED
+        if standing is None or standing.status == CREDITED:
+            return standing is not None
+        # What a guilty payee is not credited was taken from it; what an honest one refused costs it nothing.
+        return standing.beneficiary == world.devices[payee].kid and not region.agents[payee].honest
 
-    return expected_tiyn(region, tally, credited)
+    return expected_tiyn(region, tally, payees_own)
 
 
 def _people(world: World, region: Region, tally: Tally) -> dict[str, Any]:

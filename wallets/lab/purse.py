@@ -296,7 +296,7 @@ class PurseEngine:
         ]
 
     def _books(self) -> dict[int, int]:
-        return expected_tiyn(self.region, self.tally, lambda oid: False)
+        return expected_tiyn(self.region, self.tally, lambda oid, payee: False)
 
     def findings(self) -> dict[str, Any]:
         """What the centre knows (sums), beside the truth of the tally: nobody is found."""

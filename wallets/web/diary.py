@@ -7,8 +7,9 @@ tiyn, people are ids of phones. Lists are cut at their oldest end.
 from typing import Any
 
 from cbdc.errors import TengeError
+from offline.bundle import HeldToken
 from offline.device import Device
-from offline.records import HeldToken, Outpoint
+from offline.records import Outpoint
 from wallets.web.memory import StageMemory
 
 MAX_EVENTS = 200

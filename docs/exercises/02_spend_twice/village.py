@@ -17,8 +17,9 @@ from cbdc.authority import Authority, Root
 from cbdc.errors import TengeError
 from cbdc.record import Signed
 from cbdc.token import MERCHANT, PERSON
+from offline.bundle import open_bundle
 from offline.device import Device
-from offline.records import DeviceCertificate, Transfer, open_bundle
+from offline.records import DeviceCertificate, Transfer
 from wallets.cast import Member
 from wallets.desk import derived
 from wallets.sandbox import Sandbox
