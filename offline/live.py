@@ -6,7 +6,7 @@ would give from nothing (a test compares them), because a tree depends only on t
 
 What marks which notes: a transfer, its own tree (and, if its payer has made a statement, all trees the payer owned
 something in: it may have filled a gap in a log); an invoice or an order, the trees of the transfers that refer to it;
-a statement, the trees of its device; a revocation, the trees of the revoked.
+a statement or a certificate, the trees of its device; a revocation, the trees of the revoked.
 
 Source: DTO/1, section 5.9 (`derive`).
 """
@@ -84,8 +84,12 @@ class LiveGraph:
         elif isinstance(record, SyncRequest):
             self._accused.add(record.kid)
             self._dirty |= self._owned[record.kid]
-        elif isinstance(record, SyncAck | DeviceCertificate):
+        elif isinstance(record, SyncAck):
             self._accused.add(record.kid)
+        elif isinstance(record, DeviceCertificate):
+            self._accused.add(record.kid)
+            # One good certificate is enough: those who were refused for the other may be paid.
+            self._dirty |= self._owned[record.kid]
         elif isinstance(record, Trust):
             revoked = set(record.revoked_kids)
             # A list that names a bank or sets the policy may concern any device.

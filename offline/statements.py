@@ -45,6 +45,7 @@ LIMITS_BROKEN = "limits broken"
 PROMISE_BROKEN = "an older list than promised"
 
 _WIDEST = 4_096
+_UNJUDGED, _NEVER_OVER = -1, -2
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,19 +234,22 @@ class Statements:
         certificates: Sequence[Signed[DeviceCertificate]],
     ) -> list[Signed[Transfer]]:
         key = (request.oid, bound.oid, len(certificates))
-        state, enough = self._judged.get(key, (-1, []))
-        # A window that an answer begins may still grow; one between two statements is over when each place is known.
+        state, enough = self._judged.get(key, (_UNJUDGED, []))
+        # A window that an answer begins may still grow; one between two statements is over when each place is known,
+        # unless the device uses places of its log twice: then a transfer with a smaller id may still come.
         if isinstance(bound.record, SyncAck):
             now = len(self._seen.paid_since(request.record.kid, bound.record.time))
+        elif self._seen.twice_counted.get(request.record.kid):
+            now = _NEVER_OVER
         else:
             now = _width(request.record, bound.record)
-        if state == now:
+        if state == now != _NEVER_OVER:
             return enough
         counted = self._counted(request.record, bound.record)
         limits = loosest(one.record.limits for one in certificates)
         enough = enough_to_breach([counted[place] for place in sorted(counted)], limits)
         whole = isinstance(bound.record, SyncAck) or self._is_whole(request.record, bound.record)
-        self._judged[key] = (now if whole else -1, enough)
+        self._judged[key] = (now if whole else _UNJUDGED, enough)
         return enough
 
     def _is_whole(self, request: SyncRequest, later: SyncRequest) -> bool:
