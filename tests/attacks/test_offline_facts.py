@@ -1,6 +1,7 @@
 """Attacks on the facts: the same evidence in another order must not name other proofs, live or in bulk."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.offline.fakes import Logs, kid
 
 def _certificate(limits: Limits) -> Signed[DeviceCertificate]:
     record = fakes.certificate("ayan").record
-    return fakes.fake(DeviceCertificate(*record.values()[:6], limits, *record.values()[7:]))
+    return fakes.fake(replace(record, limits=limits))
 
 
 def _equivocator() -> tuple[list[Signed[Any]], list[Signed[Any]], list[Signed[Transfer]]]:
