@@ -5,7 +5,7 @@ whose facts may have changed; `refresh` derives just those again. The result is 
 would give from nothing (a test compares them), because a tree depends only on the set and on its own note.
 
 What marks which notes: a transfer, its own tree; an invoice or an order, the trees of the transfers that refer to it;
-a revocation, the trees of the revoked; a statement, or a transfer that may fill a gap in a log before one, the trees
+a certificate, the trees of its device; a revocation, the trees of the revoked; a statement, or a transfer that may fill a gap in a log before one, the trees
 with money that the statement leaves in doubt: paid to the device, and neither listed as held nor spent by then.
 
 Source: DTO/1, section 5.9 (`derive`).
@@ -93,8 +93,12 @@ class LiveGraph:
         elif isinstance(record, SyncRequest):
             self._accused.add(record.kid)
             self._state(record)
-        elif isinstance(record, SyncAck | DeviceCertificate):
+        elif isinstance(record, SyncAck):
             self._accused.add(record.kid)
+        elif isinstance(record, DeviceCertificate):
+            self._accused.add(record.kid)
+            # One good certificate is enough: those who were refused for the other may be paid.
+            self._dirty |= self._owned[record.kid]
         elif isinstance(record, Trust):
             revoked = set(record.revoked_kids)
             # A list that names a bank or sets the policy may concern any device.
