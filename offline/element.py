@@ -67,7 +67,6 @@ from offline.purse import (
     MAX_PENDING,
     MAX_REDEEM_PARTS,
     Caps,
-    Totals,
     check_in,
     check_out,
     check_slots,
@@ -391,13 +390,8 @@ class SimulatedSecureElement(PinGate):
         state = self._ready()
         papers = state.papers.get(b"sync")
         request = open_envelope(papers[0], SyncRequest, self.trust_view.network) if papers else None
-        check_ack(ack, request, self.trust_view)
+        base = check_ack(ack, request, self.trust_view, state.base)
         record = ack.record
-        base = Totals(record.base_out_tiyn, record.base_in_tiyn, record.base_out_count, record.base_in_count)
-        if not (base.covers(state.base) and state.requested.covers(base)):
-            raise Refused(
-                "E_SYNC_ACK", problem="its baselines lie outside what was acknowledged and requested"
-            )
         drop = {Outpoint(*outpoint) for outpoint in record.drop} & state.purse.keys()
         time_floor = max(state.time_floor, record.time)
         complete = base == state.requested

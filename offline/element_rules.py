@@ -21,7 +21,7 @@ from cbdc.record import OFFLINE_DOMAIN, Signed
 from offline.checks import check_alive, check_certificate, check_invoice, check_standing
 from offline.element_state import ACTIVE, STATUS_NAMES, ElementState, Pending
 from offline.parameters import DAY_SECONDS, MAX_TRUST_AGE_SECONDS
-from offline.purse import Caps, Slot
+from offline.purse import NOTHING_PASSED, Caps, Slot, Totals
 from offline.records import (
     MAX_TOKENS,
     MAX_TRANSFERS,
@@ -236,8 +236,16 @@ def check_redeem_order(
     _signed_by_one(order, keys)
 
 
-def check_ack(ack: Signed[SyncAck], request: Signed[SyncRequest] | None, trust: TrustView) -> None:
-    """Return if `ack` answers exactly this pending request and a settlement key signed it; E_SYNC_ACK or E_SIG."""
+def check_ack(
+    ack: Signed[SyncAck],
+    request: Signed[SyncRequest] | None,
+    trust: TrustView,
+    before: Totals = NOTHING_PASSED,
+) -> Totals:
+    """The new baselines, if `ack` answers exactly this pending request and a settlement key signed it.
+
+    They lie between the baselines `before` and what the request stated. Raises E_SYNC_ACK or E_SIG.
+    """
     record = ack.record
     if (
         request is None
@@ -254,6 +262,12 @@ def check_ack(ack: Signed[SyncAck], request: Signed[SyncRequest] | None, trust: 
     if not keys:
         raise Refused("E_SYNC_ACK", problem=f"no settlement key is certified for the moment {record.time}")
     _signed_by_one(ack, keys)
+    said = request.record
+    stated = Totals(said.out_total_tiyn, said.in_total_tiyn, said.out_count, said.in_count)
+    base = Totals(record.base_out_tiyn, record.base_in_tiyn, record.base_out_count, record.base_in_count)
+    if not (base.covers(before) and stated.covers(base)):
+        raise Refused("E_SYNC_ACK", problem="its baselines lie outside what was acknowledged and requested")
+    return base
 
 
 def _signed_by_one(signed: Signed[Any], keys: Sequence[PublicKey]) -> None:
