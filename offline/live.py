@@ -5,8 +5,9 @@ whose facts may have changed; `refresh` derives just those again. The result is 
 would give from nothing (a test compares them), because a tree depends only on the set and on its own note.
 
 What marks which notes: a transfer, its own tree; an invoice or an order, the trees of the transfers that refer to it;
-a certificate, the trees of its device; a revocation, the trees of the revoked; a statement, or a transfer that may fill a gap in a log before one, the trees
-with money that the statement leaves in doubt: paid to the device, and neither listed as held nor spent by then.
+a certificate, the trees of its device; a revocation, the trees of the revoked; a statement, or a transfer that may fill
+a gap in a log before one, the trees with money that the statement leaves in doubt: paid to the device, and not spent by
+then.
 
 Source: DTO/1, section 5.9 (`derive`).
 """
