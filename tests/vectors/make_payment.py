@@ -27,8 +27,8 @@ from tests.vectors.scene import Scene, Token
 class Till(Scene):
     """A scene in which D asks for 1,000 tenge and B, whom A has paid 4,000, pays it."""
 
-    def __init__(self, algorithm: int) -> None:
-        super().__init__("payment", algorithm)
+    def __init__(self, algorithm: int, family: str = "payment") -> None:
+        super().__init__(family, algorithm)
         self.invoice = self.ask(1_000)
         self.paid = self.answer()
         self.ask_parts = self.ask(1_300)
