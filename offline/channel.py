@@ -61,8 +61,9 @@ _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _INVITER, _JOINER = 0, 1
 _MESSAGE_BYTES = 256
 
-_ENGAGEMENT = Group((Unsigned(ENGAGEMENT, ENGAGEMENT), Unsigned(X25519, P256), NONCE, Bytes((32, 33)), HASH))
-_ANSWER = Group((Unsigned(ANSWER, ANSWER), Bytes((32, 33)), HASH))
+# A key of any length: which one belongs to the suite is asked with E_CHANNEL_KEY.
+_ENGAGEMENT = Group((Unsigned(ENGAGEMENT, ENGAGEMENT), Unsigned(X25519, P256), NONCE, Bytes(), HASH))
+_ANSWER = Group((Unsigned(ANSWER, ANSWER), Bytes(), HASH))
 _REVEAL = Group((Unsigned(REVEAL, REVEAL), HASH))
 
 

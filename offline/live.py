@@ -4,9 +4,10 @@
 whose facts may have changed; `refresh` derives just those again. The result is always what `offline.graph.derive`
 would give from nothing (a test compares them), because a tree depends only on the set and on its own note.
 
-What marks which notes: a transfer, its own tree (and, if its payer has made a statement, all trees the payer owned
-something in: it may have filled a gap in a log); an invoice or an order, the trees of the transfers that refer to it;
-a statement, the trees of its device; a revocation, the trees of the revoked.
+What marks which notes: a transfer, its own tree; an invoice or an order, the trees of the transfers that refer to it;
+a certificate, the trees of its device; a revocation, the trees of the revoked; a statement, or a transfer that may fill
+a gap in a log before one, the trees with money that the statement leaves in doubt: paid to the device, and not spent by
+then.
 
 Source: DTO/1, section 5.9 (`derive`).
 """
@@ -18,9 +19,11 @@ from typing import Any
 from cbdc.record import Signed
 from offline.graph import Facts, Guilt, Rules, Tree, derive_tree, gather, guilt_in_tree, guilt_of_signatures
 from offline.records import (
+    PAY,
     DeviceCertificate,
     Invoice,
     Note,
+    Outpoint,
     RedeemOrder,
     SyncAck,
     SyncRequest,
@@ -47,6 +50,11 @@ class LiveGraph:
         self._root: dict[bytes, bytes] = {}
         self._owned: dict[bytes, set[bytes]] = defaultdict(set)
         self._referring: dict[bytes, set[bytes]] = defaultdict(set)
+        # Payments to a device: all, and those spent by its newest statement; its trees with claims; that counter.
+        self._received: dict[bytes, set[bytes]] = defaultdict(set)
+        self._settled: dict[bytes, set[bytes]] = defaultdict(set)
+        self._claimed: dict[bytes, set[bytes]] = defaultdict(set)
+        self._stated: dict[bytes, int] = {}
         self._dirty: set[bytes] = set()
         self._accused: set[bytes] = set()
         self._by_signature: dict[bytes, list[Guilt]] = {}
@@ -75,17 +83,23 @@ class LiveGraph:
             if root is not None:
                 self._attach(signed, root)
             self._accused.add(record.payer)
-            if self.seen.requests(record.payer):
-                self._dirty |= self._owned[record.payer]
+            if record.kind == PAY:
+                self._received[record.outputs[0].owner].add(signed.oid)
+            if record.counter <= self._stated.get(record.payer, 0):
+                self._mark_roots(self._received[record.payer])
         elif isinstance(record, Invoice | RedeemOrder):
             self._mark_roots(self._referring[signed.oid])
             if isinstance(record, Invoice):
                 self._accused.add(record.payee)
         elif isinstance(record, SyncRequest):
             self._accused.add(record.kid)
-            self._dirty |= self._owned[record.kid]
-        elif isinstance(record, SyncAck | DeviceCertificate):
+            self._state(record)
+        elif isinstance(record, SyncAck):
             self._accused.add(record.kid)
+        elif isinstance(record, DeviceCertificate):
+            self._accused.add(record.kid)
+            # One good certificate is enough: those who were refused for the other may be paid.
+            self._dirty |= self._owned[record.kid]
         elif isinstance(record, Trust):
             revoked = set(record.revoked_kids)
             # A list that names a bank or sets the policy may concern any device.
@@ -96,6 +110,26 @@ class LiveGraph:
                     (wide or not banks.isdisjoint(self.seen.banks_of(kid))) and self.seen.ever_refused(kid)
                 ):
                     self._dirty |= notes
+
+    def _state(self, request: SyncRequest) -> None:
+        """A statement: what it leaves in doubt is derived again.
+
+        Money that was spent before it is in doubt for no later statement either, so a device's history is not gone
+        through at each of its syncs; an older statement that comes late, or a gap that is filled, asks for all of it.
+        """
+        kid = request.kid
+        self._dirty |= self._claimed[kid]
+        if request.counter < self._stated.get(kid, 0):
+            self._mark_roots(self._received[kid])
+            return
+        self._stated[kid] = request.counter
+        asked = self._received[kid] - self._settled[kid]
+        self._mark_roots(asked)
+        self._settled[kid] |= {oid for oid in asked if self._is_spent(kid, oid, request.counter)}
+
+    def _is_spent(self, kid: bytes, oid: bytes, counter: int) -> bool:
+        spends = (self.seen.transfer(one) for one in self.seen.spent_by(kid, Outpoint(oid, 0)))
+        return any(spend is not None and spend.record.counter <= counter for spend in spends)
 
     def _mark_roots(self, transfers: Iterable[bytes]) -> None:
         self._dirty |= {self._root[oid] for oid in transfers if oid in self._root}
@@ -117,6 +151,8 @@ class LiveGraph:
             self.trees[oid] = tree
             for output in tree.outputs.values():
                 self._owned[output.owner].add(oid)
+            for outpoint in tree.claims:
+                self._claimed[tree.outputs[outpoint].owner].add(oid)
             self._by_tree.pop(oid, None)
             if found := guilt_in_tree(tree, self.seen, self.statements, self._rules):
                 self._by_tree[oid] = found

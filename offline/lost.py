@@ -172,7 +172,7 @@ def covers_of(
         transfer = seen.transfer(oid)
         assert transfer is not None, "an admitted transfer is in the set"
         record = transfer.record
-        if record.kind != PAY or oid in tree.late or seen.first_revoked(record.payer) is None:
+        if record.kind != PAY or oid in tree.late or not seen.is_revoked(record.payer):
             continue
         # Whoever is reported is revoked; only of the revoked it must be looked up.
         reported = stolen_at(record.payer)

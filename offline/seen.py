@@ -11,7 +11,7 @@ Source: DTO/1, section 5.9 (`ingest`).
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cbdc.record import Signed
@@ -262,50 +262,64 @@ class Seen:
         """The ids of this device's transfers that continue one and the same log head, ascending."""
         return sorted(self._same_link.get((payer, link), ()))
 
-    def first_revoked(self, kid: bytes, by: int | None = None) -> int | None:
-        """The number of the first TRUST list that revokes this device or its bank, or None; of those here `by` then."""
-        if not self._revoked and not self._revoked_banks:
-            return None
-        lists = [self._revoked.get(kid[:_KID_PREFIX_BYTES], {})]
-        lists += [
-            self._revoked_banks[one] for one in self._known_as(kid, by)[0] if one in self._revoked_banks
-        ]
-        numbers = [number for one in lists for oid, number in one.items() if self._was_here(oid, by)]
-        return min(numbers, default=None)
-
     def ever_refused(self, kid: bytes, by: int | None = None) -> bool:
-        """Whether any TRUST list revokes this device or its bank, or closes its tier."""
-        if self.first_revoked(kid, by) is not None:
+        """Whether a TRUST list revokes this device, or each of its certificates is refused by some list: its bank is
+        revoked, or its tier closed; with `by`, of what was here then."""
+        if self._first_of(self._revoked.get(kid[:_KID_PREFIX_BYTES]), by) is not None:
             return True
-        if not self._closes_tiers:
-            return False
-        bits = self._known_as(kid, by)[1]
-        return any(closed & bits for oid, (_, closed) in self._tiers.items() if self._was_here(oid, by))
+        known = self._known_as(kid, by) if self._revoked_banks or self._closes_tiers else set()
+        closed = 0
+        if self._closes_tiers:
+            for oid, (_, bits) in self._tiers.items():
+                closed |= bits if self._was_here(oid, by) else 0
+        return bool(known) and all(
+            closed >> tier & 1 or self._first_of(self._revoked_banks.get(bank), by) is not None
+            for bank, tier in known
+        )
 
     def refused_at(self, kid: bytes, sequence: int, by: int | None = None) -> bool:
-        """Whether who has TRUST list number `sequence` knows that this device must not pay: it or its bank is revoked,
-        or its tier is closed then (a tier may be opened again)."""
-        first = self.first_revoked(kid, by)
+        """Whether who has TRUST list number `sequence` knows that this device must not pay: it is revoked, or each of
+        its certificates is refused, because the bank is revoked, or the tier is closed then (it may be opened again).
+
+        A device is refused for its certificates only when no one of them is good: a payee is shown one, and another
+        that comes later, by whomever, must not take from it what it took in good faith.
+        """
+        first = self._first_of(self._revoked.get(kid[:_KID_PREFIX_BYTES]), by)
         if first is not None and sequence >= first:
             return True
-        if not self._closes_tiers:
-            return False
-        known = [one for oid, one in self._tiers.items() if one[0] <= sequence and self._was_here(oid, by)]
-        return bool(max(known, default=(0, 0))[1] & self._known_as(kid, by)[1])
+        known = self._known_as(kid, by) if self._revoked_banks or self._closes_tiers else set()
+        closed = 0
+        if self._closes_tiers:
+            tiers = [
+                one for oid, one in self._tiers.items() if one[0] <= sequence and self._was_here(oid, by)
+            ]
+            closed = max(tiers, default=(0, 0))[1]
+        return bool(known) and all(
+            closed >> tier & 1
+            or (
+                (since := self._first_of(self._revoked_banks.get(bank), by)) is not None and sequence >= since
+            )
+            for bank, tier in known
+        )
+
+    def is_revoked(self, kid: bytes) -> bool:
+        """Whether a TRUST list names this device itself."""
+        return kid[:_KID_PREFIX_BYTES] in self._revoked
+
+    def _first_of(self, lists: Mapping[bytes, int] | None, by: int | None) -> int | None:
+        """The lowest number of these TRUST lists (by id), of those here `by` then; None without any."""
+        numbers = [number for oid, number in (lists or {}).items() if self._was_here(oid, by)]
+        return min(numbers, default=None)
 
     def _was_here(self, oid: bytes, by: int | None) -> bool:
         return by is None or self._arrived[oid] <= by
 
-    def _known_as(self, kid: bytes, by: int | None) -> tuple[set[bytes], int]:
-        """The banks that certified a device (references), and its tiers as bits, by the certificates here `by` then."""
-        banks: set[bytes] = set()
-        bits = 0
-        for oid in self._certificates.get(kid, ()):
-            if self._was_here(oid, by):
-                record = self._objects[oid].record
-                banks.add(record.ca_reference)
-                bits |= 1 << record.tier
-        return banks, bits
+    def _known_as(self, kid: bytes, by: int | None) -> set[tuple[bytes, int]]:
+        """What a device is certified as, by the certificates here `by` then: bank (reference) and tier."""
+        records = [
+            self._objects[oid].record for oid in self._certificates.get(kid, ()) if self._was_here(oid, by)
+        ]
+        return {(record.ca_reference, record.tier) for record in records}
 
 
 def _note(index: Any, key: Any, oid: bytes, twice: Any, what: Any) -> None:

@@ -234,22 +234,21 @@ class Statements:
     ) -> list[Signed[Transfer]]:
         key = (request.oid, bound.oid, len(certificates))
         state, enough = self._judged.get(key, (-1, []))
-        # A window that an answer begins may still grow; one between two statements is over when each place is known.
-        if isinstance(bound.record, SyncAck):
-            now = len(self._seen.paid_since(request.record.kid, bound.record.time))
-        else:
-            now = _width(request.record, bound.record)
+        # The set only grows: as many payments of the window as before are the same payments.
+        now = self._width(request.record, bound.record)
         if state == now:
             return enough
         counted = self._counted(request.record, bound.record)
         limits = loosest(one.record.limits for one in certificates)
         enough = enough_to_breach([counted[place] for place in sorted(counted)], limits)
-        whole = isinstance(bound.record, SyncAck) or self._is_whole(request.record, bound.record)
-        self._judged[key] = (now if whole else -1, enough)
+        self._judged[key] = (now, enough)
         return enough
 
-    def _is_whole(self, request: SyncRequest, later: SyncRequest) -> bool:
-        return all(self._seen.counted(request.kid, place) for place in _places(request, later))
+    def _width(self, request: SyncRequest, bound: SyncAck | SyncRequest) -> int:
+        """How many payments of a window are known, two under one counter both counted."""
+        if isinstance(bound, SyncAck):
+            return len(self._seen.paid_since(request.kid, bound.time))
+        return sum(len(self._seen.counted(request.kid, place)) for place in _places(request, bound))
 
     def _counted(self, request: SyncRequest, bound: SyncAck | SyncRequest) -> dict[int, Signed[Transfer]]:
         """The payments of a window by their counters: of two with one counter, the one with the smaller id."""

@@ -160,9 +160,9 @@ def _alike(base: Sequence[Given], count: int, run: int) -> tuple[list[Given], li
     start = len(base) * run // (_RUNS + 1)
     kinds = (CERTIFICATE, NOTE)
     empty, lot = list[Given](), list[Given]()
-    # Begin where a group begins, with the certificates of its devices.
-    while start < len(base) and base[start][0][fields.KIND] != CERTIFICATE:
-        start += 1
+    # Begin where a group begins, with the first certificate of its devices.
+    while start and not (_kind(base[start]) == CERTIFICATE != _kind(base[start - 1])):
+        start = (start + 1) % len(base)
     for pair in base[start:]:
         if pair[0][fields.KIND] in kinds:
             empty.append(pair)
@@ -171,3 +171,7 @@ def _alike(base: Sequence[Given], count: int, run: int) -> tuple[list[Given], li
             if len(lot) == count:
                 break
     return empty, lot
+
+
+def _kind(given: Given) -> int:
+    return int(given[0][fields.KIND])

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from cbdc.errors import TengeError
+from cbdc.errors import Refused, TengeError
 
 OK, FAILED, BAD_INPUT = 0, 1, 2
 INTERRUPTED = 130
@@ -26,20 +26,27 @@ def refusals(command: Callable[..., int]) -> Callable[..., None]:
         try:
             code = command(*arguments, **options)
         except TengeError as error:
-            if options.get("as_json"):
-                print_json(
-                    {"code": error.code, "rule": error.rule, "facts": error.facts, "text": error.sentence()}
-                )
-            click.echo(
-                f"{error.sentence()}\n{error.next_step()}\n({error.code}, rule {error.rule})", err=True
-            )
-            code = BAD_INPUT
+            code = _refused(error, options)
+        except OSError as error:
+            # What a command could not open or make: a folder where a file stands, a place that nobody may write to.
+            if error.filename is None:
+                raise
+            problem = error.strerror or type(error).__name__
+            code = _refused(Refused("E_FILE_USE", file=str(error.filename), problem=problem), options)
         except KeyboardInterrupt:
             click.echo("\nStopped.", err=True)
             code = INTERRUPTED
         sys.exit(code)
 
     return wrapped
+
+
+def _refused(error: TengeError, options: dict[str, Any]) -> int:
+    """Print a refusal as words, and as JSON when that is asked for; the exit code."""
+    if options.get("as_json"):
+        print_json({"code": error.code, "rule": error.rule, "facts": error.facts, "text": error.sentence()})
+    click.echo(f"{error.sentence()}\n{error.next_step()}\n({error.code}, rule {error.rule})", err=True)
+    return BAD_INPUT
 
 
 def print_json(value: Any) -> None:

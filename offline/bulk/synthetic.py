@@ -356,7 +356,10 @@ class _Group:
         first = self._pay(coin, payee, coin.amount_tiyn)
         if kind == "double spend":
             self.made.loss_tiyn += coin.amount_tiyn
-            return first + self._pay(coin, (payee + 1) % _DEVICES, coin.amount_tiyn)
+            other_payee = (payee + 1) % _DEVICES
+            if other_payee == coin.owner:
+                other_payee = (other_payee + 1) % _DEVICES
+            return first + self._pay(coin, other_payee, coin.amount_tiyn)
         # Rolled back and used again: the same counter and link, on the money a payee just got back to it.
         back = self._pay(first[0], coin.owner, coin.amount_tiyn)
         device.counter, device.head = before

@@ -204,10 +204,8 @@ class Taking:
     def _key_of_other(self, kind: int, row: Row, known: list[Key]) -> Key | None:
         kid = row[fields.KID]
         if kind == CERTIFICATE:
+            # Whatever hashes to the key id is the device's key. Which banks are its own, only sound certificates say.
             self._key_of[kid] = known[row[fields.COUNTER]]
-            banks = self._banks_of.setdefault(kid, [])
-            if known[row[fields.KEY]] not in banks:
-                banks.append(known[row[fields.KEY]])
         if row[fields.KEY] != BY_DEVICE:
             return known[row[fields.KEY]]
         if kind == _ORDER:
@@ -292,7 +290,6 @@ class Taking:
             report.refused["E_SIG"] = report.refused.get("E_SIG", 0) + 1
             if kid not in self._certified:
                 self._key_of.pop(kid, None)
-                self._banks_of.pop(kid, None)
             return
         self._key_of[kid] = known[row[fields.COUNTER]]
         banks = self._banks_of.setdefault(kid, [])

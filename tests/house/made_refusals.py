@@ -22,9 +22,10 @@ _SHOWN = 3
 
 
 class Shown(NamedTuple):
-    """Where one code is shown: vectors as file/id, and test files that name it."""
+    """Where one code is shown: vectors that expect it, vectors with its verdict (as file/id), tests that name it."""
 
     vectors: tuple[str, ...]
+    verdicts: tuple[str, ...]
     tests: tuple[str, ...]
 
 
@@ -50,7 +51,14 @@ def _vectors() -> Mapping[str, tuple[str, ...]]:
     for name in sorted(FILES):
         for one in load(name)["cases"]:
             found.setdefault(one["expect"], []).append(f"{name}/{one['id']}")
-            # A verdict is a refusal too: of whom it names.
+    return {code: tuple(ids) for code, ids in found.items()}
+
+
+@cache
+def _verdicts() -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for name in sorted(FILES):
+        for one in load(name)["cases"]:
             if (verdict := one.get("verdict")) and verdict["type"] in CODES:
                 found.setdefault(CODES[verdict["type"]], []).append(f"{name}/{one['id']}")
     return {code: tuple(ids) for code, ids in found.items()}
@@ -66,8 +74,8 @@ def _tests() -> Mapping[str, tuple[str, ...]]:
 
 
 def shown(code: str) -> Shown:
-    """The vectors that expect a code, and the test files that name it."""
-    return Shown(_vectors().get(code, ()), _tests().get(code, ()))
+    """The vectors that expect a code or have its verdict, and the test files that name it."""
+    return Shown(_vectors().get(code, ()), _verdicts().get(code, ()), _tests().get(code, ()))
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -77,14 +85,22 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def refusals(argument: str) -> str:
-    """The table of codes that bytes alone can show (`bytes`), or of those that need a state (`state`)."""
+    """The table of codes that bytes are refused with (`bytes`), that name a verdict (`verdicts`), or that need a state
+    (`state`).
+    """
     known = catalogue()
-    mine = [code for code in codes() if bool(shown(code).vectors) == (argument == "bytes")]
-    last = "vectors that expect it" if argument == "bytes" else "tests that name it"
-    lines = [f"| code | rule | {last} |", "|---|---|---|"]
-    for code in mine:
-        where = shown(code).vectors if argument == "bytes" else shown(code).tests
-        lines.append(f"| `{code}` | {known[code].rule} | {_listed(where)} |")
+    heading = {
+        "bytes": "vectors that expect it",
+        "verdicts": "vectors that expect `ok` and this verdict",
+        "state": "tests that name it",
+    }[argument]
+    lines = [f"| code | rule | {heading} |", "|---|---|---|"]
+    for code in codes():
+        seen = shown(code)
+        bare = () if seen.vectors or seen.verdicts else seen.tests
+        where = {"bytes": seen.vectors, "verdicts": seen.verdicts, "state": bare}[argument]
+        if where:
+            lines.append(f"| `{code}` | {known[code].rule} | {_listed(where)} |")
     return "\n".join(lines)
 
 

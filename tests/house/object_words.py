@@ -79,7 +79,7 @@ MEANINGS: Mapping[int, Mapping[str, str]] = {
         "payee": "kid of the device that signs",
         "invoice": "id of the invoice that was paid",
         "payment_root": "hash of the transfers' ids (below)",
-        "status": "1 accepted; nothing else is written",
+        "status": "1 accepted; nothing else is written, and a reader does not ask it (5.6)",
         "time": "the payee's moment",
     },
     8: {
@@ -88,7 +88,7 @@ MEANINGS: Mapping[int, Mapping[str, str]] = {
         "counter": "of its last transfer, 0 before the first",
         "head": "id of its last transfer, or its genesis link",
         "invoice_number": "of its last invoice; all up to it are cancelled or answered",
-        "purse": "(object id, position, amount) of each outpoint it holds, ascending",
+        "purse": "(object id, position, amount) of each outpoint it holds; written ascending, not asked by readers",
         "out_total_tiyn": "all it ever paid out or sent home",
         "in_total_tiyn": "all it ever received in payments",
         "out_count": "how many payments and redemptions",

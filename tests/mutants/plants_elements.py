@@ -132,13 +132,6 @@ ELEMENTS = Field(
             SYNC,
         ),
         (
-            "baselines-beyond-the-request",
-            "An acknowledgement starts limits anew for payments it has not seen.",
-            "        if not (base.covers(state.base) and state.requested.covers(base)):",
-            "        if not base.covers(state.base):",
-            SYNC,
-        ),
-        (
             "outbox-freed-by-an-incomplete-answer",
             "Transfers that settlement never saw are thrown away.",
             "        complete = base == state.requested",
@@ -163,6 +156,20 @@ ELEMENTS = Field(
     + bugs(
         "offline/element_rules.py",
         ELEMENT,
+        (
+            "baselines-beyond-the-request",
+            "An acknowledgement starts limits anew for payments it has not seen.",
+            "    if not (base.covers(before) and stated.covers(base)):",
+            "    if not base.covers(before):",
+            SYNC,
+        ),
+        (
+            "baselines-that-fall",
+            "An acknowledgement takes back what an earlier one had counted.",
+            "    if not (base.covers(before) and stated.covers(base)):",
+            "    if not stated.covers(base):",
+            SYNC,
+        ),
         (
             "any-acknowledgement",
             "An answer to an old request starts limits anew.",

@@ -18,7 +18,15 @@ from cbdc.errors import TengeError
 from cbdc.money import tenge
 from offline import element_core, element_spend, element_state
 from offline.element import SimulatedSecureElement
-from offline.element_state import ElementState, changed, changes, check_differences, check_step, difference
+from offline.element_state import (
+    ElementState,
+    Pending,
+    changed,
+    changes,
+    check_differences,
+    check_step,
+    difference,
+)
 from offline.journal import FileJournal
 from offline.records import Enrol, Invoice, Outpoint, Receipt, SyncRequest, Transfer
 from tests.offline.bench import Crash, CrashAt
@@ -139,6 +147,10 @@ def test_i4_balance_and_promises_stay_within_the_limit() -> None:
         check_step(state, loaded, tenge(7_999), SLOTS, syncing=False)
     with broken("I4: outpoints and promises"):
         check_step(state, loaded, LIMIT, 1, syncing=False)
+    promised = replace(state, pending={b"i" * 32: Pending(1, 0, 3, 0, NOW)})
+    check_step(state, promised, LIMIT, len(state.purse) + 3, syncing=False)
+    with broken("I4: outpoints and promises"):
+        check_step(state, promised, LIMIT, len(state.purse) + 2, syncing=False)
     whole = replace(state, loaded_tiyn=state.loaded_tiyn + 1)
     with broken("I4: not the sum of slots"):
         element_state.check_whole(whole)

@@ -210,6 +210,26 @@ def test_when_others_write_without_end_everything_is_refused_for_now() -> None:
         assert caught.value.code == "E_STORE_CONFLICT"
 
 
+def test_r22_who_was_overtaken_once_tries_again() -> None:
+    class Overtaken(MemoryArchive):
+        conflicts = 0
+
+        def append(self, expected_size: Any, rows: Any, answers: Any) -> None:
+            if self.conflicts:
+                self.conflicts -= 1
+                raise Unavailable("E_STORE_CONFLICT", expected=0, found=1)
+            super().append(expected_size, rows, answers)
+
+    archive = Overtaken()
+    centre = Centre(archive=archive)
+    ayan = centre.device("ayan")
+    batch = centre.batch(centre.take_home(*centre.load_notes("ayan", 100), 0, ayan))
+    archive.conflicts = 1
+    ack = centre.reconciler.ingest(batch)
+    assert archive.conflicts == 0
+    assert centre.reconciler.ingest(batch) == ack
+
+
 def test_a_load_in_the_middle_of_a_booking_is_not_missed() -> None:
     line = Line()
     centre = line.centre

@@ -18,6 +18,8 @@ from offline.settle import (
     LATE,
     Borne,
     LossPolicy,
+    claims_of,
+    judge,
     subject_of,
 )
 from offline.statements import TAKEN_AFTER_CANCEL
@@ -88,6 +90,17 @@ def test_a_claim_on_a_revoked_payer_waits_for_the_invoice() -> None:
     case.centre.hand_in(case.invoice)
     assert status(case.centre, home.oid) == (CREDITED, "")
     assert case.centre.wallet("bota") == 1_000
+
+
+def test_a_claim_without_its_invoice_is_not_denied_before_the_close() -> None:
+    case = Revoked(knew=1)
+    case.centre.hand_in(case.paid, case.home())
+    graph = case.centre.reconciler._graph
+    tree = graph.trees[case.note.oid]
+    (claim,) = claims_of(tree, graph.seen)
+    open_now, closed = (judge(claim, tree, graph.seen, closed=closed) for closed in (False, True))
+    assert (open_now.unshown, open_now.denied, open_now.beneficiary) == (True, False, case.bota.kid)
+    assert (closed.unshown, closed.denied, closed.beneficiary) == (False, True, case.kairat.kid)
 
 
 def test_a_claim_that_never_shows_its_invoice_is_denied_at_close() -> None:

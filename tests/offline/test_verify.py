@@ -122,6 +122,16 @@ def test_a_commit_answers_the_offer() -> None:
     assert code([parts[0], forged]) == "E_SIG"
 
 
+def test_who_was_paid_instead_is_told() -> None:
+    """The refusal names the first output's owner, the payee as the payer has it, and not the owner of the change."""
+    world = SHOP.world
+    part = SHOP.pay(SHOP.b, SHOP.first, SHOP.c, 1_200, reference=SHOP.invoice.oid)
+    payment = world.bundle([SHOP.a.certificate, SHOP.b.certificate], [(SHOP.note, [SHOP.first, part])])
+    with pytest.raises(Refused, match=r"^E_PAYEE:") as caught:
+        verify_payment(payment.encode(), SHOP.invoice, PERSON, world.trust, NOW)
+    assert caught.value.facts == {"owner": SHOP.c.kid.hex(), "payee": SHOP.d.kid.hex()}
+
+
 def test_the_receivers_own_limit_counts_too() -> None:
     """An invoice may say what it likes; the trust list bounds every message."""
     data = SHOP.payment(SHOP.parts())

@@ -233,7 +233,7 @@ class World:
             "payee": payee_key.public.kid,
             "invoice": invoice.oid,
             "payment_root": fixed_bytes("payment root", 32),
-            "status": 0,
+            "status": 1,
             "time": NOW,
         }
         return self.sign(Receipt(**{**values, **fields}), payee_key)

@@ -53,7 +53,7 @@ def open_bundle(data: bytes, limit: int, network: bytes) -> Bundle:
     """`open_bundle(bytes, limit)` of 5.4: V0 to V2."""
     items = as_list(decode(data, limit))
     need(len(items) == 3, "E_FIELD")
-    need(type(items[0]) is int and items[0] == 1, "E_VERSION")
+    need(items[0] == 1, "E_VERSION")
     certificates = as_list(items[1])
     need(len(certificates) <= 24, "E_COUNT")
     tokens = as_list(items[2])
@@ -90,7 +90,7 @@ def open_batch(data: bytes, network: bytes) -> None:
     """ "Reading a BATCH" (5.4)."""
     items = as_list(decode(data, DEFAULT_LIMIT))
     need(len(items) == 5, "E_FIELD")
-    need(type(items[0]) is int and items[0] == 1, "E_VERSION")
+    need(items[0] == 1, "E_VERSION")
     statements = as_list(items[4])
     need(len(statements) <= 1, "E_COUNT")
     need(len(as_bytes(items[1])) == 16, "E_FIELD")

@@ -77,7 +77,7 @@ class Stream:
     def take(self, packet: bytes) -> bytes | None:
         """One packet; the message when it is whole. After a refusal the stream starts anew."""
         self.held += packet
-        if len(self.held) < 4:
+        if len(self.held) < 8:
             return None
         size = int.from_bytes(self.held[:4], "big")
         if size > self.limit:

@@ -91,6 +91,7 @@ def check_step(transfer: Obj, parent: Obj, note: Obj, certificate: Obj | None, r
     check_spend(transfer, parent)
     if certificate is None or certificate.key_id() != transfer.raw("payer"):
         raise Refusal("E_CERT_MISSING")
+    need(certificate.key_usable(), "E_KEY")
     need(transfer.signed_by(certificate), "E_SIG")
     if receiver:
         need(transfer.num("kind") == PAY, "E_KIND")

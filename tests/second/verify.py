@@ -229,4 +229,5 @@ def verify_receipt(receipt: Obj, invoice: Obj, payment_root: bytes, certificate:
     need(receipt.raw("payee") == payee and certificate.key_id() == payee, "E_PAYEE")
     need(receipt.raw("invoice") == invoice.oid, "E_INVOICE")
     need(receipt.raw("payment_root") == payment_root, "E_PARTS")
+    need(certificate.key_usable(), "E_KEY")
     need(receipt.signed_by(certificate), "E_SIG")

@@ -102,6 +102,15 @@ def _bad_messages(pair: _Pair) -> Iterator[Case]:
         yield pair.case(f"engagement-{id}", what, "joiner", "engagement", changed, "E_CHANNEL_KEY")
         changed = canonical.encode([49, key, answer[2]])
         yield pair.case(f"answer-{id}", what, "inviter", "answer", changed, "E_CHANNEL_KEY")
+    # Only the engagement is judged: the reveal that belongs to it is another.
+    recommitted = canonical.encode([*engagement[:4], bytes(32)])
+    yield pair.case("engagement-commitment", "another commitment", "joiner", "engagement", recommitted)
+    short = engagement[3][:-1], answer[1][:-1]
+    changed = canonical.encode([*engagement[:3], short[0], engagement[4]])
+    what = "a key without its last byte"
+    yield pair.case("engagement-short-key", what, "joiner", "engagement", changed, "E_CHANNEL_KEY")
+    changed = canonical.encode([49, short[1], answer[2]])
+    yield pair.case("answer-short-key", what, "inviter", "answer", changed, "E_CHANNEL_KEY")
     if pair.suite == X25519:
         low = canonical.encode([49, _LOW_ORDER, answer[2]])
         yield pair.case("answer-low-order", "a key of small order", "inviter", "answer", low, "E_CHANNEL_KEY")
@@ -113,6 +122,16 @@ def _bad_messages(pair: _Pair) -> Iterator[Case]:
         ("suite-3", "an unknown suite", "engagement", [48, 3, *engagement[2:]], "E_FIELD"),
         ("number-47", "another message", "engagement", [47, *engagement[1:]], "E_FIELD"),
         ("short", "a field too few", "engagement", engagement[:4], "E_FIELD"),
+        (
+            "service-15",
+            "a service of 15 bytes",
+            "engagement",
+            [48, pair.suite, bytes(15), *engagement[3:]],
+            "E_FIELD",
+        ),
+        ("commitment-31", "a commitment of 31 bytes", "engagement", [*engagement[:4], bytes(31)], "E_FIELD"),
+        ("key-number", "a number for a key", "engagement", [*engagement[:3], 0, engagement[4]], "E_TYPE"),
+        ("bare", "a number", "engagement", 48, "E_TYPE"),
         ("short-nonce", "a nonce of 31 bytes", "reveal", [50, bytes(31)], "E_FIELD"),
         ("no-nonce", "a number for a nonce", "reveal", [50, 0], "E_TYPE"),
     ):

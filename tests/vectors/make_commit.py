@@ -1,5 +1,6 @@
 """Vectors of commits of flow I, and of single steps as settlement admits them (5.6: verify_commit and V5a)."""
 
+from dataclasses import replace
 from typing import Any
 
 from cbdc.keys import ED25519
@@ -9,6 +10,7 @@ from cbdc.token import PERSON
 from offline.messages import Commit
 from offline.records import REDEEM, Note, Transfer
 from tests.offline.world import NOW, fixed_bytes
+from tests.vectors import edwards
 from tests.vectors.case import Case, case
 from tests.vectors.make_certificates import NAMES, context_of, with_trust
 from tests.vectors.scene import Scene
@@ -39,7 +41,10 @@ class Counter(Scene):
         self, id: str, what: str, transfers: list[Signed[Transfer]], expect: str = "ok", **more: Any
     ) -> None:
         """One case of the check `commit`."""
-        data = Commit(tuple(transfers)).encode()
+        self.said(id, what, Commit(tuple(transfers)).encode(), expect, **more)
+
+    def said(self, id: str, what: str, data: bytes, expect: str, **more: Any) -> None:
+        """One case of the check `commit`, whatever its bytes are."""
         fields = {
             "offer": self.shown.encode(),
             "invoice": self.invoice.encode(),
@@ -60,6 +65,8 @@ def _commits(at: Counter) -> None:
     at.commit("P11-commit-missing", "one part of two", at.both[:1], "E_PARTS")
     one = at.world.make_invoice(at.d.key, tenge(1_000), max_parts=1)
     at.commit("P11-commit-most", "more parts than were asked for", at.both, "E_PARTS", invoice=one.encode())
+    receipt = at.world.make_receipt(at.d.key, at.invoice).encode()
+    at.said("N18-commit", "a receipt where a commit belongs", receipt, "E_OBJTYPE")
     other = at.answer(at.first, 1_000, at.note, counter=41, reference=bytes(32))
     at.commit("P7-commit", "it answers another request", [other], "E_INVOICE")
     little = at.answer(at.first, 999, at.note, counter=42)
@@ -144,6 +151,19 @@ def _steps(at: Counter) -> None:
     step("X29-step-other", "another's certificate", good, "E_CERT_MISSING", parent=first, certificate=own)
     forged = at.answer(first, 1_000, note, counter=62, signer=a.key)
     step("G1-step", "signed by another", forged, "E_SIG", parent=first)
+    weak = at.device("weak", public_key=edwards.encode(edwards.NEUTRAL)).certificate
+    theirs = replace(good.record, payer=weak.record.kid)
+    paid = at.step(at.a, note, at.b, 4_000, counter=69, outputs=((tenge(5_000), weak.record.kid),))
+    theirs = replace(theirs, previous=paid.oid, outputs=((tenge(5_000), d.kid),))
+    spent = world.sign(theirs, b.key)
+    step("G9-step", "the certified key is unusable", spent, "E_KEY", parent=paid, certificate=weak.encode())
+    outputs = ((tenge(500), d.kid), (tenge(4_500), b.kid))
+    strange = at.step(at.a, note, b, 0, counter=70, kind=7, hop=1, outputs=outputs)
+    what = "the second output of a transfer of kind 7, which keeps that transfer's hop"
+    step("step-other-kind", what, at.step(b, strange, d, 4_500, counter=71, index=1, hop=2), parent=strange)
+    what = "counted as the change of a payment"
+    as_change = at.step(b, strange, d, 4_500, counter=72, index=1, hop=1)
+    step("X18-step-other-kind", what, as_change, "E_HOPS", parent=strange)
     short = redeem(first, 4_000, counter=63, outputs=((tenge(3_999), fixed_bytes("account", 32)),))
     step("X3-step", "a redemption that loses a tenge", short, "E_SUM", parent=first)
     own_self = at.answer(first, 1_000, note, counter=64, outputs=((tenge(4_000), b.kid),))

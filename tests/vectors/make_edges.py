@@ -3,16 +3,21 @@
 from typing import Any
 
 from cbdc.authority import BANK_CA, ISSUER, Authority
+from cbdc.keys import ED25519, ES256
 from cbdc.money import tenge
 from cbdc.record import Signed
 from cbdc.token import MERCHANT, PERSON
 from offline.parameters import DAY_SECONDS, MAX_BALANCE_MERCHANT, MAX_BALANCE_SE, MAX_COUNT, MAX_HOPS_SW
 from offline.parameters import MAX_PAYMENT_PERMILLE as PERMILLE
 from offline.records import TIER_SW, Limits, Trust
-from tests.offline.world import MEAL_ROW, NOW, START, Device
+from tests.offline.world import MEAL_ROW, NOW, START, Device, fixed_bytes
+from tests.vectors import edwards
 from tests.vectors.case import Case, case
 from tests.vectors.make_certificates import NAMES, context_of
 from tests.vectors.scene import Scene
+
+# Of small order; no point of P-256 has x = 1.
+_UNUSABLE = {ED25519: edwards.encode(edwards.NEUTRAL), ES256: b"\2" + (1).to_bytes(32, "big")}
 
 WIDE = Limits(tenge(500_000), tenge(250_000), tenge(1_000_000), 50, 14, 9)
 
@@ -166,23 +171,79 @@ def _purposes(at: Corner) -> None:
     at.paid("V9-plain-cap-edge", "just the cap", at.a, 999, trust=cap)
 
 
+def _remembered(at: Corner) -> None:
+    """A memory that contradicts itself keeps the first of each output and the first of each counter."""
+    a, b, c, note, first = at.a, at.b, at.c, at.note, at.first
+    branch = at.step(a, note, c, 4_000, counter=90)
+    spare = at.world.make_note(a.kid, tenge(5_000))
+    counted = at.step(a, spare, b, 4_000, note=spare, counter=90)
+    at.offer(
+        "S3-known-second",
+        "of two branches seen before the later one's counter counts too",
+        [a, b],
+        [(spare, [counted])],
+        "E_EQUIVOCATION",
+        known=[first.encode(), branch.encode()],
+    )
+    clone = at.step(a, spare, c, 5_000, note=spare, counter=first.record.counter)
+    at.offer(
+        "X27-known-second",
+        "of two with one counter seen before the later one's output counts too",
+        [a, b],
+        [(spare, [counted])],
+        "E_DOUBLE_SPEND",
+        known=[first.encode(), clone.encode()],
+    )
+    at.offer(
+        "X27-known-first",
+        "of two branches seen before the first one stays",
+        [a, b],
+        [(note, [first])],
+        known=[first.encode(), branch.encode()],
+    )
+
+
+def _receipts(at: Corner) -> None:
+    d, invoice, world = at.d, at.invoice, at.world
+
+    def add(
+        id: str, what: str, invoice: Signed[Any], device: Device, expect: str = "ok", **fields: Any
+    ) -> None:
+        told = {
+            "certificate": device.certificate.encode(),
+            "invoice": invoice.encode(),
+            "payment_root": fixed_bytes("payment root", 32),
+        }
+        receipt = world.make_receipt(d.key, invoice, **fields).encode()
+        at.cases.append(case(f"{id}-{at.suffix}", what, "receipt", receipt, expect, **told))
+
+    add("receipt-status", "a status that is never written is not asked", invoice, d, status=0)
+    weak = at.device("D", public_key=_UNUSABLE[at.algorithm])
+    kid = weak.certificate.record.kid
+    asked = world.make_invoice(d.key, tenge(1_000), payee=kid)
+    add("P13-unusable", "the certified key is unusable", asked, weak, "E_KEY", payee=kid)
+
+
 def make() -> dict[str, Any]:
     """The file `edges.json`."""
     cases: list[Case] = []
     contexts: dict[str, Any] = {}
     for algorithm, suffix in NAMES.items():
         at = Corner(algorithm)
-        for part in (_mixed, _scopes, _lists, _limits, _purposes):
+        for part in (_mixed, _scopes, _lists, _limits, _purposes, _remembered, _receipts):
             part(at)
         contexts[suffix] = context_of(at.world)
         cases += [{**one, "context": suffix} for one in at.cases]
     return {
-        "origin": "DTO/1, sections 5.2 (scopes, periods), 5.12 (lists upon lists), 5.13 and 5.18 (the stricter limit)",
+        "origin": "DTO/1, sections 5.2 (scopes, periods), 5.6 (V5b, receipts), 5.12 (lists upon lists), 5.13 and 5.18 "
+        "(the stricter limit)",
         "schema": {
             "context": "as in transfers-ed25519.json, with five AUTHs more",
             "certificate": "as in certificates.json",
             "note": "as in certificates.json",
+            "offer": "as in transfers-ed25519.json",
             "payment": "as in payment.json",
+            "receipt": "as in payment.json",
         },
         "context": contexts,
         "cases": cases,

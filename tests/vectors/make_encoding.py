@@ -213,6 +213,8 @@ def _bundle_cases(world: World) -> list[Case]:
         cases.append(case(id, what, "bundle", _pack(value), expect))
 
     bad("N18-version-2", "container version 2", [2, [envelope], [[money, [step]]]], "E_VERSION")
+    bad("N18-version-bytes", "bytes for the version", [b"\1", [envelope], [[money, [step]]]], "E_VERSION")
+    bad("N18-version-array", "an array for the version", [[1], [envelope], [[money, [step]]]], "E_VERSION")
     bad("N18-version-true", "true for the version", [True, [envelope], [[money, [step]]]], "E_TYPE")
     bad("N18-certificate", "a note among the certificates", [1, [money], [[money, [step]]]], "E_OBJTYPE")
     bad("N18-transfer", "a note among the transfers", [1, [envelope], [[money, [money]]]], "E_OBJTYPE")

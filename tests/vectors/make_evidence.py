@@ -12,6 +12,7 @@ from offline import evidence
 from offline.admission import Parent
 from offline.records import REDEEM, DeviceCertificate, Transfer
 from tests.offline.world import MEAL, Device, World, fixed_bytes
+from tests.vectors import edwards
 from tests.vectors.case import Case, case
 from tests.vectors.make_certificates import context_of
 from tests.vectors.make_keys import second_signature
@@ -114,6 +115,17 @@ def _double_spend(court: Court) -> None:
     court.bad("R32-net", "judged by another ROOT", good, root=stranger.root.encode())
     theirs = stranger.make_auth(2, court.world.bank_key, (1, 3)).envelope()
     court.bad("R32-root", "the bank's certificate comes from another ROOT", court.file(items, [theirs]))
+    small = court.world.make_auth(
+        2, court.world.key("small"), (9, 3), public_key=edwards.encode(edwards.NEUTRAL)
+    )
+    unusable = [court.bank, small.envelope()]
+    what = "beside the bank's, ROOT certified a key of small order, which nothing needs"
+    court.bad("R32-auth-key", what, court.file(items, unusable))
+    court.bad("R32-auth-key-type", "the same in a file of no known type", court.file([9, 0], unusable))
+    root = court.world.root.encode()
+    court.bad("root-none", "judged by no ROOT at all", good, "E_TYPE", root=b"\x05")
+    bent = root[:-1] + bytes([root[-1] ^ 1])
+    court.bad("root-forged", "judged by a ROOT that did not sign itself", good, "E_SIG", root=bent)
     court.bad("R32-version", "version 2", court.file(items, version=2))
     court.bad("R32-cut", "the last byte is missing", good[:-1])
     court.bad("R32-more", "a byte too many", good + b"\0")
@@ -182,6 +194,20 @@ def _statements(court: Court) -> None:
     broken("note-hops", "pays with a note that allows no hop", 100, parent=none)
     theirs = world.make_note(c.kid, tenge(100))
     broken("note-owner", "spends another's note", 100, parent=theirs)
+    strange = _strange(court)
+    broken(
+        "other-kind",
+        "the parent is of kind 7, and its second output counts as change",
+        parent=strange,
+        index=1,
+        hop=1,
+    )
+
+
+def _strange(court: Court) -> Signed[Transfer]:
+    """A transfer of a kind that does not exist: 500 tenge to C, and 4,500 in its second output to B."""
+    outputs = ((tenge(500), court.c.kid), (tenge(4_500), court.b.kid))
+    return court.step(court.a, court.note, court.b, 0, kind=7, counter=46, hop=1, outputs=outputs)
 
 
 def _no_statements(court: Court) -> None:
@@ -221,6 +247,13 @@ def _no_statements(court: Court) -> None:
     deceived = court.step(b, dressed, c, 3_000)
     what = "B was deceived: A dressed a redemption as a payment, and B paid on"
     court.bad("R32-E4-deceived", what, court.file(items(b, deceived, dressed)))
+    strange = _strange(court)
+    counted = court.step(b, strange, c, 3_000, counter=64, index=1, hop=2)
+    what = "the parent is of kind 7, and its second output is spent as that of a redemption"
+    court.bad("R32-E4-other-kind", what, court.file(items(b, counted, strange)))
+    wrong = court.step(c, strange, b, 500, counter=65, index=0, hop=9)
+    what = "the first output of a transfer of kind 7 is spent, and the hop is wrong: as of a redemption"
+    court.bad("R32-E4-other-kind-first", what, court.file(items(c, wrong, strange)))
 
 
 def _certificates(court: Court) -> None:

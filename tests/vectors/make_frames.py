@@ -34,6 +34,24 @@ def _frames_cases() -> list[Case]:
     add("T13-missing", "one frame never comes: no message yet", b"", [first, third])
     add("frames-limit", "a message of just the limit", _MESSAGE, whole, limit_bytes=len(_MESSAGE))
     add("N16-frames", "one byte above the limit", b"", whole, "E_SIZE", limit_bytes=len(_MESSAGE) - 1)
+    limit = len(_MESSAGE)
+    twin = frames(_MESSAGE[::-1])
+    mixed = [first, twin[0], second, twin[1], twin[2], third]
+    add("T13-two", "two messages at once: the limit is each one's own", _MESSAGE, mixed, limit_bytes=limit)
+    add("T13-late", "a frame once more when the message is there: a new beginning", b"", [*whole, second])
+    add("T13-again", "the whole message once more", _MESSAGE, [*whole, *whole])
+    openings = [frames(_MESSAGE[place:])[0] for place in range(1, 5)]
+    add("T15-four", "four messages at once", _MESSAGE, [first, *openings[:3], second, third])
+    add("T15-five", "a fifth: the oldest was dropped", b"", [first, *openings, second, third])
+    heavy = _frame(id, 2, 3, bytes(600))
+    add(
+        "N16-frames-hash",
+        "too long, and another hash",
+        b"",
+        [first, second, heavy],
+        "E_SIZE",
+        limit_bytes=limit,
+    )
     bent = bytearray(second)
     bent[20] ^= 1
     add("T14-bit", "one bit of a payload is changed", b"", [first, bytes(bent)], "E_FRAME")
@@ -90,6 +108,13 @@ def _packet_cases() -> list[Case]:
         one("packets-one", "the same in one packet", ble_packets(message, 185), data=message),
         one("packets-missing", "the last packet never comes: no message yet", packets[:-1]),
         one("N16-packets", "a length above the limit", packets[:1], "E_SIZE", limit_bytes=99),
+        one(
+            "packets-head",
+            "of a length above the limit, 7 bytes: nothing yet",
+            [packets[0][:7]],
+            limit_bytes=99,
+        ),
+        one("packets-next", "a second message in the same stream", [*packets, *packets], data=message),
         one("T14-packets", "one bit of a packet is changed", [*packets[:-1], bent], "E_FRAME"),
         one("T14-packets-swapped", "two packets exchanged", [packets[0], *packets[:0:-1]], "E_FRAME"),
         one("T14-packets-more", "a byte after the message", [*packets[:-1], packets[-1] + b"\0"], "E_FRAME"),

@@ -142,6 +142,8 @@ def _batches(exchange: Exchange, request: Signed[SyncRequest]) -> list[Case]:
         one("batch-empty", "a batch of nothing", [1, id, [], [], []]),
         one("batch-strange", "a loose thing that nobody has judged yet", [1, id, [], [5], []]),
         one("N18-batch", "version 2", [2, id, [], [], []], "E_VERSION"),
+        one("N18-batch-bytes", "bytes for the version", [b"\1", id, [], [], []], "E_VERSION"),
+        one("N18-batch-array", "an array for the version", [[1], id, [], [], []], "E_VERSION"),
         one("N19-batch-4", "four items", [1, id, [], []], "E_FIELD"),
         one("N13-batch", "an id of 15 bytes", [1, id[:15], [], [], []], "E_FIELD"),
         one("N13-batch-number", "a number for the id", [1, 0, [], [], []], "E_TYPE"),

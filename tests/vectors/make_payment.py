@@ -170,6 +170,13 @@ def _parts(till: Till) -> None:
         [part(0, counter=80), twice, part(2, whole=300, counter=82)],
         "E_DUPINPUT",
     )
+    pay(
+        "X15-known",
+        "the same, and the second of them was seen before",
+        [part(0, counter=80), twice, part(2, whole=300, counter=82)],
+        "E_DUPINPUT",
+        known=[twice.encode()],
+    )
     a_note = world.make_note(till.a.kid, tenge(500))
     mixed = till.step(
         till.a, a_note, d, 500, note=a_note, reference=till.ask_parts.oid, part=1, parts=3, counter=90

@@ -57,6 +57,21 @@ def _acks(desk: Desk) -> None:
     desk.acked("S12-status", "signed by the status key", desk.answer(world.status_key), "E_SIG")
     desk.acked("S12-bank", "signed by a bank", desk.answer(world.bank_key), "E_SIG")
     desk.acked("G13-ack", "of another sandbox", desk.answer(network=bytes(8)), "E_SIG")
+    said = desk.request.record
+    for base, total in (
+        ("base_out_tiyn", said.out_total_tiyn),
+        ("base_in_tiyn", said.in_total_tiyn),
+        ("base_out_count", said.out_count),
+        ("base_in_count", said.in_count),
+    ):
+        as_stated: dict[str, Any] = {base: total}
+        name = base.removeprefix("base_").replace("_", "-")
+        desk.acked(f"sync-ack-{name}", f"{base} is all that was stated", desk.answer(**as_stated))
+        beyond: dict[str, Any] = {base: total + 1}
+        above = desk.answer(**beyond)
+        desk.acked(f"S12-{name}", f"{base} is above what was stated", above, "E_SYNC_ACK")
+    above = desk.answer(world.bank_key, base_in_count=said.in_count + 1)
+    desk.acked("S12-in-count-forged", "the same, signed by a bank", above, "E_SIG")
     revoked = with_trust(world, revoked_kids=(world.settle_key.public.kid[:16],))
     desk.acked("S12-revoked", "the settlement key is revoked", desk.ack, "E_SYNC_ACK", trust=revoked)
     second = world.key("settle two")
@@ -151,6 +166,7 @@ def _gossip(desk: Desk) -> None:
     shown("S16-backward", "numbers that fall", [full, second], "E_TRUST_OLD")
     shown("lists-twice", "a change twice, then another", [second, second, third], sequence=3)
     shown("S16-order", "changes out of order", [sixth, full, world.make_trust(7)], "E_TRUST_BASE")
+    shown("lists-between", "what is known stands in the middle", [full, second, sixth], sequence=6, trust=two)
     forged = world.make_trust(2, base_sequence=1, signer=world.bank_key)
     shown("S16-forged", "a list signed by a bank", [forged], "E_SIG")
     shown(
