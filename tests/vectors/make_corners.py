@@ -6,40 +6,19 @@ implementation could forget, found by forgetting them one at a time.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
-from cbdc import canonical
-from cbdc.authority import BANK_CA, make_root
 from cbdc.canonical import MAX_INTEGER
-from cbdc.keys import ED25519, ES256
+from cbdc.keys import ED25519
 from cbdc.money import tenge
 from cbdc.record import Signed
 from cbdc.token import CANTEEN, MERCHANT, PERSON, PUPIL
 from offline.parameters import CLOSED_TIERS, MAX_BALANCE_MERCHANT
-from offline.records import TIER_TEE, Note, Transfer
-from tests.offline.court import make_ack, make_request
-from tests.offline.world import END, MAX_NOTE_TIYN, MEAL, NOW, START, fixed_bytes, fixed_key
-from tests.vectors import edwards, weierstrass
-from tests.vectors.case import Case, case
+from offline.records import REDEEM, TIER_TEE, Transfer
+from tests.offline.world import MAX_NOTE_TIYN, MEAL, NOW, START, fixed_bytes
+from tests.vectors.case import Case
+from tests.vectors.corner_papers import Corner, containers, encoding, papers, signatures
 from tests.vectors.make_certificates import NAMES, context_of, with_trust
-from tests.vectors.make_keys import MESSAGE, P256_ORDER, pair
-from tests.vectors.make_payment import Till
-
-
-class Corner(Till):
-    """The till of the payments, in a world of its own."""
-
-    def __init__(self, algorithm: int) -> None:
-        super().__init__(algorithm, "corners")
-
-    def add(self, id: str, what: str, check: str, data: bytes, expect: str = "ok", **more: Any) -> None:
-        """One case of any check."""
-        self.cases.append(case(f"{id}-{self.suffix}", what, check, data, expect, **more))
-
-    def revoked(self, *kids: bytes, **fields: Any) -> list[bytes]:
-        """The first list, and one that revokes these keys."""
-        return with_trust(self.world, revoked_kids=tuple(kid[:16] for kid in kids), **fields)
 
 
 def _certificates(at: Corner) -> None:
@@ -145,6 +124,13 @@ def _steps(at: Corner) -> None:
         named = {at.a.kid, b.kid, *(output.owner for output in forged.record.outputs)}
         people = [one for one in at.people if one.kid in named]
         at.offer(id, what, people, [(note, [first, forged])], expect)
+    outputs = ((1, fixed_bytes("account", 32)),)
+    home = at.step(b, first, c, 3_000, kind=REDEEM, outputs=outputs, hop=1, counter=120)
+    what = "a redemption whose sum is wrong: an offer has no redemption, settlement asks its sum"
+    people = [at.a, b]
+    at.offer("X22-order-redeem", what, people, [(note, [first, home])], "E_KIND")
+    at.add("X22-order-redeem-step", what, "step", home.encode(), "E_SUM", parent=first.encode(), note=note.encode(),
+           certificate=b.certificate.encode())  # fmt: skip
     short = at.world.make_note(at.a.kid, tenge(4_000), max_hops=1)
     paid = at.step(at.a, short, b, 4_000, note=short)
     over = at.step(b, paid, c, 4_000, note=short, spend_by=1)
@@ -237,6 +223,8 @@ def _answer(at: Corner) -> None:
     )
     pay("P7-order", "another request, parts 1 and 2: the request first", "E_INVOICE",
         {"reference": bytes(32), "part": 1}, {"reference": bytes(32), "part": 2})  # fmt: skip
+    pay("P7-order-many", "another request, and more parts than it allows: the request first", "E_INVOICE",
+        {"reference": bytes(32)}, {"reference": bytes(32)}, max_parts=1)  # fmt: skip
     pay(
         "P11-order",
         "parts 1 and 2, and too little: the parts first",
@@ -320,130 +308,6 @@ def _purposes(at: Corner) -> None:
     at.pay("S8-shop-tee", what, [(note, [paid])], "E_TXLIMIT", [middle], **more)
 
 
-def _papers(at: Corner) -> None:
-    """Invoices, receipts and acknowledgements."""
-    d, world, invoice = at.d, at.world, at.invoice
-    late = at.device("D", expires=NOW - 1)
-    forged = at.device("D", expires=NOW - 1, signer=world.other_bank_key)
-    gone = at.revoked(d.kid)
-    altered = world.make_invoice(at.c.key, tenge(5), payee=d.kid)
-    theirs = world.make_invoice(at.b.key, tenge(5), payee=at.c.kid)
-
-    def ask(id: str, what: str, signed: Signed[Any], device: Any, expect: str, **more: Any) -> None:
-        at.add(id, f"{what}: the first is found", "invoice", signed.encode(), expect,
-               certificate=device.certificate.encode(), **more)  # fmt: skip
-
-    ask("P16-order", "certificate forged, certificate expired", invoice, forged, "E_SIG")
-    ask("P16-order-time", "certificate expired, device revoked", invoice, late, "E_CERT_TIME", trust=gone)
-    ask("P16-order-payee", "device revoked, another payee", theirs, d, "E_REVOKED", trust=gone)
-    ask("P5-order", "another payee, signature", theirs, d, "E_PAYEE")
-    ask("P5-order-sig", "device revoked, signature", altered, d, "E_REVOKED", trust=gone)
-
-    root = fixed_bytes("payment root", 32)
-
-    def receipt(id: str, what: str, expect: str, signer: Any, asked: Signed[Any], **fields: Any) -> None:
-        given = fields.pop("given", root)
-        signed = world.make_receipt(signer.key, asked, **fields)
-        at.add(id, f"{what}: the first is found", "receipt", signed.encode(), expect, payment_root=given,
-               certificate=d.certificate.encode(), invoice=invoice.encode())  # fmt: skip
-
-    other = at.ask(5)
-    receipt("P13-order", "another payee, another request", "E_PAYEE", at.c, other, payee=at.c.kid)
-    receipt("P13-order-root", "another request, other transfers", "E_INVOICE", d, other, given=bytes(32))
-    receipt(
-        "P13-order-sig", "other transfers, signature", "E_PARTS", at.c, invoice, payee=d.kid, given=bytes(32)
-    )
-    request = make_request(world, d, out_total_tiyn=9, in_total_tiyn=8, out_count=3, in_count=2)
-
-    def ack(id: str, what: str, expect: str, signer: Any = world.settle_key, **fields: Any) -> None:
-        signed = world.sign(replace(make_ack(world, request).record, **fields), signer)
-        at.add(id, what, "sync-ack", signed.encode(), expect, request=request.encode())
-
-    ack("S12-base", "the baselines are what the request stated", "ok")
-    zero = {"base_out_tiyn": 0, "base_in_tiyn": 0, "base_out_count": 0, "base_in_count": 0}
-    ack("S12-base-zero", "the baselines are lower", "ok", **zero)
-    for name in zero:
-        above = getattr(make_ack(world, request).record, name) + 1
-        id = f"S12-{name.replace('_', '-')}"
-        ack(id, f"{name} is one above what the request stated", "E_SYNC_ACK", **{name: above})
-    ack(
-        "S12-order",
-        "a baseline too high, and forged: the signature first",
-        "E_SIG",
-        base_in_count=3,
-        signer=at.a.key,
-    )
-    ack("S12-order-request", "another request, and forged: the request first", "E_SYNC_ACK",
-        request=bytes(32), signer=at.a.key)  # fmt: skip
-
-
-def _containers(at: Corner) -> None:
-    """Structure: the number of items, the version, the type; and keys before or after signatures."""
-    world, id = at.world, bytes(16)
-    at.add(
-        "N18-order",
-        "four items, and version 2: the items first",
-        "bundle",
-        canonical.encode([2, [], [], []]),
-        "E_FIELD",
-    )
-    at.add("N18-order-batch", "four items, and version 2: the items first", "batch",
-           canonical.encode([2, id, [], []]), "E_FIELD")  # fmt: skip
-    at.add("N18-order-five", "version 2, and an id of 15 bytes: the version first", "batch",
-           canonical.encode([2, id[1:], [], [], []]), "E_VERSION")  # fmt: skip
-    at.add("N18-order-count", "two statements, and an id of 15 bytes: the statements first", "batch",
-           canonical.encode([1, id[1:], [], [], [0, 0]]), "E_COUNT")  # fmt: skip
-    note = at.note
-    two = canonical.encode([5, note.body])
-    at.add(
-        "N13-order", "two items, and another type: the items first", "object", two, "E_FIELD", type=Note.TYPE
-    )
-    four = canonical.encode([5, note.body, note.signature, 0])
-    at.add("N13-order-four", "four items, and another type", "object", four, "E_FIELD", type=Note.TYPE)
-    key = world.key("strange", at.algorithm)
-    none = bytes([255]) * len(key.public.raw)
-    root = replace(make_root(key, START, END, "Strange").record, public_key=none)
-    at.add("G9-root", "ROOT's key is none, so its signature is too: the key first", "root",
-           world.sign(root, key).encode(), "E_KEY")  # fmt: skip
-    auth = world.make_auth(BANK_CA, key, (3, 3), public_key=none, signer=world.bank_key)
-    at.add(
-        "G16-order",
-        "an AUTH that ROOT did not sign, for no key: the signature first",
-        "auth",
-        auth.encode(),
-        "E_SIG",
-    )
-
-
-def _signatures(at: Corner) -> None:
-    """Bounds of ES256 signatures, under keys made to fit them; and of Ed25519's S."""
-    if at.algorithm == ED25519:
-        key = fixed_key("corners ed25519")
-        half = key.sign(MESSAGE)[:32]
-        for name, scalar in (("0", 0), ("order", edwards.ORDER), ("below", edwards.ORDER - 1)):
-            what = f"S of another signature: {name}"
-            data = half + scalar.to_bytes(32, "little")
-            at.add(f"G6-S-{name}", what, "signature", data, "E_SIG", algorithm=ED25519, key=key.public.raw,
-                   message=MESSAGE)  # fmt: skip
-        return
-    middle = (P256_ORDER - 1) // 2
-    some = weierstrass.first_x(1_000)
-    small = weierstrass.first_x(1)
-    for name, r, s, expect in (
-        ("s-1", some, 1, "ok"),
-        ("s-middle", some, middle, "ok"),
-        ("s-above", some, middle + 1, "E_SIG"),
-        ("s-last", some, P256_ORDER - 1, "E_SIG"),
-        ("r-small", small, 12_345, "ok"),
-        ("r-plus-order", small + P256_ORDER, 12_345, "E_SIG"),
-    ):
-        public = weierstrass.key_for(r % P256_ORDER, s, MESSAGE)
-        what = f"r = {r % P256_ORDER}{' + n' if r > P256_ORDER else ''}, {name}: the key was made to fit"
-        at.add(
-            f"G7-{name}", what, "signature", pair(r, s), expect, algorithm=ES256, key=public, message=MESSAGE
-        )
-
-
 PARTS: Sequence[Callable[[Corner], None]] = (
     _certificates,
     _notes,
@@ -451,9 +315,10 @@ PARTS: Sequence[Callable[[Corner], None]] = (
     _policy,
     _answer,
     _purposes,
-    _papers,
-    _containers,
-    _signatures,
+    papers,
+    containers,
+    encoding,
+    signatures,
 )
 
 

@@ -3,10 +3,13 @@
 from dataclasses import replace
 from typing import Any
 
+from cbdc.canonical import encode
+from cbdc.ledger.entry import leaf_hash
 from cbdc.money import tenge
 from cbdc.record import Signed
 from offline import evidence
 from offline.admission import Parent
+from offline.evidence_limits import limits_item
 from offline.records import REDEEM, SyncRequest, Transfer
 from tests.offline.court import make_ack, make_request
 from tests.offline.world import Device, fixed_bytes
@@ -153,10 +156,31 @@ def _answers(court: Court) -> None:
     court.bad("R32-E8-order", "the certificates in the wrong order", swapped)
 
 
+def _leaves(court: Court) -> None:
+    """E5: the leaf stands below the number of keys, and counts at least one certificate."""
+    world, payer = court.world, Payer(court, "leaf")
+    paid = [payer.pay(100), payer.pay(100), payer.pay(51)]
+    auths = [court.bank, world.settle_auth.envelope(), world.status_auth.envelope()]
+    shown = payer.shown(paid)
+    limits = limits_item(shown)[2]
+
+    def file(place: int, count: int) -> bytes:
+        """The tree is one leaf that counts so many certificates, shown at this place."""
+        leaf = leaf_hash(encode([payer.device.kid, count, limits]))
+        head = world.sign(replace(shown.head.record, keys=1, limits_root=leaf), world.status_key)
+        known = shown._replace(head=head)
+        return court.file(payer.items(paid, shown=known, limits=[place, count, limits, []]), auths)
+
+    good = file(0, 1)
+    court.proof_against("E5-leaf", "a tree of one leaf", good, payer.device, tenge(1))
+    court.bad("R32-E5-leaf-place", "the leaf's place is the number of keys", file(1, 1))
+    court.bad("R32-E5-leaf-none", "the leaf counts no certificate", file(0, 0))
+
+
 def make() -> dict[str, Any]:
     """The file `corners_evidence.json`."""
     return file_of_courts(
         "DTO/1, sections 5.10 and 7.7 (R31, R32): rules that a reader may forget and still agree elsewhere",
         "corners evidence",
-        (_whose, _outputs, _places, _witnesses, _redeemed, _answers),
+        (_whose, _outputs, _places, _witnesses, _redeemed, _answers, _leaves),
     )
