@@ -179,7 +179,7 @@ def covers_of(
         if reported is None or record.payer in guilty:
             continue
         invoice = seen.invoice(record.reference)
-        if invoice is None or seen.arrived(invoice.oid) > tree.closes:
+        if invoice is None or seen.counts_from(invoice.oid, invoice.record.payee) > tree.closes:
             continue
         asked = invoice.record
         made = min(asked.expires - INVOICE_SECONDS.default, seen.arrived(invoice.oid))

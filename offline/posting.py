@@ -128,7 +128,7 @@ class Settlement:
         self._checkpoint = checkpoint
         self._beacon = KeptBeacon(settings.beacon, archive)
         self._stolen_at = settings.stolen_at
-        self._covers: dict[bytes, list[Cover]] = {}
+        self.covers: dict[bytes, list[Cover]] = {}
         self._now = 0
         self._waiting: set[bytes] = set()
         self._closing: list[tuple[int, bytes]] = []
@@ -239,10 +239,10 @@ class Settlement:
         for note in due:
             tree = self._graph.trees[note]
             if self._now > tree.closes:
-                self._covers[note] = covers_of(
+                self.covers[note] = covers_of(
                     tree, self._graph.seen, self._stolen_at, self._graph.guilty, self._policy.theft_permille
                 )
-        found = [(note, cover) for note in sorted(due) for cover in self._covers.get(note, ())]
+        found = [(note, cover) for note in sorted(due) for cover in self.covers.get(note, ())]
 
         def missing() -> list[Posting]:
             return [
@@ -435,7 +435,7 @@ class Settlement:
     def totals(self) -> Totals:
         """The books over all notes, asserted to balance."""
         closing = self._decided() if self._policy.at_close else None
-        covers = [cover for found in self._covers.values() for cover in found]
+        covers = [cover for found in self.covers.values() for cover in found]
         return totals_of(list(self._graph.trees.values()), self._graph.seen, self._book, closing, covers)
 
     def unspent_tiyn(self, kid: bytes) -> int:
@@ -457,7 +457,7 @@ class Settlement:
             for claim in claims_of(tree, seen)
             if judge(claim, tree, seen, closed=True).beneficiary == kid
         ]
-        covers = [cover for found in self._covers.values() for cover in found if cover.kid == kid]
+        covers = [cover for found in self.covers.values() for cover in found if cover.kid == kid]
         facts += [(cover.payment, account) for cover in covers]
         booked = [(settled[fact], to) for fact, to in facts if fact in settled and settled[fact].time > since]
         return sum(one.amount_tiyn for one, to in booked if to == account or one.kind == SETTLE_REFUND)

@@ -456,6 +456,18 @@ class Reconciler:
             self.tick()
             return self._settlement.refunded_tiyn(kid, account, since)
 
+    def owed_tiyn(self, kid: bytes) -> int:
+        """What settlement holds back of a device's money, or owes its owner and could not pay yet."""
+        with self._lock:
+            self.tick()
+            covers = [
+                cover for found in self._settlement.covers.values() for cover in found if cover.kid == kid
+            ]
+            owed = [cover.amount_tiyn for cover in covers if cover.payment not in self._book.settled]
+            standings = self._settlement.standings.values()
+            held = [one for one in standings if one.status == HELD and one.beneficiary == kid]
+            return sum(owed) + sum(one.amount_tiyn for one in held)
+
     def phantoms(self) -> list[bytes]:
         """The notes that an issuer's key signed and no load backs (E7): an issuer key was stolen."""
         return sorted(self._phantoms)

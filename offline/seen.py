@@ -160,6 +160,10 @@ class Seen:
         """When the object first arrived with a valid signature."""
         return self._arrived[oid]
 
+    def counts_from(self, oid: bytes, kid: bytes) -> int:
+        """When an object that this device signed had arrived together with a certificate of the device."""
+        return max(self._arrived[oid], self.certified_at(kid) or 0)
+
     def get(self, oid: bytes) -> Signed[Any] | None:
         """The object with this id, or None."""
         return self._objects.get(oid)

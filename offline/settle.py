@@ -253,7 +253,9 @@ def judge(claim: Claim, tree: Tree, seen: Seen, closed: bool, by: int | None = N
         if not seen.ever_refused(incoming.payer, by):
             break
         invoice = seen.invoice(incoming.reference)
-        shown = invoice is not None and (by is None or seen.arrived(invoice.oid) <= by)
+        shown = invoice is not None and (
+            by is None or seen.counts_from(invoice.oid, invoice.record.payee) <= by
+        )
         if shown and invoice is not None and invoice.record.payee == holder:
             if not seen.refused_at(incoming.payer, invoice.record.trust_sequence, by):
                 break

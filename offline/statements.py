@@ -101,7 +101,8 @@ class Statements:
         invoice = self._seen.invoice(record.reference)
         if invoice is None or invoice.record.payee != payee:
             return None
-        since = self._seen.arrived(invoice.oid)
+        # Nothing that a device signed counts before its certificate: who holds that back must not choose the moment.
+        since = max(self._seen.arrived(invoice.oid), self._seen.certified_at(payee) or 0)
         moments = [
             max(moment, since)
             for request in self._seen.requests(payee)

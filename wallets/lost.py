@@ -69,7 +69,8 @@ class LostDesk:
     def settle(self, member: Member) -> AdvanceOutcome:
         """Close the advance on a device whose notes have all closed: who got what, and what the bank lost.
 
-        Raises E_NO_DEVICE, E_PAYOUT_REPORT when there was no early payout, E_PAYOUT_OPEN while a note is open.
+        Raises E_NO_DEVICE, E_PAYOUT_REPORT when there was no early payout, E_PAYOUT_OPEN while a note is open,
+        E_PAYOUT_HELD while something of the device's is held or owed: it would come when nobody shares it out any more.
         """
         kid = self._device(member)
         outcome = self._centre.payout_outcome(kid)
@@ -78,6 +79,8 @@ class LostDesk:
             owned = any(output.owner == kid for output in tree.outputs.values())
             if owned and now <= tree.closes:
                 raise Refused("E_PAYOUT_OPEN", closes=tree.closes)
+        if held_tiyn := self._centre.reconciler.owed_tiyn(kid):
+            raise Refused("E_PAYOUT_HELD", held_tiyn=held_tiyn)
         self._sandbox.field.refresh_wallets([self.wallet])
         if self.wallet.wallet.total_tiyn():
             self._sandbox.sell(self.wallet, id=derived("lost device, sale", kid))

@@ -159,6 +159,7 @@ class Forest:
             self._accused.add(kid)
             if shelf.certified_at(kid) == row[fields.ARRIVED]:
                 self._recertified(kid)
+                self._dirty |= self._odd_of[kid]
         return True
 
     def _grow(self) -> None:

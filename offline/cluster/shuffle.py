@@ -4,7 +4,7 @@ Every object that the facts depend on stands in exactly the shares that need it:
 
 - its **device's** share, by the key id: everything that one device signed, and its certificates;
 - its **note's** share, by the note's id: the transfers of the note's tree, found by following each from its parent, the
-  certificates of their payers, the invoices they answer, and what their payees stated of themselves.
+  certificates of their payers and payees, the invoices they answer, and what their payees stated of themselves.
 
 An object counts when one of its signatures stands and, unless it is a certificate or a note, its device is certified.
 Of its signatures the smallest stays, of its arrivals the earliest; of two batches with one id the first, in the order
@@ -73,7 +73,9 @@ SELECT n.share, e.oid, e.raw, e.arrived
 FROM (SELECT DISTINCT share, reference AS oid FROM rooted WHERE kind = {TRANSFER}) AS n JOIN entered AS e USING (oid)
 WHERE e.kind = {INVOICE}
 UNION
-SELECT n.share, e.oid, e.raw, e.arrived FROM paid AS n JOIN entered AS e USING (kid) WHERE e.kind = {REQUEST}
+SELECT n.share, e.oid, e.raw, e.arrived
+FROM paid AS n JOIN entered AS e USING (kid)
+WHERE e.kind IN ({REQUEST}, {CERTIFICATE})
 """
 
 _DEVICES = f"SELECT raw, arrived, share(kid, $shares) AS share FROM entered WHERE kind <> {NOTE}"

@@ -211,8 +211,8 @@ TREES = Field(
         (
             "answers-accuse-nobody",
             "Payments past the limits go unnoticed when settlement's answer is taken up last.",
-            "        elif isinstance(record, SyncAck | DeviceCertificate):\n            self._accused.add(record.kid)",
-            "        elif isinstance(record, SyncAck | DeviceCertificate):\n            pass",
+            "        elif isinstance(record, SyncAck):\n            self._accused.add(record.kid)",
+            "        elif isinstance(record, SyncAck):\n            pass",
             COURT,
         ),
     ),
