@@ -6,6 +6,7 @@
 #   make lint      style and types only            make format   rewrite the style
 #   make errors    regenerate docs/errors.md       make lock     pin the dependencies anew
 #   make mutants   do the tests notice planted bugs? (slow)
+#   make mutants-sample   a sample of all mutants that mutmut makes (slower)
 #   make lab       play the laboratory's presets for docs/offline-lab.md   make lab-full   100,000 payments in one run
 #   make fuzz      half an hour of strange messages (FUZZ_MINUTES=30)
 #   make model     the interrupted payment, exhaustively, and bound to the code (slow)
@@ -35,10 +36,10 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants conformance fuzz model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline cluster clean
+.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline cluster clean
 
 help:
-	@sed -n '3,16s/^# \{0,1\}//p' Makefile
+	@sed -n '3,17s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -123,6 +124,11 @@ lab-full: $(VENV)/run.stamp
 
 mutants: $(VENV)/test.stamp
 	$(PY) -m tests.mutants --workers $(WORKERS)
+
+# Needs mutmut (`pip install -e .[mutation]`); SAMPLE_ARGS chooses groups, another size or another seed.
+SAMPLE_ARGS ?= --write
+mutants-sample: $(VENV)/test.stamp
+	$(PY) -m tests.mutants.sample $(SAMPLE_ARGS)
 
 # With atheris (`pip install -e .[fuzz]`) many times faster; without it the house's own engine hunts.
 FUZZ_MINUTES ?= 30

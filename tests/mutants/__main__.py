@@ -66,13 +66,15 @@ def table(outcomes: Sequence[Outcome]) -> str:
 def write_page(outcomes: Sequence[Outcome], root: Path) -> None:
     """Note who found what; bugs that were not planted this time keep their finder."""
     file = root / page.PAGE
-    found = page.read(file.read_text(encoding="utf-8")) if file.exists() else {}
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    found = page.read(text)
     found |= {one.plant.name: one.found_by for one in outcomes if one.verdict == FOUND}
     never = [plant.name for plant in PLANTS if plant.name not in found]
     if never:
         progress(f"{page.PAGE} is not written: {', '.join(never)} has no test that finds it")
     else:
-        file.write_text(page.made(FIELDS, found), encoding="utf-8")
+        parts = [page.made(FIELDS, found), page.sample_part(text)]
+        file.write_text("\n".join(part for part in parts if part), encoding="utf-8")
 
 
 def run(plants: Sequence[Plant], workers: int, root: Path = ROOT) -> list[Outcome] | None:

@@ -14,7 +14,7 @@ from offline.evidence import verify_evidence
 from offline.evidence_device import ANOTHER_LOG, FELL, HELD_AND_SPENT, TAKEN_AFTER_CANCEL
 from offline.evidence_file import CONTRADICTION, DUAL_CERT, FALSE_FRESH, LIMIT_BREACH, PHANTOM_NOTE, Verdict
 from offline.evidence_institutions import ANOTHER_ENTRY, NO_ENTRY, TWO_NOTES
-from offline.evidence_limits import BETWEEN_STATEMENTS
+from offline.evidence_limits import BETWEEN_STATEMENTS, SINCE_AN_ANSWER
 from offline.opened import OpenedElement
 from offline.parameters import MAX_COUNT, MAX_OUT_PERMILLE
 from offline.prosecution import phantom_tiyn
@@ -188,7 +188,7 @@ def test_r13_limits_broken_across_batches(monkeypatch: pytest.MonkeyPatch) -> No
     story.pay(20_000)
     (verdict,) = story.found()
     assert (verdict.type, verdict.kid, verdict.amount_tiyn) == (LIMIT_BREACH, story.kid, 10_000)
-    assert verdict.facts["limit"] == "max_out"
+    assert (verdict.form, verdict.facts["limit"]) == (SINCE_AN_ANSWER, "max_out")
     assert story.desk.centre.trust_view.is_revoked(story.kid)
     assert story.desk.sync("ayan").record.action == BLOCK
     story.desk.send_home("shop")

@@ -17,9 +17,12 @@ from offline.settle import (
     ISSUER,
     LATE,
     Borne,
+    Case,
+    Circumstances,
     LossPolicy,
     claims_of,
     judge,
+    plan_case,
     subject_of,
 )
 from offline.statements import TAKEN_AFTER_CANCEL
@@ -101,6 +104,14 @@ def test_a_claim_without_its_invoice_is_not_denied_before_the_close() -> None:
     open_now, closed = (judge(claim, tree, graph.seen, closed=closed) for closed in (False, True))
     assert (open_now.unshown, open_now.denied, open_now.beneficiary) == (True, False, case.bota.kid)
     assert (closed.unshown, closed.denied, closed.beneficiary) == (False, True, case.kairat.kid)
+
+
+def test_an_open_case_is_not_settled() -> None:
+    seen = Centre().reconciler._graph.seen
+    for now in (9, 10):
+        circumstances = Circumstances(seen, {}, {}, lambda kid: None, now)
+        with pytest.raises(AssertionError, match=r"^a case is settled when it has closed$"):
+            plan_case(Case(b"k" * 32, 0, 10), [], circumstances, LossPolicy(), 0)
 
 
 def test_a_claim_that_never_shows_its_invoice_is_denied_at_close() -> None:

@@ -222,8 +222,10 @@ def test_a_redemption_has_no_limits_but_a_standing() -> None:
     with pytest.raises(Refused, match="E_TXLIMIT"):
         check_policy(replace(redeem, kind=0), certificate, world.trust, direct=True)
     revoked = world.trust.adopt(world.make_trust(2, revoked_kids=(SHOP.b.kid[:16],)))
-    with pytest.raises(Refused, match="E_REVOKED"):
-        check_policy(redeem, certificate, revoked, direct=True)
+    for direct, position in ((True, "payer"), (False, "earlier holder")):
+        with pytest.raises(Refused, match="E_REVOKED") as caught:
+            check_policy(redeem, certificate, revoked, direct=direct)
+        assert caught.value.facts == {"kid": SHOP.b.kid.hex(), "position": position}
 
 
 def test_the_certificate_counts_and_not_the_table_of_limits() -> None:
