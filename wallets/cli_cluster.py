@@ -55,8 +55,7 @@ def cluster(
 
     \b
     Examples:
-      make cluster                                          # installs the extra into .venv
-      tenge offline cluster build/traffic
+      tenge offline cluster build/traffic                   # `make cluster` installs the extra into .venv
       tenge offline cluster build/traffic --scheduler tcp://10.0.0.1:8786 --shares 256
     """
     from offline.bulk.files import find_files

@@ -61,8 +61,7 @@ def reconcile(
 
     \b
     Examples:
-      tenge offline traffic build/traffic --transfers 20000
-      tenge offline reconcile build/traffic
+      tenge offline reconcile build/traffic                 # `tenge offline traffic build/traffic` makes some
       tenge offline reconcile build/traffic --resume --json
     """
     from offline.bulk.work import all_cores

@@ -80,13 +80,16 @@ def test_the_largest_statement_fits_the_canonical_form() -> None:
 
 
 def test_what_vectors_expect_is_what_their_case_says() -> None:
-    """Each code that a vector of a case expects stands in that case's row, if the row names codes at all."""
+    """Each code that a vector of a case expects stands in that case's row, if the row names codes at all.
+
+    Vectors with two faults show the order of checks: their answer is that of the other fault.
+    """
     cases = conformance.cases()
     answers: dict[str, set[str]] = {}
     for name in MAKERS:
         for one in load(name)["cases"]:
             case = one["id"].partition("-")[0]
-            if case in cases:
+            if case in cases and "-order" not in one["id"]:
                 answers.setdefault(case, set()).add(one["expect"])
     assert len(answers) > 70
     wrong = {
