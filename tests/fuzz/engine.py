@@ -81,7 +81,7 @@ def forget() -> None:
     forget_opened()
     for module in [module for name, module in sys.modules.items() if name.startswith(("cbdc.", "offline."))]:
         if module not in _CACHES:
-            cached = [value for value in vars(module).values() if hasattr(value, "cache_clear")]
+            cached = [value for value in vars(module).values() if hasattr(type(value), "cache_clear")]
             _CACHES[module] = [value.cache_clear for value in cached if value.__module__ != "cbdc.errors"]
         for clear in _CACHES[module]:
             clear()
