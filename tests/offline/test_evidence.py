@@ -97,9 +97,7 @@ def test_the_court_needs_no_store_no_graph_and_no_clock() -> None:
             elif isinstance(node, ast.Import):
                 named = [alias.name for alias in node.names]
             for module in named:
-                assert module.split(".")[0] not in ("socket", "time", "random", "os", "wallets"), (
-                    name
-                )
+                assert module.split(".")[0] not in ("socket", "time", "random", "os", "wallets"), name
                 if (ROOT / f"{module.replace('.', '/')}.py").is_file() and module not in reached:
                     reached.add(module)
                     queue.append(module)
@@ -135,9 +133,7 @@ def test_r31_a_court_of_its_own_gives_the_same_verdicts() -> None:
     assert verdicts == expected
     modules = set(json.loads(loaded))
     assert "offline.evidence_limits" in modules
-    assert modules.isdisjoint(
-        {"offline.seen", "offline.graph", "offline.archive", "cbdc.ledger.ledger"}
-    )
+    assert modules.isdisjoint({"offline.seen", "offline.graph", "offline.archive", "cbdc.ledger.ledger"})
 
 
 def test_one_pair_has_one_file() -> None:
