@@ -3,6 +3,7 @@
 Exit codes: 0 all is well, 1 an expectation or a check failed, 2 bad input, 130 stopped with Ctrl-C.
 """
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -28,11 +29,12 @@ def refusals(command: Callable[..., int]) -> Callable[..., None]:
         except TengeError as error:
             code = _refused(error, options)
         except OSError as error:
-            # What a command could not open or make: a folder where a file stands, a place that nobody may write to.
-            if error.filename is None:
+            # What a command could not open, make or write: a folder where a file stands, a full disk. (Whoever reads
+            # our output may stop reading: click ends quietly then.)
+            if error.errno == errno.EPIPE:
                 raise
-            problem = error.strerror or type(error).__name__
-            code = _refused(Refused("E_FILE_USE", file=str(error.filename), problem=problem), options)
+            file, problem = str(error.filename or "(being written)"), error.strerror or type(error).__name__
+            code = _refused(Refused("E_FILE_USE", file=file, problem=problem), options)
         except KeyboardInterrupt:
             click.echo("\nStopped.", err=True)
             code = INTERRUPTED

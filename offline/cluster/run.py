@@ -22,7 +22,7 @@ from typing import Any
 
 from cbdc import canonical
 from cbdc.authority import Authority
-from cbdc.errors import Refused
+from cbdc.errors import Refused, Unavailable
 from cbdc.private import make_folder
 from offline.bulk.files import Files
 from offline.bulk.form import HEADER_BYTES, Frame, frames
@@ -55,7 +55,11 @@ def workers(count: int, address: str = "", folder: Path | None = None) -> Iterat
         return
     dask = engines.distributed()
     if address:
-        with dask.Client(address) as client:
+        try:
+            connected = dask.Client(address)
+        except OSError as error:
+            raise Unavailable("E_CLUSTER_ENGINE", problem=str(error).rstrip(".")) from None
+        with connected as client:
             yield client
         return
     local = dask.LocalCluster(
@@ -116,6 +120,10 @@ class ClusterRun:
 
     def run(self, client: Any, tell: Tell = silent) -> dict[str, Any]:
         """Do what is left to do, on the workers of a client or (None) here; the facts as one JSON value."""
+        with engines.failures_named():
+            return self._run(client, tell)
+
+    def _run(self, client: Any, tell: Tell) -> dict[str, Any]:
         name = self._name
         self._all(client, tell, "read", [self._read(place, *one) for place, one in enumerate(self._chunks())])
         with Shuffle(self.folder, self._shares, self._registry) as shuffle:

@@ -1,5 +1,6 @@
 """Attacks on the commands: a place that cannot be used is told in a sentence, never by a traceback."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,28 @@ def test_a_file_where_a_folder_should_be_is_refused_in_words(
     assert answer.exit_code == BAD_INPUT
     assert "E_FILE_USE" in answer.output
     assert file.read_bytes() == b"here"
+
+
+def test_a_full_disk_is_told_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Writing says nothing of the file: the error has a number and no name."""
+
+    def full(*given: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("offline.bulk.form.BatchFile.append", full)
+    asked = [
+        "offline",
+        "traffic",
+        str(tmp_path / "in"),
+        "--transfers",
+        "40",
+        "--parts",
+        "1",
+        "--workers",
+        "0",
+    ]
+    answer = CliRunner().invoke(main, asked)
+    assert isinstance(answer.exception, SystemExit)
+    assert answer.exit_code == BAD_INPUT
+    assert "E_FILE_USE" in answer.output
+    assert "No space left" in answer.output

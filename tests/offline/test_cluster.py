@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cbdc.errors import Refused, Unavailable
+from cbdc.errors import Malformed, Refused, Unavailable
 from cbdc.keys import ED25519, ES256
 from offline.bulk.files import find_files
 from offline.bulk.synthetic import Country
@@ -153,3 +153,41 @@ def test_what_nobody_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None
     for engine in (engines.duckdb, engines.arrow, engines.parquet, engines.distributed):
         with pytest.raises(Unavailable, match="E_CLUSTER_EXTRA"):
             engine()
+
+
+def test_an_engine_that_fails_is_named_and_the_run_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traffic(tmp_path / "in", 3, transfers=40)
+    authority, paths = Country(3).authority, find_files([tmp_path / "in"])
+    expected, _ = run(tmp_path / "out", authority, paths)
+
+    def full(*given: Any) -> None:
+        raise engines.duckdb().IOException("No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster.Shuffle, "devices", full)
+        with pytest.raises(Unavailable, match=r"E_CLUSTER_ENGINE: .*No space left"):
+            clustered(tmp_path / "cluster", authority, paths, shares=2)
+    same(clustered(tmp_path / "cluster", authority, paths, shares=2), expected)
+
+
+def test_a_scheduler_that_does_not_answer_is_named() -> None:
+    import dask
+
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(Unavailable, match="E_CLUSTER_ENGINE"),
+        workers(0, "tcp://127.0.0.1:9"),
+    ):
+        pass
+
+
+def test_damage_in_a_file_is_refused_by_whichever_worker_meets_it(tmp_path: Path) -> None:
+    traffic(tmp_path / "in", 3, transfers=40)
+    authority, paths = Country(3).authority, find_files([tmp_path / "in"])
+    data = bytearray(paths[0].read_bytes())
+    data[len(data) // 2] ^= 1
+    paths[0].write_bytes(data)
+    with workers(1, folder=tmp_path / "workers") as client, pytest.raises(Malformed, match="E_BATCH_FILE"):
+        clustered(tmp_path / "cluster", authority, paths, client, shares=2)
