@@ -1,6 +1,7 @@
 """Many runs side by side: results in order, going on after a stop, and a run that cannot end is a row that says so."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -147,7 +148,7 @@ def test_a_process_that_dies_is_a_row(tmp_path: Path, monkeypatch: pytest.Monkey
 
     def kill(news: fleet.News) -> None:
         if news.result is None and news.done == 1:
-            for process in fleet.multiprocessing.active_children():
+            for process in multiprocessing.active_children():
                 process.kill()
 
     (row,) = fleet.run_fleet(tmp_path / "fleet", [one], 1, kill)

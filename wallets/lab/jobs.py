@@ -7,12 +7,11 @@ job at work, and the results are the same bytes.
 """
 
 import json
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,11 @@ from wallets.lab.purse import PurseEngine
 from wallets.lab.settings import Plan
 from wallets.lab.tokens import TokenEngine
 from wallets.pilot.folder import canonical_json, write_atomic
+from wallets.processes import side_by_side
 
 ASKED, CONFIG = "lab.json", "config.toml"
 FORMAT = 1
 REMEMBERED = 32_768
-_FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,47 +168,11 @@ def run(folder: Path, plan: Plan, workers: int, tell: Teller) -> dict[str, Any]:
 
 
 def _play(folder: Path, waiting: Sequence[Job], workers: int) -> Iterator[News]:
-    left = list(waiting)
-    at_work: dict[Connection, tuple[Job, BaseProcess]] = {}
-    try:
-        while left or at_work:
-            while left and len(at_work) < workers:
-                job = left.pop(0)
-                here, there = multiprocessing.Pipe(duplex=False)
-                at_work[here] = (job, _start(job, str(folder), there))
-                there.close()
-            for ready in wait(list(at_work)):
-                assert isinstance(ready, Connection)
-                job, process = at_work[ready]
-                news = _hear(ready, job, process)
-                if news.ended:
-                    _end(ready, at_work.pop(ready)[1])
-                yield news
-    finally:
-        for _, process in at_work.values():
-            process.terminate()
-        for connection, (_, process) in at_work.items():
-            _end(connection, process)
+    def hear(connection: Connection, job: Job, process: BaseProcess) -> tuple[News, bool]:
+        news = _hear(connection, job, process)
+        return news, news.ended
 
-
-def _start(job: Job, folder: str, there: Connection) -> BaseProcess:
-    process: BaseProcess
-    if _FORKSERVER:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        process = context.Process(target=_work, args=(job, folder, there), daemon=True)
-    else:
-        process = multiprocessing.get_context("spawn").Process(
-            target=_work, args=(job, folder, there), daemon=True
-        )
-    process.start()
-    return process
-
-
-def _end(connection: Connection, process: BaseProcess) -> None:
-    process.join()
-    process.close()
-    connection.close()
+    return side_by_side(waiting, workers, _work, lambda job: (job, str(folder)), hear)
 
 
 def _hear(connection: Connection, job: Job, process: BaseProcess) -> News:

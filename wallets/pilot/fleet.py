@@ -9,12 +9,11 @@ that says so, never a missing row; Ctrl-C ends every process before it reaches t
 """
 
 import json
-import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,10 @@ from cbdc.errors import Refused, TengeError
 from cbdc.ports import no_checkpoint, stopwatch
 from wallets.pilot import runner, without
 from wallets.pilot.folder import RunFolder, canonical_json, read_run, write_atomic
+from wallets.processes import side_by_side
 
 FLEET = "fleet.json"
 FORMAT = 1
-_FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,47 +131,11 @@ def _write(folder: Path, jobs: Sequence[Job], ended: Mapping[str, Result]) -> No
 
 
 def _play(folder: Path, waiting: list[Job], workers: int, tell: Teller) -> Iterator[Result]:
-    at_work: dict[Connection, tuple[Job, BaseProcess]] = {}
-    try:
-        while waiting or at_work:
-            while waiting and len(at_work) < workers:
-                job = waiting.pop(0)
-                here, there = multiprocessing.Pipe(duplex=False)
-                process = _start(job, str(folder / job.key), there)
-                there.close()
-                at_work[here] = (job, process)
-            for ready in wait(list(at_work)):
-                assert isinstance(ready, Connection)
-                result = _hear(ready, *at_work[ready], tell)
-                if result is not None:
-                    _end(ready, at_work.pop(ready)[1])
-                    yield result
-    finally:
-        for _, process in at_work.values():
-            process.terminate()
-        for connection, (_, process) in at_work.items():
-            _end(connection, process)
+    def hear(connection: Connection, job: Job, process: BaseProcess) -> tuple[Result | None, bool]:
+        result = _hear(connection, job, process, tell)
+        return result, result is not None
 
-
-def _start(job: Job, path: str, there: Connection) -> BaseProcess:
-    """A process for one run. A server that has loaded the sandbox once spares each process the loading."""
-    process: BaseProcess
-    if _FORKSERVER:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload([__name__])
-        process = context.Process(target=_work, args=(job, path, there), daemon=True)
-    else:
-        process = multiprocessing.get_context("spawn").Process(
-            target=_work, args=(job, path, there), daemon=True
-        )
-    process.start()
-    return process
-
-
-def _end(connection: Connection, process: BaseProcess) -> None:
-    process.join()
-    process.close()
-    connection.close()
+    return side_by_side(waiting, workers, _work, lambda job: (job, str(folder / job.key)), hear)
 
 
 def _hear(connection: Connection, job: Job, process: BaseProcess, tell: Teller) -> Result | None:
