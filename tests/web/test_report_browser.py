@@ -71,7 +71,7 @@ def shown(page: Page) -> list[str]:
 
 
 def until(page: Page, condition: str) -> None:
-    """Wait for a condition. The page's policy forbids scripts made of text, which waiting inside the page would need."""
+    """Wait for a condition. The page's policy forbids scripts made of text, which waiting inside it would need."""
     for _ in range(100):
         if page.evaluate(condition):
             return
