@@ -46,7 +46,7 @@ def install(app: Flask, site: Site) -> None:
 def own_page(path: str, role: str) -> str:
     """A page of the role's desk to go to: `path` if it is one, otherwise the desk's first page."""
     home = f"/{role}/"
-    return path if path.startswith(home) and _PAGE.fullmatch(path) else home
+    return path if path.startswith(home) and _PAGE.fullmatch(path) and ".." not in path else home
 
 
 class Pages:

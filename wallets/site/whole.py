@@ -40,6 +40,7 @@ def create_site(
 ) -> tuple[Flask, Site]:
     """The site alone; `entropy` makes the names of sessions, `real_clock` judges their age and the rates."""
     app = Flask("wallets.site", static_folder="static", template_folder="templates")
+    app.url_map.merge_slashes = False
     app.config.update(MAX_CONTENT_LENGTH=MAX_FORM_BYTES, MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     site = Site(world, entropy, real_clock, options or Options())
