@@ -3,6 +3,9 @@
 A path decides: `/v1/...` is the HTTP interface, `/stage/...` the stage, everything else the site. What of `/v1/`
 belongs to the site itself (the news of a wallet, the desks' operations as JSON) goes there first. After every request
 that may have changed something, whoever waits for news is told.
+
+A wallet names itself in the header `Tenge-Wallet`. It proves nothing and opens nothing: it is how an outage of this
+sandbox finds the wallets that it cuts off.
 """
 
 import gzip
@@ -14,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
-from cbdc.http.server import Limits
+from cbdc.http.server import Limits, problem
 from cbdc.http.server import create_app as create_interface
 from cbdc.ports import Clock, Entropy
 from wallets.site import interface, pages, wallet_files
@@ -105,6 +108,10 @@ class Whole:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer one request."""
         path = str(environ.get("PATH_INFO", ""))
+        try:
+            self.world.require_wallets_network(str(environ.get(WALLET_HEADER, "")))
+        except TengeError as cut:
+            return problem(cut, "en")(environ, start_response)
         if not path.startswith("/v1/") or self._is_ours(path):
             return self._mounts(environ, start_response)
         with self.world.lock:

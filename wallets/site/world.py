@@ -9,6 +9,7 @@ the answer of an operation is kept under its request id, and the same request ge
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cbdc.cabinet import Row
-from cbdc.errors import Refused, Unavailable
+from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ports import Checkpoint, Clock, no_checkpoint
 from cbdc.private import make_folder
 from cbdc.system import System
@@ -30,6 +31,7 @@ from wallets.site.users import DEMO_USERS, Directory, User
 from wallets.web.memory import StageClock
 
 _ANSWERS = "site answers"
+_KID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class World:
@@ -159,6 +161,22 @@ class World:
         cut = [name for name in names if name in self.memory.outages]
         if cut:
             raise Unavailable("E_SITE_OUTAGE", who=cut[0][:16])
+
+    def require_wallets_network(self, kid_text: str) -> None:
+        """Return if the wallet with this key id (hexadecimal) and its owner's region have network; E_SITE_OUTAGE."""
+        if self.memory.outages and _KID.fullmatch(kid_text):
+            self.require_network((kid_text, self._region_of(bytes.fromhex(kid_text))))
+
+    def _region_of(self, kid: bytes) -> str:
+        customers = {opening.customer_id(user): user for user in self.users.all() if user.is_customer}
+        for bank in self.system.banks.values():
+            try:
+                owner = customers.get(bank.customers.owner_of(kid).id)
+            except TengeError:
+                continue
+            if owner is not None:
+                return owner.region
+        return ""
 
     def add_user(self, user: User) -> None:
         """One more customer (a student); again: the same. Raises E_ID_REUSED."""
