@@ -22,9 +22,8 @@ from cbdc.http.server import create_app as create_interface
 from cbdc.ports import Clock, Entropy
 from wallets.site import interface, pages, wallet_files
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
+from wallets.site.serving import Wsgi
 from wallets.site.world import World
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 LIMITS = Limits(per_second=400, burst=4_000)
 WALLET_HEADER = "HTTP_TENGE_WALLET"
