@@ -7,7 +7,7 @@
     tenge explain ID --run DIR     which rule allowed or refused it, with the facts
     tenge offline ...              messages as frames, and batches reconciled (`wallets.cli_offline`, `cli_reconcile`)
     tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
-    tenge serve                    the stage in the browser
+    tenge serve                    the sandbox in the browser
     tenge bench ledger             measure
 
 Exit codes everywhere: 0 all is well, 1 an expectation or a check failed, 2 bad input. A refusal is printed as its
@@ -147,15 +147,36 @@ def explain(name: str, folder: Path, language: str, as_json: bool) -> int:
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", default=8765, show_default=True, help="The port to listen on; 0 takes a free one.")
-@click.option("--data", type=click.Path(path_type=Path), help="A folder to keep the stage in [memory only].")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="A folder to keep the sandbox in [memory only]."
+)
 @click.option("--store", default="", help="URL of the ledger's store [a file in the folder, or memory].")
 @_refusals
 def serve(host: str, port: int, data: Path | None, store: str) -> int:
-    """Open the stage: three phones, a bank and the National Bank on one page.
+    """Open the sandbox in the browser: wallets, a shop, banks, the National Bank, treasury, supervisor, explorer.
+
+    \b
+    Examples:
+      tenge serve                      then open http://127.0.0.1:8765
+      tenge serve --data build/site    kept in a folder: stop it, start it, and go on
+    """
+    from wallets.site import server
+
+    return server.serve(host, port, data, store, click.echo)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8765, show_default=True, help="The port to listen on; 0 takes a free one.")
+@click.option("--data", type=click.Path(path_type=Path), help="A folder to keep the stage in [memory only].")
+@click.option("--store", default="", help="URL of the ledger's store [a file in the folder, or memory].")
+@_refusals
+def stage(host: str, port: int, data: Path | None, store: str) -> int:
+    """Open the stage alone: three phones, a bank and the National Bank on one page, with a story of twelve clicks.
 
     \b
     Example:
-      tenge serve --port 8765     then open http://127.0.0.1:8765
+      tenge stage --port 8765     then open http://127.0.0.1:8765
     """
     from wallets.web import server
 

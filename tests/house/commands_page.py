@@ -43,7 +43,7 @@ tenge demo                                          # a story of four people, in
 tenge pilot run school-meals --set pupils=40 --set days=3 --out build/small
 tenge audit build/small                             # replay from entry 0 and add everything up again
 tenge evidence verify build/small/evidence/case-1.dto --root build/small/evidence/root.dto
-tenge serve                                         # the stage in the browser
+tenge serve                                         # the sandbox in the browser
 ```
 
 For tests of crashes only: the environment variable `TENGE_CRASH_AT=POINT[:COUNT]` kills the process at a named write

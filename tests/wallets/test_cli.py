@@ -1,5 +1,6 @@
 """The command `tenge`, verb by verb: good input, bad input (exit 2, words, no traceback), JSON and nothing else."""
 
+import importlib
 import json
 import re
 import shutil
@@ -70,7 +71,7 @@ def test_the_version() -> None:
 def test_help(arguments: list[str]) -> None:
     result = tenge(*arguments)
     assert "not affiliated with the National Bank of Kazakhstan" in result.output
-    for verb in ("demo", "pilot", "audit", "evidence", "serve", "bench"):
+    for verb in ("demo", "pilot", "audit", "evidence", "serve", "stage", "bench"):
         assert verb in result.output
 
 
@@ -365,8 +366,13 @@ def test_bench(monkeypatch: pytest.MonkeyPatch) -> None:
     refused(tenge("bench", "ledger", "--transfers", 0), "E_SETTING")
 
 
-def test_serve_hands_everything_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from wallets.web import server
+@pytest.mark.parametrize(
+    ("verb", "home"), [("serve", "wallets.site.server"), ("stage", "wallets.web.server")]
+)
+def test_serve_hands_everything_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, verb: str, home: str
+) -> None:
+    server = importlib.import_module(home)
 
     seen: list[object] = []
 
@@ -376,7 +382,7 @@ def test_serve_hands_everything_over(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         return 0
 
     monkeypatch.setattr(server, "serve", serve)
-    result = tenge("serve", "--host", "::1", "--port", 0, "--data", tmp_path, "--store", "sqlite:///x")
+    result = tenge(verb, "--host", "::1", "--port", 0, "--data", tmp_path, "--store", "sqlite:///x")
     assert (result.exit_code, result.stdout) == (0, "ready\n")
     assert seen == ["::1", 0, tmp_path, "sqlite:///x"]
 

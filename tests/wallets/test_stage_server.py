@@ -26,7 +26,7 @@ ELSEWHERE = ("0.0.0.0", "::", "192.168.0.7", "classroom.example", "")
 def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int, list[str]]]:
     """The real command on a free port: the process, the port, and the lines it printed first."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "wallets.cli", "serve", "--port", "0", *arguments],
+        [sys.executable, "-m", "wallets.cli", "stage", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -146,7 +146,7 @@ def test_a_port_in_use_is_no_traceback() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        answer = CliRunner().invoke(cli.main, ["serve", "--port", str(taken.getsockname()[1])])
+        answer = CliRunner().invoke(cli.main, ["stage", "--port", str(taken.getsockname()[1])])
     assert answer.exit_code == 2
     assert "E_SERVE_ADDRESS" in answer.output
     assert "Traceback" not in answer.output
@@ -154,6 +154,6 @@ def test_a_port_in_use_is_no_traceback() -> None:
 
 def test_a_bad_store_is_no_traceback(tmp_path: Path) -> None:
     for options in (["--store", "sqlite:///x.db"], ["--data", str(tmp_path / "a"), "--store", "oracle:x"]):
-        answer = CliRunner().invoke(cli.main, ["serve", "--port", "0", *options])
+        answer = CliRunner().invoke(cli.main, ["stage", "--port", "0", *options])
         assert answer.exit_code == 2
         assert "E_ST" in answer.output

@@ -99,7 +99,7 @@ FAULTS = """() => {
 def address() -> Iterator[str]:
     """The real command, on a free port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "wallets.cli", "serve", "--port", "0"],
+        [sys.executable, "-m", "wallets.cli", "stage", "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,

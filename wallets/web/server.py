@@ -1,4 +1,4 @@
-"""`tenge serve`: the stage behind a web server on this computer, until Ctrl-C.
+"""`tenge stage`: the stage alone, behind a web server on this computer, until Ctrl-C.
 
 Rules kept here:
 
@@ -44,7 +44,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _is_wildcard(host: str) -> bool:
+def is_wildcard(host: str) -> bool:
+    """Whether a host means every address of this computer."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
@@ -53,7 +54,7 @@ def _is_wildcard(host: str) -> bool:
 
 def url(host: str, port: int) -> str:
     """The address to open in a browser."""
-    if _is_wildcard(host):
+    if is_wildcard(host):
         host = "localhost"
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
@@ -70,7 +71,7 @@ def serve(host: str, port: int, data: Path | None, store: str, say: Say, seed: i
         server = _listen(stage, host, port)
         try:
             _announce(say, host, int(server.effective_port), data)
-            with _stopped_politely():
+            with stopped_politely():
                 server.run()
         finally:
             server.close()
@@ -81,12 +82,11 @@ def serve(host: str, port: int, data: Path | None, store: str, say: Say, seed: i
 
 
 def _listen(stage: Stage, host: str, port: int) -> Any:
-    # Its own "queue depth" warnings are about load, which this page has none of.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    door = Door(LOCAL_NAMES | {host.lower()}, _is_wildcard(host), f"tenge_stage_{port}")
+    quiet_queue()
+    door = Door(LOCAL_NAMES | {host.lower()}, is_wildcard(host), f"tenge_stage_{port}")
     app = create_app(stage, SystemEntropy(), door)
     # Bound here and not by the library, which leaves sockets behind when it cannot bind.
-    listener = _bound(host, port)
+    listener = bound(host, port)
     return waitress.create_server(
         app,
         sockets=[listener],
@@ -98,7 +98,12 @@ def _listen(stage: Stage, host: str, port: int) -> Any:
     )
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def quiet_queue() -> None:
+    """Silence the web server's "queue depth" warnings: they are about load, and pages say themselves when they wait."""
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+
+
+def bound(host: str, port: int) -> socket.socket:
     """A listening socket on one address of the host, IPv4 first: two would be two servers, perhaps on two ports."""
     try:
         if not 0 <= port < 1 << 16:
@@ -121,7 +126,7 @@ def _announce(say: Say, host: str, port: int, data: Path | None) -> None:
 
 
 @contextmanager
-def _stopped_politely() -> Iterator[None]:
+def stopped_politely() -> Iterator[None]:
     """Let a polite kill end the server as Ctrl-C does."""
 
     def stop(number: int, frame: object) -> None:

@@ -223,7 +223,7 @@ function proofCard(proof, isFirst) {
     "aria-label": say("phone.buttons_of", { name: proof.file, button: words["case.verify"] }),
   }, words["case.verify"]);
   const download = make("a", {
-    class: "button", href: "/evidence/" + proof.file, download: proof.file,
+    class: "button", href: "evidence/" + proof.file, download: proof.file,
     "aria-label": say("phone.buttons_of", { name: proof.file, button: words["case.download"] }),
   }, words["case.download"]);
   const card = make("article", { class: "proof" }, list, make("div", { class: "row" }, verify, download));
@@ -289,7 +289,7 @@ function showRefusal(error) {
   if (error.next) lines.push(make("p", {}, make("strong", {}, words["refused.next"] + " "), error.next));
   const foot = make("p", { class: "code" });
   if (error.code) foot.append(say("refused.rule", { code: error.code, rule: error.rule }) + " ");
-  if (error.code === "E_WEB_SESSION") foot.append(make("a", { class: "button", href: "/" }, words["page.reload"]));
+  if (error.code === "E_WEB_SESSION") foot.append(make("a", { class: "button", href: "." }, words["page.reload"]));
   const close = make("button", { type: "button", class: "close", "aria-label": words["page.close"] }, "×");
   close.addEventListener("click", () => showRefusal(null));
   box.replaceChildren(make("div", { class: "banner bad" }, close, ...lines, foot));
@@ -305,7 +305,7 @@ async function ask(path, options = {}) {
 async function look() {
   if (waiting.length) return;
   try {
-    const response = await ask("/api/stage", etag ? { headers: { "If-None-Match": etag } } : {});
+    const response = await ask("api/stage", etag ? { headers: { "If-None-Match": etag } } : {});
     if (waiting.length) return;
     if (away) showRefusal(null);
     away = false;
@@ -342,7 +342,7 @@ async function send(action, fields, same) {
   const id = unanswered?.same === same ? unanswered.id : newId();
   unanswered = { same, id };
   try {
-    const response = await ask("/api/" + action, {
+    const response = await ask("api/" + action, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Stage-Token": token },
       body: JSON.stringify({ request_id: id, ...fields }),
@@ -412,6 +412,6 @@ one("#story-end").addEventListener("click", async () => {
   one("#story-start").focus();
 });
 
-words = await (await fetch(`/static/text/${language}.json`)).json();
+words = await (await fetch(`static/text/${language}.json`)).json();
 await look();
 setInterval(look, LOOK_AGAIN_MS);

@@ -1,0 +1,104 @@
+"""How the sandbox's site looks on its first morning: banks with reserves, customers, a first issue, some neighbours.
+
+Customers of the demo users have an account and no key: their wallets are made in browsers, which join later. The
+neighbours are simulated wallets and devices in the server, so that the consoles have something to show: they buy, pay
+each other, one of them takes money offline. Everything is asked for under fixed ids, so opening a kept sandbox again
+changes nothing.
+"""
+
+from pathlib import Path
+
+from cbdc.distribution import NewAccount
+from cbdc.errors import TengeError
+from cbdc.money import tenge
+from cbdc.ports import Checkpoint, Clock
+from cbdc.token import MERCHANT, PERSON
+from wallets.cast import Member, SandboxPlan
+from wallets.desk import derived
+from wallets.sandbox import Sandbox, raise_first
+from wallets.site.users import User
+
+BANKS = (
+    ("alatau", "Alatau Test Bank", tenge(5_000_000)),
+    ("tobol", "Tobol Test Bank", tenge(3_000_000)),
+)
+FIRST_ISSUE_TENGE = {"alatau": 600_000, "tobol": 300_000}
+BUDGET_TENGE = 2_000_000
+LOSS_RESERVE_TENGE = 50_000
+PERSON_TIER = 2
+MERCHANT_TIER = 4
+NEIGHBOURS = ("Neighbour Asel", "Neighbour Timur", "Neighbour Zhanna")
+NEIGHBOUR_DEPOSIT_TENGE = 40_000
+NEIGHBOUR_BUYS_TENGE = 15_000
+
+
+def open_sandbox(
+    clock: Clock, seed: int | None, folder: Path | None, store: str, checkpoint: Checkpoint
+) -> Sandbox:
+    """The sandbox of an act, with its institutions set up; raises what `Sandbox.open` raises."""
+    plan = SandboxPlan(
+        seed,
+        clock,
+        label="site",
+        store=store,
+        banks=BANKS,
+        budget_bank=BANKS[0][0],
+        budget_tiyn=tenge(BUDGET_TENGE),
+        loss_reserve_tiyn=tenge(LOSS_RESERVE_TENGE),
+    )
+    sandbox = Sandbox.open(plan, folder, checkpoint)
+    sandbox.set_up()
+    return sandbox
+
+
+def customer_id(user: User) -> bytes:
+    """The customer number of a user at its bank, 32 bytes."""
+    return derived("site customer", user.id)
+
+
+def open_accounts(sandbox: Sandbox, users: list[User]) -> None:
+    """Every customer among the users has an account with its opening deposit; again: the same accounts."""
+    for bank_id, bank in sandbox.system.banks.items():
+        accounts = [
+            NewAccount(
+                customer_id(user),
+                user.name,
+                f"test-{user.id}",
+                PERSON_TIER if user.category == PERSON else MERCHANT_TIER,
+                user.category,
+                tenge(user.deposit_tenge),
+            )
+            for user in users
+            if user.is_customer and user.bank_id == bank_id
+        ]
+        if accounts:
+            bank.open_accounts(accounts)
+
+
+def bring_neighbours(sandbox: Sandbox) -> list[Member]:
+    """The simulated neighbours and their shop: new ones, or those of a kept sandbox as they were."""
+    people = [sandbox.person(name, NEIGHBOUR_DEPOSIT_TENGE) for name in NEIGHBOURS]
+    shop = sandbox.person("Neighbourhood shop", 0, category=MERCHANT)
+    for member in (*people, shop):
+        if member.device is not None:
+            member.device.recover(sandbox.clock.now())
+    return [*people, shop]
+
+
+def first_morning(sandbox: Sandbox, neighbours: list[Member]) -> None:
+    """Issue to the banks, and let the neighbours live a little; harmless again."""
+    for name, amount in FIRST_ISSUE_TENGE.items():
+        sandbox.issue(amount, bank=name, id=derived("site issue", name))
+    *people, shop = neighbours
+    _all(sandbox.buy([(one, tenge(NEIGHBOUR_BUYS_TENGE)) for one in people], derived("site buy")))
+    rows = [
+        (people[0], shop, tenge(2_400)),
+        (people[1], shop, tenge(1_150)),
+        (people[2], people[0], tenge(5_000)),
+    ]
+    _all(sandbox.pay(rows, b"", derived("site pay")))
+    _all(sandbox.load([(people[0], [tenge(3_000), tenge(2_000)])], b"", derived("site load")))
+
+
+def _all(answers: list[TengeError | None]) -> None:
+    raise_first(answers)

@@ -1,0 +1,35 @@
+"""The desk of a bank's customer, a person or a shop: what is on the account, and how a wallet joins it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wallets.site.opening import customer_id
+from wallets.site.operations import N_, Asked, Json, Nothing, Operation, Query
+from wallets.site.users import PERSON_ROLE, SHOP_ROLE
+
+
+def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """The account at the bank: its deposit, and the wallets that joined it."""
+    bank = asked.world.system.banks[asked.user.bank_id]
+    customer = customer_id(asked.user)
+    return {
+        "bank": bank.name,
+        "name": asked.user.name,
+        "deposit_tiyn": bank.deposit_tiyn(customer),
+        "wallets": [kid.hex() for kid in bank.customers.keys_of(customer)],
+    }
+
+
+def join_code(asked: Asked, fields: Any) -> Json:
+    """A one-time code that joins a wallet to this account."""
+    raise NotImplementedError
+
+
+QUERIES = tuple(
+    Query(role, "", N_("My account"), home, template="roles/customer/home.html")
+    for role in (PERSON_ROLE, SHOP_ROLE)
+)
+OPERATIONS = tuple(
+    Operation(role, "join-code", N_("A code for a new wallet"), Nothing, join_code)
+    for role in (PERSON_ROLE, SHOP_ROLE)
+)

@@ -1,0 +1,129 @@
+"""`tenge serve`: the sandbox's site behind a web server on this computer, until Ctrl-C.
+
+Rules kept here:
+
+- without another wish it listens on this computer only, and shows the demo users' passcodes on the sign-in pages; on
+  any other address the passcodes are printed in the terminal alone;
+- keys that follow from a seed never leave this computer;
+- the stage is made when somebody first opens it.
+"""
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import waitress
+
+from cbdc.errors import Refused
+from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_environment
+from wallets.site.app import MAX_FORM_BYTES, Options
+from wallets.site.whole import Whole, Wsgi
+from wallets.site.world import World
+from wallets.web.app import LOCAL_NAMES, Door
+from wallets.web.app import create_app as create_stage_app
+from wallets.web.server import (
+    MAX_HEADER_BYTES,
+    Say,
+    bound,
+    is_loopback,
+    is_wildcard,
+    quiet_queue,
+    stopped_politely,
+    url,
+)
+from wallets.web.stage import Stage
+
+THREADS = 320
+MAX_BODY_BYTES = 2 * 1_048_576
+WARNING = """\
+WARNING: the sandbox listens on {host}. Everybody who reaches this computer can open it;
+         desks need the passcodes below. Do this only in a network you trust, such as a classroom's."""
+
+
+class LazyStage:
+    """The stage's application, made at its first request."""
+
+    def __init__(self, clock: Clock, seed: int | None, folder: Path | None, door: Door) -> None:
+        self._clock = clock
+        self._seed = seed
+        self._folder = folder
+        self._door = door
+        self._lock = Lock()
+        self._stage: Stage | None = None
+        self._app: Wsgi | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request of the stage."""
+        with self._lock:
+            if self._app is None:
+                self._stage = Stage(self._clock, self._seed, self._folder, "", checkpoint_from_environment())
+                self._app = create_stage_app(self._stage, SystemEntropy(), self._door)
+        return self._app(environ, start_response)
+
+    def close(self) -> None:
+        """Release the stage, if there is one."""
+        with self._lock:
+            if self._stage is not None:
+                self._stage.close()
+
+
+def serve(host: str, port: int, data: Path | None, store: str, say: Say, seed: int | None = None) -> int:
+    """Run the site until it is stopped; the exit code. `port` 0 takes a free one; `seed` is for tests.
+
+    Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, and what `World` raises.
+    """
+    if seed is not None and not is_loopback(host):
+        raise Refused("E_SERVE_SEEDED", host=host)
+    clock = SystemClock()
+    world = World(clock, seed, data, store, checkpoint_from_environment())
+    names, any_address = LOCAL_NAMES | {host.lower()}, is_wildcard(host)
+    stage = LazyStage(
+        clock,
+        seed,
+        None if data is None else data / "stage",
+        Door(names, any_address, f"tenge_stage_{port}"),
+    )
+    try:
+        options = Options(Door(names, any_address, f"tenge_site_{port}"), show_passcodes=is_loopback(host))
+        whole = Whole(world, SystemEntropy(), clock, options, stage)
+        server = _listen(whole, host, port)
+        try:
+            _announce(say, host, int(server.effective_port), data, world)
+            with stopped_politely():
+                server.run()
+        finally:
+            world.hub.close()
+            server.close()
+    finally:
+        stage.close()
+        world.close()
+    say("Stopped." if data is None else f"Stopped; the sandbox is kept in {data.as_posix()}.")
+    return 0
+
+
+def _listen(whole: Whole, host: str, port: int) -> Any:
+    quiet_queue()
+    return waitress.create_server(
+        whole,
+        sockets=[bound(host, port)],
+        threads=THREADS,
+        ident="",
+        max_request_body_size=max(MAX_BODY_BYTES, 4 * MAX_FORM_BYTES),
+        max_request_header_size=MAX_HEADER_BYTES,
+        channel_timeout=60,
+        connection_limit=1_000,
+    )
+
+
+def _announce(say: Say, host: str, port: int, data: Path | None, world: World) -> None:
+    local = is_loopback(host)
+    if not local:
+        say(WARNING.format(host=host))
+        for user in world.users.all():
+            say(f"  {user.role:14} {user.id:12} {world.users.passcode(user)}")
+    say(f"The sandbox is at {url(host, port)}")
+    say("It lives in memory only." if data is None else f"It is kept in {data.as_posix()}.")
+    say("Test money; not affiliated with the National Bank of Kazakhstan. Stop with Ctrl-C.")
+    sys.stdout.flush()

@@ -1,0 +1,68 @@
+"""The table of everything that can be seen and done at the sandbox's desks, by role. Role modules list; this collects.
+
+`VISITOR` is whoever looks at the open pages (the explorer): nobody signs in there, and nothing can be changed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from cbdc.errors import Refused
+from wallets.site.operations import Operation, Query
+from wallets.site.roles import customer
+from wallets.site.users import User
+
+EXPLORER_ROLE = "explorer"
+OPEN_ROLES = frozenset({EXPLORER_ROLE})
+VISITOR = User("visitor", EXPLORER_ROLE, "Visitor")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Operations and queries by (role, name)."""
+
+    operations: dict[tuple[str, str], Operation]
+    queries: dict[tuple[str, str], Query]
+
+    def operation(self, role: str, name: str) -> Operation:
+        """The operation; E_SITE_PATH."""
+        found = self.operations.get((role, name))
+        if found is None:
+            raise Refused("E_SITE_PATH")
+        return found
+
+    def query(self, role: str, name: str, argument: str | None) -> Query:
+        """The query of a page, with or without an argument; E_SITE_PATH."""
+        for (owner, _), query in self.queries.items():
+            if owner == role and query.name == name and bool(query.takes) == (argument is not None):
+                return query
+        raise Refused("E_SITE_PATH")
+
+    def roles(self) -> list[str]:
+        """Every role that has a page."""
+        return list(dict.fromkeys(role for role, _ in self.queries))
+
+    def menu(self, role: str) -> list[Query]:
+        """The pages of a role's menu, in their order."""
+        return [
+            one for (owner, _), one in self.queries.items() if owner == role and one.in_menu and not one.takes
+        ]
+
+
+def make_table(queries: Iterable[Query], operations: Iterable[Operation]) -> Table:
+    """A table; names are unique within a role."""
+    table = Table({}, {})
+    for query in queries:
+        assert (query.role, query.key) not in table.queries, query
+        table.queries[query.role, query.key] = query
+    for operation in operations:
+        assert (operation.role, operation.name) not in table.operations, operation
+        table.operations[operation.role, operation.name] = operation
+    return table
+
+
+_MODULES: Sequence = (customer,)  # type: ignore[type-arg]
+
+TABLE = make_table(
+    (query for module in _MODULES for query in module.QUERIES),
+    (operation for module in _MODULES for operation in module.OPERATIONS),
+)

@@ -1,0 +1,120 @@
+"""The whole server as one WSGI application: the site, the HTTP interface, the stage, over one world.
+
+A path decides: `/v1/...` is the HTTP interface, `/stage/...` the stage, everything else the site. What of `/v1/`
+belongs to the site itself (the news of a wallet, the desks' operations as JSON) goes there first. After every request
+that may have changed something, whoever waits for news is told.
+"""
+
+import gzip
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from cbdc.errors import TengeError
+from cbdc.http.server import Limits
+from cbdc.http.server import create_app as create_interface
+from cbdc.ports import Clock, Entropy
+from wallets.site import interface, pages, wallet_files
+from wallets.site.app import MAX_FORM_BYTES, Options, Site
+from wallets.site.world import World
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+LIMITS = Limits(per_second=400, burst=4_000)
+WALLET_HEADER = "HTTP_TENGE_WALLET"
+_PACKED = (
+    "text/",
+    "application/javascript",
+    "application/json",
+    "image/svg+xml",
+    "application/manifest+json",
+)
+_LEAST_PACKED = 600
+
+
+def create_site(
+    world: World, entropy: Entropy, real_clock: Clock, options: Options | None = None
+) -> tuple[Flask, Site]:
+    """The site alone; `entropy` makes the names of sessions, `real_clock` judges their age and the rates."""
+    app = Flask("wallets.site", static_folder="static", template_folder="templates")
+    app.url_map.merge_slashes = False
+    app.config.update(MAX_CONTENT_LENGTH=MAX_FORM_BYTES, MAX_FORM_MEMORY_SIZE=MAX_FORM_BYTES)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    site = Site(world, entropy, real_clock, options or Options())
+    site.words.install(app.jinja_env)
+    app.before_request(site.enter)
+    app.after_request(_packed)
+    app.after_request(site.leave)
+    app.register_error_handler(TengeError, site.refusal)
+    app.register_error_handler(HTTPException, site.http_refusal)
+    app.register_error_handler(Exception, site.broken)
+    pages.install(app, site)
+    wallet_files.install(app, site)
+    interface.install(app, site)
+    return app, site
+
+
+def _packed(response: Response) -> Response:
+    """Text travels compressed where the browser can take it; streams and small answers do not."""
+    wanted = "gzip" in request.headers.get("Accept-Encoding", "")
+    kind = response.mimetype or ""
+    if response.is_streamed and response.direct_passthrough and kind.startswith(_PACKED):
+        response.direct_passthrough = False  # a file of ours: small enough to read
+    if not wanted or response.status_code != 200 or kind == "text/event-stream":
+        return response
+    if not kind.startswith(_PACKED) or "Content-Encoding" in response.headers:
+        return response
+    data = response.get_data()
+    if len(data) < _LEAST_PACKED:
+        return response
+    response.set_data(gzip.compress(data, 6, mtime=0))
+    response.headers["Content-Encoding"] = "gzip"
+    response.vary.add("Accept-Encoding")
+    return response
+
+
+class Whole:
+    """The dispatcher. `stage` is the stage's application, or None."""
+
+    def __init__(
+        self,
+        world: World,
+        entropy: Entropy,
+        real_clock: Clock,
+        options: Options | None = None,
+        stage: Wsgi | None = None,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self.world = world
+        self.app, self.site = create_site(world, entropy, real_clock, options)
+        self._real_clock = real_clock
+        self._limits = limits
+        self._mounts = DispatcherMiddleware(self.app, {} if stage is None else {"/stage": stage})
+        self._interface: Wsgi = self._make_interface()
+        world.on_reset.append(self._begin_anew)
+
+    def _make_interface(self) -> Wsgi:
+        return create_interface(self.world.system, (), self._real_clock, self._limits)
+
+    def _begin_anew(self) -> None:
+        self._interface = self._make_interface()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer one request."""
+        path = str(environ.get("PATH_INFO", ""))
+        if not path.startswith("/v1/") or self._is_ours(path):
+            return self._mounts(environ, start_response)
+        with self.world.lock:
+            answer = self._interface(environ, start_response)
+            if environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):
+                self.world.changed()
+        return answer
+
+    @staticmethod
+    def _is_ours(path: str) -> bool:
+        return path.startswith(("/v1/roles/", "/v1/sessions")) or (
+            path.startswith("/v1/wallets/") and path.endswith("/events")
+        )

@@ -1,0 +1,186 @@
+"""The world behind the site: one sandbox, one clock that can be put forward, one lock, and the news of what changed.
+
+Everything a page, a console or the HTTP interface does goes through here, one thing at a time: the ledger has one
+writer. A reset begins a new act with a ledger of its own and deletes nothing. Outages are simulated: the server refuses
+what the cut wallets ask, as a network would that is not there.
+
+Rules kept here: whoever changes something calls `changed` before the lock is let go, so that every screen hears of it;
+the answer of an operation is kept under its request id, and the same request gets the same answer.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cbdc.cabinet import Row
+from cbdc.errors import Refused, Unavailable
+from cbdc.ports import Checkpoint, Clock, no_checkpoint
+from cbdc.private import make_folder
+from cbdc.system import System
+from wallets.cast import Member
+from wallets.desk import derived
+from wallets.pilot.folder import canonical_json
+from wallets.site import memory as keep
+from wallets.site import opening
+from wallets.site.hub import Hub
+from wallets.site.users import DEMO_USERS, Directory, User
+from wallets.web.memory import StageClock
+
+_ANSWERS = "site answers"
+
+
+class World:
+    """The sandbox that the site shows. Make one with a real clock; `close` it at the end."""
+
+    def __init__(
+        self,
+        base_clock: Clock,
+        seed: int | None = None,
+        folder: Path | None = None,
+        store: str = "",
+        checkpoint: Checkpoint = no_checkpoint,
+    ) -> None:
+        """Open the world in `folder` (in memory without one), new or as it was left.
+
+        Raises E_STAGE_FOLDER, E_STAGE_DAMAGED, and what `Sandbox.open` raises.
+        """
+        self.lock = threading.RLock()
+        self.real_clock = base_clock
+        self.clock = StageClock(base_clock)
+        self.hub = Hub()
+        self._seed = seed
+        self._store = store
+        self._checkpoint = checkpoint
+        self.folder = folder
+        if folder is not None:
+            make_folder(folder)
+        self.memory = keep.load(folder)
+        self.on_reset: list[Callable[[], None]] = []
+        self._told = 0
+        self._open()
+
+    def _open(self) -> None:
+        self.clock.shift_seconds = self.memory.shift_seconds
+        act = self.memory.act
+        folder = None if self.folder is None else self.folder / f"act-{act:04d}"
+        self.sandbox = opening.open_sandbox(self.clock, self._seed, folder, self._store, self._checkpoint)
+        students = tuple(User(**row) for row in self.memory.students)
+        self.users = Directory(DEMO_USERS + students, self.sandbox.entropy)
+        opening.open_accounts(self.sandbox, self.users.all())
+        self.neighbours: list[Member] = opening.bring_neighbours(self.sandbox)
+        opening.first_morning(self.sandbox, self.neighbours)
+        self.sandbox.close_cases()
+        self._told = self.system.ledger.size
+
+    @property
+    def system(self) -> System:
+        """The institutions."""
+        return self.sandbox.system
+
+    def close(self) -> None:
+        """Release every file; whoever waits for news is let go."""
+        self.hub.close()
+        with self.lock:
+            self.sandbox.close()
+
+    # --- one thing at a time ---
+
+    @contextmanager
+    def doing(self) -> Iterator[None]:
+        """The lock, and the news afterwards."""
+        with self.lock:
+            try:
+                yield
+            finally:
+                self.changed()
+
+    def changed(self) -> None:
+        """Tell whoever waits what the journal has new: the holders of the keys in it, and all consoles."""
+        with self.lock:
+            size = self.system.ledger.size
+            kids: set[bytes] = set()
+            for index in range(self._told, size):
+                kids |= touched(self.system, index)
+            self._told = size
+        self.hub.tell(kids, size)
+
+    def once(self, request: str, mark: str, do: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
+        """The answer of `do`, kept under the request id and given again; E_ID_REUSED for another wish under it.
+
+        `mark` tells wishes apart. What `do` refuses is not kept: a refusal is judged again.
+        """
+        row_id = derived("site request", request)
+        with self.doing():
+            known = self.system.stores.cabinet.get(_ANSWERS, row_id)
+            if known is not None:
+                kept = json.loads(known)
+                if kept["mark"] != mark:
+                    raise Refused("E_ID_REUSED", id=request)
+                return dict(kept["answer"])
+            answer = do(row_id)
+            row = canonical_json({"mark": mark, "answer": answer}).encode()
+            self.system.stores.cabinet.put_many([Row(_ANSWERS, row_id, row)])
+            return answer
+
+    # --- the operator of the sandbox ---
+
+    def put_forward(self, seconds: int) -> None:
+        """Let virtual time pass, and book what falls due."""
+        with self.doing():
+            self.memory.shift_seconds += seconds
+            self.clock.shift_seconds = self.memory.shift_seconds
+            self.save()
+            self.sandbox.close_cases()
+
+    def reset(self) -> None:
+        """Begin a new act from zero; the earlier one stays in its folder. Students of a class go with it."""
+        with self.lock:
+            before = self.memory
+            self.sandbox.close()
+            self.memory = keep.SiteMemory(act=before.act + 1)
+            self.save()
+            self._open()
+            for listener in self.on_reset:
+                listener()
+        self.hub.tell((), 0)
+
+    def set_outage(self, name: str, on: bool) -> None:
+        """Cut the network for a wallet (its key id in hexadecimal) or a region, or connect it again."""
+        with self.doing():
+            names = [one for one in self.memory.outages if one != name]
+            self.memory.outages = [*names, name] if on else names
+            self.save()
+
+    def require_network(self, names: tuple[str, ...]) -> None:
+        """Return if none of these names (a wallet's key id, its region) is cut off; E_SITE_OUTAGE."""
+        cut = [name for name in names if name in self.memory.outages]
+        if cut:
+            raise Unavailable("E_SITE_OUTAGE", who=cut[0][:16])
+
+    def add_user(self, user: User) -> None:
+        """One more customer (a student); again: the same. Raises E_ID_REUSED."""
+        with self.doing():
+            self.users.add(user)
+            row = {name: getattr(user, name) for name in User.__slots__}
+            if row not in self.memory.students:
+                self.memory.students.append(row)
+                self.save()
+            opening.open_accounts(self.sandbox, [user])
+
+    def save(self) -> None:
+        """Keep the memory; E_STAGE_FOLDER."""
+        keep.save(self.folder, self.memory)
+
+
+def touched(system: System, index: int) -> set[bytes]:
+    """The key ids whose money an entry of the journal moves or judges: those it pays, and those who signed."""
+    if index == 0:
+        return set()
+    transaction = system.ledger.transaction(index)
+    kids = {kid for kid, _ in transaction.witnesses}
+    for token in transaction.record.creates:
+        kids.update(token.lock.kids)
+    return kids
