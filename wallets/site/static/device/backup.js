@@ -11,9 +11,8 @@
  * The file is JSON after one line that names it; with a passphrase the JSON is sealed by AES-GCM under a key from PBKDF2.
  */
 
-import { TengeError } from "../protocol/errors.js";
 import { pack } from "./lines.js";
-import { envelopeOf, hashHex, hex, openBundle, openSigned, sameBytes, unhex } from "./wire.js";
+import { TengeError, envelopeOf, hashHex, hex, openBundle, openSigned, sameBytes, unhex } from "./wire.js";
 
 const HEADER = "tenge wallet backup 1";
 const ROUNDS = 600_000;

@@ -9,11 +9,10 @@
  * Source: DTO/1, sections 5.5 (coin selection), 5.6 (V3 to V5) and 5.12 (ancestors).
  */
 
-import { TengeError } from "../protocol/errors.js";
 import { MAX_CERTIFICATES, TRANSFER_BYTES, bundleSize, lineBytes, people } from "./lines.js";
 import { MAX_REDEEM_PARTS, MAX_TOKENS, chooseCoins, mayMove, spendable, sum } from "./purse.js";
 import { hopLimit } from "./rules.js";
-import { PARAMETERS, PAY, REDEEM, checkStanding, hex } from "./wire.js";
+import { PARAMETERS, PAY, REDEEM, TengeError, checkStanding, hex } from "./wire.js";
 
 /**
  * Return if a payee who believes what we believe would take this history; no signature is verified.

@@ -24,57 +24,22 @@
  * Source: DTO/1, sections 5.5 to 5.9, as `offline/device.py`.
  */
 
-import { TengeError } from "../protocol/errors.js";
-import { localAnchor } from "./anchor.js";
 import * as backup from "./backup.js";
-import { Element, Stopped } from "./element.js";
 import * as history from "./history.js";
-import { makeKey } from "./key.js";
 import * as papers from "./papers.js";
 import * as paying from "./paying.js";
 import * as receiving from "./receiving.js";
-import { NEW, checkStep, newState } from "./state.js";
+import { Runner, WRITE_STEPS, openRunner } from "./runner.js";
 import { statusOf } from "./status.js";
-import { Step } from "./step.js";
-import { openStore } from "./store.js";
 import * as syncing from "./syncing.js";
-import { genesisLink, hex, openSigned, unhex } from "./wire.js";
+import { TengeError } from "./wire.js";
+
+export { WRITE_STEPS };
 
 /** Software: the tier of a browser. */
 export const TIER_SW = 1;
 
-/**
- * The steps that write. A test may kill the page at each of them: the checkpoint is called with "NAME/before" (nothing
- * is written), "NAME/writing" (handed to the database, not certain) and "NAME/after" (on the disk, nobody was told).
- */
-export const WRITE_STEPS = Object.freeze([
-  "create",
-  "adopt",
-  "renew",
-  "authority",
-  "trust",
-  "load",
-  "invoice",
-  "pay",
-  "receive",
-  "receipt",
-  "redeem",
-  "sync begin",
-  "sync commit",
-  "contact",
-  "restore",
-]);
-
-/**
- * @typedef {object} DeviceOptions
- * @property {() => number} [now] The host's clock in Unix seconds; the machine's by default.
- * @property {(point: string) => void | Promise<void>} [checkpoint] Called at every write point; for tests.
- * @property {CryptoKeyPair} [keyPair] A key made by the caller, for a new device only; made here, not extractable,
- *   by default.
- * @property {number} [algorithm] 1 Ed25519 or 2 ES256 (the default) of a key made here.
- * @property {import("./anchor.js").Anchor} [anchor] Where the last step is remembered a second time.
- * @property {(bytesCount: number) => Uint8Array} [random] Chance for nonces; the browser's by default.
- */
+/** @typedef {import("./runner.js").DeviceOptions} DeviceOptions */
 
 /**
  * Open the device called `name` of this browser, or make one with a new key. Opening again, also in another tab, gives
@@ -84,60 +49,26 @@ export const WRITE_STEPS = Object.freeze([
  * @returns {Promise<Device>}
  */
 export async function openDevice(name, options = {}) {
-  const store = await openStore(name);
-  const device = new Device(store, options);
-  await device.prepare();
-  return device;
+  return new Device(await openRunner(name, options));
 }
 
 /** One device. Open it with `openDevice`. */
 export class Device {
-  #store;
-  #options;
-  #papers = new papers.PaperCache();
+  #runner;
 
-  /**
-   * @param {import("./store.js").DeviceStore} store
-   * @param {DeviceOptions} options
-   */
-  constructor(store, options) {
-    this.#store = store;
-    this.#options = {
-      now: () => Math.floor(Date.now() / 1000),
-      checkpoint: () => undefined,
-      anchor: localAnchor,
-      algorithm: 2,
-      random: (/** @type {number} */ count) => crypto.getRandomValues(new Uint8Array(count)),
-      ...options,
-    };
+  /** @param {Runner} runner A prepared one. */
+  constructor(runner) {
+    this.#runner = runner;
+    const { kid, algorithm, raw } = runner.key;
     /** Its key id, 32 bytes. */
-    this.kid = new Uint8Array();
+    this.kid = kid;
     /** Its public key: algorithm and raw bytes. */
-    this.publicKey = { algorithm: 0, raw: new Uint8Array() };
+    this.publicKey = { algorithm, raw };
   }
 
   /** The name under which it was opened. */
   get name() {
-    return this.#store.name;
-  }
-
-  /** Make the key of a new device, and see whether the database is as new as it should be. `openDevice` calls this. */
-  async prepare() {
-    await this.#store.exclusively(async () => {
-      let snapshot = await this.#store.read();
-      const mark = this.#options.anchor.read(this.name);
-      if (!snapshot.state) {
-        const key = await makeKey(this.#options);
-        const state = newState(await genesisLink(key.kid));
-        const lost = mark ? [["lost", mark.kid, { noticed: this.#options.now() }]] : [];
-        snapshot = await this.#write("create", snapshot, { state, key, rows: /** @type {any} */ (lost) });
-      } else if (mark && mark.kid === hex(snapshot.key.kid) && mark.step > snapshot.step && !snapshot.state.rolledBack) {
-        const state = { ...snapshot.state, rolledBack: mark.step };
-        snapshot = await this.#store.commit(snapshot, { state, rows: [] });
-      }
-      this.kid = snapshot.key.kid;
-      this.publicKey = { algorithm: snapshot.key.algorithm, raw: snapshot.key.raw };
-    });
+    return this.#runner.name;
   }
 
   // --- papers ---
@@ -148,7 +79,7 @@ export class Device {
    * @returns {Promise<Uint8Array>}
    */
   enrolment(network, bankId, challenge) {
-    return this.#read((step) => papers.enrolment(step, network, bankId, challenge));
+    return this.#runner.read((step) => papers.enrolment(step, network, bankId, challenge));
   }
 
   /**
@@ -158,17 +89,17 @@ export class Device {
    * @param {{ root: Uint8Array, auths: Uint8Array[], trust: Uint8Array[], certificate: Uint8Array }} given
    */
   adopt(given) {
-    return this.#step("adopt", (step) => papers.adopt(step, given));
+    return this.#runner.step("adopt", (step) => papers.adopt(step, given));
   }
 
   /** Take another certificate for the same key; E_CERTIFICATE_KEY. @param {Uint8Array} certificate */
   renew(certificate) {
-    return this.#step("renew", (step) => papers.renew(step, certificate));
+    return this.#runner.step("renew", (step) => papers.renew(step, certificate));
   }
 
   /** Take one more certificate of ROOT (a new bank, a new issuer epoch); E_SIG. @param {Uint8Array} auth */
   addAuthority(auth) {
-    return this.#step("authority", (step) => papers.addAuthority(step, auth));
+    return this.#runner.step("authority", (step) => papers.addAuthority(step, auth));
   }
 
   /**
@@ -179,17 +110,17 @@ export class Device {
    * @returns {Promise<number>} The adopted number.
    */
   adoptTrust(chain) {
-    return this.#step("trust", (step) => papers.adoptTrust(step, chain));
+    return this.#runner.step("trust", (step) => papers.adoptTrust(step, chain));
   }
 
   /** The TRUST lists for a peer that has adopted list number `sequence`. @param {number} sequence */
   trustNewerThan(sequence) {
-    return this.#read((step) => papers.trustNewerThan(step, sequence));
+    return this.#runner.read((step) => papers.trustNewerThan(step, sequence));
   }
 
   /** The device's certificate, as bytes; E_ELEMENT_STATE before `adopt`. @returns {Promise<Uint8Array>} */
   certificate() {
-    return this.#read((step) => papers.certificate(step));
+    return this.#runner.read((step) => papers.certificate(step));
   }
 
   // --- money in ---
@@ -201,7 +132,7 @@ export class Device {
    * @returns {Promise<{ loadNumber: number }>}
    */
   beforeLoad(amountsTiyn) {
-    return this.#read((step) => receiving.beforeLoad(step, amountsTiyn));
+    return this.#runner.read((step) => receiving.beforeLoad(step, amountsTiyn));
   }
 
   /**
@@ -210,7 +141,7 @@ export class Device {
    * @param {Uint8Array} note
    */
   loadNote(note) {
-    return this.#step("load", (step) => receiving.loadNote(step, note));
+    return this.#runner.step("load", (step) => receiving.loadNote(step, note));
   }
 
   /**
@@ -226,7 +157,7 @@ export class Device {
    * @returns {Promise<{ id: string, request: Uint8Array, invoice: Uint8Array, expires: number }>}
    */
   invoice(requestId, amountTiyn, wishes = {}) {
-    return this.#step("invoice", (step) => receiving.invoice(step, requestId, amountTiyn, wishes));
+    return this.#runner.step("invoice", (step) => receiving.invoice(step, requestId, amountTiyn, wishes));
   }
 
   /**
@@ -239,7 +170,7 @@ export class Device {
    * @returns {Promise<{ id: string, receipt: Uint8Array, amountTiyn: number, purpose: number, payer: string }>}
    */
   receive(payment, considered) {
-    return this.#step("receive", (step) => receiving.receive(step, payment, considered));
+    return this.#runner.step("receive", (step) => receiving.receive(step, payment, considered));
   }
 
   /**
@@ -250,7 +181,7 @@ export class Device {
    * @returns {Promise<Considered>}
    */
   consider(offer, wanted) {
-    return this.#step("receive", (step) => receiving.consider(step, offer, wanted));
+    return this.#runner.step("receive", (step) => receiving.consider(step, offer, wanted));
   }
 
   // --- money out ---
@@ -263,7 +194,7 @@ export class Device {
    *   expires: number, memo: string, paid: boolean }>}
    */
   readRequest(request) {
-    return this.#read((step) => paying.readRequest(step, request));
+    return this.#runner.read((step) => paying.readRequest(step, request));
   }
 
   /**
@@ -276,7 +207,7 @@ export class Device {
    *   sends instead of the whole payment.
    */
   pay(request, wishes = {}) {
-    return this.#step("pay", (step) => paying.pay(step, request, wishes));
+    return this.#runner.step("pay", (step) => paying.pay(step, request, wishes));
   }
 
   /**
@@ -285,12 +216,12 @@ export class Device {
    * @returns {Promise<Uint8Array>}
    */
   offer(wanted) {
-    return this.#read((step) => paying.offer(step, wanted));
+    return this.#runner.read((step) => paying.offer(step, wanted));
   }
 
   /** The payment made for an invoice, again; E_PAYMENT_UNKNOWN. @param {string} id @returns {Promise<Uint8Array>} */
   resend(id) {
-    return this.#read((step) => paying.resend(step, id));
+    return this.#runner.read((step) => paying.resend(step, id));
   }
 
   /**
@@ -299,7 +230,7 @@ export class Device {
    * @returns {Promise<{ id: string }>}
    */
   keepReceipt(receipt) {
-    return this.#step("receipt", (step) => paying.keepReceipt(step, receipt));
+    return this.#runner.step("receipt", (step) => paying.keepReceipt(step, receipt));
   }
 
   /**
@@ -310,7 +241,7 @@ export class Device {
    * @returns {Promise<{ id: string, amountTiyn: number }>}
    */
   redeem(order, wishes = {}) {
-    return this.#step("redeem", (step) => paying.redeem(step, order, wishes));
+    return this.#runner.step("redeem", (step) => paying.redeem(step, order, wishes));
   }
 
   // --- sync ---
@@ -347,7 +278,7 @@ export class Device {
    * @returns {Promise<{ batches: Uint8Array[], trustSequence: number }>}
    */
   syncBatches() {
-    return this.#step("sync begin", (step) => syncing.begin(step));
+    return this.#runner.step("sync begin", (step) => syncing.begin(step));
   }
 
   /**
@@ -356,14 +287,29 @@ export class Device {
    * @returns {Promise<{ droppedTiyn: number, complete: boolean, blocked: boolean }>}
    */
   syncCommit(ack) {
-    return this.#step("sync commit", (step) => syncing.commit(step, ack));
+    return this.#runner.step("sync commit", (step) => syncing.commit(step, ack));
   }
 
   // --- reading ---
 
+  /** The network id, 8 bytes; E_ELEMENT_STATE before `adopt`. @returns {Promise<Uint8Array>} */
+  network() {
+    return this.#runner.read((step) => papers.network(step));
+  }
+
+  /** What a HELLO says of this device (flow I): certificate, most parts and bytes, number of its TRUST list. */
+  takingLimits() {
+    return this.#runner.read((step) => receiving.takingLimits(step));
+  }
+
+  /** Whether a payee's certificate (signed, opened) stands, before any history is shown to it. @param {any} payee */
+  checkPayee(payee) {
+    return this.#runner.read((step) => paying.checkPayee(step, payee));
+  }
+
   /** What the device is and holds, its limits and how much of them is left. See `Status` in `status.js`. */
   status() {
-    return this.#read((step) => statusOf(step, this.#options.now(), this.name));
+    return this.#runner.read((step) => statusOf(step, this.#runner.now(), this.name));
   }
 
   /**
@@ -372,32 +318,32 @@ export class Device {
    * @returns {Promise<history.Entry[]>}
    */
   history(search = {}) {
-    return this.#read((step) => history.entries(step, search));
+    return this.#runner.read((step) => history.entries(step, search));
   }
 
   /** Payments that name this device and could not be taken: the next sync hands them in. */
   inbox() {
-    return this.#read((step) => history.inbox(step));
+    return this.#runner.read((step) => history.inbox(step));
   }
 
   /** Every evidence file this device found, as bytes. @returns {Promise<Uint8Array[]>} */
   evidence() {
-    return this.#read(async (step) => [...step.rows("evidence").values()]);
+    return this.#runner.read(async (step) => [...step.rows("evidence").values()]);
   }
 
   /** The contacts of the person, by name. @returns {Promise<history.Contact[]>} */
   contacts() {
-    return this.#read((step) => history.contacts(step));
+    return this.#runner.read((step) => history.contacts(step));
   }
 
   /** Keep a contact, new or changed. @param {history.Contact} contact */
   putContact(contact) {
-    return this.#step("contact", (step) => history.putContact(step, contact), { unprovisioned: true });
+    return this.#runner.step("contact", (step) => history.putContact(step, contact), { unprovisioned: true });
   }
 
   /** Forget a contact. @param {string} id */
   removeContact(id) {
-    return this.#step("contact", async (step) => step.drop("contact", id), { unprovisioned: true });
+    return this.#runner.step("contact", async (step) => step.drop("contact", id), { unprovisioned: true });
   }
 
   // --- backup ---
@@ -409,7 +355,7 @@ export class Device {
    * @returns {Promise<Uint8Array>}
    */
   exportBackup(options = {}) {
-    return this.#read((step) => backup.exportBackup(step, options));
+    return this.#runner.read((step) => backup.exportBackup(step, options));
   }
 
   /**
@@ -420,96 +366,16 @@ export class Device {
    * @returns {Promise<{ entries: number, contacts: number, claims: number }>}
    */
   importBackup(file, options = {}) {
-    return this.#step("restore", (step) => backup.importBackup(step, file, options));
+    return this.#runner.step("restore", (step) => backup.importBackup(step, file, options));
   }
 
   /** Call `listener` when another tab has changed this device; gives back how to stop. @param {() => void} listener */
   onChange(listener) {
-    return this.#store.onChange(listener);
+    return this.#runner.onChange(listener);
   }
 
   /** Let go of the database. */
   close() {
-    this.#store.close();
-  }
-
-  // --- the one way to change ---
-
-  /**
-   * @template T
-   * @param {(step: Step) => Promise<T>} work
-   * @returns {Promise<T>}
-   */
-  #read(work) {
-    return this.#store.read().then((snapshot) => this.#open(snapshot)).then(work);
-  }
-
-  /**
-   * @template T
-   * @param {string} name
-   * @param {(step: Step) => Promise<T>} work
-   * @param {{ unprovisioned?: boolean }} [allowed]
-   * @returns {Promise<T>}
-   */
-  #step(name, work, allowed = {}) {
-    return this.#store.exclusively(async () => {
-      const snapshot = await this.#store.read();
-      checkNotRolledBack(snapshot);
-      const step = await this.#open(snapshot);
-      if (snapshot.state.status === NEW && name !== "adopt" && !allowed.unprovisioned) {
-        throw new TengeError("E_ELEMENT_STATE", { status: "not provisioned" });
-      }
-      let answer;
-      try {
-        answer = await work(step);
-      } catch (error) {
-        await this.#writeRefusal(name, snapshot, step, error);
-        throw error;
-      }
-      if (step.changed) {
-        checkStep(snapshot.state, step.state, step.element.bounds(step.syncing));
-        await this.#write(name, snapshot, { state: step.state, rows: step.changes });
-      }
-      return answer;
-    });
-  }
-
-  /** @param {string} name @param {any} snapshot @param {Step} step @param {unknown} error */
-  async #writeRefusal(name, snapshot, step, error) {
-    if (error instanceof Stopped) {
-      await this.#write(name, snapshot, { state: error.state, rows: [] });
-    } else if (error instanceof TengeError && step.aside.length) {
-      await this.#write(name, snapshot, { state: snapshot.state, rows: step.aside });
-    }
-  }
-
-  /**
-   * @param {string} name
-   * @param {import("./store.js").Snapshot} snapshot
-   * @param {import("./store.js").Changes} changes
-   */
-  async #write(name, snapshot, changes) {
-    const { checkpoint, anchor } = this.#options;
-    await checkpoint(`${name}/before`);
-    const after = await this.#store.commit(snapshot, changes, () => void checkpoint(`${name}/writing`));
-    anchor.write(this.name, { kid: hex(after.key.kid), step: after.step });
-    await checkpoint(`${name}/after`);
-    return after;
-  }
-
-  /** @param {import("./store.js").Snapshot} snapshot @returns {Promise<Step>} */
-  async #open(snapshot) {
-    const { trust, certificate } = await this.#papers.of(snapshot.state.papers);
-    const { now, random } = this.#options;
-    const { key } = snapshot;
-    const element = new Element(snapshot.state, { key, kid: key.kid, trust, certificate, now: now(), random });
-    return new Step(snapshot, element);
-  }
-}
-
-/** @param {import("./store.js").Snapshot} snapshot */
-function checkNotRolledBack(snapshot) {
-  if (snapshot.state.rolledBack) {
-    throw new TengeError("E_DEVICE_ROLLBACK", { step: snapshot.step, seen: snapshot.state.rolledBack });
+    this.#runner.close();
   }
 }

@@ -15,7 +15,6 @@
  * Source: DTO/1, sections 5.7, 5.8, 5.9 and 5.19 (4, 5, 10).
  */
 
-import { TengeError } from "../protocol/errors.js";
 import {
   MAX_PENDING,
   MAX_REDEEM_PARTS,
@@ -49,6 +48,7 @@ import {
   PARAMETERS,
   PAY,
   REDEEM,
+  TengeError,
   checkNote,
   checkPurpose,
   checkPurposeLimits,

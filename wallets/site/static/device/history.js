@@ -6,7 +6,7 @@
  * for reading: no rule of the element looks at them.
  */
 
-import { TengeError } from "../protocol/errors.js";
+import { TengeError } from "./wire.js";
 
 /**
  * One thing that happened on this device.

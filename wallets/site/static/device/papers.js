@@ -8,18 +8,16 @@
  * Source: DTO/1, sections 5.2 (certificates), 5.7 (`enrol`, `provision`, `renew`, `anchor`, `trust`) and 5.12.
  */
 
-import { TengeError } from "../protocol/errors.js";
 import { wrongStatus } from "./rules.js";
 import { ACTIVE, NEW } from "./state.js";
 import {
+  TengeError,
   adoptChain,
   checkCertificate,
   envelopeOf,
   hex,
-  makeAuthority,
-  makeTrustView,
-  networkOf,
   openSigned,
+  openTrust,
   sameBytes,
   signRecord,
 } from "./wire.js";
@@ -53,17 +51,6 @@ export class PaperCache {
     }
     return this.#opened;
   }
-}
-
-/**
- * A trust view from envelopes, everything verified.
- * @param {Uint8Array} root @param {Uint8Array[]} auths @param {Uint8Array[]} chain
- */
-async function openTrust(root, auths, chain) {
-  const authority = await makeAuthority(root, auths);
-  const network = await networkOf(authority);
-  const lists = await Promise.all(chain.map((item) => openSigned("TRUST", item, network)));
-  return adoptChain(makeTrustView(authority), lists);
 }
 
 /**
@@ -136,7 +123,7 @@ export async function addAuthority(step, bytes) {
 export async function adoptTrust(step, chain) {
   const { trust } = step.element;
   const lists = await Promise.all(chain.map((item) => openSigned("TRUST", item, trust.network)));
-  const view = lists.length === 1 ? await trust.adopt(lists[0]) : await adoptChain(trust, lists);
+  const view = await adoptChain(trust, lists);
   if (view !== trust) {
     step.state = {
       ...step.state,
@@ -169,4 +156,12 @@ async function checkOwn(step, found, trust) {
     throw new TengeError("E_CERTIFICATE_KEY", { kid: hex(found.record.kid), own: hex(own) });
   }
   await checkCertificate(found, trust);
+}
+
+/** @param {Step} step @returns {Promise<Uint8Array>} */
+export async function network(step) {
+  if (!step.element.trust) {
+    throw wrongStatus(NEW);
+  }
+  return step.network;
 }

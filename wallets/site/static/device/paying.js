@@ -8,15 +8,17 @@
  * Source: DTO/1, sections 5.5, 5.7 (`pay`, `redeem`) and 5.8, as `offline/host_pay.py`.
  */
 
-import { TengeError } from "../protocol/errors.js";
 import { coinsToPay, coinsToRedeem } from "./coins.js";
 import { bundleOf, extended, lineRow, tipOf } from "./lines.js";
 import { checkOpenInvoice } from "./rules.js";
 import {
+  TengeError,
   bytesOfBundle,
   bytesOfCommit,
   bytesOfOffer,
+  checkCertificate,
   checkReceipt,
+  checkStanding,
   envelopeOf,
   hashOfOffer,
   hex,
@@ -53,6 +55,13 @@ export async function readRequest(step, request) {
     memo: hex(record.memo),
     paid: Boolean(step.row("payment", hex(invoice.oid))),
   };
+}
+
+/** @param {Step} step @param {any} payee A signed certificate. */
+export async function checkPayee(step, payee) {
+  const { trust, moment } = step.element;
+  await checkCertificate(payee, trust, moment);
+  checkStanding(payee.record, trust, "payee");
 }
 
 /** @param {Step} step @param {Uint8Array} request */

@@ -7,7 +7,7 @@
  * Source: DTO/1, sections 5.4 (hop and length), 5.5 (coin selection), 5.7 (I4, I7) and 5.19.10.
  */
 
-import { TengeError } from "../protocol/errors.js";
+import { TengeError } from "./wire.js";
 
 export const MAX_PENDING = 4;
 /** The wire numbers the parts of a redemption with one byte. */

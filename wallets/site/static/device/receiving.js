@@ -9,13 +9,13 @@
  * Source: DTO/1, sections 5.5, 5.6 (V0 to V8, V5b, the inbox) and 5.8, as `offline/host_receive.py`.
  */
 
-import { TengeError } from "../protocol/errors.js";
 import { extended, lineRow, tipOf } from "./lines.js";
 import { MAX_TOKENS, checkIn, checkSlots, sum } from "./purse.js";
 import { checkActive } from "./rules.js";
 import { balanceTiyn } from "./state.js";
 import {
   PARAMETERS,
+  TengeError,
   bytesOfBundle,
   bytesOfRequest,
   envelopeOf,
@@ -91,7 +91,7 @@ export async function invoice(step, requestId, amountTiyn, wishes) {
   const bytesNumber = wishes.near ? PARAMETERS.maxBytes : PARAMETERS.maxBytesQr;
   const limits = kept?.limits ?? {
     expires: wishes.expires ?? element.moment + trust.parameter(PARAMETERS.invoiceSeconds),
-    maxParts: Math.max(1, Math.min(MAX_TOKENS, trust.parameter(PARAMETERS.maxParts), element.freeSlots())),
+    maxParts: mostParts(element),
     maxBytes: trust.parameter(bytesNumber),
   };
   const signed = step.take(await element.invoice(requestId, { ...asked, ...limits }));
@@ -104,6 +104,23 @@ export async function invoice(step, requestId, amountTiyn, wishes) {
     step.remember({ id: `in:${id}`, kind: "ask", ...about, expires: limits.expires });
   }
   return { id, request: bytesOfRequest(signed, element.certificate), invoice: bytes, expires: limits.expires };
+}
+
+/** @param {Step} step */
+export async function takingLimits(step) {
+  const { element } = step;
+  const { trust } = element;
+  return {
+    payee: step.state.papers.certificate,
+    maxParts: mostParts(element),
+    maxBytes: trust.parameter(PARAMETERS.maxBytes),
+    trustSequence: trust.sequence,
+  };
+}
+
+/** @param {import("./element.js").Element} element */
+function mostParts(element) {
+  return Math.max(1, Math.min(MAX_TOKENS, element.trust.parameter(PARAMETERS.maxParts), element.freeSlots()));
 }
 
 /** @param {any} kept @param {any} asked */

@@ -11,7 +11,6 @@
  * Source: DTO/1, sections 5.6 (V6 to V8), 5.7 and 5.19.4 to 5.19.6.
  */
 
-import { TengeError } from "../protocol/errors.js";
 import { MAX_TRANSFERS, NOTHING_PASSED, covers, mayMove, sum } from "./purse.js";
 import { ACTIVE, LAST_NUMBER, STATUS_NAMES } from "./state.js";
 import {
@@ -19,6 +18,7 @@ import {
   PARAMETERS,
   PAY,
   SETTLE,
+  TengeError,
   checkAlive,
   checkCertificate,
   checkInvoice,

@@ -12,8 +12,16 @@
  * Source: DTO/1, sections 5.5, 5.8 and 5.12 (gossip).
  */
 
-import { TengeError } from "../protocol/errors.js";
-import { bytesOfDraft, bytesOfHello, bytesOfOfferMessage, bytesOfRequest, hashOfOffer, hex, openMessage } from "./wire.js";
+import {
+  TengeError,
+  bytesOfDraft,
+  bytesOfHello,
+  bytesOfOfferMessage,
+  bytesOfRequest,
+  hashOfOffer,
+  hex,
+  openMessage,
+} from "./wire.js";
 
 const SESSION_BYTES = 16;
 

@@ -18,7 +18,7 @@
  * Source: DTO/1, sections 5.7 (I2, I9) and 5.8.
  */
 
-import { TengeError } from "../protocol/errors.js";
+import { TengeError } from "./wire.js";
 
 const FORMAT = 1;
 const ELEMENT = "element";
