@@ -23,6 +23,12 @@ const post = async (call, args) => {
   return body;
 };
 
+const asText = (_, value) => {
+  if (value instanceof Uint8Array) return { $bytes: hex(value) };
+  if (value instanceof Map) return { $map: [...value] };
+  return value;
+};
+
 const bench = {
   device: null,
   sessions: new Map(),
@@ -37,10 +43,20 @@ const bench = {
     const checkpoint = (point) => {
       if (point !== bench.stopAt) return undefined;
       bench.stopped = point;
+      bench.arrived?.();
       return new Promise(() => {});
     };
     bench.device = await openDevice(name, { now: () => bench.clock ?? desk, checkpoint, keyPair, algorithm });
     return hex(bench.device.kid);
+  },
+
+  // Until the device stands at the point where it is to be killed.
+  reached() {
+    if (bench.stopped === bench.stopAt) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      bench.arrived = resolve;
+      bench.last.then((answer) => reject(new Error(`never came to ${bench.stopAt}: ${JSON.stringify(answer)}`)));
+    });
   },
 
   // Any call of the device, its Uint8Arrays as { hex }; a refusal comes back as { code, facts }.
@@ -69,16 +85,24 @@ const bench = {
     bench.last.catch(() => {});
   },
 
-  async join(name) {
-    const { network, bank_id: bankId, challenge } = await post("challenge", { name });
+  // The same serial is the same request: the bank gives the same challenge, and so the same certificate.
+  async papers(name, serial = 0) {
+    const { network, bank_id: bankId, challenge } = await post("challenge", { name, serial });
     const enrol = await bench.device.enrolment(unhex(network), bankId, unhex(challenge));
-    const given = await post("enrol", { name, enrol: hex(enrol) });
+    return post("enrol", { name, enrol: hex(enrol) });
+  },
+
+  async adoptGiven(given) {
     await bench.device.adopt({
       root: unhex(given.root),
       auths: given.auths.map(unhex),
       trust: given.trust.map(unhex),
       certificate: unhex(given.certificate),
     });
+  },
+
+  async join(name, serial = 0) {
+    await bench.adoptGiven(await bench.papers(name, serial));
   },
 
   async load(name, amounts) {
@@ -174,6 +198,13 @@ const bench = {
     database.close();
   },
 
+  // The database as a text, the key left out.
+  async dumped(name) {
+    const stores = await bench.dump(name);
+    const shown = stores.element.filter(([key]) => key !== "key");
+    return JSON.stringify({ ...stores, element: shown }, asText);
+  },
+
   // The whole profile as a text, key and all: only a key made extractable for this test lets itself be taken out.
   async steal(name) {
     const stores = await bench.dump(name);
@@ -183,11 +214,7 @@ const bench = {
         row[1] = { ...row[1], privateKey: { jwk } };
       }
     }
-    return JSON.stringify(stores, (_, value) => {
-      if (value instanceof Uint8Array) return { $bytes: hex(value) };
-      if (value instanceof Map) return { $map: [...value] };
-      return value;
-    });
+    return JSON.stringify(stores, asText);
   },
 
   async implant(name, text) {
@@ -204,6 +231,46 @@ const bench = {
       }
     }
     await bench.put(name, stores);
+  },
+
+  // From now on this page keeps its databases in a bucket with so much room: the browser's own limit, not a pretended one.
+  async smallDisk(quota) {
+    const bucket = await navigator.storageBuckets.open("small", { quota });
+    Object.defineProperty(window, "indexedDB", { value: bucket.indexedDB, configurable: true });
+  },
+
+  // Write until there is no room left; gives how often it went in.
+  async fill() {
+    const database = await new Promise((resolve) => {
+      const opening = indexedDB.open("filler");
+      opening.onupgradeneeded = () => opening.result.createObjectStore("rows", { autoIncrement: true });
+      opening.onsuccess = () => resolve(opening.result);
+    });
+    for (const size of [60000, 6000, 600, 60]) {
+      let room = true;
+      while (room) {
+        room = await new Promise((resolve) => {
+          const transaction = database.transaction("rows", "readwrite");
+          transaction.objectStore("rows").put(crypto.getRandomValues(new Uint8Array(size)));
+          transaction.oncomplete = () => resolve(true);
+          transaction.onabort = () => resolve(false);
+        });
+      }
+    }
+    database.close();
+  },
+
+  empty() {
+    return new Promise((resolve) => {
+      indexedDB.deleteDatabase("filler").onsuccess = () => resolve();
+    });
+  },
+
+  drop(name) {
+    bench.device.close();
+    return new Promise((resolve) => {
+      indexedDB.deleteDatabase(databaseName(name)).onsuccess = () => resolve();
+    });
   },
 
   saved: null,

@@ -64,15 +64,15 @@ class Desk:
         with self.lock:
             self.sandbox.field.reconciler.tick()
             system = self.sandbox.system
-            found = audit(system.stores.ledger, system.ledger.head(), system.authority.root)
-            assert found.problems == (), found.problems
+            found = audit(system.stores.ledger, system.ledger.head(), system.authority.root.encode())
+            assert found.ok, found.problems
 
     # --- what a device asks ---
 
-    def challenge(self, name: str) -> dict[str, Any]:
+    def challenge(self, name: str, serial: int) -> dict[str, Any]:
         member = self.member(name)
         bank = self.sandbox.desk.bank_id(member.bank)
-        challenge = self.sandbox.field.centre.challenge(bank, derived("browser", name, len(self.asked)))
+        challenge = self.sandbox.field.centre.challenge(bank, derived("browser", name, serial))
         network = self.sandbox.system.network
         return {"network": network.hex(), "bank_id": bank, "challenge": challenge.hex()}
 
@@ -130,6 +130,9 @@ def _handler(desk: Desk) -> type[BaseHTTPRequestHandler]:
     }
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
         def do_GET(self) -> None:
             path = self.path.split("?")[0]
             if path == "/":
@@ -158,6 +161,8 @@ def _handler(desk: Desk) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
+            if kind == "text/javascript":  # so that a page that is opened again asks for no file again
+                self.send_header("Cache-Control", "max-age=600")
             self.end_headers()
             self.wfile.write(data)
 
