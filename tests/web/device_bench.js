@@ -105,9 +105,15 @@ const bench = {
     await bench.adoptGiven(await bench.papers(name, serial));
   },
 
-  async load(name, amounts) {
+  async load(name, amounts, mark = "") {
     const { loadNumber } = await bench.device.beforeLoad(amounts);
-    const { notes } = await post("load", { name, amounts, load_number: loadNumber, kid: hex(bench.device.kid) });
+    const { notes } = await post("load", {
+      name,
+      amounts,
+      mark,
+      load_number: loadNumber,
+      kid: hex(bench.device.kid),
+    });
     for (const note of notes) await bench.device.loadNote(unhex(note));
   },
 

@@ -1,7 +1,7 @@
 """The institutions for the tests of the browser's device: a sandbox in this process behind a small JSON door.
 
-It serves the site's static files, a blank page with the bench (`device_bench.js`), and one POST a call. What a browser's
-device asks goes to the real `OfflineCentre`; what it gets are the same bytes that a Python device gets.
+It serves the site's static files, a blank page with the bench (`device_bench.js`), and one POST a call. What a
+browser's device asks goes to the real `OfflineCentre`; what it gets are the same bytes that a Python device gets.
 """
 
 import json
@@ -81,7 +81,11 @@ class Desk:
         member = self.members[name]
         proof = open_envelope(bytes.fromhex(enrol), Enrol, system.network)
         word = ask_to_enrol(
-            proof, member.wallet.signer, system.network, self.sandbox.clock.now(), derived("word", proof.oid)[:16]
+            proof,
+            member.wallet.signer,
+            system.network,
+            self.sandbox.clock.now(),
+            derived("word", proof.oid)[:16],
         )
         field._tiers[member.wallet.kid] = TIER_SW
         certificate = field.centre.enrol(proof, word)
@@ -94,10 +98,17 @@ class Desk:
             "certificate": certificate.encode().hex(),
         }
 
-    def load(self, name: str, kid: str, amounts: list[int], load_number: int) -> dict[str, Any]:
+    def load(
+        self, name: str, kid: str, amounts: list[int], load_number: int, mark: str = ""
+    ) -> dict[str, Any]:
         sandbox, member, device = self.sandbox, self.members[name], bytes.fromhex(kid)
         intent = member.wallet.prepare_load(
-            derived("load", name, load_number), amounts, sandbox.system.escrow_kid, device, load_number
+            derived("load", name, load_number),
+            amounts,
+            sandbox.system.escrow_kid,
+            device,
+            load_number,
+            sandbox.marks[mark] if mark else b"",
         )
         send_one(sandbox.store, sandbox.system.ledger, intent, sandbox.directory, sandbox.clock)
         return self.notes(kid, load_number - 1)

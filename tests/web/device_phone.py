@@ -1,4 +1,4 @@
-"""One browser in a test of the device: a context of its own, a page with the bench, and short names for what is done."""
+"""One browser in a test of the device: a context of its own, a page with the bench, and short names for its calls."""
 
 import json
 from typing import Any

@@ -24,7 +24,9 @@ def desk() -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def pair(desk: Desk, browser: Browser) -> tuple[Phone, Phone]:
     """A payer with money and a payee."""
-    return Phone(browser, desk, "Payer").join(9_000, load=(4_000,)), Phone(browser, desk, "Payee").join(load=(100,))
+    return Phone(browser, desk, "Payer").join(9_000, load=(4_000,)), Phone(browser, desk, "Payee").join(
+        load=(100,)
+    )
 
 
 class Cut(NamedTuple):
@@ -100,7 +102,9 @@ def test_killed_at_every_write_point_of_load_sync_and_redemption(
         assert payer.balance() == held + loaded
 
         pay(payer, payee, f"more {number}".encode(), 20)
-        home = Cut(payer, "redeem", "redeem", (bytes.fromhex(desk.order(payer.name, number)), {"amountTiyn": 700}))
+        home = Cut(
+            payer, "redeem", "redeem", (bytes.fromhex(desk.order(payer.name, number)), {"amountTiyn": 700})
+        )
         home.at(place)
         assert home.again()["amountTiyn"] == 700
         assert payer.balance() == held + loaded - 2_000 - 700

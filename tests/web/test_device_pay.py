@@ -29,7 +29,9 @@ def test_three_hops_with_the_network_cut_then_everybody_syncs(desk: Desk, browse
     pay(dana, erlan, b"3", 300)
 
     assert [phone.balance() for phone in phones] == [100_000, 60_000, 60_000, 30_000]
-    assert erlan.refused("pay", aigerim.ask(b"4", 300)) == "E_COINS"  # a fourth hop is one too many for software
+    assert (
+        erlan.refused("pay", aigerim.ask(b"4", 300)) == "E_COINS"
+    )  # a fourth hop is one too many for software
     kept = aigerim.call("history", {"kind": "pay"})[0]
     assert (kept["kind"], kept["reference"], kept["hops"]) == ("pay", first, 1)
     assert kept["receipt"]
