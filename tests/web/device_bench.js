@@ -1,5 +1,5 @@
-// What the tests of the browser's device do in a page: calls with hexadecimal texts in and out, a place to stop at, and
-// the thief's tools (a copy of the database, a key that can be taken out), which exist only here.
+// What the tests of the browser's device do in a page: calls with hexadecimal texts in and out, a place to stop at,
+// and the thief's tools (a copy of the database, a key that can be taken out), which exist only here.
 import { openDevice } from "/static/device/device.js";
 import { databaseName } from "/static/device/store.js";
 import { PayeeSession, PayerSession } from "/static/device/sessions.js";
@@ -55,7 +55,9 @@ const bench = {
     if (bench.stopped === bench.stopAt) return Promise.resolve();
     return new Promise((resolve, reject) => {
       bench.arrived = resolve;
-      bench.last.then((answer) => reject(new Error(`never came to ${bench.stopAt}: ${JSON.stringify(answer)}`)));
+      bench.last.then((answer) =>
+        reject(new Error(`never came to ${bench.stopAt}: ${JSON.stringify(answer)}`)),
+      );
     });
   },
 
@@ -119,7 +121,10 @@ const bench = {
 
   async sync() {
     return bench.device.sync(async (batch, { last, trustSequence }) => {
-      const answer = await post(last ? "sync" : "submit", { batch: hex(batch), trust_sequence: trustSequence });
+      const answer = await post(last ? "sync" : "submit", {
+        batch: hex(batch),
+        trust_sequence: trustSequence,
+      });
       return last ? { ack: unhex(answer.ack), trust: answer.trust.map(unhex) } : undefined;
     });
   },
@@ -160,7 +165,10 @@ const bench = {
   // --- the thief ---
 
   async thiefKey() {
-    const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"]);
+    const pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, [
+      "sign",
+      "verify",
+    ]);
     return pair;
   },
 
@@ -239,7 +247,8 @@ const bench = {
     await bench.put(name, stores);
   },
 
-  // From now on this page keeps its databases in a bucket with so much room: the browser's own limit, not a pretended one.
+  // From now on this page keeps its databases in a bucket with so much room: the browser's own limit, not a pretended
+  // one.
   async smallDisk(quota) {
     const bucket = await navigator.storageBuckets.open("small", { quota });
     Object.defineProperty(window, "indexedDB", { value: bucket.indexedDB, configurable: true });

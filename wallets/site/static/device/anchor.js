@@ -2,10 +2,10 @@
 /**
  * A second memory of how far a device has come, so that an old copy of its database is recognised.
  *
- * After each step the number of the step and the device's key id are written to localStorage, which is kept apart from
- * IndexedDB. When the database is then found older than that number, somebody has put back an old state: its coins may be
- * spent, so the device stops for good (E_DEVICE_ROLLBACK). When the database is gone and the number is not, the browser
- * lost the device, and says which.
+ * After each step the number of the step and the device's key id are written to localStorage, which is kept apart
+ * from IndexedDB. When the database is then found older than that number, somebody has put back an old state: its
+ * coins may be spent, so the device stops for good (E_DEVICE_ROLLBACK). When the database is gone and the number is
+ * not, the browser lost the device, and says which.
  *
  * What this cannot see: a copy of the whole profile, in which both memories are old. See `docs/browser-device.md`.
  */

@@ -2,13 +2,14 @@
 /**
  * Backup: what a person would miss, and what shows settlement who owns what. Never what could spend.
  *
- * In the file are the history, the contacts, and **claims**: the lines of the money held and paid, payments taken and set
- * aside, invoices, receipts, the certificate. Anyone may hand these in to settlement, and anyone may hand over a payment
- * that was made; nobody can sign a new one with them. Not in the file are the key, the purse, the counters, the open
- * requests. So a restored backup is a new device with an old history, and money of the old device comes back through the
- * bank: report it lost, restore, sync; what is unspent is refunded when its notes close (DTO/1, 5.12).
+ * In the file are the history, the contacts, and **claims**: the lines of the money held and paid, payments taken and
+ * set aside, invoices, receipts, the certificate. Anyone may hand these in to settlement, and anyone may hand over a
+ * payment that was made; nobody can sign a new one with them. Not in the file are the key, the purse, the counters,
+ * the open requests. So a restored backup is a new device with an old history, and money of the old device comes back
+ * through the bank: report it lost, restore, sync; what is unspent is refunded when its notes close (DTO/1, 5.12).
  *
- * The file is JSON after one line that names it; with a passphrase the JSON is sealed by AES-GCM under a key from PBKDF2.
+ * The file is JSON after one line that names it; with a passphrase the JSON is sealed by AES-GCM under a key from
+ * PBKDF2.
  */
 
 import { pack } from "./lines.js";
@@ -19,7 +20,13 @@ const ROUNDS = 600_000;
 const MAX_FILE_BYTES = 1 << 25;
 const TYPES = Object.freeze(["DEVCERT", "INVOICE", "RECEIPT", "REDEEM_ORDER", "TRANSFER"]);
 const TYPE_PLACE = 1;
-const TYPE_NAMES = Object.freeze({ 3: "DEVCERT", 5: "TRANSFER", 6: "INVOICE", 7: "RECEIPT", 11: "REDEEM_ORDER" });
+const TYPE_NAMES = Object.freeze({
+  3: "DEVCERT",
+  5: "TRANSFER",
+  6: "INVOICE",
+  7: "RECEIPT",
+  11: "REDEEM_ORDER",
+});
 
 /** @typedef {import("./step.js").Step} Step */
 
@@ -58,7 +65,10 @@ async function claimsOf(step) {
   const held = await Promise.all([...step.rows("line").keys()].map((key) => step.line(key)));
   const { bundles, loose } = pack(held, await step.certificates());
   const payments = [...step.rows("payment")].map(([id, row]) => ({ bundle: hex(row.bundle), payment: id }));
-  const taken = [...step.rows("incoming").values(), ...[...step.rows("inbox").values()].map((row) => row.bundle)];
+  const taken = [
+    ...step.rows("incoming").values(),
+    ...[...step.rows("inbox").values()].map((row) => row.bundle),
+  ];
   const homeward = [...step.rows("redemption").values()];
   const earlier = [...step.rows("claim").values()];
   return {
@@ -71,7 +81,11 @@ async function claimsOf(step) {
       step.state.papers.certificate,
       ...loose.map(envelopeOf),
       ...["invoice", "receipt", "proof"].flatMap((kind) => [...step.rows(kind).values()]),
-      ...homeward.flatMap((row) => [row.order, ...row.loose, ...row.lines.flatMap((/** @type {any} */ l) => l.transfers)]),
+      ...homeward.flatMap((row) => [
+        row.order,
+        ...row.loose,
+        ...row.lines.flatMap((/** @type {any} */ l) => l.transfers),
+      ]),
       ...earlier.filter((claim) => claim.object).map((claim) => claim.object),
     ].map(hex),
   };
@@ -112,7 +126,8 @@ function keepEntry(step, entry) {
 }
 
 /**
- * Claims that can be opened, and that this device does not know itself. What settlement makes of them is its own matter.
+ * Claims that can be opened, and that this device does not know itself. What settlement makes of them is its own
+ * matter.
  * @param {Step} step @param {any} content
  * @returns {Promise<[string, any][]>}
  */
@@ -183,7 +198,12 @@ function parsed(text) {
 async function keyFrom(passphrase, salt, rounds) {
   const words = new TextEncoder().encode(passphrase.normalize("NFKC"));
   const base = await crypto.subtle.importKey("raw", words, "PBKDF2", false, ["deriveKey"]);
-  const how = { name: "PBKDF2", hash: "SHA-256", salt: /** @type {BufferSource} */ (salt), iterations: rounds };
+  const how = {
+    name: "PBKDF2",
+    hash: "SHA-256",
+    salt: /** @type {BufferSource} */ (salt),
+    iterations: rounds,
+  };
   return crypto.subtle.deriveKey(how, base, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
 }
 
@@ -202,7 +222,9 @@ async function unseal(sealed, passphrase) {
     const rounds = Math.min(Number(sealed.rounds), 10 * ROUNDS);
     const key = await keyFrom(passphrase, unhex(sealed.salt), rounds);
     const how = { name: "AES-GCM", iv: /** @type {BufferSource} */ (unhex(sealed.iv)) };
-    return new TextDecoder().decode(await crypto.subtle.decrypt(how, key, /** @type {BufferSource} */ (unhex(sealed.data))));
+    return new TextDecoder().decode(
+      await crypto.subtle.decrypt(how, key, /** @type {BufferSource} */ (unhex(sealed.data))),
+    );
   } catch {
     throw noBackup("the passphrase is another one, or it is damaged");
   }

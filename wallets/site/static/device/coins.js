@@ -2,9 +2,9 @@
 /**
  * Which coins the host picks: to pay, so that the payee will take them, and to send home.
  *
- * The element asks whether money may move at all; the host also knows its history. Money with a history that any payee
- * would refuse (a revoked earlier holder, a tainted note, a certificate that is missing here, a redemption on the way)
- * is left for the next sync. As `offline/host_coins.py`.
+ * The element asks whether money may move at all; the host also knows its history. Money with a history that any
+ * payee would refuse (a revoked earlier holder, a tainted note, a certificate that is missing here, a redemption on
+ * the way) is left for the next sync. As `offline/host_coins.py`.
  *
  * Source: DTO/1, sections 5.5 (coin selection), 5.6 (V3 to V5) and 5.12 (ancestors).
  */
@@ -118,8 +118,8 @@ function stands(line, certificates, trust) {
 /**
  * The outpoints to send home and their amount: all money (of one purpose), or enough for `amountTiyn`.
  *
- * What can pay no more goes first, then what expires first. One order takes at most 255 pieces; "all" is then what fits.
- * Raises E_COINS when there is none or too little.
+ * What can pay no more goes first, then what expires first. One order takes at most 255 pieces; "all" is then what
+ * fits. Raises E_COINS when there is none or too little.
  * @param {import("./element.js").Element} element
  * @param {number | null} amountTiyn
  * @param {number | null} purpose
@@ -131,7 +131,9 @@ export function coinsToRedeem(element, amountTiyn, purpose) {
     .filter(([, slot]) => purpose === null || slot.purpose === purpose)
     .sort(
       ([one, a], [other, b]) =>
-        Number(mayMove(a, hops)) - Number(mayMove(b, hops)) || a.spendBy - b.spendBy || (one < other ? -1 : 1),
+        Number(mayMove(a, hops)) - Number(mayMove(b, hops)) ||
+        a.spendBy - b.spendBy ||
+        (one < other ? -1 : 1),
     )
     .slice(0, MAX_REDEEM_PARTS);
   const heldTiyn = sum(candidates.map(([, slot]) => slot.amountTiyn));

@@ -7,19 +7,19 @@
  *     await device.adopt({ root, auths, trust, certificate });                // once; bytes from the institutions
  *     await device.loadNote(note);                                            // money in
  *     const { request } = await device.invoice(id, 250_000);                  // what to show to the payer
- *     const agreed = await other.readRequest(request);                        // who asks, for how much: ask the person
+ *     const agreed = await other.readRequest(request); // who asks, for how much: ask the person
  *     const { payment } = await other.pay(request);                           // the point of no return
  *     const { receipt } = await device.receive(payment);                      // the same receipt, however often
  *     await other.keepReceipt(receipt);
  *     await device.sync(send);                                                // when there is a network
  *
- * Every call is one step: it waits for its turn among all tabs, reads the newest state, judges, writes one transaction,
- * and only then gives out what it signed. Any call may be cut off anywhere and asked again with the same arguments.
- * A refusal is a `TengeError` and changes nothing, except that a payment which names this device is kept in the inbox,
- * and a proof of double spending is kept as evidence.
+ * Every call is one step: it waits for its turn among all tabs, reads the newest state, judges, writes one
+ * transaction, and only then gives out what it signed. Any call may be cut off anywhere and asked again with the same
+ * arguments. A refusal is a `TengeError` and changes nothing, except that a payment which names this device is kept
+ * in the inbox, and a proof of double spending is kept as evidence.
  *
- * Ids that the caller chooses are Uint8Arrays of 1 to 64 bytes; ids that are given back are hexadecimal texts. Amounts are
- * whole tiyn, moments Unix seconds, signed objects the bytes of their envelopes.
+ * Ids that the caller chooses are Uint8Arrays of 1 to 64 bytes; ids that are given back are hexadecimal texts.
+ * Amounts are whole tiyn, moments Unix seconds, signed objects the bytes of their envelopes.
  *
  * Source: DTO/1, sections 5.5 to 5.9, as `offline/device.py`.
  */
@@ -29,7 +29,7 @@ import * as history from "./history.js";
 import * as papers from "./papers.js";
 import * as paying from "./paying.js";
 import * as receiving from "./receiving.js";
-import { Runner, WRITE_STEPS, openRunner } from "./runner.js";
+import { WRITE_STEPS, openRunner } from "./runner.js";
 import { statusOf } from "./status.js";
 import * as syncing from "./syncing.js";
 import { TengeError } from "./wire.js";
@@ -42,8 +42,8 @@ export const TIER_SW = 1;
 /** @typedef {import("./runner.js").DeviceOptions} DeviceOptions */
 
 /**
- * Open the device called `name` of this browser, or make one with a new key. Opening again, also in another tab, gives
- * the same device. Raises E_HOST_STORE when the browser keeps nothing (private mode, no room).
+ * Open the device called `name` of this browser, or make one with a new key. Opening again, also in another tab,
+ * gives the same device. Raises E_HOST_STORE when the browser keeps nothing (private mode, no room).
  * @param {string} name
  * @param {DeviceOptions} [options]
  * @returns {Promise<Device>}
@@ -56,7 +56,7 @@ export async function openDevice(name, options = {}) {
 export class Device {
   #runner;
 
-  /** @param {Runner} runner A prepared one. */
+  /** @param {import("./runner.js").Runner} runner A prepared one. */
   constructor(runner) {
     this.#runner = runner;
     const { kid, algorithm, raw } = runner.key;
@@ -126,8 +126,8 @@ export class Device {
   // --- money in ---
 
   /**
-   * Whether notes of these amounts would fit, asked before the ledger locks money for them, and the number of the next
-   * load. Raises E_LIMIT_IN, E_PURSE_FULL, E_ELEMENT_STATE.
+   * Whether notes of these amounts would fit, asked before the ledger locks money for them, and the number of the
+   * next load. Raises E_LIMIT_IN, E_PURSE_FULL, E_ELEMENT_STATE.
    * @param {number[]} amountsTiyn
    * @returns {Promise<{ loadNumber: number }>}
    */
@@ -147,9 +147,9 @@ export class Device {
   /**
    * Ask for a payment. The same request id gives the same bytes; other wishes under it are E_REQUEST_REUSED.
    *
-   * `request` is the REQUEST message (invoice and certificate) to show to the payer; `words` stay on this device and are
-   * shown in its history. Raises E_ELEMENT_STATE, E_CERT_TIME, E_REVOKED, E_TRUST_STALE, E_TRUST_MIN, E_INVOICES_OPEN,
-   * E_PURSE_FULL, E_LIMIT_IN, E_PURPOSE_UNKNOWN, E_CATEGORY_IN.
+   * `request` is the REQUEST message (invoice and certificate) to show to the payer; `words` stay on this device and
+   * are shown in its history. Raises E_ELEMENT_STATE, E_CERT_TIME, E_REVOKED, E_TRUST_STALE, E_TRUST_MIN,
+   * E_INVOICES_OPEN, E_PURSE_FULL, E_LIMIT_IN, E_PURPOSE_UNKNOWN, E_CATEGORY_IN.
    * @param {Uint8Array} requestId
    * @param {number} amountTiyn
    * @param {{ purpose?: number, memo?: Uint8Array, offer?: Uint8Array, words?: string, expires?: number,
@@ -164,7 +164,8 @@ export class Device {
    * Judge a whole payment (V0 to V8) for an invoice of this device and take it; again: the same receipt, and no value
    * twice. The receipt may be handed out as soon as this returns.
    *
-   * Raises what the steps V0 to V8 name, and E_INVOICE_UNKNOWN. A payment that names this device is then in the inbox.
+   * Raises what the steps V0 to V8 name, and E_INVOICE_UNKNOWN. A payment that names this device is then in the
+   * inbox.
    * @param {Uint8Array} payment A BUNDLE, or a COMMIT when `considered` is given.
    * @param {Considered} [considered] What `consider` gave, for a COMMIT of flow I.
    * @returns {Promise<{ id: string, receipt: Uint8Array, amountTiyn: number, purpose: number, payer: string }>}
@@ -187,10 +188,11 @@ export class Device {
   // --- money out ---
 
   /**
-   * Open a REQUEST and check it and its payee, before the person is asked. Raises E_SIG, E_PAYEE, E_REVOKED, E_CERT_TIME,
-   * E_CA, E_TIER_CLOSED, E_SELF, E_INVOICE_EXPIRED and decoding errors.
+   * Open a REQUEST and check it and its payee, before the person is asked. Raises E_SIG, E_PAYEE, E_REVOKED,
+   * E_CERT_TIME, E_CA, E_TIER_CLOSED, E_SELF, E_INVOICE_EXPIRED and decoding errors.
    * @param {Uint8Array} request
-   * @returns {Promise<{ id: string, amountTiyn: number, purpose: number, payee: string, category: number, tier: number,
+   * @returns {Promise<{ id: string, amountTiyn: number, purpose: number, payee: string, category: number, tier:
+   *   number,
    *   expires: number, memo: string, paid: boolean }>}
    */
   readRequest(request) {
@@ -202,8 +204,10 @@ export class Device {
    *
    * Raises E_COINS, E_COINS_BYTES, E_OFFER and what the element's checks raise; then nothing was spent.
    * @param {Uint8Array} request The REQUEST message.
-   * @param {{ offer?: Uint8Array, words?: string }} [wishes] The OFFER that was answered (flow I); words for the history.
-   * @returns {Promise<{ id: string, payment: Uint8Array, commit: Uint8Array, amountTiyn: number }>} `commit` is what flow I
+   * @param {{ offer?: Uint8Array, words?: string }} [wishes] The OFFER that was answered (flow I); words for the
+   *   history.
+   * @returns {Promise<{ id: string, payment: Uint8Array, commit: Uint8Array, amountTiyn: number }>} `commit` is what
+   *   flow I
    *   sends instead of the whole payment.
    */
   pay(request, wishes = {}) {
@@ -225,7 +229,8 @@ export class Device {
   }
 
   /**
-   * Check the payee's RECEIPT for a payment of this device and keep it. Raises E_PAYMENT_UNKNOWN, E_PAYEE, E_PARTS, E_SIG.
+   * Check the payee's RECEIPT for a payment of this device and keep it. Raises E_PAYMENT_UNKNOWN, E_PAYEE, E_PARTS,
+   * E_SIG.
    * @param {Uint8Array} receipt
    * @returns {Promise<{ id: string }>}
    */
@@ -234,8 +239,9 @@ export class Device {
   }
 
   /**
-   * Send money home to the account in the bank's REDEEM_ORDER: an amount, or all; of one purpose, or of any. One order is
-   * one redemption. It counts when the next sync has handed it in. Raises E_COINS, E_ORDER, E_SIG, E_OUTBOX_FULL.
+   * Send money home to the account in the bank's REDEEM_ORDER: an amount, or all; of one purpose, or of any. One
+   * order is one redemption. It counts when the next sync has handed it in. Raises E_COINS, E_ORDER, E_SIG,
+   * E_OUTBOX_FULL.
    * @param {Uint8Array} order
    * @param {{ amountTiyn?: number, purpose?: number }} [wishes]
    * @returns {Promise<{ id: string, amountTiyn: number }>}
@@ -249,9 +255,9 @@ export class Device {
   /**
    * Hand in everything, take the answer, learn the newest TRUST list.
    *
-   * `send` gives each BATCH (bytes) to settlement in order. For the last one, which carries the SYNC_REQ, it gives back
-   * the SYNC_ACK (bytes) and the TRUST lists newer than `trustSequence`. Whatever `send` throws is thrown on, and the same
-   * statement is handed in next time.
+   * `send` gives each BATCH (bytes) to settlement in order. For the last one, which carries the SYNC_REQ, it gives
+   * back the SYNC_ACK (bytes) and the TRUST lists newer than `trustSequence`. Whatever `send` throws is thrown on,
+   * and the same statement is handed in next time.
    * @param {(batch: Uint8Array, about: { last: boolean, trustSequence: number }) =>
    *   Promise<{ ack: Uint8Array, trust?: Uint8Array[] } | void>} send
    * @returns {Promise<{ droppedTiyn: number, complete: boolean, blocked: boolean }>}
@@ -369,7 +375,10 @@ export class Device {
     return this.#runner.step("restore", (step) => backup.importBackup(step, file, options));
   }
 
-  /** Call `listener` when another tab has changed this device; gives back how to stop. @param {() => void} listener */
+  /**
+   * Call `listener` when another tab has changed this device; gives back how to stop.
+   * @param {() => void} listener
+   */
   onChange(listener) {
     return this.#runner.onChange(listener);
   }

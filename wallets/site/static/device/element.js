@@ -2,9 +2,9 @@
 /**
  * The element of a browser: the calls that move money, each a function from one state to the next.
  *
- * It is software (tier SW): right in its logic, and in nobody's way who opens the browser. Nothing here writes: a call
- * judges, signs in memory, and gives the state after together with what it signed. The device lets the signature out
- * only when that state is on the disk (I2).
+ * It is software (tier SW): right in its logic, and in nobody's way who opens the browser. Nothing here writes: a
+ * call judges, signs in memory, and gives the state after together with what it signed. The device lets the signature
+ * out only when that state is on the disk (I2).
  *
  * How each call works, as in `offline/element.py`:
  *
@@ -64,9 +64,9 @@ import {
 
 const ACCEPTED = 1;
 
+/** @typedef {import("./state.js").ElementState} ElementState */
+
 /**
- * @typedef {import("./state.js").ElementState} ElementState
- *
  * What a call gives: the answer, and the state after it (the same object when nothing changed).
  * @template T
  * @typedef {{ answer: T, state: ElementState, syncing?: boolean }} Outcome
@@ -81,7 +81,9 @@ export class Stopped extends TengeError {
   }
 }
 
-/** One element at one moment: its state, its papers opened, and its key. Never changed; each call gives a new state. */
+/**
+ * One element at one moment: its state, its papers opened, and its key. Never changed; each call gives a new state.
+ */
 export class Element {
   /**
    * @param {ElementState} state
@@ -205,7 +207,8 @@ export class Element {
    * Take the whole payment for an open invoice; asked again, the same receipt, and no value twice.
    *
    * Raises E_INVOICE_UNKNOWN (never issued, expired, cancelled, or paid longer ago than the kept receipts), what
-   * `checkPayer` and `checkIncoming` raise, E_CATEGORY, E_PURPOSE_TIME, E_PURPOSE_CAP, E_ELEMENT_STATE when it is dead.
+   * `checkPayer` and `checkIncoming` raise, E_CATEGORY, E_PURPOSE_TIME, E_PURPOSE_CAP, E_ELEMENT_STATE when it is
+   * dead.
    * @param {Uint8Array} invoice Its id.
    * @param {any[]} transfers Signed, by part.
    * @param {{ maxHops: number, maxLength: number }[]} caps Those of each part's note.
@@ -242,7 +245,10 @@ export class Element {
     const after = {
       ...state,
       totals,
-      purse: changed(state.purse, slots.map((slot) => [outpointKey(slot.previous, 0), slot])),
+      purse: changed(
+        state.purse,
+        slots.map((slot) => [outpointKey(slot.previous, 0), slot]),
+      ),
       pending: changed(state.pending, [], [name]),
       receipts: withReceipt(state, name, kept),
     };
@@ -255,8 +261,8 @@ export class Element {
    * Spend these outpoints for the invoice, the last one giving change; asked again, the same transfers.
    *
    * Raises E_ELEMENT_STATE, E_CERT_TIME, E_REVOKED, what `checkOpenInvoice`, `checkPurpose`, `checkPurposeLimits`,
-   * `checkAge`, `picked`, `checkMovable`, `checkOut` and `splitAmounts` raise, E_OUTBOX_FULL, and E_PAID_BEFORE when it
-   * was paid and acknowledged already.
+   * `checkAge`, `picked`, `checkMovable`, `checkOut` and `splitAmounts` raise, E_OUTBOX_FULL, and E_PAID_BEFORE when
+   * it was paid and acknowledged already.
    * @param {any} invoice A signed INVOICE. @param {any} payee Its payee's certificate, signed.
    * @param {string[]} picks Outpoints, as 66 hexadecimal digits.
    * @returns {Promise<Outcome<any[]>>} Signed TRANSFERs.
@@ -290,9 +296,9 @@ export class Element {
   /**
    * Send `amountTiyn` of these outpoints to the account of the bank's order; the last one gives change.
    *
-   * Allowed when spending is blocked, the certificate has expired, or hops and time have run out. The same order gives
-   * the same transfers. Raises E_ELEMENT_STATE, E_REQUEST_REUSED, what `checkRedeemOrder`, `picked` and `splitAmounts`
-   * raise, and E_OUTBOX_FULL.
+   * Allowed when spending is blocked, the certificate has expired, or hops and time have run out. The same order
+   * gives the same transfers. Raises E_ELEMENT_STATE, E_REQUEST_REUSED, what `checkRedeemOrder`, `picked` and
+   * `splitAmounts` raise, and E_OUTBOX_FULL.
    * @param {any} order A signed REDEEM_ORDER. @param {string[]} picks @param {number} amountTiyn
    * @returns {Promise<Outcome<any[]>>} Signed TRANSFERs.
    */
@@ -323,7 +329,13 @@ export class Element {
   async #spend(wish, picks, slots, name, until) {
     const { state } = this;
     const sign = (/** @type {any} */ record) => this.#sign("TRANSFER", record);
-    const { transfers, purse } = await buildSpend(state, { ...wish, picks, slots }, this.kid, this.moment, sign);
+    const { transfers, purse } = await buildSpend(
+      state,
+      { ...wish, picks, slots },
+      this.kid,
+      this.moment,
+      sign,
+    );
     const sent = {
       counter: state.counter + 1,
       amountTiyn: wish.amountTiyn,
@@ -416,7 +428,8 @@ export class Element {
     const complete = covers(base, state.requested);
     const { outbox, closed } = complete ? freed(state, timeFloor) : state;
     const alive = record.action ? SPEND_BLOCKED : ACTIVE;
-    const { sync: _, ...papers } = state.papers;
+    const papers = { ...state.papers };
+    delete papers.sync;
     const after = {
       ...state,
       status: state.status === DEAD ? DEAD : alive,

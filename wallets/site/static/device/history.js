@@ -2,8 +2,8 @@
 /**
  * What the person sees: what happened, whom they know, and what waits.
  *
- * Entries are kept for good, also after a sync has handed in what they speak of; a receipt stays with its entry. They are
- * for reading: no rule of the element looks at them.
+ * Entries are kept for good, also after a sync has handed in what they speak of; a receipt stays with its entry. They
+ * are for reading: no rule of the element looks at them.
  */
 
 import { TengeError } from "./wire.js";
@@ -12,7 +12,8 @@ import { TengeError } from "./wire.js";
  * One thing that happened on this device.
  * @typedef {object} Entry
  * @property {string} id
- * @property {"load" | "ask" | "receive" | "pay" | "redeem" | "drop"} kind `ask` is a request that nobody has paid here.
+ * @property {"load" | "ask" | "receive" | "pay" | "redeem" | "drop"} kind `ask` is a request that nobody has paid
+ *   here.
  * @property {number} time Unix seconds.
  * @property {number} order Rises with every step: of two entries of one second the later has the higher number.
  * @property {number} amountTiyn
@@ -45,7 +46,9 @@ const MAX_NAME_CHARACTERS = 200;
  * @returns {Promise<Entry[]>}
  */
 export async function entries(step, { text = "", kind, from = 0, until = Number.MAX_SAFE_INTEGER }) {
-  const names = new Map([...step.rows("contact").values()].map((contact) => [contact.kid ?? "", contact.name]));
+  const names = new Map(
+    [...step.rows("contact").values()].map((contact) => [contact.kid ?? "", contact.name]),
+  );
   const wanted = text.trim().toLocaleLowerCase();
   const told = (/** @type {Entry} */ entry) =>
     [entry.words, entry.peer, entry.reference, names.get(entry.peer) ?? ""].join("\n").toLocaleLowerCase();

@@ -2,8 +2,8 @@
 /**
  * The key of a device: made by the browser, kept in IndexedDB as a handle that gives signatures and never the key.
  *
- * "Not extractable" keeps the key from scripts, not from somebody who copies the browser's profile folder or opens the
- * browser's memory. That is what tier SW means.
+ * "Not extractable" keeps the key from scripts, not from somebody who copies the browser's profile folder or opens
+ * the browser's memory. That is what tier SW means.
  */
 
 import { kidOf, publicKeyOf } from "./wire.js";

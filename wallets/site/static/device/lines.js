@@ -2,9 +2,9 @@
 /**
  * Lines: the history of one piece of money, as the host keeps it, and how lines are packed for others.
  *
- * A line is a note and the straight run of transfers that leads to one outpoint. Packing for settlement drops every line
- * that another one contains, shares certificates, and keeps each bundle within the counts that any reader accepts; what
- * does not fit a bundle travels loose. As `offline/lines.py`.
+ * A line is a note and the straight run of transfers that leads to one outpoint. Packing for settlement drops every
+ * line that another one contains, shares certificates, and keeps each bundle within the counts that any reader
+ * accepts; what does not fit a bundle travels loose. As `offline/lines.py`.
  *
  * Source: DTO/1, sections 5.4 (containers), 5.5 and 5.9.
  */
@@ -119,7 +119,9 @@ export function pack(lines, certificates) {
 /** @param {Line[]} lines @returns {Line[]} */
 function longest(lines) {
   const byTip = new Map(lines.map((line) => [hex(tipOf(line)), line]));
-  const inner = new Set([...byTip.values()].flatMap((line) => line.transfers.map((t) => hex(t.record.previous))));
+  const inner = new Set(
+    [...byTip.values()].flatMap((line) => line.transfers.map((t) => hex(t.record.previous))),
+  );
   return [...byTip]
     .filter(([tip]) => !inner.has(tip))
     .sort(([one], [other]) => (one < other ? -1 : 1))

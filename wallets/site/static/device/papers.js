@@ -2,8 +2,8 @@
 /**
  * Papers of a device: enrolment, certificate, anchors, TRUST lists.
  *
- * They stand in the element's state as envelopes. A page opens and verifies them once (`PaperCache`), and again only when
- * the state holds others.
+ * They stand in the element's state as envelopes. A page opens and verifies them once (`PaperCache`), and again only
+ * when the state holds others.
  *
  * Source: DTO/1, sections 5.2 (certificates), 5.7 (`enrol`, `provision`, `renew`, `anchor`, `trust`) and 5.12.
  */
@@ -66,7 +66,8 @@ export async function enrolment(step, network, bankId, challenge) {
 /**
  * Take the anchors, the first TRUST list and the certificate; once (again with the same: nothing happens).
  *
- * The age limit for paying counts from the list's issue until the first sync. Raises E_PROVISIONED, E_CERTIFICATE_KEY.
+ * The age limit for paying counts from the list's issue until the first sync. Raises E_PROVISIONED,
+ * E_CERTIFICATE_KEY.
  * @param {Step} step
  * @param {{ root: Uint8Array, auths: Uint8Array[], trust: Uint8Array[], certificate: Uint8Array }} given
  */

@@ -1,9 +1,10 @@
 // @ts-check
 /**
- * The paying half of a device: requests read, offers, payments to hand over again and again, receipts, money sent home.
+ * The paying half of a device: requests read, offers, payments to hand over again and again, receipts, money sent
+ * home.
  *
- * The element's transfers, the message that carries them, the histories and the entry of the history are written in one
- * transaction, so there is never a payment without its message.
+ * The element's transfers, the message that carries them, the histories and the entry of the history are written in
+ * one transaction, so there is never a payment without its message.
  *
  * Source: DTO/1, sections 5.5, 5.7 (`pay`, `redeem`) and 5.8, as `offline/host_pay.py`.
  */
@@ -106,7 +107,9 @@ export async function pay(step, request, wishes) {
   if (!sameBytes(invoice.record.offer, bound)) {
     throw new TengeError("E_OFFER", { problem: "the request was made for another offer, or for none" });
   }
-  const picks = wishes.offer ? (await openOffer(wishes.offer)).picks : await picksFor(step, id, invoice.record);
+  const picks = wishes.offer
+    ? (await openOffer(wishes.offer)).picks
+    : await picksFor(step, id, invoice.record);
   if (!picks.every((pick) => step.row("line", pick)) && !step.state.outbox.has(id)) {
     throw new TengeError("E_OFFER", { problem: "the histories it shows are not kept here any more" });
   }

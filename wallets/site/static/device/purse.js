@@ -243,8 +243,8 @@ export function* chooseCoins(coins, amountTiyn, most) {
 }
 
 /**
- * By rising number of coins; within one number, by order of preference. The steps are bounded, so a purse full of dust
- * costs no more than any other: then change is given instead.
+ * By rising number of coins; within one number, by order of preference. The steps are bounded, so a purse full of
+ * dust costs no more than any other: then change is given instead.
  * @param {Coin[]} coins
  * @param {number} amountTiyn
  * @param {number} most

@@ -2,9 +2,9 @@
 /**
  * The receiving half of a device: notes, requests, and payments judged, taken, or set aside.
  *
- * The history of the money, the element's new slots and the receipt are written in one transaction, and the receipt is
- * given out after it. What names this device and fails is kept for the next sync, and a contradiction found on the way is
- * kept as evidence.
+ * The history of the money, the element's new slots and the receipt are written in one transaction, and the receipt
+ * is given out after it. What names this device and fails is kept for the next sync, and a contradiction found on the
+ * way is kept as evidence.
  *
  * Source: DTO/1, sections 5.5, 5.6 (V0 to V8, V5b, the inbox) and 5.8, as `offline/host_receive.py`.
  */
@@ -103,7 +103,12 @@ export async function invoice(step, requestId, amountTiyn, wishes) {
     const about = { amountTiyn, purpose, peer: "", reference: id, words, invoice: bytes };
     step.remember({ id: `in:${id}`, kind: "ask", ...about, expires: limits.expires });
   }
-  return { id, request: bytesOfRequest(signed, element.certificate), invoice: bytes, expires: limits.expires };
+  return {
+    id,
+    request: bytesOfRequest(signed, element.certificate),
+    invoice: bytes,
+    expires: limits.expires,
+  };
 }
 
 /** @param {Step} step */
@@ -297,7 +302,9 @@ async function setAside(step, data, id, error) {
   }
   const mine = tokens.some((/** @type {any} */ token) => {
     const last = token.transfers[token.transfers.length - 1];
-    return last && hex(last.record.reference) === id && sameBytes(last.record.outputs[0].owner, step.element.kid);
+    return (
+      last && hex(last.record.reference) === id && sameBytes(last.record.outputs[0].owner, step.element.kid)
+    );
   });
   const key = await hashHex(data);
   const rows = step.rows("inbox");
@@ -315,5 +322,7 @@ function joined(bundle, transfers) {
   const lines = transfers
     .filter((transfer) => tokens.has(hex(transfer.record.previous)))
     .map((transfer) => extended(tokens.get(hex(transfer.record.previous)), transfer));
-  return lines.length ? bytesOfBundle({ certificates: bundle.certificates, tokens: lines }) : new Uint8Array();
+  return lines.length
+    ? bytesOfBundle({ certificates: bundle.certificates, tokens: lines })
+    : new Uint8Array();
 }

@@ -2,8 +2,8 @@
 /**
  * What an element asks before it signs or accepts: the checks of pay, accept, invoice, redeem and sync.
  *
- * Each function judges one matter, returns nothing, and throws the refusal that names it, with the same code and in the
- * same order as `offline/element_rules.py`. They read a state and a trust view and change neither.
+ * Each function judges one matter, returns nothing, and throws the refusal that names it, with the same code and in
+ * the same order as `offline/element_rules.py`. They read a state and a trust view and change neither.
  *
  * An element has no clock. Its moment is the larger of what the host says and the highest time that the National Bank
  * ever signed to it: a clock set back changes nothing, and a clock set forward can only make it refuse.
@@ -167,7 +167,8 @@ export function hopLimit(limits, purpose) {
 }
 
 /**
- * The slots of these outpoints, in order; E_PARTS for none or too many, E_OUTPOINT for one that is not here, or twice.
+ * The slots of these outpoints, in order; E_PARTS for none or too many, E_OUTPOINT for one that is not here, or
+ * twice.
  * @param {ElementState} state @param {string[]} picks @param {number} most
  * @returns {Slot[]}
  */
@@ -292,7 +293,9 @@ export async function checkRedeemOrder(order, certificate, trust, now) {
     .filter((/** @type {any} */ auth) => sameBytes(auth.kid.slice(0, 8), certificate.caReference))
     .map((/** @type {any} */ auth) => auth.scope[0]);
   const keys = banks
-    .filter((/** @type {any} */ auth) => numbers.includes(auth.scope[0]) && !trust.isRevokedAuthority(auth.kid))
+    .filter(
+      (/** @type {any} */ auth) => numbers.includes(auth.scope[0]) && !trust.isRevokedAuthority(auth.kid),
+    )
     .map((/** @type {any} */ auth) => auth.key);
   if (!keys.length) {
     throw new TengeError("E_ORDER", { problem: "the device's bank is not known any more" });

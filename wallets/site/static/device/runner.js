@@ -15,8 +15,9 @@ import { openStore } from "./store.js";
 import { TengeError, genesisLink, hex } from "./wire.js";
 
 /**
- * The steps that write. A test may kill the page at each of them: the checkpoint is called with "NAME/before" (nothing
- * is written), "NAME/writing" (handed to the database, not certain) and "NAME/after" (on the disk, nobody was told).
+ * The steps that write. A test may kill the page at each of them: the checkpoint is called with "NAME/before"
+ * (nothing is written), "NAME/writing" (handed to the database, not certain) and "NAME/after" (on the disk, nobody
+ * was told).
  */
 export const WRITE_STEPS = Object.freeze([
   "create",
@@ -108,7 +109,12 @@ export class Runner {
         const state = newState(await genesisLink(key.kid));
         const lost = mark ? [["lost", mark.kid, { noticed: this.#options.now() }]] : [];
         snapshot = await this.#write("create", snapshot, { state, key, rows: /** @type {any} */ (lost) });
-      } else if (mark && mark.kid === hex(snapshot.key.kid) && mark.step > snapshot.step && !snapshot.state.rolledBack) {
+      } else if (
+        mark &&
+        mark.kid === hex(snapshot.key.kid) &&
+        mark.step > snapshot.step &&
+        !snapshot.state.rolledBack
+      ) {
         const state = { ...snapshot.state, rolledBack: mark.step };
         snapshot = await this.#store.commit(snapshot, { state, rows: [] });
       }
@@ -125,7 +131,10 @@ export class Runner {
    * @returns {Promise<T>}
    */
   read(work) {
-    return this.#store.read().then((snapshot) => this.#open(snapshot)).then(work);
+    return this.#store
+      .read()
+      .then((snapshot) => this.#open(snapshot))
+      .then(work);
   }
 
   /**
@@ -187,7 +196,14 @@ export class Runner {
     const { trust, certificate } = await this.#papers.of(snapshot.state.papers);
     const { now, random } = this.#options;
     const { key } = snapshot;
-    const element = new Element(snapshot.state, { key, kid: key.kid, trust, certificate, now: now(), random });
+    const element = new Element(snapshot.state, {
+      key,
+      kid: key.kid,
+      trust,
+      certificate,
+      now: now(),
+      random,
+    });
     return new Step(snapshot, element);
   }
 }

@@ -3,11 +3,12 @@
  * The exchange between two devices as state machines without I/O: messages in, messages out, safe to cut anywhere.
  *
  * A session decides what to say next; it holds no value and nothing that may be lost. Any message may be dropped,
- * repeated, delayed or brought by somebody else, and either side may be closed and start a new session with the same id.
- * A message of another exchange, or one that comes at the wrong time, is refused with E_SESSION and changes nothing.
+ * repeated, delayed or brought by somebody else, and either side may be closed and start a new session with the same
+ * id. A message of another exchange, or one that comes at the wrong time, is refused with E_SESSION and changes
+ * nothing.
  *
- * Between REQUEST (or DRAFT) and the payment stands a person: `PayerSession.confirm` is called only after the payer has
- * seen who asks, and for how much. As `offline/link` and its sessions in Python.
+ * Between REQUEST (or DRAFT) and the payment stands a person: `PayerSession.confirm` is called only after the payer
+ * has seen who asks, and for how much. As `offline/link` and its sessions in Python.
  *
  * Source: DTO/1, sections 5.5, 5.8 and 5.12 (gossip).
  */
@@ -47,8 +48,8 @@ export class PayeeSession {
   #asked = null;
 
   /**
-   * `id` is 16 bytes, chosen once for this request and kept by the caller: the same id asks for the same payment again.
-   * `near` chooses flow I (both ways, NFC or BLE) instead of flow Q (QR).
+   * `id` is 16 bytes, chosen once for this request and kept by the caller: the same id asks for the same payment
+   * again. `near` chooses flow I (both ways, NFC or BLE) instead of flow Q (QR).
    * @param {Device} device
    * @param {Uint8Array} id
    * @param {{ amountTiyn: number, purpose?: number, near?: boolean, words?: string }} wanted
@@ -70,7 +71,12 @@ export class PayeeSession {
     this.state = this.state === "start" ? "asked" : this.state;
     if (this.near) {
       const limits = await this.device.takingLimits();
-      return bytesOfHello({ session: this.id, amountTiyn: this.amountTiyn, purpose: this.purpose, ...limits });
+      return bytesOfHello({
+        session: this.id,
+        amountTiyn: this.amountTiyn,
+        purpose: this.purpose,
+        ...limits,
+      });
     }
     const { purpose, words } = this;
     this.#asked = await this.device.invoice(this.id, this.amountTiyn, { purpose, words });

@@ -3,8 +3,8 @@
  * How an element spends: from picked slots to signed transfers, and the purse that is left.
  *
  * One payment is a run of transfers, one for each picked outpoint, with counters and links that follow on each other.
- * All but the last are spent whole; the last gives change. A redemption goes to an account, adds no hop, and is bound by
- * no cap. As `offline/element_spend.py`.
+ * All but the last are spent whole; the last gives change. A redemption goes to an account, adds no hop, and is bound
+ * by no cap. As `offline/element_spend.py`.
  *
  * Source: DTO/1, sections 5.4 (transfer semantics) and 5.7 (`pay`, `redeem`).
  */
@@ -36,7 +36,10 @@ import { PAY, outpointKey } from "./wire.js";
  * @returns {Promise<{ transfers: any[], purse: Map<string, import("./purse.js").Slot> }>}
  */
 export async function buildSpend(state, spend, payer, moment, sign) {
-  const gives = splitAmounts(spend.slots.map((slot) => slot.amountTiyn), spend.amountTiyn);
+  const gives = splitAmounts(
+    spend.slots.map((slot) => slot.amountTiyn),
+    spend.amountTiyn,
+  );
   /** @type {[string, import("./purse.js").Slot][]} */
   const change = [];
   const transfers = [];

@@ -2,9 +2,9 @@
 /**
  * The whole state of an element as one value, and what must always hold between two of them.
  *
- * A call computes the state after it and never changes the one it read; the store writes it in one transaction. Keys of
- * maps are hexadecimal texts: outpoints (66 digits), ids of invoices, orders and requests. Signed objects stand as the
- * bytes of their envelopes.
+ * A call computes the state after it and never changes the one it read; the store writes it in one transaction. Keys
+ * of maps are hexadecimal texts: outpoints (66 digits), ids of invoices, orders and requests. Signed objects stand as
+ * the bytes of their envelopes.
  *
  * `checkStep` states the invariants of the protocol about two neighbouring states. What fails there is a bug of this
  * code, never an input's fault, so it throws a plain Error and nothing is written.
@@ -228,7 +228,10 @@ export function withAnswer(state, requestId, question, envelope) {
 export function freed(state, timeFloor) {
   const kept = new Map([...state.outbox].filter(([, sent]) => sent.counter > state.requestedCounter));
   const gone = [...state.outbox].filter(([key]) => !kept.has(key));
-  const closed = changed(state.closed, gone.map(([key, { counter, until }]) => [key, { counter, until }]));
+  const closed = changed(
+    state.closed,
+    gone.map(([key, { counter, until }]) => [key, { counter, until }]),
+  );
   const unexpired = [...closed]
     .filter(([, row]) => row.until >= timeFloor)
     .sort(([, one], [, other]) => one.counter - other.counter || one.until - other.until);
@@ -258,8 +261,8 @@ function always(holds, what) {
 }
 
 /**
- * Assert that `after` may follow `before`. `syncing` says that the step commits a SYNC_ACK, the only one that may move
- * baselines or free the outbox.
+ * Assert that `after` may follow `before`. `syncing` says that the step commits a SYNC_ACK, the only one that may
+ * move baselines or free the outbox.
  * @param {ElementState} before
  * @param {ElementState} after
  * @param {{ maxBalanceTiyn: number, maxSlots: number, syncing: boolean }} bounds

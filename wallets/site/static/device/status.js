@@ -24,24 +24,29 @@ const STATES = Object.freeze(["new", "active", "blocked", "dead"]);
  * @typedef {object} Status
  * @property {string} name
  * @property {string} kid
- * @property {"new" | "active" | "blocked" | "dead" | "rolled back"} state `blocked` may redeem and sync; `rolled back` is
- *   an old copy of a database, which signs nothing any more.
- * @property {number} tier @property {number} category
+ * @property {"new" | "active" | "blocked" | "dead" | "rolled back"} state `blocked` may redeem and sync;
+ *   `rolled back` is an old copy of a database, which signs nothing any more.
+ * @property {number} tier
+ * @property {number} category
  * @property {number} certificateExpires
  * @property {number} balanceTiyn
  * @property {number} reservedTiyn Promised to open requests.
  * @property {PurposeBalance[]} purposes
  * @property {{ maxBalanceTiyn: number, maxPaymentTiyn: number, maxOutTiyn: number, maxCount: number,
  *   maxAgeDays: number, maxHops: number } | null} limits
- * @property {{ outTiyn: number, count: number, inTiyn: number, slots: number, paymentTiyn: number } | null} left Until the
- *   next sync: to pay in all, in number of payments, to take, in pieces, and in one payment now.
+ * @property {{ outTiyn: number, count: number, inTiyn: number, slots: number, paymentTiyn: number } | null} left
+ *   Until the next sync: to pay in all, in number of payments, to take, in pieces, and in one payment now.
  * @property {number} syncTime The last acknowledged sync.
  * @property {number} payUntil After this moment a sync is needed before paying; 0 before `adopt`.
- * @property {{ sequence: number, issued: number, freshUntil: number }} trust After `freshUntil` no request can be made.
- * @property {{ now: number, moment: number, behindSeconds: number }} clock `behindSeconds` is how far the machine's clock
- *   is behind what the National Bank last signed; the device then goes by `moment`.
- * @property {boolean} syncPending @property {number} outbox Own transfers that settlement has not acknowledged.
- * @property {number} inbox @property {number} openInvoices @property {number} evidence
+ * @property {{ sequence: number, issued: number, freshUntil: number }} trust After `freshUntil` no request can be
+ *   made.
+ * @property {{ now: number, moment: number, behindSeconds: number }} clock `behindSeconds` is how far the machine's
+ *   clock is behind what the National Bank last signed; the device then goes by `moment`.
+ * @property {boolean} syncPending
+ * @property {number} outbox Own transfers that settlement has not acknowledged.
+ * @property {number} inbox
+ * @property {number} openInvoices
+ * @property {number} evidence
  * @property {number} loadNumber
  * @property {string[]} lost Key ids of devices that this browser had before and lost: report them to the bank.
  */

@@ -2,9 +2,9 @@
 /**
  * One step of a device: what it reads, and what it will write.
  *
- * A step reads one snapshot, judges, and collects the element's state after and the changed rows. The device writes them
- * in one transaction, or, when the step is refused, nothing but what the protocol wants kept of a refusal: evidence, and
- * a payment set aside for the next sync.
+ * A step reads one snapshot, judges, and collects the element's state after and the changed rows. The device writes
+ * them in one transaction, or, when the step is refused, nothing but what the protocol wants kept of a refusal:
+ * evidence, and a payment set aside for the next sync.
  *
  *     line         outpoint            the history of one piece of money
  *     certificate  key id              a device certificate seen on some line, or the device's own
@@ -137,7 +137,10 @@ export class Step {
     return new Map(opened.map((certificate, place) => [rows[place][0], certificate]));
   }
 
-  /** Keep those of these certificates which are new, or newer for the same key. @param {Iterable<any>} certificates */
+  /**
+   * Keep those of these certificates which are new, or newer for the same key.
+   * @param {Iterable<any>} certificates
+   */
   async keepCertificates(certificates) {
     const known = await this.certificates();
     for (const certificate of certificates) {
@@ -156,8 +159,12 @@ export class Step {
       ...[...this.rows("seen").values()].map((row) => row.bundle),
     ];
     const opened = await Promise.all(bundles.map((bytes) => openBundleKept(bytes, this.network)));
-    const lines = await Promise.all([...this.rows("line").values()].map((row) => openLine(row, this.network)));
-    const transfers = [...opened.flatMap((bundle) => bundle.tokens), ...lines].flatMap((line) => line.transfers);
+    const lines = await Promise.all(
+      [...this.rows("line").values()].map((row) => openLine(row, this.network)),
+    );
+    const transfers = [...opened.flatMap((bundle) => bundle.tokens), ...lines].flatMap(
+      (line) => line.transfers,
+    );
     const spends = new Map();
     const counters = new Map();
     for (const transfer of transfers) {

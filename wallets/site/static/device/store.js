@@ -122,8 +122,9 @@ export class DeviceStore {
   /**
    * Write one step, all or nothing, and give the snapshot after it. It is on the disk when this returns.
    *
-   * `writing` is called when everything has been handed to the database and nothing is certain yet. Raises E_HOST_STORE
-   * when the store is full or does not answer, and when another step came between; then nothing has changed.
+   * `writing` is called when everything has been handed to the database and nothing is certain yet. Raises
+   * E_HOST_STORE when the store is full or does not answer, and when another step came between; then nothing has
+   * changed.
    * @param {Snapshot} before
    * @param {Changes} changes
    * @param {() => void} [writing]
@@ -135,7 +136,10 @@ export class DeviceStore {
       const element = transaction.objectStore(ELEMENT);
       ask(element.get("state"), (found) => {
         if ((found?.step ?? 0) !== before.step) {
-          throw new TengeError("E_HOST_STORE", { store: this.name, detail: "another window wrote in between" });
+          throw new TengeError("E_HOST_STORE", {
+            store: this.name,
+            detail: "another window wrote in between",
+          });
         }
         element.put(after, "state");
         if (changes.key) {

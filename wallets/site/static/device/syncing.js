@@ -3,11 +3,12 @@
  * What a device hands in at a sync, and what it may forget once settlement has acknowledged it.
  *
  * Handed in: the lines of everything paid, sent home or held, what lies in the inbox, what a backup brought, and the
- * invoices and receipts that show who asked for what. The last batch carries the SYNC_REQ, so an acknowledgement of it
- * speaks for all of them; batches must be submitted in their order.
+ * invoices and receipts that show who asked for what. The last batch carries the SYNC_REQ, so an acknowledgement of
+ * it speaks for all of them; batches must be submitted in their order.
  *
- * Forgotten: only what an acknowledged request covers, and of several hand-ins for it only the first. A payment leaves
- * when the element has let its transfers go, that is when settlement has the whole log (5.19.10). The history stays.
+ * Forgotten: only what an acknowledged request covers, and of several hand-ins for it only the first. A payment
+ * leaves when the element has let its transfers go, that is when settlement has the whole log (5.19.10). The history
+ * stays.
  *
  * Source: DTO/1, section 5.9 and 5.19.10, as `offline/device_sync.py`.
  */
@@ -43,7 +44,9 @@ export async function begin(step) {
   const lines = await handedLines(step, request);
   const redemptions = [...step.rows("redemption").values()];
   for (const made of redemptions) {
-    lines.push(...(await Promise.all(made.lines.map((/** @type {any} */ row) => openLine(row, step.network)))));
+    lines.push(
+      ...(await Promise.all(made.lines.map((/** @type {any} */ row) => openLine(row, step.network)))),
+    );
   }
   const { bundles, loose } = pack(lines, await step.certificates());
   const objects = [step.state.papers.certificate, ...loose.map(envelopeOf)];
@@ -59,8 +62,8 @@ export async function begin(step) {
   objects.push(...claims.filter((claim) => claim.object).map((claim) => claim.object));
   const id = hex(request.oid);
   if (!step.row("submitted", id)) {
-    // Only the first hand-in is let go by the answer, which may be the answer to that one: what came since is handed in
-    // as well, and again with the next statement.
+    // Only the first hand-in is let go by the answer, which may be the answer to that one: what came since is handed
+    // in as well, and again with the next statement.
     const handedIn = LET_GO.map((kind) => [kind, [...step.rows(kind).keys()]]);
     const tips = [...new Set(lines.map((line) => hex(tipOf(line))))].sort();
     step.put("submitted", id, { handedIn, tips, closedNumber: request.record.invoiceNumber });
@@ -211,7 +214,9 @@ function prune(step, time) {
     ...[...step.rows("settled").keys()].filter((tip) => !tips.has(tip)).map((key) => ["settled", key]),
     ...[...step.rows("loaded")].filter(([, until]) => until < time).map(([key]) => ["loaded", key]),
     ...[...step.rows("seen")].filter(([, row]) => row.until < time).map(([key]) => ["seen", key]),
-    ...[...step.rows("request")].filter(([, row]) => row.limits.expires < time).map(([key]) => ["request", key]),
+    ...[...step.rows("request")]
+      .filter(([, row]) => row.limits.expires < time)
+      .map(([key]) => ["request", key]),
   ];
   for (const [kind, key] of gone) {
     step.drop(kind, key);

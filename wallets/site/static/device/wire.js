@@ -2,8 +2,8 @@
 /**
  * The one place where the device meets the protocol code: what it uses of it, under the names it uses.
  *
- * Signed objects are `{ type, record, body, signature, oid }`; types are named by text ("INVOICE"). What was opened once
- * is remembered by its bytes as long as somebody holds them.
+ * Signed objects are `{ type, record, body, signature, oid }`; types are named by text ("INVOICE"). What was opened
+ * once is remembered by its bytes as long as somebody holds them.
  */
 
 import { ascii, hex, join, sha256 } from "./kernel/bytes.js";
@@ -39,7 +39,14 @@ export {
   openOffer,
 } from "./kernel/containers.js";
 export { TengeError } from "./kernel/errors.js";
-export { PAY, REDEEM, encodeSigned as envelopeOf, genesisLink, signRecord, verifySigned } from "./kernel/records.js";
+export {
+  PAY,
+  REDEEM,
+  encodeSigned as envelopeOf,
+  genesisLink,
+  signRecord,
+  verifySigned,
+} from "./kernel/records.js";
 export { BANK_CA, PARAMETERS, SETTLE } from "./kernel/trust.js";
 export { verifyCommit, verifyOffer, verifyPayment } from "./kernel/verify.js";
 
@@ -77,7 +84,11 @@ export function openBundleKept(bytes, network) {
   return found;
 }
 
-/** An outpoint as rows are named by it: 66 hexadecimal digits. @param {Uint8Array} previous @param {number} position */
+/**
+ * An outpoint as rows are named by it: 66 hexadecimal digits.
+ * @param {Uint8Array} previous
+ * @param {number} position
+ */
 export function outpointKey(previous, position) {
   return hex(previous) + position.toString(16).padStart(2, "0");
 }

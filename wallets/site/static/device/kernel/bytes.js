@@ -26,7 +26,10 @@ export function unhex(text) {
 
 /** @param {Uint8Array | undefined} one @param {Uint8Array | undefined} other */
 export function sameBytes(one, other) {
-  return Boolean(one && other) && one.length === other.length && one.every((byte, place) => byte === other[place]);
+  if (!one || !other || one.length !== other.length) {
+    return false;
+  }
+  return one.every((byte, place) => byte === other[place]);
 }
 
 /** @param {...Uint8Array} parts @returns {Uint8Array} */
@@ -46,6 +49,7 @@ export function ascii(text) {
 }
 
 // The first 32 bits of the fractional parts of the cube roots of the first 64 primes (FIPS 180-4), made here.
+/** @type {number[]} */
 const PRIMES = [];
 for (let number = 2; PRIMES.length < 64; number += 1) {
   if (PRIMES.every((prime) => number % prime)) {

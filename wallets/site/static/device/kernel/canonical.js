@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * MP-C, the one byte form of a signed value: arrays, byte strings, whole numbers to 2^53 - 1, and text in normal form C,
- * each in its shortest MessagePack form, nested at most six deep. As `cbdc/canonical.py`.
+ * MP-C, the one byte form of a signed value: arrays, byte strings, whole numbers to 2^53 - 1, and text in normal form
+ * C, each in its shortest MessagePack form, nested at most six deep. As `cbdc/canonical.py`.
  *
  * Values are Numbers, Uint8Arrays, strings and Arrays of these.
  *
@@ -62,7 +62,9 @@ function put(out, value, depth) {
 function putNumber(out, value) {
   if (!Number.isSafeInteger(value) || value < 0) {
     const facts = { value: String(value).slice(0, 24), most: Number.MAX_SAFE_INTEGER };
-    throw new TengeError(Number.isInteger(value) ? "E_RANGE" : "E_TYPE", { type: "number", ...facts });
+    throw Number.isInteger(value)
+      ? new TengeError("E_RANGE", facts)
+      : new TengeError("E_TYPE", { type: "number" });
   }
   const width = value < 128 ? 0 : value < 256 ? 1 : value < 65536 ? 2 : value < 2 ** 32 ? 4 : 8;
   if (width) {
@@ -89,8 +91,8 @@ function putText(out, value) {
 }
 
 /**
- * The value whose MP-C form is exactly `data`. Raises E_SIZE before any parsing, E_DECODE for what is no MessagePack, the
- * errors of `encode`, and E_NONCANON when the value has another, shorter form.
+ * The value whose MP-C form is exactly `data`. Raises E_SIZE before any parsing, E_DECODE for what is no MessagePack,
+ * the errors of `encode`, and E_NONCANON when the value has another, shorter form.
  * @param {Uint8Array} data
  * @param {number} [limitBytes]
  * @returns {any}
@@ -111,13 +113,64 @@ export function decode(data, limitBytes = MAX_MESSAGE_BYTES) {
   return value;
 }
 
-/** Like `decode`, for bytes that must hold an array; E_TYPE otherwise. @param {Uint8Array} data @param {number} [limitBytes] */
+/**
+ * Like `decode`, for bytes that must hold an array; E_TYPE otherwise.
+ * @param {Uint8Array} data
+ * @param {number} [limitBytes]
+ */
 export function decodeArray(data, limitBytes = MAX_MESSAGE_BYTES) {
   const value = decode(data, limitBytes);
   if (!Array.isArray(value)) {
     throw new TengeError("E_TYPE", { type: typeof value });
   }
   return value;
+}
+
+/** What MessagePack has and MP-C has not. */
+class Foreign {}
+
+/**
+ * The heads of MessagePack: what follows, and in how many bytes (of an extension of fixed size: the size and four).
+ * @type {Record<number, [string, number]>}
+ */
+const HEADS = {
+  0xc0: ["other", 0],
+  0xc2: ["other", 0],
+  0xc3: ["other", 0],
+  0xc4: ["bytes", 1],
+  0xc5: ["bytes", 2],
+  0xc6: ["bytes", 4],
+  0xc7: ["extension", 1],
+  0xc8: ["extension", 2],
+  0xc9: ["extension", 4],
+  0xca: ["other", 4],
+  0xcb: ["other", 8],
+  0xcc: ["number", 1],
+  0xcd: ["number", 2],
+  0xce: ["number", 4],
+  0xcf: ["number", 8],
+  0xd0: ["signed", 1],
+  0xd1: ["signed", 2],
+  0xd2: ["signed", 4],
+  0xd3: ["signed", 8],
+  0xd4: ["extension", 5],
+  0xd5: ["extension", 6],
+  0xd6: ["extension", 8],
+  0xd7: ["extension", 12],
+  0xd8: ["extension", 20],
+  0xd9: ["text", 1],
+  0xda: ["text", 2],
+  0xdb: ["text", 4],
+  0xdc: ["list", 2],
+  0xdd: ["list", 4],
+  0xde: ["map", 2],
+  0xdf: ["map", 4],
+};
+
+/** Whether the nanoseconds of a timestamp are below a second. @param {Uint8Array} data */
+function lawfulMoment(data) {
+  const first = data[0] * 2 ** 24 + data[1] * 65536 + data[2] * 256 + data[3];
+  return data.length === 4 || (data.length === 8 ? Math.floor(first / 4) : first) < 1_000_000_000;
 }
 
 class Reader {
@@ -155,44 +208,84 @@ class Reader {
     return this.data.slice(this.at - length, this.at);
   }
 
+  /** A whole number below zero or in a signed form. @param {number} width */
+  signed(width) {
+    const value = this.number(width);
+    return value >= 2 ** (8 * width - 1) ? value - 2 ** (8 * width) : value;
+  }
+
   /** @param {number} depth @returns {any} */
   value(depth) {
     const head = this.number(1);
     if (head < 0x80) {
       return head;
     }
-    if (head >= 0x90 && head < 0xa0) {
+    if (head < 0x90) {
+      return this.map(head & 15, depth);
+    }
+    if (head < 0xa0) {
       return this.items(head & 15, depth);
     }
-    if (head >= 0xa0 && head < 0xc0) {
+    if (head < 0xc0) {
       return this.text(head & 31);
     }
-    const width = { 0xcc: 1, 0xcd: 2, 0xce: 4, 0xcf: 8 }[head];
-    if (width) {
-      return this.number(width);
+    if (head >= 0xe0) {
+      return head - 256;
     }
-    const sized = { 0xc4: 1, 0xc5: 2, 0xc6: 4 }[head];
-    if (sized) {
-      return this.bytes(this.number(sized));
+    const [kind, width] = HEADS[head] ?? ["none", 0];
+    switch (kind) {
+      case "number":
+        return this.number(width);
+      case "signed":
+        return this.signed(width);
+      case "bytes":
+        return this.bytes(this.number(width));
+      case "text":
+        return this.text(this.number(width));
+      case "list":
+        return this.items(this.number(width), depth);
+      case "map":
+        return this.map(this.number(width), depth);
+      case "extension":
+        return this.extension(width > 4 ? width - 4 : this.number(width));
+      case "other":
+        this.bytes(width);
+        return new Foreign();
+      default:
+        throw this.broken("an unknown head");
     }
-    const worded = { 0xd9: 1, 0xda: 2, 0xdb: 4 }[head];
-    if (worded) {
-      return this.text(this.number(worded));
+  }
+
+  /**
+   * A map exists in MessagePack, not in MP-C: it is read to its end and then refused.
+   * @param {number} length
+   * @param {number} depth
+   */
+  map(length, depth) {
+    for (let place = 0; place < length; place += 1) {
+      const key = this.value(depth + 1);
+      if (Array.isArray(key)) {
+        throw this.broken("a key that cannot be one");
+      }
+      this.value(depth + 1);
     }
-    const listed = { 0xdc: 2, 0xdd: 4 }[head];
-    if (listed) {
-      return this.items(this.number(listed), depth);
+    return new Foreign();
+  }
+
+  /** @param {number} length */
+  extension(length) {
+    const type = this.number(1);
+    const data = this.bytes(length);
+    const timestamp = type === 255 && [4, 8, 12].includes(data.length) && lawfulMoment(data);
+    if (type >= 128 && !timestamp) {
+      throw this.broken("a reserved extension");
     }
-    throw new TengeError(head === 0xc1 ? "E_DECODE" : "E_TYPE", {
-      size_bytes: this.data.length,
-      detail: "an unknown head",
-      type: `0x${head.toString(16)}`,
-    });
+    return new Foreign();
   }
 
   /** @param {number} length @param {number} depth */
   items(length, depth) {
-    if (depth >= 512 || length > this.data.length - this.at) {
+    if (depth >= 1024 || length > this.data.length - this.at) {
       throw this.broken("it is cut off");
     }
     const items = [];

@@ -27,7 +27,12 @@ export function checkAlive(record, at) {
   }
 }
 
-/** E_REVOKED or E_TIER_CLOSED, naming the device's position. @param {any} record @param {any} trust @param {string} position */
+/**
+ * E_REVOKED or E_TIER_CLOSED, naming the device's position.
+ * @param {any} record
+ * @param {any} trust
+ * @param {string} position
+ */
 export function checkStanding(record, trust, position) {
   if (trust.isRevoked(record.kid)) {
     throw new TengeError("E_REVOKED", { kid: hex(record.kid), position });
@@ -37,7 +42,12 @@ export function checkStanding(record, trust, position) {
   }
 }
 
-/** V3 for one certificate: E_CA, E_KEY, E_SIG, and with `at` E_CERT_TIME. @param {any} signed @param {any} trust @param {number} [at] */
+/**
+ * V3 for one certificate: E_CA, E_KEY, E_SIG, and with `at` E_CERT_TIME.
+ * @param {any} signed
+ * @param {any} trust
+ * @param {number} [at]
+ */
 export async function checkCertificate(signed, trust, at) {
   const { record } = signed;
   const bank = trust.bankCa(record.caReference, record.notBefore);
@@ -71,7 +81,13 @@ export async function checkNote(signed, trust) {
   }
 }
 
-/** A payer's own limits and standing: E_HOPS, E_TXLIMIT, E_REVOKED, E_TIER_CLOSED. @param {any} transfer @param {any} certificate @param {any} trust @param {boolean} direct */
+/**
+ * A payer's own limits and standing: E_HOPS, E_TXLIMIT, E_REVOKED, E_TIER_CLOSED.
+ * @param {any} transfer
+ * @param {any} certificate
+ * @param {any} trust
+ * @param {boolean} direct
+ */
 export function checkPolicy(transfer, certificate, trust, direct) {
   const limits = direct ? trust.limits(certificate) : certificate.limits;
   if (transfer.kind === PAY) {
@@ -93,7 +109,13 @@ export function checkAmount(amountTiyn, limitTiyn) {
   }
 }
 
-/** A payer's check of a request and its payee. @param {any} invoice @param {any} certificate @param {any} trust @param {number} now */
+/**
+ * A payer's check of a request and its payee.
+ * @param {any} invoice
+ * @param {any} certificate
+ * @param {any} trust
+ * @param {number} now
+ */
 export async function checkInvoice(invoice, certificate, trust, now) {
   await checkCertificate(certificate, trust, now);
   const { kid } = certificate.record;
@@ -104,7 +126,13 @@ export async function checkInvoice(invoice, certificate, trust, now) {
   await verifySigned(invoice, certificate.record.key);
 }
 
-/** A payer's check of a receipt: E_PAYEE, E_INVOICE, E_PARTS, E_KEY, E_SIG. @param {any} receipt @param {any} invoice @param {Uint8Array} root @param {any} certificate */
+/**
+ * A payer's check of a receipt: E_PAYEE, E_INVOICE, E_PARTS, E_KEY, E_SIG.
+ * @param {any} receipt
+ * @param {any} invoice
+ * @param {Uint8Array} root
+ * @param {any} certificate
+ */
 export async function checkReceipt(receipt, invoice, root, certificate) {
   const { record } = receipt;
   const { payee } = invoice.record;
@@ -120,14 +148,27 @@ export async function checkReceipt(receipt, invoice, root, certificate) {
   await verifySigned(receipt, certificate.record.key);
 }
 
-/** E_CATEGORY unless money of `purpose` may pass between these categories. @param {number} purpose @param {number} payer @param {number} payee @param {any} trust */
+/**
+ * E_CATEGORY unless money of `purpose` may pass between these categories.
+ * @param {number} purpose
+ * @param {number} payer
+ * @param {number} payee
+ * @param {any} trust
+ */
 export function checkPurpose(purpose, payer, payee, trust) {
   if (purpose !== PLAIN && !trust.purpose(purpose)?.allows(payer, payee)) {
     throw new TengeError("E_CATEGORY", { purpose, payer_category: payer, payee_category: payee });
   }
 }
 
-/** Caps and windows: E_PURPOSE_TIME, E_PURPOSE_CAP. @param {number} purpose @param {number[]} categories @param {number} amountTiyn @param {number} at @param {any} trust */
+/**
+ * Caps and windows: E_PURPOSE_TIME, E_PURPOSE_CAP.
+ * @param {number} purpose
+ * @param {number[]} categories
+ * @param {number} amountTiyn
+ * @param {number} at
+ * @param {any} trust
+ */
 export function checkPurposeLimits(purpose, categories, amountTiyn, at, trust) {
   for (const row of trust.purpose(purpose)?.limitsOf(categories[0], categories[1]) ?? []) {
     if (at < row.validFrom || at > row.validUntil) {
@@ -165,9 +206,12 @@ export function checkLink(transfer, parent) {
 /**
  * Return if `transfer` rightly spends an output of `parent` on the line of `note`, as a payment.
  *
- * Raises, in this order, E_LINK, E_INDEX, E_KIND, E_OWNER, E_CERT_MISSING, E_SIG, E_KIND, E_SUM, E_SELF, E_CHANGE, E_HOPS,
- * E_PURPOSE, E_INHERIT, E_HOPS.
- * @param {any} transfer @param {any} parent @param {any} note @param {any} certificate The payer's record, or undefined.
+ * Raises, in this order, E_LINK, E_INDEX, E_KIND, E_OWNER, E_CERT_MISSING, E_SIG, E_KIND, E_SUM, E_SELF, E_CHANGE,
+ * E_HOPS, E_PURPOSE, E_INHERIT, E_HOPS.
+ * @param {any} transfer
+ * @param {any} parent
+ * @param {any} note
+ * @param {any} certificate The payer's record, or undefined.
  */
 export async function checkTransfer(transfer, parent, note, certificate) {
   checkLink(transfer, parent);
@@ -196,7 +240,10 @@ export async function checkTransfer(transfer, parent, note, certificate) {
 /** @param {any} record @param {any} parent @param {number} inputTiyn */
 function checkStatement(record, parent, inputTiyn) {
   const amounts = record.outputs.map((/** @type {any} */ output) => output.amountTiyn);
-  const outputsTiyn = amounts.reduce((/** @type {number} */ total, /** @type {number} */ one) => total + one, 0);
+  const outputsTiyn = amounts.reduce(
+    (/** @type {number} */ total, /** @type {number} */ one) => total + one,
+    0,
+  );
   if (outputsTiyn !== inputTiyn || Math.min(...amounts) < 1) {
     throw new TengeError("E_SUM", { outputs_tiyn: outputsTiyn, input_tiyn: inputTiyn });
   }

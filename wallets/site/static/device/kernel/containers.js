@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Containers: BUNDLE, BATCH, OFFER, and the messages that two devices say to each other. Each is unsigned, because every
- * part of it is signed. As `offline/bundle.py`, `offline/batch.py` and `offline/messages.py`.
+ * Containers: BUNDLE, BATCH, OFFER, and the messages that two devices say to each other. Each is unsigned, because
+ * every part of it is signed. As `offline/bundle.py`, `offline/batch.py` and `offline/messages.py`.
  *
  * Source: DTO/1, sections 5.4, 5.5 and 5.9.
  */
@@ -19,6 +19,7 @@ const OFFER = 34;
 const DRAFT = 35;
 const COMMIT = 36;
 const MESSAGE_BYTES = 1 << 19;
+/** @type {Readonly<Record<number, number>>} */
 const SIZES = Object.freeze({ [VERSION]: 3, [RECEIPT]: 3, 32: 3, 33: 8, 34: 5, 35: 4, 36: 2 });
 const ANYTHING = { load: (/** @type {any} */ value) => value, store: (/** @type {any} */ value) => value };
 const NONCE = bytes(16);
@@ -76,15 +77,27 @@ export function encodeBatchContent(bundles, objects, request) {
   return encode([bundles, objects.map((item) => decode(item)), request ?? new Uint8Array()]);
 }
 
-/** @param {Uint8Array} batchId @param {Uint8Array[]} bundles @param {Uint8Array[]} objects @param {Uint8Array | null} request */
+/**
+ * @param {Uint8Array} batchId
+ * @param {Uint8Array[]} bundles
+ * @param {Uint8Array[]} objects
+ * @param {Uint8Array | null} request
+ */
 export function encodeBatch(batchId, bundles, objects, request) {
   const requests = request ? [decode(request)] : [];
   return encode([VERSION, batchId, bundles, objects.map((item) => decode(item)), requests]);
 }
 
-/** An OFFER's bytes: a bundle, and outpoints as 66 hexadecimal digits. @param {Uint8Array} bundle @param {string[]} picks */
+/**
+ * An OFFER's bytes: a bundle, and outpoints as 66 hexadecimal digits.
+ * @param {Uint8Array} bundle
+ * @param {string[]} picks
+ */
 export function encodeOffer(bundle, picks) {
-  return encode([bundle, picks.map((pick) => [unhex(pick.slice(0, 64)), Number.parseInt(pick.slice(64), 16)])]);
+  return encode([
+    bundle,
+    picks.map((pick) => [unhex(pick.slice(0, 64)), Number.parseInt(pick.slice(64), 16)]),
+  ]);
 }
 
 /** @param {Uint8Array} data @returns {{ bundle: Uint8Array, picks: string[] }} */
@@ -143,7 +156,10 @@ export function openMessage(data, network) {
   const kind = values[0];
   const size = typeof kind === "number" ? SIZES[kind] : undefined;
   if (!size) {
-    throw new TengeError("E_OBJTYPE", { type: String(kind).slice(0, 20), expected: "a message between devices" });
+    throw new TengeError("E_OBJTYPE", {
+      type: String(kind).slice(0, 20),
+      expected: "a message between devices",
+    });
   }
   sized("message", values, size);
   if (kind === VERSION) {
@@ -167,7 +183,9 @@ export function openMessage(data, network) {
 function openTalk(kind, values, network) {
   const session = NONCE.load(values[1], "session");
   if (kind === HELLO) {
-    const [purpose, parts, maxBytes, trustSequence] = values.slice(4).map((value) => NUMBER.load(value, "hello"));
+    const [purpose, parts, maxBytes, trustSequence] = values
+      .slice(4)
+      .map((value) => NUMBER.load(value, "hello"));
     const payee = openPart("DEVCERT", values[2], network);
     const amountTiyn = unsigned(1).load(values[3], "amount");
     const maxParts = unsigned(1, 8).load(parts, "parts");

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * A refusal: a stable code and the facts of the case, named as the catalogue's sentences name them (`docs/errors.md`).
- * Facts are whole numbers and texts; bytes stand as hexadecimal texts.
+ * A refusal: a stable code and the facts of the case, named as the catalogue's sentences name them
+ * (`docs/errors.md`). Facts are whole numbers and texts; bytes stand as hexadecimal texts.
  */
 export class TengeError extends Error {
   /**

@@ -1,7 +1,8 @@
 // @ts-check
 /**
- * Keys and signatures with one acceptance rule, as `cbdc/keys.py`: Ed25519 (1) with canonical points of no small order and
- * S below the order, ES256 (2) with compressed points and s in the lower half. The arithmetic is WebCrypto's.
+ * Keys and signatures with one acceptance rule, as `cbdc/keys.py`: Ed25519 (1) with canonical points of no small
+ * order and S below the order, ES256 (2) with compressed points and s in the lower half. The arithmetic is
+ * WebCrypto's.
  *
  * Source: DTO/1, sections 5.2 and 5.3.
  */
@@ -63,7 +64,8 @@ function weak(point) {
 function offEdwards(raw) {
   const y = little(raw) & (2n ** 255n - 1n);
   const d = (-121665n * power(121666n, FIELD - 2n, FIELD)) % FIELD;
-  const square = (((y * y - 1n) * power(((d * y * y + 1n) % FIELD) + FIELD, FIELD - 2n, FIELD)) % FIELD) + FIELD;
+  const square =
+    (((y * y - 1n) * power(((d * y * y + 1n) % FIELD) + FIELD, FIELD - 2n, FIELD)) % FIELD) + FIELD;
   const root = power(square % FIELD, (FIELD - 1n) / 2n, FIELD);
   return root !== 0n && root !== 1n;
 }
@@ -112,7 +114,9 @@ export function publicKey(algorithm, raw) {
       if (weak(raw) || offEdwards(raw)) {
         throw refusal;
       }
-      handle = crypto.subtle.importKey("raw", /** @type {BufferSource} */ (raw), "Ed25519", false, ["verify"]);
+      handle = crypto.subtle.importKey("raw", /** @type {BufferSource} */ (raw), "Ed25519", false, [
+        "verify",
+      ]);
     } else {
       const point = expanded(raw);
       if (!point) {
@@ -147,7 +151,10 @@ export async function verify(key, signature, message) {
   const lawful = signature.length === 64 && (ed25519 ? lawfulEd25519(signature) : lawfulEs256(signature));
   const how = ed25519 ? "Ed25519" : SIGNING;
   const given = /** @type {BufferSource} */ (signature);
-  if (!lawful || !(await crypto.subtle.verify(how, await key.handle, given, /** @type {BufferSource} */ (message)))) {
+  if (
+    !lawful ||
+    !(await crypto.subtle.verify(how, await key.handle, given, /** @type {BufferSource} */ (message)))
+  ) {
     throw new TengeError("E_SIG", { kid: hex(key.kid) });
   }
 }
@@ -166,7 +173,10 @@ export async function signMessage(privateKey, message) {
   const s = big(signature.subarray(32));
   if (s > P256_HALF) {
     const digits = (P256_ORDER - s).toString(16).padStart(64, "0");
-    signature.set(Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)), 32);
+    signature.set(
+      Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)),
+      32,
+    );
   }
   return signature;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * Records: typed bodies with a fixed field order, and the envelope in which one signature travels. As `cbdc/record.py`
- * and `offline/records.py`; the field names are those of the protocol in camel case.
+ * Records: typed bodies with a fixed field order, and the envelope in which one signature travels. As
+ * `cbdc/record.py` and `offline/records.py`; the field names are those of the protocol in camel case.
  *
  * A signed object is `{ type, record, body, signature, oid }`. Certificates and AUTHs also have `record.kid`.
  *
@@ -24,7 +24,8 @@ const NOWHERE = new Uint8Array(8);
  */
 
 /** @param {any} value */
-const kindOf = (value) => (value instanceof Uint8Array ? "bytes" : Array.isArray(value) ? "list" : typeof value);
+const kindOf = (value) =>
+  value instanceof Uint8Array ? "bytes" : Array.isArray(value) ? "list" : typeof value;
 /** @param {string} name @param {any} value */
 const wrongType = (name, value) => new TengeError("E_TYPE", { type: `${name}: ${kindOf(value)}` });
 const same = (/** @type {any} */ value) => value;
@@ -77,7 +78,12 @@ function text(mostBytes) {
   };
 }
 
-/** An array of exactly these kinds; with names, an object. @param {Kind[]} kinds @param {string[]} [names] @returns {Kind} */
+/**
+ * An array of exactly these kinds; with names, an object.
+ * @param {Kind[]} kinds
+ * @param {string[]} [names]
+ * @returns {Kind}
+ */
 function group(kinds, names) {
   return {
     load(value, name) {
@@ -85,7 +91,10 @@ function group(kinds, names) {
         throw wrongType(name, value);
       }
       if (value.length !== kinds.length) {
-        throw new TengeError("E_FIELD", { field: name, problem: `${value.length} items, not ${kinds.length}` });
+        throw new TengeError("E_FIELD", {
+          field: name,
+          problem: `${value.length} items, not ${kinds.length}`,
+        });
       }
       const items = kinds.map((kind, place) => kind.load(value[place], `${name}[${place}]`));
       return names ? Object.fromEntries(names.map((one, place) => [one, items[place]])) : items;
@@ -97,7 +106,13 @@ function group(kinds, names) {
   };
 }
 
-/** An array of `least` to `most` items of one kind. @param {Kind} kind @param {number} most @param {number} [least] @returns {Kind} */
+/**
+ * An array of `least` to `most` items of one kind.
+ * @param {Kind} kind
+ * @param {number} most
+ * @param {number} [least]
+ * @returns {Kind}
+ */
 export function items(kind, most, least = 0) {
   return {
     load(value, name) {
@@ -123,21 +138,20 @@ const SMALL = unsigned(0, 255);
 const ALGORITHM = unsigned(1, 255);
 const RAW = bytes(32, 33);
 const PURPOSE = unsigned(0, 65535);
-const LIMITS = group(Array.from({ length: 6 }, () => NUMBER), [
-  "maxBalanceTiyn",
-  "maxPaymentTiyn",
-  "maxOutTiyn",
-  "maxCount",
-  "maxAgeDays",
-  "maxHops",
-]);
+const LIMITS = group(
+  Array.from({ length: 6 }, () => NUMBER),
+  ["maxBalanceTiyn", "maxPaymentTiyn", "maxOutTiyn", "maxCount", "maxAgeDays", "maxHops"],
+);
 const OUTPUTS = items(group([NUMBER, HASH], ["amountTiyn", "owner"]), 2, 1);
 const EDGE = group([SMALL, items(SMALL, 64)]);
 const LIMIT = group([items(SMALL, 32), items(SMALL, 32), NUMBER, NUMBER, NUMBER]);
 const FLAG = unsigned(0, 1);
 const PURPOSES = items(group([PURPOSE, items(EDGE, 64), FLAG, SMALL, FLAG, items(LIMIT, 33)]), 256);
 
-/** Every type by name: its number, and its fields in wire order. @type {Record<string, { type: number, fields: [string, Kind][] }>} */
+/**
+ * Every type by name: its number, and its fields in wire order.
+ * @type {Record<string, { type: number, fields: [string, Kind][] }>}
+ */
 const TYPES = {
   ROOT: of(1, { algorithm: ALGORITHM, publicKey: RAW, notBefore: NUMBER, expires: NUMBER, label: text(64) }),
   AUTH: of(2, {
@@ -255,7 +269,12 @@ function of(type, fields) {
   return { type, fields: Object.entries(fields) };
 }
 
-/** SHA-256(DST || type || network || body). @param {number} type @param {Uint8Array} network @param {Uint8Array} body */
+/**
+ * SHA-256(DST || type || network || body).
+ * @param {number} type
+ * @param {Uint8Array} network
+ * @param {Uint8Array} body
+ */
 function objectId(type, network, body) {
   return sha256(join(DOMAIN, Uint8Array.of(type), network, body));
 }
@@ -265,9 +284,14 @@ function readBody(name, body) {
   const { fields } = TYPES[name];
   const values = decodeArray(body, MAX_LENGTH);
   if (values.length !== fields.length) {
-    throw new TengeError("E_FIELD", { field: name, problem: `${values.length} fields, not ${fields.length}` });
+    throw new TengeError("E_FIELD", {
+      field: name,
+      problem: `${values.length} fields, not ${fields.length}`,
+    });
   }
-  const record = Object.fromEntries(fields.map(([field, kind], place) => [field, kind.load(values[place], field)]));
+  const record = Object.fromEntries(
+    fields.map(([field, kind], place) => [field, kind.load(values[place], field)]),
+  );
   return completed(record);
 }
 
@@ -290,7 +314,12 @@ export function openEnvelope(name, envelope, network) {
   return openPart(name, envelope instanceof Uint8Array ? decode(envelope) : envelope, network);
 }
 
-/** Like `openEnvelope`, for one that is part of a container: an array. @param {string} name @param {any} envelope @param {Uint8Array} network */
+/**
+ * Like `openEnvelope`, for one that is part of a container: an array.
+ * @param {string} name
+ * @param {any} envelope
+ * @param {Uint8Array} network
+ */
 export function openPart(name, envelope, network) {
   if (!Array.isArray(envelope)) {
     throw wrongType("envelope", envelope);
@@ -331,8 +360,8 @@ export function verifySigned(signed, key) {
 }
 
 /**
- * A record signed for `network`, and verified before it is handed out. Raises E_FIELD, E_TYPE, E_COUNT for values that no
- * such object can hold.
+ * A record signed for `network`, and verified before it is handed out. Raises E_FIELD, E_TYPE, E_COUNT for values
+ * that no such object can hold.
  * @param {string} name @param {any} record @param {Uint8Array} network
  * @param {{ privateKey: CryptoKey, algorithm: number, raw: Uint8Array }} key
  */

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * What one party believes at one moment: ROOT's certificates and the newest TRUST list it has adopted, with the numbers of
- * the policy. As `offline/trust.py`, `offline/parameters.py` and `cbdc/authority.py`. Nothing here changes; `adopt` gives
- * a new view.
+ * What one party believes at one moment: ROOT's certificates and the newest TRUST list it has adopted, with the
+ * numbers of the policy. As `offline/trust.py`, `offline/parameters.py` and `cbdc/authority.py`. Nothing here
+ * changes; `adopt` gives a new view.
  *
  * Source: DTO/1, sections 5.2, 5.12, 5.13 and 5.18.
  */
@@ -22,7 +22,8 @@ const BUSINESS = Object.freeze([2, 4, 5]);
 const PEOPLE = Object.freeze([1, 3]);
 
 /** @typedef {{ id: number, default: number }} Parameter */
-const number = (/** @type {number} */ id, /** @type {number} */ value) => Object.freeze({ id, default: value });
+const number = (/** @type {number} */ id, /** @type {number} */ value) =>
+  Object.freeze({ id, default: value });
 
 /** The numbers of the policy that a device asks for, each an assumption. */
 export const PARAMETERS = Object.freeze({
@@ -71,11 +72,18 @@ export class Authority {
     if (new Set(found.map(({ kid }) => hex(kid))).size !== 1) {
       return "no certificate, or more than one key, has this reference";
     }
-    return found.find((auth) => auth.notBefore <= at && at <= auth.expires) ?? `its certificate is not valid at ${at}`;
+    return (
+      found.find((auth) => auth.notBefore <= at && at <= auth.expires) ??
+      `its certificate is not valid at ${at}`
+    );
   }
 }
 
-/** ROOT and AUTHs from envelopes, verified; E_SIG, E_KEY and decoding errors. @param {Uint8Array} rootBytes @param {Uint8Array[]} auths */
+/**
+ * ROOT and AUTHs from envelopes, verified; E_SIG, E_KEY and decoding errors.
+ * @param {Uint8Array} rootBytes
+ * @param {Uint8Array[]} auths
+ */
 export async function openAuthority(rootBytes, auths) {
   const { root, network } = await openRoot(rootBytes);
   const opened = auths.map((item) => openEnvelope("AUTH", item, network));
@@ -115,7 +123,8 @@ class Purpose {
   limitsOf(payer, payee) {
     return this.limits.filter(
       (/** @type {any} */ row) =>
-        (!row.payers.length || row.payers.includes(payer)) && (!row.payees.length || row.payees.includes(payee)),
+        (!row.payers.length || row.payers.includes(payer)) &&
+        (!row.payees.length || row.payees.includes(payee)),
     );
   }
 }
@@ -135,7 +144,10 @@ function withChanges(lists, record) {
     references: new Set([...lists.references, ...record.revokedReferences.map(hex)]),
     tainted: new Set([...lists.tainted, ...record.taintedNotes.map(hex)]),
     policy: new Map([...lists.policy, ...record.policy]),
-    purposes: new Map([...lists.purposes, ...record.purposes.map((/** @type {any} */ row) => [row[0], new Purpose(row)])]),
+    purposes: new Map([
+      ...lists.purposes,
+      ...record.purposes.map((/** @type {any} */ row) => [row[0], new Purpose(row)]),
+    ]),
   };
 }
 
@@ -186,7 +198,13 @@ export class TrustView {
     return this.#standing(reference, ISSUER, at, "E_ISSUER", "this issuer's epoch is revoked");
   }
 
-  /** @param {Uint8Array} reference @param {number} role @param {number} at @param {string} code @param {string} revoked */
+  /**
+   * @param {Uint8Array} reference
+   * @param {number} role
+   * @param {number} at
+   * @param {string} code
+   * @param {string} revoked
+   */
   #standing(reference, role, at, code, revoked) {
     const found = this.authority.find(reference, role, at);
     if (typeof found === "string") {
@@ -233,8 +251,8 @@ export class TrustView {
    * @param {any} certificate A DEVCERT's record.
    */
   limits({ limits, tier, category }) {
-    const balances = [, PARAMETERS.maxBalanceSw, PARAMETERS.maxBalanceTee, PARAMETERS.maxBalanceSe];
-    const plain = balances[tier];
+    const balances = [PARAMETERS.maxBalanceSw, PARAMETERS.maxBalanceTee, PARAMETERS.maxBalanceSe];
+    const plain = balances[tier - 1];
     if (!plain) {
       throw new TengeError("E_DEVICE_TIER", { tier });
     }
@@ -242,7 +260,8 @@ export class TrustView {
     const hops = tier === TIER_SW ? PARAMETERS.maxHopsSw : PARAMETERS.maxHops;
     const { maxPaymentPermille, maxOutPermille, maxCount, maxAgeDays } = PARAMETERS;
     const most = this.parameter(balance);
-    const part = (/** @type {Parameter} */ permille) => Number((BigInt(most) * BigInt(this.parameter(permille))) / 1000n);
+    const part = (/** @type {Parameter} */ permille) =>
+      Number((BigInt(most) * BigInt(this.parameter(permille))) / 1000n);
     const bounds = /** @type {[string, number, Parameter[]][]} */ ([
       ["maxBalanceTiyn", most, [balance]],
       ["maxPaymentTiyn", part(maxPaymentPermille), [balance, maxPaymentPermille]],
@@ -257,7 +276,11 @@ export class TrustView {
     );
   }
 
-  /** A view with `trust` adopted. Raises E_AUTHORITY, E_SIG, E_TRUST_OLD, E_TRUST_BASE. @param {any} trust @returns {Promise<TrustView>} */
+  /**
+   * A view with `trust` adopted. Raises E_AUTHORITY, E_SIG, E_TRUST_OLD, E_TRUST_BASE.
+   * @param {any} trust
+   * @returns {Promise<TrustView>}
+   */
   async adopt(trust) {
     const newest = this.chain.at(-1);
     if (newest && hex(newest.oid) === hex(trust.oid)) {
@@ -276,7 +299,11 @@ export class TrustView {
     return new TrustView(this.authority, lists, full ? [trust] : [...this.chain, trust]);
   }
 
-  /** Catch up with another party's chain; this view itself when it is not newer. @param {any[]} chain @returns {Promise<TrustView>} */
+  /**
+   * Catch up with another party's chain; this view itself when it is not newer.
+   * @param {any[]} chain
+   * @returns {Promise<TrustView>}
+   */
   async adoptAll(chain) {
     let newer = chain.filter(({ record }) => record.sequence > this.sequence);
     if (!newer.length) {

@@ -69,7 +69,11 @@ export async function verifyOffer(data, trust, now, limitBytes, known, ownCatego
 
 /**
  * V0 to V7 on a payment that claims to answer `invoice`.
- * @param {Uint8Array} data @param {any} invoice Signed. @param {number} ownCategory @param {any} trust @param {number} now
+ * @param {Uint8Array} data
+ * @param {any} invoice Signed.
+ * @param {number} ownCategory
+ * @param {any} trust
+ * @param {number} now
  * @param {Known} known
  * @returns {Promise<Payment>}
  */
@@ -91,7 +95,9 @@ export async function verifyCommit(offer, transfers, invoice, ownCategory, trust
     const problem = `${transfers.length} transfers; 1 to ${maxParts} are allowed`;
     throw new TengeError("E_PARTS", { problem });
   }
-  const byTip = new Map(offer.tokens.map((token) => [hex((token.transfers.at(-1) ?? token.note).oid), token]));
+  const byTip = new Map(
+    offer.tokens.map((token) => [hex((token.transfers.at(-1) ?? token.note).oid), token]),
+  );
   const tokens = transfers.map((transfer) => {
     const token = byTip.get(hex(transfer.record.previous));
     if (!token) {
@@ -105,7 +111,14 @@ export async function verifyCommit(offer, transfers, invoice, ownCategory, trust
   return verifyPaid({ certificates, tokens }, invoice, ownCategory, trust, now, known);
 }
 
-/** @param {Bundle} bundle @param {any} invoice @param {number} ownCategory @param {any} trust @param {number} now @param {Known} known */
+/**
+ * @param {Bundle} bundle
+ * @param {any} invoice
+ * @param {number} ownCategory
+ * @param {any} trust
+ * @param {number} now
+ * @param {Known} known
+ */
 async function verifyPaid(bundle, invoice, ownCategory, trust, now, known) {
   const certificates = await checkBundle(bundle, trust, known, true);
   const transfers = checkPayment(bundle, invoice, certificates, trust);
@@ -120,7 +133,13 @@ async function verifyPaid(bundle, invoice, ownCategory, trust, now, known) {
 
 // --- V3 to V5b ---
 
-/** @param {Bundle} bundle @param {any} trust @param {Known} known @param {boolean} paying @returns {Promise<Map<string, any>>} */
+/**
+ * @param {Bundle} bundle
+ * @param {any} trust
+ * @param {Known} known
+ * @param {boolean} paying
+ * @returns {Promise<Map<string, any>>}
+ */
 async function checkBundle(bundle, trust, known, paying) {
   const certificates = await checkCertificates(bundle, trust);
   for (const token of bundle.tokens) {
@@ -137,7 +156,9 @@ async function checkBundle(bundle, trust, known, paying) {
 /** @param {Line} token @returns {Uint8Array[]} */
 function tipOwners(token) {
   const last = token.transfers.at(-1);
-  return last ? last.record.outputs.map((/** @type {any} */ output) => output.owner) : [token.note.record.owner];
+  return last
+    ? last.record.outputs.map((/** @type {any} */ output) => output.owner)
+    : [token.note.record.owner];
 }
 
 /** @param {Line} token @param {Map<string, any>} certificates @returns {any[]} Records. */
@@ -176,7 +197,13 @@ async function checkCertificates(bundle, trust) {
   return seen;
 }
 
-/** @param {Line} token @param {Map<string, any>} certificates @param {any} trust @param {boolean} paying @param {Set<string>} checked */
+/**
+ * @param {Line} token
+ * @param {Map<string, any>} certificates
+ * @param {any} trust
+ * @param {boolean} paying
+ * @param {Set<string>} checked
+ */
 async function checkLine(token, certificates, trust, paying, checked) {
   let parent = token.note;
   for (const [place, transfer] of token.transfers.entries()) {
@@ -193,7 +220,13 @@ async function checkLine(token, certificates, trust, paying, checked) {
   }
 }
 
-/** @param {Bundle} bundle @param {Map<string, any>} certificates @param {any} trust @param {Known} known @param {boolean} paying */
+/**
+ * @param {Bundle} bundle
+ * @param {Map<string, any>} certificates
+ * @param {any} trust
+ * @param {Known} known
+ * @param {boolean} paying
+ */
 function checkConflicts(bundle, certificates, trust, known, paying) {
   const last = bundle.tokens.flatMap((token) => (paying ? token.transfers.slice(-1) : []));
   const fresh = new Set(last.map(({ oid }) => hex(oid)));
@@ -225,7 +258,11 @@ function remembered(map, key, value) {
 
 /**
  * The refusal of two contradicting transfers, with its evidence file E1 or E2 (5.10).
- * @param {string} code @param {any} other @param {any} transfer @param {Map<string, any>} certificates @param {any} trust
+ * @param {string} code
+ * @param {any} other
+ * @param {any} transfer
+ * @param {Map<string, any>} certificates
+ * @param {any} trust
  */
 function conflict(code, other, transfer, certificates, trust) {
   const certificate = certificates.get(hex(transfer.record.payer));
@@ -242,7 +279,13 @@ function conflict(code, other, transfer, certificates, trust) {
 
 // --- V6 and V7 ---
 
-/** @param {Bundle} bundle @param {any} invoice @param {Map<string, any>} certificates @param {any} trust @returns {any[]} */
+/**
+ * @param {Bundle} bundle
+ * @param {any} invoice
+ * @param {Map<string, any>} certificates
+ * @param {any} trust
+ * @returns {any[]}
+ */
 function checkPayment(bundle, invoice, certificates, trust) {
   const asked = invoice.record;
   const bare = bundle.tokens.find((token) => !token.transfers.length);
@@ -325,7 +368,12 @@ function checkExpiry(note, trust, now) {
   }
 }
 
-/** @param {Line} token @param {Map<string, any>} certificates @param {any} trust @param {number | null} ownCategory */
+/**
+ * @param {Line} token
+ * @param {Map<string, any>} certificates
+ * @param {any} trust
+ * @param {number | null} ownCategory
+ */
 function checkEdges(token, certificates, trust, ownCategory) {
   const purpose = trust.purpose(token.note.record.purpose);
   for (const [place, { record }] of token.transfers.entries()) {
