@@ -102,7 +102,7 @@ export function explained(error) {
   if (typeof code !== "string" || !code.startsWith("E_")) {
     const detail = error instanceof Error ? error.message : String(error);
     return {
-      code: "E_PAGE",
+      code: "PAGE",
       sentence: t("Something in this page went wrong; nothing was paid by it."),
       next: t("Reload the page. What was under way is found again."),
       rule: "",
