@@ -29,7 +29,7 @@ async function keyOf(passphrase, salt) {
  */
 export async function exportWallet(app, passphrase) {
   const device = app.pocket.ready ? hex(await (await app.pocket.device()).exportBackup()) : "";
-  const lines = (await app.store.all("history")).map(({ receipt, ...line }) => line);
+  const lines = (await app.store.all("history")).map((/** @type {any} */ { receipt, ...line }) => line);
   const content = { kid: app.wallet.kid, made: app.wallet.now(), settings: app.wallet.settings, contacts: await app.store.all("contacts"), lines, device };
   const text = JSON.stringify(content);
   if (!passphrase) {

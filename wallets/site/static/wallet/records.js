@@ -9,7 +9,9 @@
  * A signer is `{ kid, algorithm, raw, privateKey }`. Only what this wallet makes or checks stands here.
  */
 
-import { TengeError, ascii, decode, decodeArray, encode, hex, join, sameBytes, sha256, signMessage, verify } from "./core.js";
+import {
+  TengeError, ascii, decode, decodeArray, encode, hex, join, openAuthority, sameBytes, sha256, signMessage, verify,
+} from "./core.js";
 
 export const DOMAIN = ascii("kzt-dt/online/v1\0");
 export const TRANSFER = 65;

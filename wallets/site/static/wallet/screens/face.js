@@ -278,7 +278,7 @@ function checks(failed) {
 
 /** @param {any} app @param {string} id */
 async function takenBefore(app, id) {
-  const entry = (await (await app.pocket.device()).history()).find((one) => one.id === id || one.reference === id);
+  const entry = (await (await app.pocket.device()).history()).find((/** @type {any} */ one) => one.id === id || one.reference === id);
   return h(
     "div",
     {},
@@ -300,7 +300,7 @@ export async function inbox(app) {
     heading(t("Inbox")),
     h("p", {}, t("Payments that name this device and could not be taken. The next sync hands them in; settlement decides.")),
     rows.length
-      ? h("ul", { class: "list" }, rows.map((row) => h("li", {}, `${moment(row.time)} · `, explained({ code: row.code }).code, " · ", short(row.id))))
+      ? h("ul", { class: "list" }, rows.map((/** @type {any} */ row) => h("li", {}, `${moment(row.time)} · `, explained({ code: row.code }).code, " · ", short(row.id))))
       : empty(t("Nothing waits here.")),
     rows.length ? actionButton(t("Hand in now"), async () => {
       await app.pocket.sync();

@@ -53,7 +53,7 @@ async function parts(app) {
         h("div", {}, h("dt", {}, t("Deposit at the bank")), h("dd", { id: "deposit" }, account ? money(account.depositTiyn) : "…")),
       ),
     ),
-    marked.map((row) => markRow(row, marks)),
+    marked.map((/** @type {any} */ row) => markRow(row, marks)),
     h(
       "div",
       { class: "actions" },

@@ -59,7 +59,7 @@ async function whom(app, body) {
           "section",
           {},
           h("h2", {}, t("Contacts")),
-          h("ul", { class: "list" }, known.map((one) => h("li", {}, contactButton(app, body, one)))),
+          h("ul", { class: "list" }, known.map((/** @type {any} */ one) => h("li", {}, contactButton(app, body, one)))),
         )
       : null,
     h("h2", {}, t("Or scan")),
