@@ -188,7 +188,7 @@ def test_a_fraud_among_the_neighbours_becomes_a_case_with_a_proof(whole: Whole) 
     case = cases[0]
     assert case["is_revoked"]
     parts = ("device", "owner", "bank", "reserve", "payees", "open")
-    assert case["loss_tiyn"] == sum(case[f"{part}_tiyn"] for part in parts) == 40_000
+    assert case["loss_tiyn"] == sum(case[f"{part}_tiyn"] for part in parts) == 60_000
     verdict = officer.do("national-bank", "verify", file=case["files"][0]).get_json()
     assert verdict["device"] == case["device"]
     browser = Visitor(whole).signed_in("officer-1")
