@@ -16,8 +16,8 @@ from tests.web.device_phone import Phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-# What the device reads: the least number of cases of each file. Evidence, frames, channels, the ledger's transactions and
-# objects that only settlement and the National Bank make (SUBMIT_ACK, OUTCOME, CERTLOG) are read by others.
+# What the device reads: the least number of cases of each file. Evidence, frames, channels, the ledger's transactions,
+# and objects that only settlement and the National Bank make (SUBMIT_ACK, OUTCOME, CERTLOG) are read by others.
 FILES = {
     "certificates": 100,
     "commit": 30,
