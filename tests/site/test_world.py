@@ -6,9 +6,9 @@ import pytest
 
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.ports import ManualClock
-from tests.site.visitor import START, opened
+from tests.site.visitor import START, Visitor, opened
 from wallets.auditing import audit_target
-from wallets.site import memory
+from wallets.site import memory, opening
 from wallets.site.users import User
 from wallets.site.world import World
 
@@ -106,3 +106,22 @@ def test_a_damaged_memory_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(Malformed) as refused:
         World(ManualClock(START), None, tmp_path)
     assert refused.value.code == "E_STAGE_DAMAGED"
+
+
+def test_a_cut_wallet_finds_no_server_and_others_do() -> None:
+    with opened() as whole:
+        world = whole.world
+        bolat = world.users.get("bolat")
+        wallet = world.sandbox.wallet("a wallet of Bolat's")
+        world.system.banks[1].register_key(opening.customer_id(bolat), wallet.signer)
+        neighbour = world.neighbours[0].wallet.kid
+        for cut in (wallet.kid.hex(), "Almaty"):
+            world.set_outage(cut, True)
+            statuses = [
+                Visitor(whole).get("/v1/health", headers={"Tenge-Wallet": kid}).status_code
+                for kid in (wallet.kid.hex(), neighbour.hex(), "", "not a key")
+            ]
+            assert statuses == [503, 200, 200, 200]
+            assert Visitor(whole).get(f"/v1/wallets/{wallet.kid.hex()}/events").status_code == 503
+            world.set_outage(cut, False)
+        assert Visitor(whole).get("/v1/health", headers={"Tenge-Wallet": wallet.kid.hex()}).status_code == 200

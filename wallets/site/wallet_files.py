@@ -42,6 +42,7 @@ def install(app: Flask, site: Site) -> None:
             key = b""
         if len(key) != 32:
             raise Malformed("E_HTTP_ARGUMENT", name="kid", value=kid[:80])
+        site.world.require_wallets_network(kid)
         return event_stream(site, key)
 
     def cached(response: Response) -> Response:

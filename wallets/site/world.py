@@ -9,14 +9,18 @@ the answer of an operation is kept under its request id, and the same request ge
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cbdc.aliases import AliasDirectory
 from cbdc.cabinet import Row
-from cbdc.errors import Refused, Unavailable
+from cbdc.errors import Refused, TengeError, Unavailable
+from cbdc.joining import JoinDesk
+from cbdc.policies import preset
 from cbdc.ports import Checkpoint, Clock, no_checkpoint
 from cbdc.private import make_folder
 from cbdc.system import System
@@ -26,10 +30,12 @@ from wallets.pilot.folder import canonical_json
 from wallets.site import memory as keep
 from wallets.site import opening
 from wallets.site.hub import Hub
+from wallets.site.jobs import Jobs
 from wallets.site.users import DEMO_USERS, Directory, User
 from wallets.web.memory import StageClock
 
 _ANSWERS = "site answers"
+_KID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class World:
@@ -51,6 +57,7 @@ class World:
         self.real_clock = base_clock
         self.clock = StageClock(base_clock)
         self.hub = Hub()
+        self.jobs = Jobs(lambda: self.hub.tell((), self._told))
         self._seed = seed
         self._store = store
         self._checkpoint = checkpoint
@@ -69,6 +76,13 @@ class World:
         self.sandbox = opening.open_sandbox(self.clock, self._seed, folder, self._store, self._checkpoint)
         students = tuple(User(**row) for row in self.memory.students)
         self.users = Directory(DEMO_USERS + students, self.sandbox.entropy)
+        cabinet, entropy = self.system.stores.cabinet, self.sandbox.entropy
+        self.joining = {
+            number: JoinDesk(bank, cabinet, entropy, self.clock) for number, bank in self.system.banks.items()
+        }
+        secret = entropy.bytes("site aliases", b"directory", 32)
+        lookups = preset(opening.POLICY).value("alias_lookups")
+        self.aliases = AliasDirectory(self.system.ledger, cabinet, secret, self.clock, lookups)
         opening.open_accounts(self.sandbox, self.users.all())
         self.neighbours: list[Member] = opening.bring_neighbours(self.sandbox)
         opening.first_morning(self.sandbox, self.neighbours)
@@ -83,6 +97,7 @@ class World:
     def close(self) -> None:
         """Release every file; whoever waits for news is let go."""
         self.hub.close()
+        self.jobs.close()
         with self.lock:
             self.sandbox.close()
 
@@ -159,6 +174,22 @@ class World:
         cut = [name for name in names if name in self.memory.outages]
         if cut:
             raise Unavailable("E_SITE_OUTAGE", who=cut[0][:16])
+
+    def require_wallets_network(self, kid_text: str) -> None:
+        """Return if the wallet with this key id (hexadecimal) and its owner's region have network; E_SITE_OUTAGE."""
+        if self.memory.outages and _KID.fullmatch(kid_text):
+            self.require_network((kid_text, self._region_of(bytes.fromhex(kid_text))))
+
+    def _region_of(self, kid: bytes) -> str:
+        customers = {opening.customer_id(user): user for user in self.users.all() if user.is_customer}
+        for bank in self.system.banks.values():
+            try:
+                owner = customers.get(bank.customers.owner_of(kid).id)
+            except TengeError:
+                continue
+            if owner is not None:
+                return owner.region
+        return ""
 
     def add_user(self, user: User) -> None:
         """One more customer (a student); again: the same. Raises E_ID_REUSED."""
