@@ -29,8 +29,10 @@ BROWSER = Field(
             "signed-before-it-is-written",
             "A payment is on its way that the device forgets when the page is closed.",
             "    const after = await this.#store.commit(snapshot, changes, () => void checkpoint(`${name}/writing`));",
-            "    const after = { ...snapshot, step: snapshot.step + 1, key: changes.key ?? snapshot.key };\n"
-            "    void this.#store.commit(snapshot, changes, () => void checkpoint(`${name}/writing`));",
+            (
+                "    const after = { ...snapshot, step: snapshot.step + 1, key: changes.key ?? snapshot.key };\n"
+                "    void this.#store.commit(snapshot, changes, () => void checkpoint(`${name}/writing`));"
+            ),
             ("tests/web/test_device_cut.py",),
         ),
     )
