@@ -30,6 +30,7 @@ const asText = (_, value) => {
 };
 
 const bench = {
+  hex,
   device: null,
   sessions: new Map(),
   clock: null, // seconds, or null for the desk's
@@ -142,6 +143,35 @@ const bench = {
   async request(id, amount, wishes = {}) {
     return (await bench.device.invoice(unhex(id), amount, wishes)).request;
   },
+
+  // --- several devices in one page ---
+
+  beside: new Map(),
+
+  async openBeside(name, desk) {
+    const checkpoint = (point) => {
+      if (point !== bench.stopAt) return undefined;
+      bench.arrived?.();
+      return new Promise(() => {});
+    };
+    bench.beside.set(name, await openDevice(name, { now: () => desk, checkpoint }));
+  },
+
+  // Let a function of this bench speak for one of the devices.
+  async as(name, work) {
+    const before = bench.device;
+    bench.device = bench.beside.get(name);
+    try {
+      return await work();
+    } finally {
+      bench.device = before;
+    }
+  },
+
+  callOf: (name, call, ...args) => bench.as(name, () => bench.call(call, ...args)),
+  syncOf: (name) => bench.as(name, () => bench.sync()),
+  joinBeside: (name) => bench.as(name, () => bench.join(name)),
+  loadBeside: (name, amounts) => bench.as(name, () => bench.load(name, amounts)),
 
   // --- flow I ---
 

@@ -25,7 +25,10 @@ from wallets.sandbox import MERCHANT_TIER, Sandbox
 from wallets.wallet import send_one
 
 STATIC = ROOT / "wallets/site/static"
-BENCH = ROOT / "tests/web/device_bench.js"
+SCRIPTS = {
+    "/bench.js": ROOT / "tests/web/device_bench.js",
+    "/vectors.js": ROOT / "tests/web/device_vectors.js",
+}
 PAGE = (
     '<!doctype html><html lang="en"><title>device</title>'
     '<script type="module" src="/bench.js"></script><body>device</body></html>'
@@ -148,8 +151,8 @@ def _handler(desk: Desk) -> type[BaseHTTPRequestHandler]:
             path = self.path.split("?")[0]
             if path == "/":
                 self._answer(PAGE.encode(), "text/html")
-            elif path == "/bench.js":
-                self._answer(BENCH.read_bytes(), "text/javascript")
+            elif path in SCRIPTS:
+                self._answer(SCRIPTS[path].read_bytes(), "text/javascript")
             elif path.startswith("/static/") and ".." not in path:
                 file = STATIC / path.removeprefix("/static/")
                 kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"

@@ -1,9 +1,10 @@
 """One browser in a test of the device: a context of its own, a page with the bench, and short names for its calls."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Error, Page, expect
 
 from tests.web.device_desk import Desk
 
@@ -33,8 +34,12 @@ class Phone:
         """Another tab of this browser, with the bench in it."""
         page = self.context.new_page()
         page.goto(self.desk.url)
-        expect(page.locator("html[data-ready=yes]")).to_be_attached()
+        self.ready(page)
         return page
+
+    def ready(self, page: Page) -> None:
+        """Wait until the bench is there."""
+        expect(page.locator("html[data-ready=yes]")).to_be_attached()
 
     def open(self, page: Page | None = None, **options: Any) -> str:
         """Open the device in a page; its key id."""
@@ -105,18 +110,19 @@ class Phone:
 
     # --- being cut off ---
 
-    def killed_at(self, point: str, begin: str, *args: Any) -> None:
-        """Begin a call, kill the page at a write point, and open the browser again."""
+    def killed_at(self, point: str, begin: str, *args: Any, crash: bool = False) -> None:
+        """Begin a call, end the page at a write point (`crash`: its process too), and open the device again."""
         self.page.evaluate("(point) => { bench.stopAt = point; bench.stopped = ''; }", point)
         given = [_given(item) for item in args]
         self.page.evaluate("([name, args]) => bench.begin(name, ...args)", [begin, given])
         self.page.evaluate("() => bench.reached()")
-        self.again()
-
-    def again(self) -> None:
-        """Kill the page and open the browser again."""
-        self.page.close()
-        self.page = self.visit()
+        if crash:
+            with suppress(Error):
+                self.page.goto("chrome://crash")
+            self.page = self.visit()
+        else:
+            self.page.goto(self.desk.url)
+            self.ready(self.page)
         self.open()
 
 

@@ -6,8 +6,12 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser
 
+from cbdc.authority import REGISTER, Auth
+from cbdc.keys import ES256, SoftwareKey
+from cbdc.record import sign
 from tests.web.device_desk import Desk, open_desk
 from tests.web.device_phone import NAME, Phone, RefusedByDevice, pay
+from wallets.desk import derived
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -42,12 +46,10 @@ class Cut(NamedTuple):
         """Ask once more, to the end."""
         return (self.phone.run if self.bench else self.phone.call)(self.call, *self.args)
 
-    def at(self, place: str) -> None:
+    def at(self, place: str, crash: bool = False) -> None:
         """Ask, and be killed at a place of the step."""
-        if self.bench:
-            self.phone.killed_at(f"{self.step}/{place}", self.call, *self.args)
-        else:
-            self.phone.killed_at(f"{self.step}/{place}", "call", self.call, *self.args)
+        begin = (self.call,) if self.bench else ("call", self.call)
+        self.phone.killed_at(f"{self.step}/{place}", *begin, *self.args, crash=crash)
 
 
 def _worth(*phones: Phone) -> int:
@@ -66,7 +68,7 @@ def test_killed_at_every_write_point_of_a_payment(desk: Desk, pair: tuple[Phone,
 
         paying = Cut(payer, "pay", "pay", (request,))
         before = payer.balance()
-        paying.at(place)
+        paying.at(place, crash=place == "writing")
         assert payer.balance() in ((before, before - 10_000) if place == "writing" else _one(place, before))
         payment = bytes.fromhex(paying.again()["payment"])
         assert bytes.fromhex(payer.call("resend", paying.again()["id"])) == payment
@@ -74,7 +76,7 @@ def test_killed_at_every_write_point_of_a_payment(desk: Desk, pair: tuple[Phone,
 
         taking = Cut(payee, "receive", "receive", (payment,))
         held = payee.balance()
-        taking.at(place)
+        taking.at(place, crash=place == "after")
         receipt = bytes.fromhex(taking.again()["receipt"])
         assert (bytes.fromhex(taking.again()["receipt"]), payee.balance()) == (receipt, held + 10_000)
 
@@ -117,6 +119,44 @@ def test_killed_at_every_write_point_of_load_sync_and_redemption(
             assert len(desk.asked) > asked
         assert [phone.call("status")["outbox"] for phone in pair] == [0, 0]
     assert desk.sandbox.reconcile().double_spends == 0
+    desk.audit()
+
+
+def _another_auth(desk: Desk, number: int) -> bytes:
+    """One more certificate of ROOT: a register that this sandbox has not got."""
+    system, now = desk.sandbox.system, desk.sandbox.clock.now()
+    key = SoftwareKey(ES256, derived("another register", number))
+    auth = Auth(REGISTER, key.public.algorithm, key.public.raw, now, now + DAY, ())
+    return sign(auth, system.network, system.keys.root).encode()
+
+
+def test_killed_while_papers_contacts_and_backups_are_taken(desk: Desk, browser: Browser) -> None:
+    phone = Phone(browser, desk, "Papers").join(load=(5,))
+    field, sandbox = desk.sandbox.field, desk.sandbox
+    backup = bytes.fromhex(phone.call("exportBackup"))
+    for number, place in enumerate(PLACES):
+        with desk.lock:
+            sandbox.clock.advance(60)
+            newest = field.centre.publish(f"papers {number}".encode(), policy={7: 40 + number}).encode()
+            renewed = field.centre.renew(str(number).encode(), bytes.fromhex(phone.kid)).encode()
+            auth = _another_auth(desk, number)
+        contact = {"id": f"c{number}", "name": "Somebody", "kid": "", "alias": "+7"}
+        for step, call, args in (
+            ("trust", "adoptTrust", ([newest],)),
+            ("renew", "renew", (renewed,)),
+            ("authority", "addAuthority", (auth,)),
+            ("contact", "putContact", (contact,)),
+            ("restore", "importBackup", (backup,)),
+        ):
+            cut = Cut(phone, step, call, args)
+            cut.at(place)
+            cut.again()
+            cut.again()
+        assert phone.call("status")["limits"]["maxCount"] == 40 + number
+        assert phone.call("certificate") == renewed.hex()
+        assert phone.call("contacts")[number] == contact
+    assert phone.balance() == 500
+    phone.run("sync")
     desk.audit()
 
 

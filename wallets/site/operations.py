@@ -24,17 +24,13 @@ import msgspec
 
 from cbdc.errors import Malformed
 from cbdc.money import check_tiyn, parse_tenge
+from wallets.site.marked import N_
 from wallets.site.users import User
 from wallets.site.world import World
 
 Json = dict[str, Any]
 
 _REQUEST = re.compile(r"[A-Za-z0-9-]{16,64}", re.ASCII)
-
-
-def N_(text: str) -> str:  # noqa: N802 - the customary name of "translate this later"
-    """Mark a text for the catalogues; it is spoken in a language when it is shown."""
-    return text
 
 
 class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +65,20 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """What a query may answer in place of a page's values: a file, as it is.
+
+    `shown` lets a browser open it in place of saving it; `policy` is its own content security policy then.
+    """
+
+    name: str
+    data: bytes
+    kind: str = "application/octet-stream"
+    shown: bool = False
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """One thing that a role may see: a page at `/<role>/<name>`, or `/<role>/` for the name "".
 
@@ -80,7 +90,7 @@ class Query:
     role: str
     name: str
     title: str
-    handler: Callable[[Asked, Mapping[str, str]], Json]
+    handler: Callable[[Asked, Mapping[str, str]], Json | Download]
     takes: str = ""
     in_menu: bool = True
     template: str = ""
@@ -151,3 +161,17 @@ def _field_problem(text: str) -> Malformed:
     if named and field == "fields":
         field = named.group(1)
     return Malformed("E_SITE_FIELD", field=field[:60], problem=problem[:160])
+
+
+__all__ = [
+    "N_",
+    "Asked",
+    "Fields",
+    "Json",
+    "Nothing",
+    "Operation",
+    "Query",
+    "read_form",
+    "read_json",
+    "read_request_id",
+]

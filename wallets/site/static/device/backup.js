@@ -12,6 +12,7 @@
  * PBKDF2.
  */
 
+import { putContact } from "./history.js";
 import { pack } from "./lines.js";
 import { TengeError, envelopeOf, hashHex, hex, openBundle, openSigned, sameBytes, unhex } from "./wire.js";
 
@@ -19,6 +20,7 @@ const HEADER = "tenge wallet backup 1";
 const ROUNDS = 600_000;
 const MAX_FILE_BYTES = 1 << 25;
 const TYPES = Object.freeze(["DEVCERT", "INVOICE", "RECEIPT", "REDEEM_ORDER", "TRANSFER"]);
+const KINDS = Object.freeze(["load", "ask", "receive", "pay", "redeem", "drop"]);
 const TYPE_PLACE = 1;
 const TYPE_NAMES = Object.freeze({
   3: "DEVCERT",
@@ -103,7 +105,7 @@ export async function importBackup(step, file, { passphrase }) {
   const entries = content.history.filter((entry) => keepEntry(step, entry));
   const contacts = content.contacts.filter((contact) => !step.row("contact", contact.id));
   for (const contact of contacts) {
-    step.put("contact", contact.id, contact);
+    await putContact(step, contact);
   }
   const claims = await claimRows(step, content);
   for (const [key, row] of claims) {
@@ -117,12 +119,39 @@ function keepEntry(step, entry) {
   if (step.row("history", entry.id)) {
     return false;
   }
-  const bytes = {
-    ...(entry.invoice && { invoice: unhex(entry.invoice) }),
-    ...(entry.receipt && { receipt: unhex(entry.receipt) }),
-  };
-  step.put("history", entry.id, { ...entry, ...bytes, restored: true });
+  step.put("history", entry.id, readEntry(entry));
   return true;
+}
+
+/**
+ * An entry out of a file, only with what an entry has.
+ * @param {any} entry
+ * @returns {import("./history.js").Entry}
+ */
+function readEntry(entry) {
+  const { id, kind, time, order, amountTiyn, purpose, peer, reference, words, hops, expires } = entry;
+  const numbers = [time, order, amountTiyn, purpose, hops ?? 0, expires ?? 0];
+  const texts = [id, peer, reference, words];
+  const whole = numbers.every((number) => Number.isSafeInteger(number) && number >= 0);
+  if (!KINDS.includes(kind) || !whole || !texts.every((text) => typeof text === "string")) {
+    throw noBackup("an entry of its history cannot be read");
+  }
+  return {
+    ...{ id, kind, time, order, amountTiyn, purpose, peer, reference, words, restored: true },
+    ...(hops !== undefined && { hops }),
+    ...(expires !== undefined && { expires }),
+    ...(entry.invoice && { invoice: bytesIn(entry.invoice) }),
+    ...(entry.receipt && { receipt: bytesIn(entry.receipt) }),
+  };
+}
+
+/** @param {unknown} text @returns {Uint8Array} */
+function bytesIn(text) {
+  try {
+    return unhex(/** @type {string} */ (text));
+  } catch {
+    throw noBackup("it is damaged");
+  }
 }
 
 /**
@@ -134,13 +163,14 @@ function keepEntry(step, entry) {
 async function claimRows(step, content) {
   /** @type {[string, any][]} */
   const rows = [];
-  for (const { bundle, payment } of content.bundles) {
-    const bytes = unhex(bundle);
+  for (const claim of content.bundles) {
+    const bytes = bytesIn(claim?.bundle);
     await openBundle(bytes, step.network, bytes.length);
-    rows.push([await hashHex(bytes), { bundle: bytes, ...(payment && { payment }) }]);
+    const payment = typeof claim.payment === "string" ? { payment: claim.payment } : {};
+    rows.push([await hashHex(bytes), { bundle: bytes, ...payment }]);
   }
   for (const text of content.objects) {
-    const bytes = unhex(text);
+    const bytes = bytesIn(text);
     const name = TYPE_NAMES[/** @type {3} */ (bytes[TYPE_PLACE])];
     if (!TYPES.includes(name)) {
       throw noBackup("it holds an object that no device hands in");

@@ -383,6 +383,15 @@ export class Device {
     return this.#runner.onChange(listener);
   }
 
+  /**
+   * Ask the browser not to throw this device away when it is short of room; whether it promised. Some browsers ask the
+   * person, so call it after something the person did.
+   * @returns {Promise<boolean>}
+   */
+  async keepForGood() {
+    return (await navigator.storage?.persist?.()) ?? false;
+  }
+
   /** Let go of the database. */
   close() {
     this.#runner.close();

@@ -179,7 +179,7 @@ export class Step {
   remember(entry) {
     const before = this.row("history", entry.id);
     const order = before?.order ?? this.snapshot.step + 1;
-    this.put("history", entry.id, { ...before, time: this.element.moment, ...entry, order });
+    this.put("history", entry.id, { ...before, time: this.element.moment, ...entry, order, restored: false });
   }
 }
 
