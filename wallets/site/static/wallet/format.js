@@ -8,7 +8,7 @@ const DASHES = /[\s\u00a0\u202f']/g;
 /** The language for the browser's own formatting. */
 const locale = () => ({ kk: "kk-KZ", ru: "ru-KZ", en: "en-GB" })[language()] ?? "en-GB";
 
-/** An amount, "1 234,50 ₸". @param {number} tiyn @returns {string} */
+/** An amount, "1 234,50 ₸", as every page of the site writes it. @param {number} tiyn @returns {string} */
 export function money(tiyn) {
   return `${plainAmount(tiyn)}\u00a0₸`;
 }
@@ -17,7 +17,7 @@ export function money(tiyn) {
 export function plainAmount(tiyn) {
   const whole = Math.floor(Math.abs(tiyn) / 100);
   const rest = Math.abs(tiyn) % 100;
-  const digits = new Intl.NumberFormat(locale(), { maximumFractionDigits: 0 }).format(whole);
+  const digits = String(whole).replace(/\B(?=(\d{3})+$)/g, "\u00a0");
   const comma = language() === "en" ? "." : ",";
   return `${tiyn < 0 ? "−" : ""}${digits}${rest ? comma + String(rest).padStart(2, "0") : ""}`;
 }
