@@ -1,9 +1,9 @@
 // The shared vectors of the protocol (docs/protocol/08-vectors.md), run through the code that the browser's device uses.
-import { decode } from "/static/device/kernel/canonical.js";
-import * as containers from "/static/device/kernel/containers.js";
-import { publicKey, verify } from "/static/device/kernel/keys.js";
-import { openEnvelope, openRoot, verifySigned } from "/static/device/kernel/records.js";
-import { TrustView, openAuthority } from "/static/device/kernel/trust.js";
+import { decode } from "/static/protocol/canonical.js";
+import * as containers from "/static/protocol/containers.js";
+import { publicKey, verify } from "/static/protocol/keys.js";
+import { openEnvelope, openRoot, verifySigned } from "/static/protocol/records.js";
+import { TrustView, openAuthority } from "/static/protocol/trust.js";
 import * as rules from "/static/device/rules.js";
 import * as wire from "/static/device/wire.js";
 
