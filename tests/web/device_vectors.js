@@ -123,7 +123,7 @@ const CHECKS = {
   async commit(one) {
     const trust = await one.trust();
     const message = containers.openMessage(one.bytes, trust.network);
-    if (message.type !== "COMMIT") throw new wire.TengeError("E_OBJTYPE");
+    if (message.type !== "COMMIT") throw new wire.TengeError("E_OBJTYPE", { type: message.type, expected: "COMMIT" });
     const offer = containers.openBundle(unhex(one.row.offer), trust.network, LIMIT);
     const invoice = one.given("invoice", "INVOICE", trust.network);
     const known = one.known(trust.network);
@@ -154,9 +154,12 @@ const CHECKS = {
   },
 };
 
-/** The cases of a file that went otherwise than they say, and how many went as they say. */
+/**
+ * The cases of a file that went otherwise than they say, how many went as they say, and which facts each code always told.
+ */
 export async function runFile(file) {
   const wrong = [];
+  const told = {};
   let right = 0;
   for (const row of file.cases) {
     const check = CHECKS[row.check];
@@ -166,11 +169,13 @@ export async function runFile(file) {
       if (!check || (await check(new Case(row, context))) === null) continue;
     } catch (error) {
       found = error.code ?? String(error.stack);
+      const facts = Object.keys(error.facts ?? {}).filter((name) => error.facts[name] !== undefined);
+      told[found] = (told[found] ?? facts).filter((name) => facts.includes(name));
     }
     if (found === row.expect) right += 1;
     else wrong.push(`${row.id}: ${found}, not ${row.expect}`);
   }
-  return { right, wrong };
+  return { right, wrong, told };
 }
 
 window.runVectors = runFile;
