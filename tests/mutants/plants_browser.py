@@ -22,8 +22,8 @@ BROWSER = Field(
         (
             "old-database-lives-again",
             "A folder put back from yesterday spends yesterday's money.",
-            "mark.step > snapshot.step",
-            "mark.step < 0",
+            "seen > snapshot.step",
+            "seen < 0",
         ),
         (
             "signed-before-it-is-written",
