@@ -134,7 +134,11 @@ export async function openTrust(root, auths, chain) {
   return new TrustView(authority).adoptAll(lists);
 }
 
-/** The chain adopted, all or none. @param {any} trust A trust view. @param {any[]} lists Signed. */
+/**
+ * The chain adopted, all or none; the same view when it is not newer.
+ * @param {any} trust
+ * @param {any[]} lists Signed.
+ */
 export function adoptChain(trust, lists) {
-  return lists.length === 1 ? trust.adopt(lists[0]) : trust.adoptAll(lists);
+  return trust.adoptAll(lists);
 }

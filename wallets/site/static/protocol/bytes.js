@@ -29,7 +29,45 @@ export function sameBytes(one, other) {
   if (!one || !other || one.length !== other.length) {
     return false;
   }
-  return one.every((byte, place) => byte === other[place]);
+  for (let place = 0; place < one.length; place += 1) {
+    if (one[place] !== other[place]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** Which comes first: below 0, 0 for equal ones, above 0. @param {Uint8Array} one @param {Uint8Array} other */
+export function compareBytes(one, other) {
+  const most = Math.min(one.length, other.length);
+  for (let place = 0; place < most; place += 1) {
+    if (one[place] !== other[place]) {
+      return one[place] - other[place];
+    }
+  }
+  return one.length - other.length;
+}
+
+/** Text for links and pasting: base64url without padding (RFC 4648, 5). @param {Uint8Array} bytes */
+export function base64url(bytes) {
+  let text = "";
+  for (const byte of bytes) {
+    text += String.fromCharCode(byte);
+  }
+  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+/** The bytes of a base64url text in its one form; a RangeError when it is none. @param {string} text */
+export function unbase64url(text) {
+  if (typeof text !== "string" || !/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) {
+    throw new RangeError("not a base64url text");
+  }
+  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  const bytes = Uint8Array.from(plain, (letter) => letter.charCodeAt(0));
+  if (base64url(bytes) !== text) {
+    throw new RangeError("not a base64url text in its one form");
+  }
+  return bytes;
 }
 
 /** @param {...Uint8Array} parts @returns {Uint8Array} */

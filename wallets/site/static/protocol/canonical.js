@@ -8,12 +8,14 @@
  * Source: DTO/1, section 5.3.
  */
 
+import { sameBytes } from "./bytes.js";
 import { TengeError } from "./errors.js";
 
 export const MAX_LENGTH = 65535;
 export const MAX_MESSAGE_BYTES = 1 << 20;
 const MAX_TEXT_BYTES = 255;
 const MAX_DEPTH = 6;
+const MOST_NESTED = 1024;
 
 /** @typedef {number | Uint8Array | string | Value[]} Value */
 
@@ -23,34 +25,60 @@ const MAX_DEPTH = 6;
  * @returns {Uint8Array}
  */
 export function encode(value) {
-  /** @type {number[]} */
-  const out = [];
-  put(out, value, 1);
-  return Uint8Array.from(out);
+  const writer = new Writer();
+  put(writer, value, 1);
+  return writer.whole();
 }
 
-/** @param {number[]} out @param {any} value @param {number} depth */
+/** Bytes that grow. */
+class Writer {
+  #bytes = new Uint8Array(256);
+  #length = 0;
+
+  /** @param {number} more */
+  #room(more) {
+    if (this.#length + more > this.#bytes.length) {
+      const wider = new Uint8Array(2 * (this.#length + more));
+      wider.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = wider;
+    }
+  }
+
+  /** @param {...number} bytes */
+  push(...bytes) {
+    this.append(bytes);
+  }
+
+  /** @param {ArrayLike<number>} bytes */
+  append(bytes) {
+    this.#room(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  whole() {
+    return this.#bytes.slice(0, this.#length);
+  }
+}
+
+/** @param {Writer} out @param {any} value @param {number} depth */
 function put(out, value, depth) {
   if (typeof value === "number") {
     putNumber(out, value);
   } else if (value instanceof Uint8Array) {
-    const head = value.length < 256 ? [0xc4, value.length] : [0xc5, value.length >> 8, value.length & 255];
-    if (value.length > MAX_LENGTH) {
-      throw new TengeError("E_LENGTH", { length: value.length, most: MAX_LENGTH });
-    }
-    out.push(...head);
-    for (const byte of value) {
-      out.push(byte);
-    }
+    checkLength(value.length);
+    out.append(value.length < 256 ? [0xc4, value.length] : [0xc5, value.length >> 8, value.length & 255]);
+    out.append(value);
   } else if (Array.isArray(value)) {
     if (depth > MAX_DEPTH) {
       throw new TengeError("E_DEPTH", { most: MAX_DEPTH });
     }
-    if (value.length > MAX_LENGTH) {
-      throw new TengeError("E_LENGTH", { length: value.length, most: MAX_LENGTH });
+    checkLength(value.length);
+    out.append(value.length < 16 ? [0x90 | value.length] : [0xdc, value.length >> 8, value.length & 255]);
+    // A hole in an array is no value; `forEach` would pass over it.
+    for (let place = 0; place < value.length; place += 1) {
+      put(out, value[place], depth + 1);
     }
-    out.push(...(value.length < 16 ? [0x90 | value.length] : [0xdc, value.length >> 8, value.length & 255]));
-    value.forEach((item) => put(out, item, depth + 1));
   } else if (typeof value === "string") {
     putText(out, value);
   } else {
@@ -58,7 +86,14 @@ function put(out, value, depth) {
   }
 }
 
-/** @param {number[]} out @param {number} value */
+/** @param {number} length */
+function checkLength(length) {
+  if (length > MAX_LENGTH) {
+    throw new TengeError("E_LENGTH", { length, most: MAX_LENGTH });
+  }
+}
+
+/** @param {Writer} out @param {number} value */
 function putNumber(out, value) {
   if (!Number.isSafeInteger(value) || value < 0) {
     const facts = { value: String(value).slice(0, 24), most: Number.MAX_SAFE_INTEGER };
@@ -75,7 +110,7 @@ function putNumber(out, value) {
   }
 }
 
-/** @param {number[]} out @param {string} value */
+/** @param {Writer} out @param {string} value */
 function putText(out, value) {
   const bytes = new TextEncoder().encode(value);
   if (!value.isWellFormed()) {
@@ -87,7 +122,8 @@ function putText(out, value) {
   if (value.normalize("NFC") !== value) {
     throw new TengeError("E_NONCANON", { size_bytes: bytes.length });
   }
-  out.push(...(bytes.length < 32 ? [0xa0 | bytes.length] : [0xd9, bytes.length]), ...bytes);
+  out.append(bytes.length < 32 ? [0xa0 | bytes.length] : [0xd9, bytes.length]);
+  out.append(bytes);
 }
 
 /**
@@ -106,8 +142,7 @@ export function decode(data, limitBytes = MAX_MESSAGE_BYTES) {
   if (reader.at !== data.length) {
     throw reader.broken("bytes are left over");
   }
-  const again = encode(value);
-  if (again.length !== data.length || again.some((byte, place) => byte !== data[place])) {
+  if (!sameBytes(encode(value), data)) {
     throw new TengeError("E_NONCANON", { size_bytes: data.length });
   }
   return value;
@@ -126,8 +161,13 @@ export function decodeArray(data, limitBytes = MAX_MESSAGE_BYTES) {
   return value;
 }
 
-/** What MessagePack has and MP-C has not. */
-class Foreign {}
+/** What MessagePack has and MP-C has not. `map` for a map, which no other map has for a key. */
+class Foreign {
+  /** @param {boolean} [map] */
+  constructor(map = false) {
+    this.map = map;
+  }
+}
 
 /**
  * The heads of MessagePack: what follows, and in how many bytes (of an extension of fixed size: the size and four).
@@ -208,10 +248,11 @@ class Reader {
     return this.data.slice(this.at - length, this.at);
   }
 
-  /** A whole number below zero or in a signed form. @param {number} width */
+  /** A whole number in a signed form; every one below zero is -1, for each is out of range. @param {number} width */
   signed(width) {
+    const negative = this.data[this.at] >= 0x80;
     const value = this.number(width);
-    return value >= 2 ** (8 * width - 1) ? value - 2 ** (8 * width) : value;
+    return negative ? -1 : value;
   }
 
   /** @param {number} depth @returns {any} */
@@ -262,14 +303,25 @@ class Reader {
    * @param {number} depth
    */
   map(length, depth) {
+    this.nest(length, depth);
     for (let place = 0; place < length; place += 1) {
       const key = this.value(depth + 1);
-      if (Array.isArray(key)) {
+      if (Array.isArray(key) || (key instanceof Foreign && key.map)) {
         throw this.broken("a key that cannot be one");
       }
       this.value(depth + 1);
     }
-    return new Foreign();
+    return new Foreign(true);
+  }
+
+  /** @param {number} length @param {number} depth */
+  nest(length, depth) {
+    if (depth >= MOST_NESTED) {
+      throw this.broken("it nests too deep");
+    }
+    if (length > this.data.length - this.at) {
+      throw this.broken("it is cut off");
+    }
   }
 
   /** @param {number} length */
@@ -285,9 +337,7 @@ class Reader {
 
   /** @param {number} length @param {number} depth */
   items(length, depth) {
-    if (depth >= 1024 || length > this.data.length - this.at) {
-      throw this.broken("it is cut off");
-    }
+    this.nest(length, depth);
     const items = [];
     for (let place = 0; place < length; place += 1) {
       items.push(this.value(depth + 1));

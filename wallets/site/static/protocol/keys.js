@@ -95,6 +95,7 @@ function expanded(raw) {
 
 /** @type {Map<string, PublicKey>} */
 const usable = new Map();
+const USABLE_MOST = 4096;
 
 /**
  * The public key in `raw`; E_KEY for an unknown algorithm, a wrong length, a weak point, or one off the curve.
@@ -102,7 +103,8 @@ const usable = new Map();
  * @returns {PublicKey}
  */
 export function publicKey(algorithm, raw) {
-  const name = `${algorithm}${hex(raw)}`;
+  // With a stroke between them: algorithm 203 and 32 bytes are not algorithm 2 and the same bytes after 03.
+  const name = `${algorithm}/${hex(raw)}`;
   let found = usable.get(name);
   if (!found) {
     const refusal = new TengeError("E_KEY", { algorithm, length: raw.length });
@@ -124,7 +126,10 @@ export function publicKey(algorithm, raw) {
       }
       handle = crypto.subtle.importKey("raw", /** @type {BufferSource} */ (point), ECDSA, false, ["verify"]);
     }
-    found = { algorithm, raw, kid: keyId(algorithm, raw), handle };
+    found = { algorithm, raw: raw.slice(), kid: keyId(algorithm, raw), handle };
+    if (usable.size >= USABLE_MOST) {
+      usable.clear();
+    }
     usable.set(name, found);
   }
   return found;
@@ -179,6 +184,19 @@ export async function signMessage(privateKey, message) {
     );
   }
   return signature;
+}
+
+/**
+ * A new key that signs and cannot be read out, in the form that `signRecord` takes.
+ * @param {number} [algorithm] 1 Ed25519, 2 ES256.
+ * @returns {Promise<{ algorithm: number, raw: Uint8Array, kid: Uint8Array, privateKey: CryptoKey }>}
+ */
+export async function makeKey(algorithm = ES256) {
+  const wanted = algorithm === ED25519 ? { name: "Ed25519" } : ECDSA;
+  const made = await crypto.subtle.generateKey(wanted, false, ["sign", "verify"]);
+  const pair = /** @type {CryptoKeyPair} */ (made);
+  const raw = await rawOf(algorithm, pair.publicKey);
+  return { algorithm, raw, kid: keyId(algorithm, raw), privateKey: pair.privateKey };
 }
 
 /** The raw bytes of a CryptoKey as certificates carry them. @param {number} algorithm @param {CryptoKey} key */

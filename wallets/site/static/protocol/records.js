@@ -5,6 +5,9 @@
  *
  * A signed object is `{ type, record, body, signature, oid }`. Certificates and AUTHs also have `record.kid`.
  *
+ * A type is given by its name ("INVOICE") or by a `Schema` of another module (`online.js`). Which of the two domains an
+ * object belongs to follows from its number: 1 to 63 are offline, 64 and above are the online ledger's.
+ *
  * Source: DTO/1, sections 5.3 and 5.4.
  */
 
@@ -12,131 +15,45 @@ import { ascii, join, sha256 } from "./bytes.js";
 import { MAX_LENGTH, decode, decodeArray, encode } from "./canonical.js";
 import { TengeError } from "./errors.js";
 import { keyId, publicKey, signMessage, verify } from "./keys.js";
+import {
+  ALGORITHM,
+  AMOUNT,
+  HASH,
+  HASH_OR_NONE,
+  NONCE,
+  NUMBER,
+  RAW_KEY,
+  REFERENCE,
+  SIGNATURE,
+  SMALL,
+  bytes,
+  group,
+  items,
+  text,
+  unsigned,
+  wrongType,
+} from "./kinds.js";
+
+export { bytes, items, unsigned };
+
+/**
+ * A type: its number, its name, and its fields in wire order.
+ * @typedef {{ type: number, name: string, fields: [string, import("./kinds.js").Kind][] }} Schema
+ */
+
+/**
+ * A well-formed object whose signature is not yet verified. `record` has the fields by name; `oid` has 32 bytes.
+ * @typedef {{ type: number, record: any, body: Uint8Array, signature: Uint8Array, oid: Uint8Array }} Signed
+ */
 
 export const DOMAIN = ascii("kzt-dt/offline/v1\0");
+export const ONLINE_DOMAIN = ascii("kzt-dt/online/v1\0");
+const FIRST_ONLINE = 64;
+const BODY = bytes();
 export const PAY = 0;
 export const REDEEM = 1;
 const NOWHERE = new Uint8Array(8);
 
-/**
- * One kind of field: `load` checks a decoded value, `store` gives the value to encode.
- * @typedef {{ load: (value: any, name: string) => any, store: (value: any) => any }} Kind
- */
-
-/** @param {any} value */
-const kindOf = (value) =>
-  value instanceof Uint8Array ? "bytes" : Array.isArray(value) ? "list" : typeof value;
-/** @param {string} name @param {any} value */
-const wrongType = (name, value) => new TengeError("E_TYPE", { type: `${name}: ${kindOf(value)}` });
-const same = (/** @type {any} */ value) => value;
-
-/** A whole number from `least` to `most`. @param {number} [least] @param {number} [most] @returns {Kind} */
-export function unsigned(least = 0, most = Number.MAX_SAFE_INTEGER) {
-  return {
-    load(value, name) {
-      if (typeof value !== "number") {
-        throw wrongType(name, value);
-      }
-      if (value < least || value > most) {
-        throw new TengeError("E_FIELD", { field: name, problem: `${value} is not in ${least}..${most}` });
-      }
-      return value;
-    },
-    store: same,
-  };
-}
-
-/** A byte string of one of these lengths, or of any when none is listed. @param {...number} sizes @returns {Kind} */
-export function bytes(...sizes) {
-  return {
-    load(value, name) {
-      if (!(value instanceof Uint8Array)) {
-        throw wrongType(name, value);
-      }
-      if ((sizes.length && !sizes.includes(value.length)) || value.length > MAX_LENGTH) {
-        throw new TengeError("E_FIELD", { field: name, problem: `${value.length} bytes long` });
-      }
-      return value;
-    },
-    store: same,
-  };
-}
-
-/** @param {number} mostBytes @returns {Kind} */
-function text(mostBytes) {
-  return {
-    load(value, name) {
-      if (typeof value !== "string") {
-        throw wrongType(name, value);
-      }
-      if (new TextEncoder().encode(value).length > mostBytes) {
-        throw new TengeError("E_FIELD", { field: name, problem: `longer than ${mostBytes} bytes` });
-      }
-      return value;
-    },
-    store: same,
-  };
-}
-
-/**
- * An array of exactly these kinds; with names, an object.
- * @param {Kind[]} kinds
- * @param {string[]} [names]
- * @returns {Kind}
- */
-function group(kinds, names) {
-  return {
-    load(value, name) {
-      if (!Array.isArray(value)) {
-        throw wrongType(name, value);
-      }
-      if (value.length !== kinds.length) {
-        throw new TengeError("E_FIELD", {
-          field: name,
-          problem: `${value.length} items, not ${kinds.length}`,
-        });
-      }
-      const items = kinds.map((kind, place) => kind.load(value[place], `${name}[${place}]`));
-      return names ? Object.fromEntries(names.map((one, place) => [one, items[place]])) : items;
-    },
-    store(value) {
-      const items = names ? names.map((one) => value[one]) : value;
-      return kinds.map((kind, place) => kind.store(items[place]));
-    },
-  };
-}
-
-/**
- * An array of `least` to `most` items of one kind.
- * @param {Kind} kind
- * @param {number} most
- * @param {number} [least]
- * @returns {Kind}
- */
-export function items(kind, most, least = 0) {
-  return {
-    load(value, name) {
-      if (!Array.isArray(value)) {
-        throw wrongType(name, value);
-      }
-      if (value.length < least || value.length > most) {
-        throw new TengeError("E_COUNT", { field: name, count: value.length, least, most });
-      }
-      return value.map((item, place) => kind.load(item, `${name}[${place}]`));
-    },
-    store: (value) => value.map(kind.store),
-  };
-}
-
-const HASH = bytes(32);
-const MAYBE = bytes(0, 32);
-const NONCE = bytes(16);
-const REFERENCE = bytes(8);
-const NUMBER = unsigned();
-const AMOUNT = unsigned(1);
-const SMALL = unsigned(0, 255);
-const ALGORITHM = unsigned(1, 255);
-const RAW = bytes(32, 33);
 const PURPOSE = unsigned(0, 65535);
 const LIMITS = group(
   Array.from({ length: 6 }, () => NUMBER),
@@ -148,25 +65,28 @@ const LIMIT = group([items(SMALL, 32), items(SMALL, 32), NUMBER, NUMBER, NUMBER]
 const FLAG = unsigned(0, 1);
 const PURPOSES = items(group([PURPOSE, items(EDGE, 64), FLAG, SMALL, FLAG, items(LIMIT, 33)]), 256);
 
-/**
- * Every type by name: its number, and its fields in wire order.
- * @type {Record<string, { type: number, fields: [string, Kind][] }>}
- */
-const TYPES = {
-  ROOT: of(1, { algorithm: ALGORITHM, publicKey: RAW, notBefore: NUMBER, expires: NUMBER, label: text(64) }),
-  AUTH: of(2, {
+/** Every offline type by name. @type {Readonly<Record<string, Schema>>} */
+export const TYPES = Object.freeze({
+  ROOT: schema(1, "ROOT", {
+    algorithm: ALGORITHM,
+    publicKey: RAW_KEY,
+    notBefore: NUMBER,
+    expires: NUMBER,
+    label: text(64),
+  }),
+  AUTH: schema(2, "AUTH", {
     role: unsigned(1, 255),
     algorithm: ALGORITHM,
-    publicKey: RAW,
+    publicKey: RAW_KEY,
     notBefore: NUMBER,
     expires: NUMBER,
     scope: items(NUMBER, 8),
   }),
-  DEVCERT: of(3, {
+  DEVCERT: schema(3, "DEVCERT", {
     caReference: REFERENCE,
     deviceId: NONCE,
     algorithm: ALGORITHM,
-    publicKey: RAW,
+    publicKey: RAW_KEY,
     tier: unsigned(1, 255),
     category: SMALL,
     limits: LIMITS,
@@ -174,7 +94,7 @@ const TYPES = {
     expires: NUMBER,
     certificateNumber: NUMBER,
   }),
-  NOTE: of(4, {
+  NOTE: schema(4, "NOTE", {
     issuerReference: REFERENCE,
     serial: NONCE,
     amountTiyn: NUMBER,
@@ -187,7 +107,7 @@ const TYPES = {
     redeemBy: NUMBER,
     loadNumber: NUMBER,
   }),
-  TRANSFER: of(5, {
+  TRANSFER: schema(5, "TRANSFER", {
     kind: SMALL,
     previous: HASH,
     index: SMALL,
@@ -206,7 +126,7 @@ const TYPES = {
     syncTime: NUMBER,
     time: NUMBER,
   }),
-  INVOICE: of(6, {
+  INVOICE: schema(6, "INVOICE", {
     payee: HASH,
     invoiceNumber: NUMBER,
     nonce: NONCE,
@@ -216,11 +136,17 @@ const TYPES = {
     trustSequence: NUMBER,
     maxParts: unsigned(1, 8),
     maxBytes: NUMBER,
-    offer: MAYBE,
-    memo: MAYBE,
+    offer: HASH_OR_NONE,
+    memo: HASH_OR_NONE,
   }),
-  RECEIPT: of(7, { payee: HASH, invoice: HASH, paymentRoot: HASH, status: SMALL, time: NUMBER }),
-  SYNC_REQ: of(8, {
+  RECEIPT: schema(7, "RECEIPT", {
+    payee: HASH,
+    invoice: HASH,
+    paymentRoot: HASH,
+    status: SMALL,
+    time: NUMBER,
+  }),
+  SYNC_REQ: schema(8, "SYNC_REQ", {
     kid: HASH,
     syncNumber: NUMBER,
     counter: NUMBER,
@@ -234,7 +160,7 @@ const TYPES = {
     trustSequence: NUMBER,
     nonce: NONCE,
   }),
-  SYNC_ACK: of(9, {
+  SYNC_ACK: schema(9, "SYNC_ACK", {
     kid: HASH,
     syncNumber: NUMBER,
     request: HASH,
@@ -247,9 +173,9 @@ const TYPES = {
     minTrustSequence: NUMBER,
     action: SMALL,
     drop: items(group([HASH, SMALL]), 1024),
-    certificate: MAYBE,
+    certificate: HASH_OR_NONE,
   }),
-  TRUST: of(10, {
+  TRUST: schema(10, "TRUST", {
     sequence: NUMBER,
     baseSequence: NUMBER,
     issued: NUMBER,
@@ -260,43 +186,90 @@ const TYPES = {
     policy: items(group([NUMBER, NUMBER]), 64),
     purposes: PURPOSES,
   }),
-  REDEEM_ORDER: of(11, { kid: HASH, account: HASH, nonce: NONCE, expires: NUMBER }),
-  ENROL: of(14, { bankId: NUMBER, algorithm: ALGORITHM, publicKey: RAW, challenge: HASH }),
-};
+  REDEEM_ORDER: schema(11, "REDEEM_ORDER", { kid: HASH, account: HASH, nonce: NONCE, expires: NUMBER }),
+  SUBMIT_ACK: schema(12, "SUBMIT_ACK", {
+    batchId: NONCE,
+    batchHash: HASH,
+    logSize: NUMBER,
+    logRoot: HASH,
+    time: NUMBER,
+  }),
+  OUTCOME: schema(13, "OUTCOME", {
+    subject: HASH,
+    status: SMALL,
+    amountTiyn: NUMBER,
+    evidence: HASH_OR_NONE,
+    logIndex: NUMBER,
+    time: NUMBER,
+  }),
+  ENROL: schema(14, "ENROL", { bankId: NUMBER, algorithm: ALGORITHM, publicKey: RAW_KEY, challenge: HASH }),
+  CERTLOG: schema(15, "CERTLOG", {
+    size: NUMBER,
+    logRoot: HASH,
+    keys: NUMBER,
+    limitsRoot: HASH,
+    after: HASH_OR_NONE,
+    time: NUMBER,
+  }),
+});
 
-/** @param {number} type @param {Record<string, Kind>} fields @returns {{ type: number, fields: [string, Kind][] }} */
-function of(type, fields) {
-  return { type, fields: Object.entries(fields) };
+/**
+ * A type of another module's.
+ * @param {number} type @param {string} name @param {Record<string, import("./kinds.js").Kind>} fields
+ * @returns {Schema}
+ */
+export function schema(type, name, fields) {
+  return { type, name, fields: Object.entries(fields) };
+}
+
+/** @param {string | Schema} which @returns {Schema} */
+function schemaOf(which) {
+  return typeof which === "string" ? TYPES[which] : which;
+}
+
+/** @param {number} type */
+function domainOf(type) {
+  return type < FIRST_ONLINE ? DOMAIN : ONLINE_DOMAIN;
 }
 
 /**
  * SHA-256(DST || type || network || body).
- * @param {number} type
- * @param {Uint8Array} network
- * @param {Uint8Array} body
+ * @param {number} type @param {Uint8Array} network @param {Uint8Array} body
  */
-function objectId(type, network, body) {
-  return sha256(join(DOMAIN, Uint8Array.of(type), network, body));
+export function objectId(type, network, body) {
+  return sha256(join(domainOf(type), Uint8Array.of(type), network, body));
 }
 
-/** @param {string} name @param {Uint8Array} body */
-function readBody(name, body) {
-  const { fields } = TYPES[name];
-  const values = decodeArray(body, MAX_LENGTH);
+/** What a key signs: DST || "sig\0" || type || object id. @param {number} type @param {Uint8Array} oid */
+export function signingMessage(type, oid) {
+  return join(domainOf(type), ascii("sig\0"), Uint8Array.of(type), oid);
+}
+
+/**
+ * The fields of a body, by name; E_FIELD for a wrong number of them, and what decoding and their kinds raise.
+ * @param {string | Schema} which @param {Uint8Array} body @param {number} [limitBytes]
+ */
+export function readBody(which, body, limitBytes = MAX_LENGTH) {
+  const { name, fields } = schemaOf(which);
+  const values = decodeArray(body, limitBytes);
   if (values.length !== fields.length) {
     throw new TengeError("E_FIELD", {
       field: name,
       problem: `${values.length} fields, not ${fields.length}`,
     });
   }
-  const record = Object.fromEntries(
-    fields.map(([field, kind], place) => [field, kind.load(values[place], field)]),
-  );
-  return completed(record);
+  return completed(fields.map(([field, kind], place) => [field, kind.load(values[place], field)]));
 }
 
-/** A record with a key gets its key id and, when it is asked for, its key (E_KEY). @param {any} record */
-function completed(record) {
+/** The canonical body of a record, its fields checked. @param {string | Schema} which @param {any} record */
+export function writeBody(which, record) {
+  const { fields } = schemaOf(which);
+  return encode(fields.map(([field, kind]) => kind.store(record[field])));
+}
+
+/** A record with a key gets its key id and, when it is asked for, its key (E_KEY). @param {[string, any][]} pairs */
+function completed(pairs) {
+  const record = Object.fromEntries(pairs);
   if (record.publicKey) {
     Object.defineProperty(record, "kid", { value: keyId(record.algorithm, record.publicKey) });
     Object.defineProperty(record, "key", { get: () => publicKey(record.algorithm, record.publicKey) });
@@ -308,19 +281,19 @@ function completed(record) {
  * The signed object in an envelope (bytes, or a decoded array), structure checked only.
  *
  * Raises E_TYPE, E_FIELD, E_OBJTYPE, E_COUNT and the decoding errors.
- * @param {string} name @param {any} envelope @param {Uint8Array} network
+ * @param {string | Schema} which @param {any} envelope @param {Uint8Array} network
+ * @returns {Signed}
  */
-export function openEnvelope(name, envelope, network) {
-  return openPart(name, envelope instanceof Uint8Array ? decode(envelope) : envelope, network);
+export function openEnvelope(which, envelope, network) {
+  return openPart(which, envelope instanceof Uint8Array ? decode(envelope) : envelope, network);
 }
 
 /**
  * Like `openEnvelope`, for one that is part of a container: an array.
- * @param {string} name
- * @param {any} envelope
- * @param {Uint8Array} network
+ * @param {string | Schema} which @param {any} envelope @param {Uint8Array} network
+ * @returns {Signed}
  */
-export function openPart(name, envelope, network) {
+export function openPart(which, envelope, network) {
   if (!Array.isArray(envelope)) {
     throw wrongType("envelope", envelope);
   }
@@ -331,30 +304,29 @@ export function openPart(name, envelope, network) {
   if (typeof type !== "number") {
     throw wrongType("type", type);
   }
-  if (type !== TYPES[name].type) {
-    throw new TengeError("E_OBJTYPE", { type, expected: TYPES[name].type });
+  const expected = schemaOf(which).type;
+  if (type !== expected) {
+    throw new TengeError("E_OBJTYPE", { type, expected });
   }
-  bytes().load(body, "body");
-  bytes(64).load(signature, "signature");
-  return { type, record: readBody(name, body), body, signature, oid: objectId(type, network, body) };
+  BODY.load(body, "body");
+  SIGNATURE.load(signature, "signature");
+  return { type, record: readBody(which, body), body, signature, oid: objectId(type, network, body) };
 }
 
-/** `[type, body, signature]`. @param {any} signed */
+/** `[type, body, signature]`. @param {Signed} signed */
 export function envelopeItems(signed) {
   return [signed.type, signed.body, signed.signature];
 }
 
-/** The canonical bytes of a signed object's envelope. @param {any} signed @returns {Uint8Array} */
+/** The canonical bytes of a signed object's envelope. @param {Signed} signed @returns {Uint8Array} */
 export function encodeSigned(signed) {
   return encode(envelopeItems(signed));
 }
 
-/** @param {number} type @param {Uint8Array} oid */
-function signingMessage(type, oid) {
-  return join(DOMAIN, ascii("sig\0"), Uint8Array.of(type), oid);
-}
-
-/** Return if the signature is `key`'s over this object; E_SIG otherwise. @param {any} signed @param {any} key */
+/**
+ * Return if the signature is `key`'s over this object; E_SIG otherwise.
+ * @param {Signed} signed @param {import("./keys.js").PublicKey} key
+ */
 export function verifySigned(signed, key) {
   return verify(key, signed.signature, signingMessage(signed.type, signed.oid));
 }
@@ -362,15 +334,17 @@ export function verifySigned(signed, key) {
 /**
  * A record signed for `network`, and verified before it is handed out. Raises E_FIELD, E_TYPE, E_COUNT for values
  * that no such object can hold.
- * @param {string} name @param {any} record @param {Uint8Array} network
+ * @param {string | Schema} which @param {any} record @param {Uint8Array} network
  * @param {{ privateKey: CryptoKey, algorithm: number, raw: Uint8Array }} key
+ * @returns {Promise<Signed>}
  */
-export async function signRecord(name, record, network, key) {
-  const { type, fields } = TYPES[name];
-  const body = encode(fields.map(([field, kind]) => kind.store(record[field])));
+export async function signRecord(which, record, network, key) {
+  const { type } = schemaOf(which);
+  const body = writeBody(which, record);
+  const read = readBody(which, body);
   const oid = objectId(type, network, body);
   const signature = await signMessage(key.privateKey, signingMessage(type, oid));
-  const signed = { type, record: readBody(name, body), body, signature, oid };
+  const signed = { type, record: read, body, signature, oid };
   await verifySigned(signed, publicKey(key.algorithm, key.raw));
   return signed;
 }

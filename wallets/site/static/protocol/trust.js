@@ -15,6 +15,7 @@ export const ISSUER = 1;
 export const BANK_CA = 2;
 export const STATUS = 3;
 export const SETTLE = 4;
+export const LEDGER = 20;
 const TIER_SW = 1;
 const MAX_CHAIN = 64;
 const DAY_SECONDS = 86400;
@@ -80,16 +81,18 @@ export class Authority {
 }
 
 /**
- * ROOT and AUTHs from envelopes, verified; E_SIG, E_KEY and decoding errors.
- * @param {Uint8Array} rootBytes
- * @param {Uint8Array[]} auths
+ * ROOT and AUTHs from envelopes (bytes, or arrays of a container), verified; E_SIG, E_KEY and decoding errors.
+ * @param {any} rootBytes
+ * @param {any[]} auths
  */
 export async function openAuthority(rootBytes, auths) {
   const { root, network } = await openRoot(rootBytes);
-  const opened = auths.map((item) => openEnvelope("AUTH", item, network));
-  for (const auth of opened) {
+  const opened = [];
+  for (const item of auths) {
+    const auth = openEnvelope("AUTH", item, network);
     await verifySigned(auth, root.record.key);
     auth.record.key;
+    opened.push(auth);
   }
   return new Authority(root, network, opened);
 }
