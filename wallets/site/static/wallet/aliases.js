@@ -1,8 +1,7 @@
 // @ts-check
 /** Paying by phone number: claim one's own, look up another's. As `cbdc/aliases.py`. */
 
-import { TengeError, ascii, encode, hex, join, randomBytes, sha256 } from "./core.js";
-import { holderProof } from "./records.js";
+import { TengeError, ascii, encode, hex, holderProof, join, randomBytes, sha256 } from "./core.js";
 
 const LOOKUP = "/v1/aliases/lookups";
 
@@ -20,7 +19,7 @@ const digest = (number) => hex(sha256(join(ascii("kzt-dt/alias/v1\0"), ascii(num
 
 /** @param {import("./online.js").OnlineWallet} wallet @param {string} purpose @param {number} time */
 function word(wallet, purpose, time) {
-  return holderProof(purpose, time, randomBytes(16), wallet.network, wallet.api.signer);
+  return holderProof(purpose, time, wallet.network, wallet.api.signer);
 }
 
 /** Be found under a number. @param {import("./online.js").OnlineWallet} wallet @param {string} text */

@@ -4,8 +4,7 @@
  * refusals are problems. Nothing is repeated here; ids make repeating safe, and the caller's.
  */
 
-import { TengeError, hex, randomBytes } from "./core.js";
-import { holderProof } from "./records.js";
+import { TengeError, hex, holderProof } from "./core.js";
 import { language } from "./text.js";
 
 const TIMEOUT_MILLISECONDS = 15_000;
@@ -56,8 +55,8 @@ export class Api {
   /** @param {string} method @param {string} path */
   async #proof(method, path) {
     const now = Math.floor(Date.now() / 1000);
-    const bytes = await holderProof(
-      `${method} ${path}`, now, randomBytes(16), /** @type {Uint8Array} */ (this.network), this.signer);
+    const network = /** @type {Uint8Array} */ (this.network);
+    const bytes = await holderProof(`${method} ${path}`, now, network, this.signer);
     const text = btoa(String.fromCharCode(...bytes));
     return { "Tenge-Proof": text.replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "") };
   }

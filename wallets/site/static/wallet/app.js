@@ -10,7 +10,7 @@ import { money } from "./format.js";
 import { nameOf } from "./names.js";
 import { listen } from "./news.js";
 import { OnlineWallet } from "./online.js";
-import { Pocket } from "./pocket.js";
+import { Pocket, loadDevice } from "./pocket.js";
 import * as along from "./screens/along.js";
 import * as face from "./screens/face.js";
 import * as home from "./screens/home.js";
@@ -240,6 +240,7 @@ async function start() {
   listen(app);
   app.refresh();
   loadReaderLater();
+  loadDevice().catch(() => undefined);
 }
 
 /** @param {App} app */

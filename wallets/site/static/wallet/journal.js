@@ -1,8 +1,7 @@
 // @ts-check
 /** From the journal's entries to the lines of a history, as one key sees them. Pure. */
 
-import { unhex } from "./core.js";
-import { LOAD_OFFLINE, SETTLE_OFFLINE, readTransaction } from "./records.js";
+import { LOAD_OFFLINE, SETTLE_OFFLINE, readTransaction, unhex } from "./core.js";
 
 /**
  * One line of the history.

@@ -11,28 +11,20 @@
  */
 
 import { isUnavailable, isVerdict } from "./api.js";
-import { TengeError, encode, hex, keyId, randomBytes, rawOf, sameBytes, signMessage, unhex } from "./core.js";
+import * as core from "./core.js";
+import { ED25519, ES256, TengeError, encode, hex, makeKey, randomBytes, sameBytes, signMessage, unhex } from "./core.js";
 import { lineOf } from "./journal.js";
-import * as records from "./records.js";
 
-const ED25519 = 1;
-const ES256 = 2;
-const REGISTER_KEY = 74;
 const MOST_PAGES = 50;
+const MOST_INPUTS = 250;
 
 /** A new key that cannot be taken out of the browser. */
 async function newSigner() {
-  let pair;
-  let algorithm = ED25519;
   try {
-    pair = await crypto.subtle.generateKey({ name: "Ed25519" }, false, ["sign", "verify"]);
+    return await makeKey(ED25519);
   } catch {
-    algorithm = ES256;
-    pair = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);
+    return makeKey(ES256);
   }
-  const { privateKey, publicKey } = /** @type {CryptoKeyPair} */ (pair);
-  const raw = await rawOf(algorithm, publicKey);
-  return { algorithm, raw, kid: keyId(algorithm, raw), privateKey };
 }
 
 /** The online half. Make it with a store and an `Api`, then `open` it. */
@@ -66,7 +58,7 @@ export class OnlineWallet {
 
   /** @param {Uint8Array} payload */
   async #believe(payload) {
-    this.#genesis = await records.openGenesis(payload);
+    this.#genesis = await core.openGenesis(payload);
     this.api.network = this.#genesis.network;
   }
 
@@ -128,11 +120,11 @@ export class OnlineWallet {
 
   /** What to sign: the registration, if it is of this very key. @param {Uint8Array} body @param {any} signer */
   #checkOffer(body, signer) {
-    const [, algorithm, raw] = records.fieldsOf(body);
-    if (algorithm !== signer.algorithm || !sameBytes(raw, signer.raw)) {
+    const { algorithm, publicKey, message } = core.readOffer(body, this.network);
+    if (algorithm !== signer.algorithm || !sameBytes(publicKey, signer.raw)) {
       throw new TengeError("E_PEER_ANSWER", { answer: "offer" });
     }
-    return records.messageFor(REGISTER_KEY, body, this.network);
+    return message;
   }
 
   // --- what is there ---
@@ -239,7 +231,7 @@ export class OnlineWallet {
   async pay({ id, kid, amountTiyn, mark = "", words = "", request = "" }) {
     return this.#once(id, "pay", { kid, amountTiyn, mark, words, request }, async () => {
       await this.#requireUnpaid(request, id);
-      const outputs = [{ kid: unhex(kid), amountTiyn, mark: unhex(mark) }];
+      const outputs = [core.outputFor(unhex(kid), amountTiyn, mark)];
       return this.#transfer(outputs, amountTiyn, mark);
     });
   }
@@ -257,7 +249,7 @@ export class OnlineWallet {
     const { bankId, inventoryKid } = this.member;
     return this.#once(id, "fund", { kid: inventoryKid, amountTiyn, mark: "", words: "" }, async () => {
       const order = { id: unhex(id), bankId, amountTiyn, time: this.now() };
-      const body = await records.fundOrder(order, this.network, this.api.signer);
+      const body = await core.fundOrder(order, this.network, this.api.signer);
       return { path: `/v1/banks/${bankId}/fund`, body, tokens: [], transaction: "" };
     });
   }
@@ -266,7 +258,7 @@ export class OnlineWallet {
   cashBack({ id, amountTiyn }) {
     const { bankId, inventoryKid } = this.member;
     return this.#once(id, "defund", { kid: inventoryKid, amountTiyn, mark: "", words: "" }, async () => {
-      const outputs = [{ kid: unhex(inventoryKid), amountTiyn, mark: new Uint8Array() }];
+      const outputs = [core.outputFor(unhex(inventoryKid), amountTiyn, "")];
       const made = await this.#transfer(outputs, amountTiyn, "");
       return { ...made, path: `/v1/banks/${bankId}/defund` };
     });
@@ -280,30 +272,30 @@ export class OnlineWallet {
   load({ id, amountsTiyn, mark, device, loadNumber, escrow }) {
     const amountTiyn = amountsTiyn.reduce((sum, one) => sum + one, 0);
     return this.#once(id, "load", { kid: hex(escrow), amountTiyn, mark, words: "" }, async () => {
-      const outputs = amountsTiyn.map((one) => ({ kid: escrow, amountTiyn: one, mark: unhex(mark) }));
-      const { chosen, all } = await this.#chosen(outputs, amountTiyn, mark);
-      const fields = records.loadFields(chosen, all, randomBytes(16), device, loadNumber);
-      return this.#signed(records.LOAD_OFFLINE, fields, chosen);
+      const outputs = amountsTiyn.map((one) => core.outputFor(escrow, one, mark));
+      const { chosen, record } = await this.#chosen(outputs, amountTiyn, mark);
+      return this.#signed(core.LOAD_OFFLINE, { ...record, device, loadNumber }, chosen);
     });
   }
 
   /** @param {any[]} outputs @param {number} amountTiyn @param {string} mark */
   async #transfer(outputs, amountTiyn, mark) {
-    const { chosen, all } = await this.#chosen(outputs, amountTiyn, mark);
-    return this.#signed(records.TRANSFER, records.transferFields(chosen, all, randomBytes(16)), chosen);
+    const { chosen, record } = await this.#chosen(outputs, amountTiyn, mark);
+    return this.#signed(core.TRANSFER, record, chosen);
   }
 
   /** @param {any[]} outputs @param {number} amountTiyn @param {string} mark */
   async #chosen(outputs, amountTiyn, mark) {
     const free = (await this.tokens()).filter((token) => token.mark === mark && !token.heldBy);
-    const { chosen, changeTiyn } = records.choose(free, amountTiyn);
-    const change = { kid: this.api.signer.kid, amountTiyn: changeTiyn, mark: unhex(mark) };
-    return { chosen, all: changeTiyn ? [...outputs, change] : outputs };
+    const { chosen, changeTiyn } = core.choose(free, amountTiyn, MOST_INPUTS);
+    const change = changeTiyn ? [core.outputFor(this.api.signer.kid, changeTiyn, mark)] : [];
+    const inputs = chosen.map((token) => core.inputOf(token.id));
+    return { chosen, record: { nonce: randomBytes(16), inputs, outputs: [...outputs, ...change] } };
   }
 
-  /** @param {number} type @param {any[]} fields @param {any[]} chosen */
-  async #signed(type, fields, chosen) {
-    const { id, bytes } = await records.signTransaction(type, fields, this.network, this.api.signer);
+  /** @param {number} type @param {any} record @param {any[]} chosen */
+  async #signed(type, record, chosen) {
+    const { id, bytes } = await core.signTransaction(type, record, this.network, this.api.signer);
     return { path: "/v1/transactions", body: bytes, tokens: chosen, transaction: hex(id) };
   }
 
@@ -385,7 +377,7 @@ export class OnlineWallet {
     const changes = [["intents", intent.id, { ...intent, state: "done", result: id }], ["history", id, line]];
     changes.push(...intent.held.map((/** @type {string} */ token) => ["tokens", token, undefined]));
     if (!fund) {
-      for (const [place, made] of records.readTransaction(intent.body, this.network).creates.entries()) {
+      for (const [place, made] of core.readTransaction(intent.body, this.network).creates.entries()) {
         if (made.kid === this.kid) {
           const token = { id: `${id}:${place}`, amountTiyn: made.amountTiyn, mark: made.mark, heldBy: "" };
           changes.push(["tokens", token.id, token]);
@@ -421,7 +413,7 @@ export class OnlineWallet {
    * @param {any} receipt @param {string} [transaction] Whose it must be.
    */
   async checkReceipt(receipt, transaction = "") {
-    const head = await records.openHead(unhex(receipt.head.envelope), this.#genesis);
+    const head = await core.openHead(unhex(receipt.head.envelope), this.#genesis);
     if (transaction && receipt.transaction_id !== transaction) {
       throw new TengeError("E_PEER_ANSWER", { answer: "receipt" });
     }
@@ -437,10 +429,10 @@ export class OnlineWallet {
    */
   async prove(line) {
     const found = await this.api.get(`/v1/transactions/${line.id}/proof`);
-    const head = await records.openHead(unhex(found.head.envelope), this.#genesis);
+    const head = await core.openHead(unhex(found.head.envelope), this.#genesis);
     const payload = line.payload || (await this.api.get(`/v1/entries/${line.index}`)).payload;
-    const leaf = records.leafOf(line.index, line.time, unhex(payload));
-    records.checkInclusion(leaf, found.index, head.size, found.proof.map(unhex), head.root);
+    const leaf = core.leafOf(line.index, line.time, unhex(payload));
+    core.checkInclusion(leaf, found.index, head.size, found.proof.map(unhex), head.root);
     return head;
   }
 }

@@ -4,18 +4,19 @@
  * a device may and may not is judged by `../device`; this module only brings it together with the institutions.
  */
 
-import { openDevice } from "../device/device.js";
-import { TengeError, ascii, decodeArray, encode, hex, join, randomBytes, sameBytes, sha256, unhex } from "./core.js";
-import { holderProof } from "./records.js";
+import { TengeError, encode, enrolmentId, hex, holderProof, randomBytes, sameBytes, unhex } from "./core.js";
 
-const OFFLINE_DOMAIN = ascii("kzt-dt/offline/v1\0");
-const ENROL = 14;
 const SHARES = Object.freeze([5, 3, 2]);
+
+/** The code of the device, loaded after the first paint. */
+export function loadDevice() {
+  return import("../device/device.js");
+}
 
 /** The offline half over the online one. */
 export class Pocket {
-  /** @type {import("../device/device.js").Device | null} */
-  #device = null;
+  /** @type {Promise<import("../device/device.js").Device> | null} */
+  #opening = null;
 
   /** @param {import("./online.js").OnlineWallet} wallet */
   constructor(wallet) {
@@ -24,8 +25,13 @@ export class Pocket {
 
   /** The device, opened when it is first wanted. E_HOST_STORE. */
   async device() {
-    this.#device ??= await openDevice(this.wallet.store.profile, { now: () => this.wallet.now() });
-    return this.#device;
+    this.#opening ??= loadDevice()
+      .then(({ openDevice }) => openDevice(this.wallet.store.profile, { now: () => this.wallet.now() }))
+      .catch((error) => {
+        this.#opening = null;
+        throw error;
+      });
+    return this.#opening;
   }
 
   /** Whether this browser has a device with papers. */
@@ -54,8 +60,8 @@ export class Pocket {
       const name = device.kid.slice(0, 16);
       const { challenge } = await api.post("/v1/offline/challenges", encode([member.bankId, name]));
       const enrol = await device.enrolment(network, member.bankId, unhex(challenge));
-      const purpose = `enrol device ${hex(oidOf(enrol, network))}`;
-      const word = await holderProof(purpose, this.wallet.now(), randomBytes(16), network, api.signer);
+      const purpose = `enrol device ${enrolmentId(enrol, network)}`;
+      const word = await holderProof(purpose, this.wallet.now(), network, api.signer);
       const { certificate } = await api.post("/v1/offline/devices", encode([enrol, word]));
       const { lists } = await api.get("/v1/offline/lists/0");
       await device.adopt({
@@ -142,7 +148,7 @@ export class Pocket {
     await store.write([["flows", "home", flow]]);
     const id = unhex(flow.id);
     const purpose = `redeem ${hex(device.kid).slice(0, 32)} ${flow.id}`;
-    const word = await holderProof(purpose, this.wallet.now(), randomBytes(16), network, api.signer);
+    const word = await holderProof(purpose, this.wallet.now(), network, api.signer);
     const { order } = await api.post("/v1/offline/orders", encode([id, device.kid, word]));
     const done = await device.redeem(unhex(order), flow.amountTiyn ? { amountTiyn: flow.amountTiyn } : {});
     await this.sync();
@@ -164,10 +170,4 @@ export function notesOf(amountTiyn) {
   const parts = SHARES.map((share) => Math.floor((amountTiyn * share) / 1000) * 100);
   parts[0] += amountTiyn - parts.reduce((sum, part) => sum + part, 0);
   return parts;
-}
-
-/** @param {Uint8Array} envelope @param {Uint8Array} network */
-function oidOf(envelope, network) {
-  const [, body] = decodeArray(envelope);
-  return sha256(join(OFFLINE_DOMAIN, Uint8Array.of(ENROL), network, body));
 }

@@ -2,7 +2,7 @@
 /** QR codes on the screen: one, or several in a loop, as large as the screen allows, black on white in any theme. */
 
 import { qrcode } from "../vendor/qrcode-generator/qrcode.js";
-import { PREFIX, textsOf } from "./frames.js";
+import { QR_PREFIX, codesOf } from "./core.js";
 import { t } from "./text.js";
 import { announce, fill, h } from "./view.js";
 
@@ -88,7 +88,7 @@ export function saveFile(blob, name) {
  * @param {{ link?: string, name?: string }} [options] `link` is what is shared instead of the text.
  */
 export function qrPanel(message, label, { link = "", name = "tenge" } = {}) {
-  const texts = typeof message === "string" ? [message] : textsOf(message);
+  const texts = typeof message === "string" ? [message] : codesOf(message);
   const frame = h("div", { class: "qr-frame", "data-frames": texts.length });
   const count = h("p", { class: "qr-count", "aria-hidden": "true" });
   const drawings = texts.map((text, place) =>
@@ -145,7 +145,7 @@ function handOver(texts, link, name) {
   });
   const save = h("button", { type: "button", class: "quiet save" }, t("Save picture"));
   save.addEventListener("click", async () => saveFile(await qrSheet(texts), `${name}.png`));
-  const share = typeof navigator.share === "function" && texts[0].startsWith(PREFIX) === false;
+  const share = typeof navigator.share === "function" && texts[0].startsWith(QR_PREFIX) === false;
   const hand = share && h("button", { type: "button", class: "quiet" }, t("Share"));
   if (hand) {
     hand.addEventListener("click", () => navigator.share(link ? { url: link } : { text: whole }).catch(() => undefined));

@@ -1,9 +1,8 @@
 // @ts-check
 /** What was scanned, picked or typed: a request, a link, a phone number, a key, an invitation, an offline message. */
 
-import { TengeError, decodeArray } from "./core.js";
+import { Collector, QR_PREFIX, TengeError, decodeArray } from "./core.js";
 import { normalNumber } from "./aliases.js";
-import { Assembler, PREFIX } from "./frames.js";
 import { REQUEST_TEXT, readRequestText } from "./request.js";
 
 const MESSAGES = Object.freeze({ 1: "payment", 7: "receipt", 32: "invoice" });
@@ -16,11 +15,11 @@ const MESSAGES = Object.freeze({ 1: "payment", 7: "receipt", 32: "invoice" });
 
 /** Collects what comes in pieces. */
 export class Recogniser {
-  #assembler = new Assembler();
+  #collector = new Collector();
 
   /** How many parts of a message are there, and of how many. */
   get progress() {
-    return this.#assembler.progress;
+    return this.#collector.progress;
   }
 
   /**
@@ -30,7 +29,7 @@ export class Recogniser {
    */
   take(text) {
     const line = text.trim();
-    if (line.startsWith(PREFIX)) {
+    if (line.startsWith(QR_PREFIX)) {
       return this.#frames(line.split(/\r?\n/).map((one) => one.trimStart()));
     }
     return recognise(line);
@@ -39,7 +38,7 @@ export class Recogniser {
   /** @param {string[]} lines @returns {Found | null} */
   #frames(lines) {
     for (const line of lines.filter(Boolean)) {
-      const message = this.#assembler.take(line);
+      const message = this.#collector.take(line);
       if (message) {
         return messageOf(message);
       }

@@ -26,22 +26,14 @@ async function take(whole) {
   const list = await (await fetch(LIST, { cache: "no-store" })).json();
   const name = PREFIX + list.version;
   const cache = await caches.open(name);
-  const wanted = whole ? [...list.first, ...list.later] : list.first;
+  const wanted = Object.entries(whole ? { ...list.first, ...list.later } : list.first);
   const missing = [];
-  for (const path of wanted) {
+  for (const [path, digest] of wanted) {
     if (!(await cache.match(path))) {
-      missing.push(path);
+      missing.push([path, digest]);
     }
   }
-  await Promise.all(
-    missing.map(async (path) => {
-      const answer = await fetch(path, { cache: "no-cache" });
-      if (!answer.ok) {
-        throw new Error(`${path} ${answer.status}`);
-      }
-      await cache.put(path, answer);
-    }),
-  );
+  await Promise.all(missing.map(async ([path, digest]) => cache.put(path, await fetched(path, digest))));
   const before = await current();
   await (await caches.open(POINTER)).put("/current", new Response(name));
   for (const old of await caches.keys()) {
@@ -50,6 +42,23 @@ async function take(whole) {
     }
   }
   return Boolean(before) && before !== name;
+}
+
+/**
+ * One file of a version: what the page has just loaded, if it is that very file, else from the server.
+ * @param {string} path @param {string} digest SHA-256 in hexadecimal.
+ */
+async function fetched(path, digest) {
+  for (const cache of /** @type {RequestCache[]} */ (["force-cache", "reload"])) {
+    const answer = await fetch(path, { cache });
+    const bytes = await answer.clone().arrayBuffer();
+    const found = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+    const text = Array.from(found, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    if (answer.ok && text === digest) {
+      return answer;
+    }
+  }
+  throw new Error(`${path} is not the file of this version`);
 }
 
 worker.addEventListener("install", (/** @type {any} */ event) => {

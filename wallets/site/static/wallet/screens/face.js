@@ -208,7 +208,7 @@ export async function got(app, key) {
   const message = app.found?.kind === "payment" ? app.found.message : null;
   app.found = null;
   if (!message) {
-    return key ? takenBefore(app, key) : empty(t("There is no payment here."), h("a", { class: "button", href: "#/scan" }, t("Scan")));
+    return key ? takenBefore(app, key) : nothingHere();
   }
   const begun = performance.now();
   let taken;
@@ -233,6 +233,10 @@ export async function got(app, key) {
     qrPanel(taken.receipt, t("Receipt"), { name: "tenge-receipt" }),
     h("a", { class: "button main", href: "#/" }, t("Done")),
   );
+}
+
+function nothingHere() {
+  return h("div", {}, heading(t("Payment")), empty(t("There is no payment here."), h("a", { class: "button", href: "#/scan" }, t("Scan"))));
 }
 
 /** The flow that asked for it is over. @param {any} app @param {string} invoice */
