@@ -168,7 +168,7 @@ export function csvOf(rows) {
     const text = String(value);
     // A spreadsheet takes a text that begins so for a formula.
     const safe = /^[=+@\t\r]/.test(text) || (/^-/.test(text) && typeof value !== "number") ? `'${text}` : text;
-    return /[",\n\r]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
+    return /[\u0022,\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   const lines = rows.map((row) => [
     new Date(row.time * 1000).toISOString(), row.place, row.title, row.amountTiyn, row.name, row.words, row.line.mark ?? "", row.key,
