@@ -135,7 +135,8 @@ def test_the_history_is_searched_exported_and_proven(aigerim: Person) -> None:
         aigerim.button("Save as CSV")
     text = waiting.value.path().read_text(encoding="utf-8-sig")
     assert text.splitlines()[0] == "time,where,what,amount_tiyn,with,note,mark,id"
-    assert len(text.splitlines()) == 2 and ",-9950," in text
+    assert len(text.splitlines()) == 2
+    assert ",-9950," in text
     rows.first.locator("a").click()
     aigerim.heading("Paid")
     aigerim.button("Check it against the ledger's log")

@@ -111,7 +111,14 @@ export function field(label, input, hint = "") {
 
 /** A field for an amount. @param {string} name @param {Record<string, any>} [more] */
 export function amountInput(name, more = {}) {
-  return h("input", { name, inputmode: "decimal", autocomplete: "off", class: "amount", required: true, ...more });
+  return h("input", {
+    name,
+    inputmode: "decimal",
+    autocomplete: "off",
+    class: "amount",
+    required: true,
+    ...more,
+  });
 }
 
 /**
@@ -177,5 +184,10 @@ export function empty(text, ...more) {
 
 /** A refusal of this page's own form. @param {string} sentence */
 export function formError(sentence) {
-  return Object.assign(new Error(sentence), { code: "E_FIELD", sentence, next: t("Change it and try again."), facts: {} });
+  return Object.assign(new Error(sentence), {
+    code: "E_FIELD",
+    sentence,
+    next: t("Change it and try again."),
+    facts: {},
+  });
 }
