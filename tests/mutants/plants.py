@@ -17,6 +17,7 @@ from tests.mutants import (
     plants_losses,
     plants_marks,
     plants_steps,
+    plants_wallet_page,
     plants_wallets,
 )
 
@@ -38,5 +39,6 @@ FIELDS = (
     *plants_banking.FIELDS,
     *plants_lab.FIELDS,
     *plants_browser.FIELDS,
+    *plants_wallet_page.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

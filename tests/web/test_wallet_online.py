@@ -80,6 +80,17 @@ def test_a_request_is_paid_once(aigerim: Person, dana: Person) -> None:
             expect(aigerim.page.locator(f".refusal[data-code={code}]")).to_be_visible()
 
 
+def test_a_link_opens_the_payment(aigerim: Person, dana: Person) -> None:
+    dana.open("request")
+    dana.send("request", amount="20", words="By link")
+    link = dana.page.locator("button.copy").get_attribute("data-text") or ""
+    aigerim.page.goto(link)
+    aigerim.heading(re.compile("^Pay [0-9a-f]{8}"))
+    expect(aigerim.page.locator("form[name=pay] [name=amount]")).to_have_value("20")
+    aigerim.send("pay")
+    aigerim.heading("Paid")
+
+
 def test_found_by_phone_number(aigerim: Person, dana: Person) -> None:
     dana.open("settings")
     dana.send("phone", number="8 (701) 000-11-22")

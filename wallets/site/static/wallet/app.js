@@ -20,6 +20,7 @@ import * as people from "./screens/people.js";
 import * as records from "./screens/records.js";
 import * as settings from "./screens/settings.js";
 import * as till from "./screens/till.js";
+import { Recogniser } from "./recognise.js";
 import { loadReaderLater } from "./scan.js";
 import { openStore } from "./store.js";
 import { preferredLanguage, speak, t } from "./text.js";
@@ -58,6 +59,7 @@ export class App {
   /** @type {any} What went wrong at the last refresh, where it was no missing network. */
   problem = null;
   #drawn = 0;
+  #linked = "";
   /** @type {any} */
   #timer = 0;
 
@@ -89,6 +91,7 @@ export class App {
   async draw() {
     this.#drawn += 1;
     const turn = this.#drawn;
+    this.#followLink();
     const [name = "", argument = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
     const main = /** @type {HTMLElement} */ (document.getElementById("main"));
     const wanted = this.wallet.member
@@ -116,6 +119,25 @@ export class App {
       window.scrollTo(0, 0);
     }
     drawFrame(this, name);
+  }
+
+  /** A link to a payment (`#pay=TENGE1:...`): kept until there is a wallet that can pay it. */
+  #followLink() {
+    const link = /^#pay=(.+)$/.exec(location.hash);
+    if (link) {
+      this.#linked = link[0];
+      history.replaceState(null, "", `${location.pathname}${location.search}#/pay`);
+    }
+    if (this.#linked && this.wallet.member) {
+      const text = this.#linked;
+      this.#linked = "";
+      try {
+        this.found = new Recogniser().take(text);
+        history.replaceState(null, "", `${location.pathname}${location.search}#/pay`);
+      } catch (error) {
+        this.problem = error;
+      }
+    }
   }
 
   /** Ask the institutions for news, then draw again where the screen lives from it. Never raises. */
@@ -261,6 +283,7 @@ async function start() {
   app.store.onChange(() => app.changed());
   await app.draw();
   document.documentElement.dataset.ready = "yes";
+  performance.mark("wallet-ready");
   keepForOffline(app);
   listen(app);
   app.refresh();
