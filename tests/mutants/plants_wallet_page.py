@@ -8,19 +8,19 @@ WALLET_PAGE = Field(
         "wallets/site/wallet_list.py",
         ("tests/site/test_wallet_list.py",),
         (
-            "new-words-are-no-new-version",
+            "wallet-list-forgets-words",
             "A wallet that is kept for a life without network never gets corrected words.",
             "for path, digest in (first | later).items():",
             "for path, digest in first.items():",
         ),
         (
-            "the-worker-keeps-itself",
+            "wallet-list-keeps-the-worker",
             "A service worker is served from its own cache, and a mistake in it can never be mended.",
             "path.suffix in _KEPT and name not in _OUTSIDE",
             "path.suffix in _KEPT and name",
         ),
         (
-            "a-changed-file-keeps-its-digest",
+            "wallet-list-keeps-an-old-digest",
             "The list names an old digest, and no wallet can take the new version.",
             "_digest(path, about.st_mtime_ns, about.st_size)",
             "_digest(path, 0, 0)",

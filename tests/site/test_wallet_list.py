@@ -84,6 +84,6 @@ def test_the_server_tells_the_list_and_serves_every_file_of_it() -> None:
         assert answer.headers["Cache-Control"] == "no-store"
         found = answer.get_json()
         for path, digest in {**found["first"], **found["later"]}.items():
-            got = visitor.get(path)
-            assert got.status_code == 200, path
-            assert hashlib.sha256(got.data).hexdigest() == digest, path
+            with visitor.get(path) as got:
+                assert got.status_code == 200, path
+                assert hashlib.sha256(got.data).hexdigest() == digest, path
