@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserType, Route, expect
 
 from offline.evidence import verify_evidence
-from tests.web.test_wallet_offline import device, invoice, pay
+from tests.web.test_wallet_offline import device, invoice, pay_by_sheets
 from tests.web.wallet_site import PHONE, Person, WalletSite, open_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -108,24 +108,24 @@ def test_tabs_are_closed_at_every_step_between_devices(
     invoice(bolat, "120")
     bolat.again().page.get_by_text("You ask for").click()
     aigerim.open("scan")
-    aigerim.show(bolat.pictures(tmp_path, "invoice")).heading("Pay 120\u00a0₸ offline")
+    aigerim.show(bolat.sheet(tmp_path, "invoice")).heading("Pay 120\u00a0₸ offline")
     aigerim.again().page.get_by_text("You pay 120").click()
     aigerim.send("give")
     expect(aigerim.page.get_by_role("heading", name="2. Scan the receipt")).to_be_visible()
     aigerim.again().holds(before - 12_000, "#on-device").page.get_by_text("You pay 120").click()
-    bolat.show(aigerim.pictures(tmp_path, "payment"))
+    bolat.show(aigerim.sheet(tmp_path, "payment"))
     expect(bolat.page.locator(".checks .passed")).to_have_count(9)
     bolat.again().holds(12_000, "#on-device").open("history")
     bolat.page.get_by_text("Received offline").click()
     bolat.page.get_by_text("Show the receipt again").click()
-    aigerim.show(bolat.pictures(tmp_path, "receipt")).heading("History")
+    aigerim.show(bolat.sheet(tmp_path, "receipt")).heading("History")
     bolat.holds(12_000, "#on-device")
 
 
 def test_a_damaged_payment_says_which_check_failed(aigerim: Person, bolat: Person, tmp_path: Path) -> None:
     invoice(bolat, "60")
     aigerim.open("scan")
-    aigerim.show(bolat.pictures(tmp_path, "invoice"))
+    aigerim.show(bolat.sheet(tmp_path, "invoice"))
     aigerim.send("give")
     expect(aigerim.page.get_by_role("heading", name="2. Scan the receipt")).to_be_visible()
     message = aigerim.page.evaluate(
@@ -145,7 +145,7 @@ def test_a_damaged_payment_says_which_check_failed(aigerim: Person, bolat: Perso
     bolat.shot("payment-refused")
     bolat.holds(12_000, "#on-device")
     bolat.open("scan")
-    bolat.show(aigerim.pictures(tmp_path, "payment")).heading("60\u00a0₸ received")
+    bolat.show(aigerim.sheet(tmp_path, "payment")).heading("60\u00a0₸ received")
     bolat.holds(18_000, "#on-device")
 
 
@@ -193,7 +193,7 @@ def test_a_copied_profile_spends_twice_and_is_caught(
     for folder, payee in (("first", bolat), ("second", dana)):
         thief = begin(tmp_path / folder)
         thief.offline()
-        pay(thief, payee, "400", tmp_path)
+        pay_by_sheets(thief, payee, "400", tmp_path)
         thief.offline(False)
         payee.open("along")
         payee.button("Sync")
