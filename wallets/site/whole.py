@@ -25,7 +25,7 @@ from cbdc.http.wallets import WalletApi
 from cbdc.ports import Clock, Entropy
 from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
 from offline.http_api import OfflineApi
-from wallets.site import interface, pages, wallet_files
+from wallets.site import chart, interface, pages, wallet_files
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
 from wallets.site.serving import Wsgi
 from wallets.site.world import World
@@ -52,6 +52,7 @@ def create_site(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     site = Site(world, entropy, real_clock, options or Options())
     site.words.install(app.jinja_env)
+    chart.install(app.jinja_env)
     app.before_request(site.enter)
     app.after_request(_packed)
     app.after_request(site.leave)
