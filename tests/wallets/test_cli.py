@@ -376,7 +376,9 @@ def test_serve_hands_everything_over(
 
     seen: list[object] = []
 
-    def serve(host: str, port: int, data: Path | None, store: str, say: Callable[[str], None]) -> int:
+    def serve(
+        host: str, port: int, data: Path | None, store: str, say: Callable[[str], None], seats: int = 0
+    ) -> int:
         seen.extend([host, port, data, store])
         say("ready")
         return 0
