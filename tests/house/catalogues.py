@@ -142,7 +142,11 @@ def write() -> None:
                 if message.id:
                     old = have.get(message.id if isinstance(message.id, str) else message.id[0])
                     name = message.id if isinstance(message.id, str) else tuple(message.id)
-                    said = old.string if old is not None and any(old.string) else next(iter(known.get(name, ())), "")
+                    said = (
+                        old.string
+                        if old is not None and any(old.string)
+                        else next(iter(known.get(name, ())), "")
+                    )
                     fresh.add(message.id, said)
             path = TRANSLATIONS / language / f"{area}.po"
             path.parent.mkdir(parents=True, exist_ok=True)

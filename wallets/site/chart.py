@@ -27,13 +27,15 @@ HOLDERS = ("bank", "treasury", "wallets", "escrow", "loss")
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawing and its figures. `rows` are (what, texts of its values); `heads` names the columns of values."""
+    """A drawing and its figures. `rows` are (what, texts of its values), `heads` names the columns of values, and `key`
+    says which colour (a class) is what, where there are several."""
 
     title: str
     description: str
     svg: markupsafe.Markup
     heads: tuple[str, ...]
     rows: tuple[tuple[str, tuple[str, ...]], ...]
+    key: tuple[tuple[str, str], ...] = ()
 
     def columns(self, first: str) -> list[str | tuple[str, str]]:
         """The heads of the table of figures, as the macro `table` wants them; `first` names the column of days."""
@@ -76,18 +78,26 @@ def chart_stacked(
     made = _parts(parts)
     drawn = charts.stacked_area(words, days, made)
     heads = tuple(part.name for part in made)
-    return Chart(title, description, _safe(drawn), heads, _rows(words, days, made, words.tongue.money))
+    rows = _rows(words, days, made, words.tongue.money)
+    return Chart(title, description, _safe(drawn), heads, rows, _key(made))
 
 
 def chart_bars(
-    identity: str, title: str, description: str, days: Sequence[str], parts: Sequence[Sequence[object]]
+    identity: str,
+    title: str,
+    description: str,
+    days: Sequence[str],
+    parts: Sequence[Sequence[object]],
+    unit: str,
 ) -> Chart:
-    """Whole numbers (no amounts) a day as bars; `parts` are (name, class of its colour, numbers a day)."""
+    """Numbers of something (no amounts) a day as bars; `parts` are (name, class of its colour, numbers a day), `unit`
+    says of what, in the page's language."""
     words = charts.Words(identity, title, description, tongue(spoken_now()))
     made = _parts(parts)
-    drawn = charts.bars(words, days, made)
+    drawn = charts.bars(words, days, made, unit)
     heads = tuple(part.name for part in made)
-    return Chart(title, description, _safe(drawn), heads, _rows(words, days, made, words.tongue.number))
+    rows = _rows(words, days, made, words.tongue.number)
+    return Chart(title, description, _safe(drawn), heads, rows, _key(made))
 
 
 def chart_supply(
@@ -101,6 +111,10 @@ def chart_supply(
     drawn = charts.supply_picture(words, redeemed_tiyn, parts)
     rows = tuple((part.name, (words.tongue.money(part.last_tiyn),)) for part in parts)
     return Chart(title, description, _safe(drawn), (title,), rows)
+
+
+def _key(parts: Sequence[charts.Part]) -> tuple[tuple[str, str], ...]:
+    return tuple((part.name, part.style) for part in parts) if len(parts) > 1 else ()
 
 
 def _rows(
