@@ -71,7 +71,7 @@ def ledger(transfers: int) -> dict[str, Any]:
         started = stopwatch()
         system = _open(folder, watch)
         try:
-            alone, grouped = _prepare(system, transfers)
+            alone, grouped = prepare(system, transfers)
             setup_seconds = stopwatch() - started
             one_by_one = _measure(system.ledger, watch, [[transfer] for transfer in alone])
             groups = [grouped[start : start + GROUP] for start in range(0, transfers, GROUP)]
@@ -166,7 +166,7 @@ def _rate(times: int, work: Callable[[int], object]) -> float:
 
 def _verifications_per_second() -> float:
     """Bare verifications of different messages under one key, on one core."""
-    signer = _key("yardstick")
+    signer = bench_key("yardstick")
     messages = [number.to_bytes(32, "big") for number in range(VERIFICATIONS)]
     signed = [(signer.sign(message), message) for message in messages]
     return _rate(VERIFICATIONS, lambda number: signer.public.verify(*signed[number]))
@@ -198,19 +198,20 @@ def peak_memory_mib() -> float | None:
 # --- the scene: one bank, a wallet for each transfer, two tokens in each wallet ---
 
 
-def _key(label: str, algorithm: int = ED25519) -> SoftwareKey:
+def bench_key(label: str, algorithm: int = ED25519) -> SoftwareKey:
+    """The key of a label: the same in every run and in every process of a run."""
     return SoftwareKey(algorithm, hashlib.sha256(b"tenge bench\0" + label.encode()).digest())
 
 
 def _open(folder: Path, watch: _Watch) -> System:
     stores = Stores(SqliteStore(folder / "ledger.sqlite", watch), Books(MemoryBooks()), MemoryCabinet())
     setup = Setup(banks=(BankName(_BANK, "bank"),), registers=(), label="bench")
-    return assemble(stores, _key, ManualClock(_START), SeededEntropy(0), setup)
+    return assemble(stores, bench_key, ManualClock(_START), SeededEntropy(0), setup)
 
 
-def _prepare(system: System, transfers: int) -> tuple[list[bytes], list[bytes]]:
+def prepare(system: System, transfers: int) -> tuple[list[bytes], list[bytes]]:
     """Register and fund the wallets, and sign what they will pay: once one by one, once in groups."""
-    signers = [_key(f"wallet {number}") for number in range(transfers)]
+    signers = [bench_key(f"wallet {number}") for number in range(transfers)]
     bank = system.banks[_BANK]
     customers = [
         bank.open_account(signer.public.kid, f"holder {number}", str(number), _TIER, PERSON).id
@@ -231,9 +232,9 @@ def _fund(system: System, signers: Sequence[Signer]) -> list[TokenId]:
     owners = [signer.public.kid for signer in signers] * 2
     left_tiyn = len(owners) * _HELD_TIYN
     system.national_bank.endow(_id("endow"), _BANK, left_tiyn)
-    system.banks[_BANK].order_tokens(_id("order"), left_tiyn)
+    ordered = system.banks[_BANK].order_tokens(_id("order"), left_tiyn)
     inventory = system.keys.bank_inventory(_BANK)
-    source = system.ledger.owned(bank.inventory_kid)[0][0]
+    source = TokenId(ordered.transaction_id, 0)
     transactions, tokens = list[bytes](), list[TokenId]()
     for start in range(0, len(owners), _OUTPUTS_A_TRANSACTION):
         outputs = [Token(_HELD_TIYN, KeyLock(kid)) for kid in owners[start : start + _OUTPUTS_A_TRANSACTION]]

@@ -213,6 +213,29 @@ def bench_ledger(transfers: int, as_json: bool) -> int:
     return OK
 
 
+@bench.command("site")
+@click.option("--wallets", default=200, show_default=True, help="How many wallets listen for news.")
+@click.option("--loads", default=400, show_default=True, help="How often each page is loaded.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_refusals
+def bench_site(wallets: int, loads: int, as_json: bool) -> int:
+    """One server, many listening wallets, payments and pages, beside an empty page; exit 1 when something went wrong.
+
+    \b
+    Example:
+      tenge bench site --wallets 200
+    """
+    from wallets import bench_site as measure
+
+    found = measure.site(wallets, loads)
+    if as_json:
+        _print_json(found)
+    else:
+        for line in measure.words(found):
+            click.echo(line)
+    return FAILED if found["errors"] else OK
+
+
 @bench.command("pilot")
 @click.option("--people", default=2_000, show_default=True, help="How many people the pilot has.")
 @click.option("--days", default=12, show_default=True, help="How many days, a multiple of three.")

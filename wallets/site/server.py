@@ -10,33 +10,22 @@ Rules kept here:
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import waitress
-
 from cbdc.errors import Refused
 from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_environment
-from wallets.site.app import MAX_FORM_BYTES, Options
-from wallets.site.whole import Whole, Wsgi
+from wallets.site.app import Options
+from wallets.site.serving import Wsgi, make_server
+from wallets.site.whole import Whole
 from wallets.site.world import World
 from wallets.web.app import LOCAL_NAMES, Door
 from wallets.web.app import create_app as create_stage_app
-from wallets.web.server import (
-    MAX_HEADER_BYTES,
-    Say,
-    bound,
-    is_loopback,
-    is_wildcard,
-    quiet_queue,
-    stopped_politely,
-    url,
-)
+from wallets.web.server import Say, is_loopback, is_wildcard, stopped_politely, url
 from wallets.web.stage import Stage
 
-THREADS = 320
-MAX_BODY_BYTES = 2 * 1_048_576
 WARNING = """\
 WARNING: the sandbox listens on {host}. Everybody who reaches this computer can open it;
          desks need the passcodes below. Do this only in a network you trust, such as a classroom's."""
@@ -88,33 +77,19 @@ def serve(host: str, port: int, data: Path | None, store: str, say: Say, seed: i
     try:
         options = Options(Door(names, any_address, f"tenge_site_{port}"), show_passcodes=is_loopback(host))
         whole = Whole(world, SystemEntropy(), clock, options, stage)
-        server = _listen(whole, host, port)
+        server = make_server(whole, host, port)
         try:
-            _announce(say, host, int(server.effective_port), data, world)
-            with stopped_politely():
-                server.run()
+            _announce(say, host, int(server.bind_addr[1]), data, world)
+            with stopped_politely(), suppress(KeyboardInterrupt):
+                server.serve()
         finally:
             world.hub.close()
-            server.close()
+            server.stop()
     finally:
         stage.close()
         world.close()
     say("Stopped." if data is None else f"Stopped; the sandbox is kept in {data.as_posix()}.")
     return 0
-
-
-def _listen(whole: Whole, host: str, port: int) -> Any:
-    quiet_queue()
-    return waitress.create_server(
-        whole,
-        sockets=[bound(host, port)],
-        threads=THREADS,
-        ident="",
-        max_request_body_size=max(MAX_BODY_BYTES, 4 * MAX_FORM_BYTES),
-        max_request_header_size=MAX_HEADER_BYTES,
-        channel_timeout=60,
-        connection_limit=1_000,
-    )
 
 
 def _announce(say: Say, host: str, port: int, data: Path | None, world: World) -> None:

@@ -22,7 +22,9 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
 
 def join_code(asked: Asked, fields: Any) -> Json:
     """A one-time code that joins a wallet to this account."""
-    raise NotImplementedError
+    user = asked.user
+    code = asked.world.joining[user.bank_id].issue(asked.id, customer_id(user))
+    return {"code": code, "bank_id": user.bank_id}
 
 
 QUERIES = tuple(
