@@ -11,6 +11,7 @@ A server that posts to addresses which strangers name can be used to reach what 
 """
 
 import ipaddress
+import re
 import socket
 import urllib.parse
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from cbdc.errors import Malformed, Refused
 Resolve = Callable[[str, int], list[str]]
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+_NUMBERS = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+))*", re.ASCII)
 _NAMES = frozenset({"metadata", "metadata.google.internal", "metadata.goog", "instance-data"})
 _METADATA = frozenset(
     ipaddress.ip_address(text)
@@ -58,7 +60,7 @@ def parse(url: str, public: bool = False) -> Target:
     literal = _literal(host)
     if literal is not None and (problem := judge(literal, public)):
         raise _wrong(url, problem)
-    if literal is None and host.replace(".", "").replace("x", "").isdigit():
+    if literal is None and _NUMBERS.fullmatch(host):
         raise _wrong(url, "numbers are written as addresses, in four parts")
     secure = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

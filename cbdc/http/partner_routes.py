@@ -3,6 +3,7 @@
 create_app(system, [extension(desks)])
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from cbdc.canonical import MAX_LENGTH
@@ -76,8 +77,13 @@ def _partner_routes(api: PartnerApi) -> list[Route]:
 
 def _call_routes(api: PartnerApi) -> list[Route]:
     rows = (
-        ("orders", "Ask the holder to pay: one payee, several at once, or into locks.", api.order, "Order"),
-        ("openings", "Ask for a lock to be claimed, taken back or released.", api.opening, "Order"),
+        (
+            "orders",
+            "Ask the holder to pay: one payee, several at once, or into locks.",
+            api.order,
+            "PartnerOrder",
+        ),
+        ("openings", "Ask for a lock to be claimed, taken back or released.", api.opening, "PartnerOrder"),
         ("collections", "Collect on a mandate of the holder, once.", api.collect, "Collected"),
     )
     carries = {
@@ -104,7 +110,7 @@ def _call_routes(api: PartnerApi) -> list[Route]:
         "/v1/partners/{partner}/orders/{order}",
         "What became of an order, for its third party (header Tenge-Call).",
         api.state,
-        "Order",
+        "PartnerOrder",
         {"partner": _PARTNER, "order": _ORDER},
         refusals=(*_CALL_REFUSALS, "E_ORDER_UNKNOWN"),
     )
@@ -180,9 +186,19 @@ def _hook_routes(api: PartnerApi) -> list[Route]:
     ]
 
 
+_PROOF = "the canonical envelope of a HolderProof with the purpose"
+_Row = tuple[str, str, Any, str, dict[str, str], str, int, tuple[str, ...]]
+
+
+def _posts(rows: Sequence[_Row]) -> list[Route]:
+    return [
+        Route("POST", path, summary, handler, answer, arguments, takes, limit, refusals=refusals)
+        for path, summary, handler, answer, arguments, takes, limit, refusals in rows
+    ]
+
+
 def _holder_routes(api: PartnerApi) -> list[Route]:
-    proof = "the canonical envelope of a HolderProof with the purpose"
-    rows: tuple[tuple[str, str, Any, str, dict[str, str], str, int, tuple[str, ...]], ...] = (
+    rows: tuple[_Row, ...] = (
         (
             "/v1/consents",
             "A holder gives a third party a consent.",
@@ -199,7 +215,7 @@ def _holder_routes(api: PartnerApi) -> list[Route]:
             api.revoke_consent,
             "Consent",
             {"consent": _CONSENT},
-            f"{proof} `consent revoke <consent id>`",
+            f"{_PROOF} `consent revoke <consent id>`",
             MAX_LENGTH,
             ("E_CONSENT_UNKNOWN", "E_SIG"),
         ),
@@ -217,31 +233,11 @@ def _holder_routes(api: PartnerApi) -> list[Route]:
             "/v1/partner-orders/{order}/decline",
             "A holder says no to an order, for good.",
             api.decline,
-            "Order",
+            "PartnerOrder",
             {"order": _ORDER},
-            f"{proof} `order decline <order id>`",
+            f"{_PROOF} `order decline <order id>`",
             MAX_LENGTH,
             ("E_ORDER_CLOSED", "E_ORDER_UNKNOWN", "E_SIG"),
-        ),
-        (
-            "/v1/mandates",
-            "A payer lets a payee collect out of the deposit, within limits.",
-            api.give_mandate,
-            "Named",
-            {},
-            "the canonical envelope of a Mandate, signed by the payer's wallet key",
-            MAX_LENGTH,
-            ("E_FROZEN", "E_ID_REUSED", "E_KEY_RETIRED", "E_KEY_UNKNOWN", "E_SIG"),
-        ),
-        (
-            "/v1/mandates/{mandate}/revoke",
-            "A payer takes a mandate back.",
-            api.revoke_mandate,
-            "Named",
-            {"mandate": "a mandate's 32-byte id in hexadecimal"},
-            f"{proof} `mandate revoke <mandate id>`",
-            MAX_LENGTH,
-            ("E_MANDATE_UNKNOWN", "E_SIG"),
         ),
     )
     reads = (
@@ -249,10 +245,7 @@ def _holder_routes(api: PartnerApi) -> list[Route]:
         ("partner-orders", "The orders that ask for a key's signature.", api.orders_for, "Orders"),
     )
     return [
-        *(
-            Route("POST", path, summary, handler, answer, arguments, takes, limit, refusals=refusals)
-            for path, summary, handler, answer, arguments, takes, limit, refusals in rows
-        ),
+        *_posts(rows),
         *(
             Route(
                 "GET",
@@ -269,8 +262,41 @@ def _holder_routes(api: PartnerApi) -> list[Route]:
     ]
 
 
+def _mandate_routes(api: PartnerApi) -> list[Route]:
+    return _posts(
+        [
+            (
+                "/v1/mandates",
+                "A payer lets a payee collect out of the deposit, within limits.",
+                api.give_mandate,
+                "Named",
+                {},
+                "the canonical envelope of a Mandate, signed by the payer's wallet key",
+                MAX_LENGTH,
+                ("E_FROZEN", "E_ID_REUSED", "E_KEY_RETIRED", "E_KEY_UNKNOWN", "E_SIG"),
+            ),
+            (
+                "/v1/mandates/{mandate}/revoke",
+                "A payer takes a mandate back.",
+                api.revoke_mandate,
+                "Named",
+                {"mandate": "a mandate's 32-byte id in hexadecimal"},
+                f"{_PROOF} `mandate revoke <mandate id>`",
+                MAX_LENGTH,
+                ("E_MANDATE_UNKNOWN", "E_SIG"),
+            ),
+        ]
+    )
+
+
 def extension(desks: Desks) -> Extension:
     """The routes over the desks, for `cbdc.http.server.create_app`."""
     api = PartnerApi(desks)
-    routes = [*_partner_routes(api), *_call_routes(api), *_hook_routes(api), *_holder_routes(api)]
+    routes = [
+        *_partner_routes(api),
+        *_call_routes(api),
+        *_hook_routes(api),
+        *_holder_routes(api),
+        *_mandate_routes(api),
+    ]
     return Extension(routes, SCHEMAS)

@@ -52,7 +52,7 @@ SCHEMAS: Mapping[str, wire.Json] = {
         index=_NUMBER, time=_NUMBER, transaction_id=_ID, received_tiyn=_NUMBER, paid_tiyn=_NUMBER
     ),
     "History": _closed(lines=_list_of(_reference("HistoryLine")), next=_NUMBER),
-    "Order": _closed(
+    "PartnerOrder": _closed(
         id=_ID,
         partner=_ID,
         partner_name=_TEXT,
@@ -71,10 +71,10 @@ SCHEMAS: Mapping[str, wire.Json] = {
         ),
         to_sign=_HEX | {"description": "an opening: the body of the one transaction that fits"},
     ),
-    "Orders": _closed(orders=_list_of(_reference("Order"))),
+    "Orders": _closed(orders=_list_of(_reference("PartnerOrder"))),
     "Booked": _closed(transaction_id=_ID, index=_NUMBER, time=_NUMBER),
     "Paid": _closed(
-        order=_reference("Order"),
+        order=_reference("PartnerOrder"),
         receipt={"anyOf": [_reference("Booked"), {"type": "null"}]},
     ),
     "Collected": _closed(id=_ID, payee=_ID, amount_tiyn=_NUMBER),

@@ -150,8 +150,8 @@ class Consent(Record):
 
 @dataclass(frozen=True, slots=True)
 class Call(Record):
-    """One request of a third party: `partner` asks for `purpose` (method and path) with the bytes `carried`, at `time` (real
-    seconds), under the request id `id`. `nonce` is used once: the same call sent twice is refused, and who got no
+    """One request of a third party: `partner` asks for `purpose` (method and path) with the bytes `carried`, at `time`
+    (real seconds), under the request id `id`. `nonce` is used once: the same call sent twice is refused, and who got no
     answer signs the same request id anew."""
 
     id: bytes

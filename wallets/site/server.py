@@ -78,12 +78,14 @@ def serve(host: str, port: int, data: Path | None, store: str, say: Say, seed: i
         options = Options(Door(names, any_address, f"tenge_site_{port}"), show_passcodes=is_loopback(host))
         whole = Whole(world, SystemEntropy(), clock, options, stage)
         server = make_server(whole, host, port)
+        whole.partners.start()
         try:
             _announce(say, host, int(server.bind_addr[1]), data, world)
             with stopped_politely(), suppress(KeyboardInterrupt):
                 server.serve()
         finally:
             world.hub.close()
+            whole.partners.close()
             server.stop()
     finally:
         stage.close()

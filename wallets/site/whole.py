@@ -27,6 +27,7 @@ from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
 from offline.http_api import OfflineApi
 from wallets.site import interface, pages, wallet_files
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
+from wallets.site.partners import Partners
 from wallets.site.serving import Wsgi
 from wallets.site.world import World
 
@@ -99,6 +100,7 @@ class Whole:
         self.app, self.site = create_site(world, entropy, real_clock, options)
         self._real_clock = real_clock
         self._limits = limits
+        self.partners = Partners(world, real_clock)
         self._mounts = DispatcherMiddleware(self.app, {} if stage is None else {"/stage": stage})
         self._interface: Wsgi = self._make_interface()
         world.on_reset.append(self._begin_anew)
@@ -118,6 +120,7 @@ class Whole:
         return [
             Extension(wallet_api.routes(), WALLET_SCHEMAS),
             Extension(offline_api.routes(), OFFLINE_SCHEMAS),
+            self.partners.extension(),
         ]
 
     def _begin_anew(self) -> None:
