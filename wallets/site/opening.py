@@ -20,11 +20,12 @@ from offline.records import TIER_SW
 from wallets.cast import Member, SandboxPlan
 from wallets.desk import derived
 from wallets.sandbox import Sandbox, raise_first
+from wallets.site.marked import N_
 from wallets.site.users import User
 
 BANKS = (
-    ("alatau", "Alatau Test Bank", tenge(5_000_000)),
-    ("tobol", "Tobol Test Bank", tenge(3_000_000)),
+    ("alatau", N_("Alatau Test Bank"), tenge(5_000_000)),
+    ("tobol", N_("Tobol Test Bank"), tenge(3_000_000)),
 )
 FIRST_ISSUE_TENGE = {"alatau": 600_000, "tobol": 300_000}
 POLICY = "sandbox"
@@ -56,6 +57,11 @@ def open_sandbox(
     sandbox.field.open_to_wallets(TIER_SW)
     sandbox.set_up()
     return sandbox
+
+
+def bank_title(name: str) -> str:
+    """The full name of a bank by its short one."""
+    return next((title for short, title, _ in BANKS if short == name), name)
 
 
 def customer_id(user: User) -> bytes:
