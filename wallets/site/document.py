@@ -32,6 +32,7 @@ ABOUT = (
     " show such bodies in hexadecimal. Refusals are problems (RFC 9457) with a code, the rule, the facts and what to do"
     " next."
 )
+REQUEST_PATTERN = "^[A-Za-z0-9-]{16,64}$"
 _JSON_TYPE = "application/json"
 _EVENTS = "text/event-stream"
 _HOME = "home"
@@ -186,8 +187,9 @@ def _closed(properties: Json, required: list[str]) -> Json:
     }
 
 
-def _body(schema: Json) -> Json:
-    return {"required": True, "content": {_JSON_TYPE: {"schema": schema}}}
+def _body(schema: Json, example: object = None) -> Json:
+    content: Json = {"schema": schema} | ({} if example is None else {"example": example})
+    return {"required": True, "content": {_JSON_TYPE: content}}
 
 
 def _responses(schema: Json, statuses: Iterable[int]) -> Json:
@@ -236,6 +238,7 @@ def _query(query: Query) -> tuple[str, str, Json]:
 
 def _operation(operation: Operation) -> tuple[str, str, Json]:
     path = f"/v1/roles/{operation.role}/{operation.name}"
+    schema = body_schema(operation)
     summary = f"{operation.title}." + (" It cannot be taken back." if operation.danger else "")
     statuses = (400, 401, 403, 404, 409, 413, 422, 429, 503)
     return (
@@ -247,7 +250,7 @@ def _operation(operation: Operation) -> tuple[str, str, Json]:
             "tags": [f"desk: {operation.role}"],
             "parameters": [],
             "security": [{"desk": []}],
-            "requestBody": _body(body_schema(operation)),
+            "requestBody": _body(schema, sample(schema)),
             "responses": _responses(reference("DeskAnswer"), statuses),
         },
     )
@@ -265,11 +268,35 @@ def body_schema(operation: Operation) -> Json:
     own = components[operation.fields.__name__]
     request_id = {
         "type": "string",
-        "pattern": "^[A-Za-z0-9-]{16,64}$",
+        "pattern": REQUEST_PATTERN,
         "description": "made by the client; the same request again gets the same answer",
     }
     properties = {"request_id": request_id} | _inlined(own.get("properties", {}), components)
     return _closed(properties, ["request_id", *own.get("required", [])])
+
+
+def sample(schema: Json) -> Any:
+    """A small value that a schema of ours allows: of each field something, the least, the first, the shortest."""
+    if "default" in schema and "enum" not in schema:
+        return schema["default"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    for either in ("anyOf", "oneOf"):
+        if either in schema:
+            return sample(schema[either][0])
+    kind = schema.get("type")
+    if kind == "object":
+        return {name: sample(schema["properties"][name]) for name in schema.get("required", [])}
+    if kind == "integer":
+        return max(1, schema.get("minimum", 1)) if schema.get("maximum", 1) else 0
+    if kind == "array":
+        return [sample(schema.get("items", {}))] * schema.get("minItems", 0)
+    if kind == "boolean":
+        return False
+    if schema.get("pattern") == REQUEST_PATTERN:
+        return "an-example-request-1"
+    text = "example" + "x" * max(0, schema.get("minLength", 0) - 7)
+    return text[: schema.get("maxLength", 40)]
 
 
 def _inlined(value: Any, components: Mapping[str, Any]) -> Any:
