@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cbdc import conditional
 from cbdc.cabinet import follow
 from cbdc.errors import TengeError
 from cbdc.http.client import HttpGateway, WsgiTransport
@@ -103,6 +104,14 @@ class Scene:
     def balance(self, member: Member) -> int:
         owned = self.world.system.ledger.owned(member.wallet.kid)
         return sum(token.amount_tiyn for _, token in owned if isinstance(token.lock, KeyLock))
+
+
+def lock(play: Scene, secret: bytes, deadline: int | None = None) -> Lock:
+    """A hash lock from Asel to Timur."""
+    until = play.now + 600 if deadline is None else deadline
+    return conditional.hash_lock(
+        conditional.hash_of(secret), play.timur.wallet.kid, play.asel.wallet.kid, until
+    )
 
 
 def lock_of(output: Mapping[str, Any]) -> Lock:
