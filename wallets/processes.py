@@ -35,7 +35,7 @@ def side_by_side(
             while left and len(at_work) < workers:
                 job = left.pop(0)
                 here, there = multiprocessing.Pipe(duplex=False)
-                at_work[here] = (job, _start(work, (*given(job), there)))
+                at_work[here] = (job, start(work, (*given(job), there)))
                 there.close()
             for ready in wait(list(at_work)):
                 assert isinstance(ready, Connection)
@@ -51,7 +51,8 @@ def side_by_side(
             _end(connection, process)
 
 
-def _start(work: Callable[..., None], given: tuple[Any, ...]) -> BaseProcess:
+def start(work: Callable[..., None], given: tuple[Any, ...]) -> BaseProcess:
+    """A process that calls `work` with these arguments, begun; it ends with this one at the latest."""
     process: BaseProcess
     if _FORKSERVER:
         context = multiprocessing.get_context("forkserver")

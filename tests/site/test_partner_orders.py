@@ -167,7 +167,7 @@ def test_what_the_ledger_refuses_leaves_the_order_open(play: Scene) -> None:
 
 def _locked(play: Scene, lock: Any, tiyn: int = 200_00) -> TokenId:
     consent = play.consent(play.asel)
-    order = play.books.ask_tolock(play.fresh(), consent, lock, tiyn, "escrow", play.now + 60)
+    order = play.books.ask_to_lock(play.fresh(), consent, lock, tiyn, "escrow", play.now + 60)
     paid = play.pay(play.asel, order)
     return TokenId(bytes.fromhex(paid["receipt"]["transaction_id"]), 0)
 

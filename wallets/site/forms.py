@@ -19,6 +19,7 @@ LONG_TEXT = "long-text"
 FLAG = "flag"
 CHOICE = "choice"
 LIST = "list"
+FILE = "file"
 LONG = 200
 
 Choice = tuple[str, str]
@@ -84,5 +85,7 @@ def _described(field: msgspec.inspect.Field) -> FormField:
     if isinstance(kind, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
         return FormField(name, LIST, title, hint, required, value=default)
     most: Any = getattr(kind, "max_length", None)
+    if extra.get("contentEncoding") == "base16":
+        return FormField(name, FILE, title, hint, required, most=most, value=default)
     shown = LONG_TEXT if most is not None and most > LONG else TEXT
     return FormField(name, shown, title, hint, required, most=most, value=default)

@@ -16,8 +16,8 @@ from flask import Flask, Response, g, request
 
 from cbdc.errors import Malformed, Refused
 from wallets.site.app import MAX_FORM_BYTES, Site
-from wallets.site.operations import Asked, read_json, read_request_id
-from wallets.site.pages import NO_ID, carry_out
+from wallets.site.operations import Asked, Download, read_json, read_request_id
+from wallets.site.pages import NO_ID, as_file, carry_out
 from wallets.site.table import OPEN_ROLES, VISITOR
 from wallets.site.users import User
 
@@ -104,7 +104,8 @@ class Desks:
         arguments = dict(request.args.items()) | ({query.takes: argument} if argument is not None else {})
         world = self._site.world
         with world.lock:
-            return written(query.handler(Asked(world, user, NO_ID, g.language), arguments))
+            answer = query.handler(Asked(world, user, NO_ID, g.language), arguments)
+        return as_file(answer) if isinstance(answer, Download) else written(answer)
 
     def do(self, role: str, name: str) -> Response:
         """Carry out an operation, once for its request id."""

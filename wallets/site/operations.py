@@ -65,6 +65,20 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """What a query may answer in place of a page's values: a file, as it is.
+
+    `shown` lets a browser open it in place of saving it; `policy` is its own content security policy then.
+    """
+
+    name: str
+    data: bytes
+    kind: str = "application/octet-stream"
+    shown: bool = False
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """One thing that a role may see: a page at `/<role>/<name>`, or `/<role>/` for the name "".
 
@@ -76,7 +90,7 @@ class Query:
     role: str
     name: str
     title: str
-    handler: Callable[[Asked, Mapping[str, str]], Json]
+    handler: Callable[[Asked, Mapping[str, str]], Json | Download]
     takes: str = ""
     in_menu: bool = True
     template: str = ""

@@ -11,16 +11,17 @@ from typing import Any
 
 from flask import Flask, Response, g, make_response, redirect, request
 
-from cbdc.errors import Refused, TengeError
+from cbdc.errors import Malformed, Refused, TengeError
 from wallets.desk import derived
 from wallets.site.app import Site
 from wallets.site.forms import form_fields
-from wallets.site.operations import Asked, Operation, read_form, read_request_id
+from wallets.site.operations import Asked, Download, Operation, read_form, read_request_id
 from wallets.site.table import OPEN_ROLES, VISITOR
 from wallets.site.users import ROLES, User
 from wallets.web.words import refusal_words
 
 NO_ID = bytes(32)
+MAX_UPLOAD_BYTES = 4_096
 _PAGE = re.compile(r"/[a-z-]+(?:/[A-Za-z0-9_.:-]{0,160}){0,3}(?:\?[A-Za-z0-9_=&.:-]{0,200})?", re.ASCII)
 _OWN = frozenset({"csrf", "request_id", "back"})
 
@@ -130,6 +131,8 @@ class Pages:
         world = self._site.world
         with world.lock:
             answer = query.handler(Asked(world, user, NO_ID, g.language), arguments)
+        if isinstance(answer, Download):
+            return as_file(answer)
         return self._site.page(
             query.page, role=role, query=query, title=query.title, form=self._form(role), **answer
         )
@@ -138,7 +141,7 @@ class Pages:
         """What a template asks for a form: its operation, its fields, and the request id it will carry."""
         session = self._site.need_session()
 
-        def form(name: str, choices: Mapping[str, Any] | None = None, **values: object) -> dict[str, Any]:
+        def form(name: str, choices: Mapping[str, Any] | None = None, /, **values: object) -> dict[str, Any]:
             operation = self._site.table.operation(role, name)
             typed = session.take_typed(role, name) or {key: str(value) for key, value in values.items()}
             return {
@@ -165,6 +168,7 @@ class Pages:
             if len(request.form.getlist(key)) > 1:
                 values[key] = " ".join(request.form.getlist(key))
         try:
+            values |= uploaded()
             asked_id = read_request_id(request.form.get("request_id"))
             answer = carry_out(site, operation, user, asked_id, read_form(operation, values), g.language)
             session.flash(role, {"done": operation.done, "facts": answer})
@@ -178,6 +182,29 @@ class Pages:
         """Server-sent events: something in the sandbox changed."""
         self._who(role)
         return event_stream(self._site, b"")
+
+
+def uploaded() -> dict[str, str]:
+    """The files of a form, in hexadecimal under the names of their fields; E_WEB_SIZE for one that is too large."""
+    found = {}
+    for name, file in request.files.items():
+        data = file.stream.read(MAX_UPLOAD_BYTES + 1)
+        if len(data) > MAX_UPLOAD_BYTES:
+            raise Malformed("E_WEB_SIZE", limit_bytes=MAX_UPLOAD_BYTES)
+        if data:
+            found[name] = data.hex()
+    return found
+
+
+def as_file(download: Download) -> Response:
+    """A query's file as an answer."""
+    response = make_response(download.data)
+    response.mimetype = download.kind
+    kind = "inline" if download.shown else "attachment"
+    response.headers.set("Content-Disposition", kind, filename=download.name)
+    if download.policy:
+        response.headers["Content-Security-Policy"] = download.policy
+    return response
 
 
 def carry_out(

@@ -30,6 +30,7 @@ from wallets.pilot.folder import canonical_json
 from wallets.site import memory as keep
 from wallets.site import opening
 from wallets.site.hub import Hub
+from wallets.site.jobs import Jobs
 from wallets.site.users import DEMO_USERS, Directory, User
 from wallets.web.memory import StageClock
 
@@ -56,6 +57,7 @@ class World:
         self.real_clock = base_clock
         self.clock = StageClock(base_clock)
         self.hub = Hub()
+        self.jobs = Jobs(lambda: self.hub.tell((), self._told))
         self._seed = seed
         self._store = store
         self._checkpoint = checkpoint
@@ -95,6 +97,7 @@ class World:
     def close(self) -> None:
         """Release every file; whoever waits for news is let go."""
         self.hub.close()
+        self.jobs.close()
         with self.lock:
             self.sandbox.close()
 
