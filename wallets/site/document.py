@@ -293,10 +293,26 @@ def sample(schema: Json) -> Any:
         return [sample(schema.get("items", {}))] * schema.get("minItems", 0)
     if kind == "boolean":
         return False
-    if schema.get("pattern") == REQUEST_PATTERN:
+    return _sample_text(schema)
+
+
+_CLASS = re.compile(r"\[([^\]])[^\]]*\](?:\{(\d+)[^}]*\}|[*+?])?")
+
+
+def _spelled(found: re.Match[str]) -> str:
+    """A class of letters in a pattern as its first letter, as often as it must stand."""
+    return found[1] * int(found[2] or 1)
+
+
+def _sample_text(schema: Json) -> str:
+    pattern = schema.get("pattern", "")
+    if pattern == REQUEST_PATTERN:
         return "an-example-request-1"
-    text = "example" + "x" * max(0, schema.get("minLength", 0) - 7)
-    return text[: schema.get("maxLength", 40)]
+    least, most = schema.get("minLength", 0), schema.get("maxLength", 40)
+    texts = ["example" + "x" * max(0, least - 7), *(digit * max(1, least) for digit in "a01")]
+    texts.append(_CLASS.sub(_spelled, pattern).strip("^$"))
+    fitting = [text[:most] for text in texts if re.search(pattern, text[:most])]
+    return fitting[0] if fitting else texts[0]
 
 
 def _inlined(value: Any, components: Mapping[str, Any]) -> Any:
