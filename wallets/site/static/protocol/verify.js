@@ -8,16 +8,13 @@
  */
 
 import { hex, sameBytes } from "./bytes.js";
-import { encode } from "./canonical.js";
 import * as checks from "./checks.js";
 import { openBundle } from "./containers.js";
 import { TengeError } from "./errors.js";
-import { envelopeItems } from "./records.js";
-import { BANK_CA, PARAMETERS } from "./trust.js";
+import { DOUBLE_SPEND, EQUIVOCATION, proveTwoTransfers } from "./evidence.js";
+import { PARAMETERS } from "./trust.js";
 
 const DAY_SECONDS = 86400;
-const DOUBLE_SPEND = 1;
-const EQUIVOCATION = 2;
 
 /**
  * What a receiver has seen before: transfers by outpoint (66 hexadecimal digits), and by "payer/counter".
@@ -149,7 +146,7 @@ async function checkBundle(bundle, trust, known, paying) {
   for (const token of bundle.tokens) {
     await checkLine(token, certificates, trust, paying, checked);
   }
-  checkConflicts(bundle, certificates, trust, known, paying);
+  await checkConflicts(bundle, certificates, trust, known, paying);
   return certificates;
 }
 
@@ -227,7 +224,7 @@ async function checkLine(token, certificates, trust, paying, checked) {
  * @param {Known} known
  * @param {boolean} paying
  */
-function checkConflicts(bundle, certificates, trust, known, paying) {
+async function checkConflicts(bundle, certificates, trust, known, paying) {
   const last = bundle.tokens.flatMap((token) => (paying ? token.transfers.slice(-1) : []));
   const fresh = new Set(last.map(({ oid }) => hex(oid)));
   const own = nothingKnown();
@@ -238,12 +235,12 @@ function checkConflicts(bundle, certificates, trust, known, paying) {
     const spent = known.spends.get(outpoint) ?? remembered(own.spends, outpoint, transfer);
     if (hex(spent.oid) !== id) {
       const code = fresh.has(hex(spent.oid)) && fresh.has(id) ? "E_DUPINPUT" : "E_DOUBLE_SPEND";
-      throw conflict(code, spent, transfer, certificates, trust);
+      throw await conflict(code, spent, transfer, certificates, trust);
     }
     const count = `${hex(record.payer)}/${record.counter}`;
     const counted = known.counters.get(count) ?? remembered(own.counters, count, transfer);
     if (hex(counted.oid) !== id) {
-      throw conflict("E_EQUIVOCATION", counted, transfer, certificates, trust);
+      throw await conflict("E_EQUIVOCATION", counted, transfer, certificates, trust);
     }
   }
 }
@@ -264,15 +261,10 @@ function remembered(map, key, value) {
  * @param {Map<string, any>} certificates
  * @param {any} trust
  */
-function conflict(code, other, transfer, certificates, trust) {
+async function conflict(code, other, transfer, certificates, trust) {
   const certificate = certificates.get(hex(transfer.record.payer));
-  const { caReference, notBefore } = certificate.record;
-  const bank = trust.authority.find(caReference, BANK_CA, notBefore);
-  const signedBank = trust.authority.auths.find((/** @type {any} */ auth) => auth.record === bank);
-  const pair = [other, transfer].sort((one, two) => (hex(one.oid) < hex(two.oid) ? -1 : 1));
   const type = code === "E_EQUIVOCATION" ? EQUIVOCATION : DOUBLE_SPEND;
-  const items = [type, envelopeItems(certificate), ...pair.map(envelopeItems)];
-  const file = encode([1, [envelopeItems(signedBank)], items]);
+  const file = await proveTwoTransfers(type, trust.authority, certificate, other, transfer);
   const facts = { kid: hex(transfer.record.payer), first: hex(other.oid), second: hex(transfer.oid) };
   return new Conflict(code, file, facts);
 }

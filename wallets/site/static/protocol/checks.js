@@ -50,7 +50,19 @@ export function checkStanding(record, trust, position) {
  */
 export async function checkCertificate(signed, trust, at) {
   const { record } = signed;
-  const bank = trust.bankCa(record.caReference, record.notBefore);
+  await checkCertificateBy(signed, trust.bankCa(record.caReference, record.notBefore));
+  if (at !== undefined) {
+    checkAlive(record, at);
+  }
+}
+
+/**
+ * Return if `bank` may and did certify this device key; E_CA for a tier above its own, E_KEY, E_SIG.
+ * @param {any} signed
+ * @param {any} bank An AUTH's record.
+ */
+export async function checkCertificateBy(signed, bank) {
+  const { record } = signed;
   const highest = bank.scope[1] ?? 0;
   if (record.tier > highest) {
     const problem = `it may certify tiers up to ${highest}`;
@@ -58,9 +70,6 @@ export async function checkCertificate(signed, trust, at) {
   }
   publicKey(record.algorithm, record.publicKey);
   await verifySigned(signed, bank.key);
-  if (at !== undefined) {
-    checkAlive(record, at);
-  }
 }
 
 /** V4 for one note: E_ISSUER, E_AMOUNT, E_NOTE_TIME, E_SIG, E_TAINTED. @param {any} signed @param {any} trust */
@@ -196,7 +205,7 @@ export function outputOf(parent, index) {
   return outputs[index];
 }
 
-/** @param {any} transfer @param {any} parent */
+/** E_LINK unless `transfer` names `parent` as the object before it. @param {any} transfer @param {any} parent */
 export function checkLink(transfer, parent) {
   if (!sameBytes(transfer.record.previous, parent.oid)) {
     throw new TengeError("E_LINK", { transfer: hex(transfer.oid), parent: hex(parent.oid) });
@@ -204,16 +213,10 @@ export function checkLink(transfer, parent) {
 }
 
 /**
- * Return if `transfer` rightly spends an output of `parent` on the line of `note`, as a payment.
- *
- * Raises, in this order, E_LINK, E_INDEX, E_KIND, E_OWNER, E_CERT_MISSING, E_SIG, E_KIND, E_SUM, E_SELF, E_CHANGE,
- * E_HOPS, E_PURPOSE, E_INHERIT, E_HOPS.
- * @param {any} transfer
- * @param {any} parent
- * @param {any} note
- * @param {any} certificate The payer's record, or undefined.
+ * Return if the payer owns the output of `parent` that it spends; E_LINK, E_INDEX, E_KIND or E_OWNER.
+ * @param {any} transfer @param {any} parent
  */
-export async function checkTransfer(transfer, parent, note, certificate) {
+export function checkSpend(transfer, parent) {
   checkLink(transfer, parent);
   const { record } = transfer;
   const spent = outputOf(parent, record.index);
@@ -223,39 +226,56 @@ export async function checkTransfer(transfer, parent, note, certificate) {
   if (!sameBytes(spent.owner, record.payer)) {
     throw new TengeError("E_OWNER", { payer: hex(record.payer), owner: hex(spent.owner) });
   }
-  if (!certificate) {
+}
+
+/**
+ * Return if `transfer` rightly spends an output of `parent` on the line of `note` (V5a). A receiver takes payments
+ * only; with `payOnly` false redemptions are right too, as settlement asks it.
+ *
+ * Raises, in this order, E_LINK, E_INDEX, E_KIND, E_OWNER, E_CERT_MISSING, E_KEY, E_SIG, E_KIND, E_SUM, E_SELF,
+ * E_CHANGE, E_HOPS, E_PURPOSE, E_INHERIT, E_HOPS.
+ * @param {any} transfer @param {any} parent @param {any} note
+ * @param {any} certificate The payer's record, or undefined.
+ * @param {boolean} [payOnly]
+ */
+export async function checkTransfer(transfer, parent, note, certificate, payOnly = true) {
+  checkSpend(transfer, parent);
+  const { record } = transfer;
+  if (!certificate || !sameBytes(certificate.kid, record.payer)) {
     throw new TengeError("E_CERT_MISSING", { kid: hex(record.payer) });
   }
   await verifySigned(transfer, certificate.key);
-  if (record.kind !== PAY) {
+  if (payOnly && record.kind !== PAY) {
     throw new TengeError("E_KIND", { kind: record.kind });
   }
-  checkStatement(record, parent, spent.amountTiyn);
-  if (record.hop > note.record.maxHops || record.length > note.record.maxLength) {
-    const problem = `its note allows ${note.record.maxHops} and ${note.record.maxLength}`;
+  checkStatement(transfer, parent);
+  if (record.kind === PAY) {
+    checkCaps(record, note.record);
+  }
+}
+
+/** E_HOPS unless a payment stays within its note's hops and length. @param {any} record @param {any} note */
+export function checkCaps(record, note) {
+  if (record.hop > note.maxHops || record.length > note.maxLength) {
+    const problem = `its note allows ${note.maxHops} and ${note.maxLength}`;
     throw new TengeError("E_HOPS", { hop: record.hop, length: record.length, problem });
   }
 }
 
-/** @param {any} record @param {any} parent @param {number} inputTiyn */
-function checkStatement(record, parent, inputTiyn) {
-  const amounts = record.outputs.map((/** @type {any} */ output) => output.amountTiyn);
-  const outputsTiyn = amounts.reduce(
-    (/** @type {number} */ total, /** @type {number} */ one) => total + one,
-    0,
-  );
-  if (outputsTiyn !== inputTiyn || Math.min(...amounts) < 1) {
-    throw new TengeError("E_SUM", { outputs_tiyn: outputsTiyn, input_tiyn: inputTiyn });
+/**
+ * Return if what `transfer` states follows from the output of `parent` that it spends; E_KIND, E_SUM, E_SELF,
+ * E_CHANGE, E_HOPS, E_PURPOSE, E_INHERIT.
+ * @param {any} transfer @param {any} parent
+ */
+export function checkStatement(transfer, parent) {
+  const { record } = transfer;
+  if (record.kind !== PAY && record.kind !== REDEEM) {
+    throw new TengeError("E_KIND", { kind: record.kind });
   }
-  if (sameBytes(record.outputs[0].owner, record.payer)) {
-    throw new TengeError("E_SELF", { payer: hex(record.payer) });
-  }
-  if (record.outputs.length === 2 && !sameBytes(record.outputs[1].owner, record.payer)) {
-    throw new TengeError("E_CHANGE", { owner: hex(record.outputs[1].owner), payer: hex(record.payer) });
-  }
+  checkOutputs(record, outputOf(parent, record.index).amountTiyn);
   const before = parent.record;
   const change = !isNote(parent) && before.kind === PAY && record.index === 1;
-  const hop = (isNote(parent) ? 0 : before.hop - (change ? 1 : 0)) + 1;
+  const hop = (isNote(parent) ? 0 : before.hop - (change ? 1 : 0)) + (record.kind === PAY ? 1 : 0);
   const length = (isNote(parent) ? 0 : before.length) + 1;
   if (record.hop !== hop || record.length !== length) {
     const problem = `by the object before it they are ${hop} and ${length}`;
@@ -267,5 +287,24 @@ function checkStatement(record, parent, inputTiyn) {
   if (record.spendBy !== before.spendBy) {
     const facts = { field: "spend_by", stated: record.spendBy, inherited: before.spendBy };
     throw new TengeError("E_INHERIT", facts);
+  }
+}
+
+/** @param {any} record @param {number} inputTiyn */
+function checkOutputs(record, inputTiyn) {
+  const amounts = record.outputs.map((/** @type {any} */ output) => output.amountTiyn);
+  // Above 2^53 - 1 a sum is no longer exact, and it is above every input all the same.
+  const outputsTiyn = amounts.reduce(
+    (/** @type {number} */ total, /** @type {number} */ one) => total + one,
+    0,
+  );
+  if (outputsTiyn !== inputTiyn || Math.min(...amounts) < 1) {
+    throw new TengeError("E_SUM", { outputs_tiyn: outputsTiyn, input_tiyn: inputTiyn });
+  }
+  if (record.kind === PAY && sameBytes(record.outputs[0].owner, record.payer)) {
+    throw new TengeError("E_SELF", { payer: hex(record.payer) });
+  }
+  if (record.outputs.length === 2 && !sameBytes(record.outputs[1].owner, record.payer)) {
+    throw new TengeError("E_CHANGE", { owner: hex(record.outputs[1].owner), payer: hex(record.payer) });
   }
 }

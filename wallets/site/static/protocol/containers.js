@@ -18,6 +18,9 @@ const HELLO = 33;
 const OFFER = 34;
 const DRAFT = 35;
 const COMMIT = 36;
+const LISTS = 37;
+const LISTS_BYTES = 1024;
+const MAX_LISTS = 64;
 const MESSAGE_BYTES = 1 << 19;
 /** @type {Readonly<Record<number, number>>} */
 const SIZES = Object.freeze({ [VERSION]: 3, [RECEIPT]: 3, 32: 3, 33: 8, 34: 5, 35: 4, 36: 2 });
@@ -89,6 +92,28 @@ export function encodeBatch(batchId, bundles, objects, request) {
 }
 
 /**
+ * A batch: its container is judged, and the structure of its sync request; bundles and objects are not looked into.
+ *
+ * Raises E_SIZE, the decoding errors, E_VERSION, E_FIELD, E_TYPE or E_COUNT.
+ * @param {Uint8Array} data @param {Uint8Array} network
+ * @returns {{ batchId: Uint8Array, bundles: Uint8Array[], objects: any[], request: any }} `objects` as decoded.
+ */
+export function openBatch(data, network) {
+  const values = decodeArray(data);
+  sized("batch", values, 5);
+  if (values[0] !== VERSION) {
+    throw new TengeError("E_VERSION", { version: String(values[0]).slice(0, 20), expected: VERSION });
+  }
+  const requests = list(values[4], "sync request", 0, 1);
+  return {
+    batchId: NONCE.load(values[1], "batch id"),
+    bundles: items(bytes(), 1024).load(values[2], "bundles"),
+    objects: list(values[3], "objects", 0, 4096),
+    request: requests.length ? openPart("SYNC_REQ", requests[0], network) : null,
+  };
+}
+
+/**
  * An OFFER's bytes: a bundle, and outpoints as 66 hexadecimal digits.
  * @param {Uint8Array} bundle
  * @param {string[]} picks
@@ -148,11 +173,11 @@ export function encodeDraft({ session, invoice, chain }) {
  * The message in `data`, by `type`; only structure is checked. A BUNDLE is not looked into.
  *
  * Raises E_SIZE, the decoding errors, E_OBJTYPE, E_FIELD, E_TYPE, E_COUNT.
- * @param {Uint8Array} data @param {Uint8Array} network
+ * @param {Uint8Array} data @param {Uint8Array} network @param {number} [limitBytes]
  * @returns {any}
  */
-export function openMessage(data, network) {
-  const values = decodeArray(data, MESSAGE_BYTES);
+export function openMessage(data, network, limitBytes = MESSAGE_BYTES) {
+  const values = decodeArray(data, limitBytes);
   const kind = values[0];
   const size = typeof kind === "number" ? SIZES[kind] : undefined;
   if (!size) {
@@ -198,6 +223,43 @@ function openTalk(kind, values, network) {
   const offer = bytes().load(values[2], "offer");
   const trustSequence = NUMBER.load(values[3], "trust sequence");
   return { type: "OFFER", session, offer, trustSequence, ...chainOf(values[4], network) };
+}
+
+/**
+ * The message that passes TRUST lists on by QR code; E_TRUST_QR when it has more than 1,024 bytes.
+ * @param {any[]} chain Signed lists, oldest first. @returns {Uint8Array}
+ */
+export function encodeLists(chain) {
+  const data = encode([LISTS, chain.map(envelopeItems)]);
+  checkListsLength(data);
+  return data;
+}
+
+/** @param {Uint8Array} data */
+function checkListsLength(data) {
+  if (data.length > LISTS_BYTES) {
+    throw new TengeError("E_TRUST_QR", { bytes: data.length, limit_bytes: LISTS_BYTES });
+  }
+}
+
+/**
+ * A view that has caught up with the lists of a message; the view itself when they are not newer.
+ *
+ * Raises E_TRUST_QR, the decoding errors, E_FIELD for another message, and what `TrustView.adopt` raises.
+ * @param {Uint8Array} data @param {import("./trust.js").TrustView} trust
+ * @returns {Promise<import("./trust.js").TrustView>}
+ */
+export async function takeLists(data, trust) {
+  checkListsLength(data);
+  const values = decodeArray(data);
+  const [kind, lists] = values;
+  if (values.length !== 2 || kind !== LISTS || !Array.isArray(lists) || lists.length > MAX_LISTS) {
+    throw new TengeError("E_FIELD", { field: "trust lists", problem: "not a message of lists" });
+  }
+  const chain = lists.map((item) => openPart("TRUST", item, trust.network));
+  return chain.length && chain[chain.length - 1].record.sequence > trust.sequence
+    ? trust.adoptAll(chain)
+    : trust;
 }
 
 /** The lists as envelopes, and the number of the last. @param {any} value @param {Uint8Array} network */
