@@ -91,6 +91,13 @@ class Jobs:
         for name in ended[: max(0, len(self._jobs) - MOST_KEPT + 1)]:
             del self._jobs[name]
 
+    def forget(self, kind: str, key: str) -> None:
+        """Let go of a job that has ended, so that its key can be used again; one at work stays."""
+        with self._lock:
+            job = self._jobs.get((kind, key))
+            if job is not None and job.state != RUNNING:
+                del self._jobs[kind, key]
+
     def get(self, kind: str, key: str) -> Job:
         """The job; E_SITE_JOB_UNKNOWN."""
         with self._lock:

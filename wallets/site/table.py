@@ -8,7 +8,19 @@ from dataclasses import dataclass
 
 from cbdc.errors import Refused
 from wallets.site.operations import Operation, Query
-from wallets.site.roles import customer
+from wallets.site.roles import (
+    customer,
+    explorer,
+    explorer_offline,
+    explorer_proofs,
+    explorer_seen,
+    explorer_tokens,
+    pilots,
+    supervisor,
+    supervisor_audit,
+    treasury,
+    treasury_projects,
+)
 from wallets.site.users import User
 
 EXPLORER_ROLE = "explorer"
@@ -60,7 +72,19 @@ def make_table(queries: Iterable[Query], operations: Iterable[Operation]) -> Tab
     return table
 
 
-_MODULES: Sequence = (customer,)  # type: ignore[type-arg]
+_MODULES: Sequence = (  # type: ignore[type-arg]
+    customer,
+    treasury,
+    treasury_projects,
+    supervisor,
+    supervisor_audit,
+    pilots,
+    explorer,
+    explorer_proofs,
+    explorer_tokens,
+    explorer_seen,
+    explorer_offline,
+)
 
 TABLE = make_table(
     (query for module in _MODULES for query in module.QUERIES),
