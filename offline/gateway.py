@@ -222,6 +222,10 @@ class OfflineCentre:
         else:
             self.reconciler.submit(paper)
 
+    def registered(self, kid: bytes) -> RegisteredKey | None:
+        """What the ledger knows of a key, or None."""
+        return self._ledger.registered(kid)
+
     # --- enrolment and lists ---
 
     def challenge(self, bank_id: int, request_id: bytes) -> bytes:

@@ -109,6 +109,7 @@ class Field:
         self._stores = stores
         self._owners: dict[bytes, Member] = {}
         self._tiers: dict[bytes, int] = {}
+        self._outside_tier: int | None = None
         self._definitions: tuple[MarkDefinition, ...] = ()
         keys = system.keys
         self.centre = OfflineCentre(
@@ -143,8 +144,21 @@ class Field:
     def _bank_id(self, member: Member) -> int:
         return next(number for number, bank in self._system.banks.items() if bank.name == member.bank)
 
+    def open_to_wallets(self, tier: int) -> None:
+        """Let wallets outside this process enrol devices of this tier: every account that the ledger knows."""
+        self._outside_tier = tier
+
+    def _outside_owner(self, device: bytes) -> tuple[bytes, int] | None:
+        """The account that the register of devices names, and its bank; None when this field knows no such device."""
+        account = None if self._outside_tier is None else self.centre.account_of(device)
+        known = None if account is None else self._system.ledger.registered(account)
+        return None if account is None or known is None else (account, known.bank_id)
+
     def _owner_of(self, device: bytes) -> tuple[bytes, int]:
         owner = self._owners.get(device)
+        outside = None if owner is not None else self._outside_owner(device)
+        if outside is not None:
+            return outside
         if owner is None:
             # A sandbox opened again settles before its whole cast is back. "Nobody" would stand for ever as the answer
             # and the loss reserve would pay; a case that could not ask stays open, and asks again.
@@ -153,9 +167,10 @@ class Field:
 
     def _terms(self, enrol: Signed[Enrol], account: bytes) -> DeviceTerms:
         """The bank's side: an account gets a device of the tier that its bank gave it, and no other."""
-        if account not in self._tiers:
+        tier = self._tiers.get(account, self._outside_tier)
+        if tier is None:
             raise Refused("E_DEVICE_WORD", kid=account)
-        return DeviceTerms(self._tiers[account])
+        return DeviceTerms(tier)
 
     def close(self) -> None:
         """Release every file."""
@@ -175,7 +190,7 @@ class Field:
         request = b"purposes" + derived(*(d.body() for d in definitions))
         self.centre.publish(request, policy=self._parameters, purposes=rows)
 
-    def _fresh_trust(self) -> Signed[Trust]:
+    def fresh_trust(self) -> Signed[Trust]:
         """Every day on which somebody syncs has a list of its own, so that devices never grow stale in between."""
         return self.centre.publish(b"day" + str(self._clock.now() // DAY_SECONDS).encode())
 
@@ -186,7 +201,7 @@ class Field:
         run that was cut off in the middle of a sync ends like one that was not.
         """
         earlier = [one for one in self.centre.lists.lists if one.record.issued < now]
-        newest = max(one.record.sequence for one in (self._fresh_trust(), *earlier))
+        newest = max(one.record.sequence for one in (self.fresh_trust(), *earlier))
         return self.centre.lists.chain(newer_than, newest)
 
     def _journal(self, name: str) -> Journal:
@@ -316,7 +331,7 @@ class Field:
 
     def sync(self, members: Sequence[Member], id: bytes) -> Answers:
         """Each member's device hands in what it holds, takes the answer, and learns the newest TRUST list."""
-        self._fresh_trust()
+        self.fresh_trust()
         answers: Answers = []
         for member in members:
             try:

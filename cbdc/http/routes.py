@@ -153,83 +153,84 @@ class RateLimit:
 
 # --- the document ---
 
-_HEX_SCHEMA = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
-_NUMBER_SCHEMA = {"type": "integer", "minimum": 0}
+HEX_SCHEMA = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
+NUMBER_SCHEMA = {"type": "integer", "minimum": 0}
 
 
-def _object_schema(**properties: object) -> wire.Json:
+def object_schema(**properties: object) -> wire.Json:
+    """The schema of an object with just these properties, all of them there."""
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
-def _list_of(schema: object) -> wire.Json:
+def list_of(schema: object) -> wire.Json:
+    """The schema of a list."""
     return {"type": "array", "items": schema}
 
 
-def _reference(name: str) -> wire.Json:
+def reference(name: str) -> wire.Json:
+    """A named schema."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
 SCHEMAS: dict[str, wire.Json] = {
-    "Head": _object_schema(size=_NUMBER_SCHEMA, root=_HEX_SCHEMA, time=_NUMBER_SCHEMA, envelope=_HEX_SCHEMA),
-    "Receipt": _object_schema(
-        transaction_id=_HEX_SCHEMA, index=_NUMBER_SCHEMA, time=_NUMBER_SCHEMA, head=_reference("Head")
+    "Head": object_schema(size=NUMBER_SCHEMA, root=HEX_SCHEMA, time=NUMBER_SCHEMA, envelope=HEX_SCHEMA),
+    "Receipt": object_schema(
+        transaction_id=HEX_SCHEMA, index=NUMBER_SCHEMA, time=NUMBER_SCHEMA, head=reference("Head")
     ),
-    "Results": _object_schema(
-        results=_list_of(
+    "Results": object_schema(
+        results=list_of(
             {
                 "oneOf": [
-                    _object_schema(receipt=_reference("Receipt")),
-                    _object_schema(problem=_reference("Problem")),
+                    object_schema(receipt=reference("Receipt")),
+                    object_schema(problem=reference("Problem")),
                 ]
             }
         )
     ),
-    "Token": _object_schema(
-        transaction_id=_HEX_SCHEMA,
-        output=_NUMBER_SCHEMA,
-        amount_tiyn=_NUMBER_SCHEMA,
+    "Token": object_schema(
+        transaction_id=HEX_SCHEMA,
+        output=NUMBER_SCHEMA,
+        amount_tiyn=NUMBER_SCHEMA,
         lock={"type": "array", "description": "tagged: [1, key], [2, threshold, [key...]] or [3, hash, ...]"},
-        mark=_HEX_SCHEMA,
+        mark=HEX_SCHEMA,
     ),
-    "Tokens": _object_schema(tokens=_list_of(_reference("Token"))),
-    "Key": _object_schema(
-        kid=_HEX_SCHEMA,
-        algorithm=_NUMBER_SCHEMA,
-        public_key=_HEX_SCHEMA,
-        bank_id=_NUMBER_SCHEMA,
-        tier=_NUMBER_SCHEMA,
-        category=_NUMBER_SCHEMA,
-        pseudonym=_HEX_SCHEMA,
-        successor=_HEX_SCHEMA,
+    "Tokens": object_schema(tokens=list_of(reference("Token"))),
+    "Key": object_schema(
+        kid=HEX_SCHEMA,
+        algorithm=NUMBER_SCHEMA,
+        public_key=HEX_SCHEMA,
+        bank_id=NUMBER_SCHEMA,
+        tier=NUMBER_SCHEMA,
+        category=NUMBER_SCHEMA,
+        pseudonym=HEX_SCHEMA,
+        successor=HEX_SCHEMA,
     ),
-    "Supply": _object_schema(
-        issued_tiyn=_NUMBER_SCHEMA,
-        redeemed_tiyn=_NUMBER_SCHEMA,
-        bank_inventory_tiyn=_NUMBER_SCHEMA,
-        treasury_tiyn=_NUMBER_SCHEMA,
-        wallets_tiyn=_NUMBER_SCHEMA,
-        escrow_tiyn=_NUMBER_SCHEMA,
-        loss_reserve_tiyn=_NUMBER_SCHEMA,
-        outstanding_tiyn=_NUMBER_SCHEMA,
+    "Supply": object_schema(
+        issued_tiyn=NUMBER_SCHEMA,
+        redeemed_tiyn=NUMBER_SCHEMA,
+        bank_inventory_tiyn=NUMBER_SCHEMA,
+        treasury_tiyn=NUMBER_SCHEMA,
+        wallets_tiyn=NUMBER_SCHEMA,
+        escrow_tiyn=NUMBER_SCHEMA,
+        loss_reserve_tiyn=NUMBER_SCHEMA,
+        outstanding_tiyn=NUMBER_SCHEMA,
     ),
-    "Health": _object_schema(
-        status={"type": "string"}, network=_HEX_SCHEMA, entries=_NUMBER_SCHEMA, time=_NUMBER_SCHEMA
+    "Health": object_schema(
+        status={"type": "string"}, network=HEX_SCHEMA, entries=NUMBER_SCHEMA, time=NUMBER_SCHEMA
     ),
-    "Entry": _object_schema(index=_NUMBER_SCHEMA, time=_NUMBER_SCHEMA, payload=_HEX_SCHEMA),
-    "Proof": _object_schema(
-        leaf=_HEX_SCHEMA, index=_NUMBER_SCHEMA, head=_reference("Head"), proof=_list_of(_HEX_SCHEMA)
+    "Entry": object_schema(index=NUMBER_SCHEMA, time=NUMBER_SCHEMA, payload=HEX_SCHEMA),
+    "Proof": object_schema(
+        leaf=HEX_SCHEMA, index=NUMBER_SCHEMA, head=reference("Head"), proof=list_of(HEX_SCHEMA)
     ),
-    "Consistency": _object_schema(
-        old_size=_NUMBER_SCHEMA, head=_reference("Head"), proof=_list_of(_HEX_SCHEMA)
-    ),
-    "Bank": _object_schema(bank_id=_NUMBER_SCHEMA, name={"type": "string"}, inventory_kid=_HEX_SCHEMA),
-    "Banks": _object_schema(banks=_list_of(_reference("Bank"))),
-    "Deposit": _object_schema(kid=_HEX_SCHEMA, deposit_tiyn=_NUMBER_SCHEMA),
+    "Consistency": object_schema(old_size=NUMBER_SCHEMA, head=reference("Head"), proof=list_of(HEX_SCHEMA)),
+    "Bank": object_schema(bank_id=NUMBER_SCHEMA, name={"type": "string"}, inventory_kid=HEX_SCHEMA),
+    "Banks": object_schema(banks=list_of(reference("Bank"))),
+    "Deposit": object_schema(kid=HEX_SCHEMA, deposit_tiyn=NUMBER_SCHEMA),
     "Document": {"type": "object"},
-    "Problem": _object_schema(
+    "Problem": object_schema(
         type={"type": "string"},
         title={"type": "string"},
-        status=_NUMBER_SCHEMA,
+        status=NUMBER_SCHEMA,
         detail={"type": "string"},
         code={"type": "string"},
         family={"enum": ["malformed", "refused", "unavailable"]},
@@ -270,11 +271,11 @@ def _operation(route: Route) -> wire.Json:
         "responses": {
             "200": {
                 "description": "done",
-                "content": {wire.JSON: {"schema": _reference(route.answer)}},
+                "content": {wire.JSON: {"schema": reference(route.answer)}},
             },
             "default": {
                 "description": "refused",
-                "content": {wire.PROBLEM: {"schema": _reference("Problem")}},
+                "content": {wire.PROBLEM: {"schema": reference("Problem")}},
             },
         },
     }

@@ -118,7 +118,8 @@ def test_the_page_holds_every_route(site: Site) -> None:
     page = (Path(ROOT) / "docs/http.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| `(GET|POST) (/v1/[^`]+)` \|", page, re.MULTILINE))
     routes = {(route.method, route.path) for route in Api(site.system).routes()}
-    assert told == routes | {("GET", "/v1/openapi.json")}
+    # What a whole server adds to the institutions has its own test.
+    assert told >= routes | {("GET", "/v1/openapi.json")}
     for route in Api(site.system).routes():
         line = next(line for line in page.splitlines() if f"`{route.method} {route.path}`" in line)
         assert line.endswith("| yes |") == route.proof

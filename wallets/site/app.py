@@ -29,9 +29,10 @@ from cbdc.errors import Malformed, Refused, TengeError, Unavailable
 from cbdc.http.routes import RateLimit, fingerprint
 from cbdc.http.server import problem
 from cbdc.ports import Clock, Entropy
+from wallets.site.pictures import qr_picture
 from wallets.site.sessions import Session, Sessions
 from wallets.site.table import TABLE, Table
-from wallets.site.users import ROLES, User
+from wallets.site.users import ROLE_SIGHTS, ROLE_TITLES, ROLES, User
 from wallets.site.words import Words, choose
 from wallets.site.world import World
 from wallets.web.app import Door
@@ -49,7 +50,8 @@ HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    # With "no-referrer" a browser hides the origin of a form from its own server too, and that is what is checked.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -204,6 +206,10 @@ class Site:
             "languages": self.words.names(self.options.pseudo),
             "role": role,
             "roles": ROLES,
+            "role_titles": ROLE_TITLES,
+            "role_sights": ROLE_SIGHTS,
+            "host_url": request.host_url,
+            "qr": qr_picture,
             "user": session.users.get(role),
             "signed_in": session.users,
             "menu": self.table.menu(role) if role else [],

@@ -4,6 +4,8 @@ Customers of the demo users have an account and no key: their wallets are made i
 neighbours are simulated wallets and devices in the server, so that the consoles have something to show: they buy, pay
 each other, one of them takes money offline. Everything is asked for under fixed ids, so opening a kept sandbox again
 changes nothing.
+
+A wallet in a browser has no secure element, so its device is of the lowest tier.
 """
 
 from pathlib import Path
@@ -11,18 +13,22 @@ from pathlib import Path
 from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
 from cbdc.money import tenge
+from cbdc.policies import preset
 from cbdc.ports import Checkpoint, Clock
 from cbdc.token import MERCHANT, PERSON
+from offline.records import TIER_SW
 from wallets.cast import Member, SandboxPlan
 from wallets.desk import derived
 from wallets.sandbox import Sandbox, raise_first
+from wallets.site.marked import N_
 from wallets.site.users import User
 
 BANKS = (
-    ("alatau", "Alatau Test Bank", tenge(5_000_000)),
-    ("tobol", "Tobol Test Bank", tenge(3_000_000)),
+    ("alatau", N_("Alatau Test Bank"), tenge(5_000_000)),
+    ("tobol", N_("Tobol Test Bank"), tenge(3_000_000)),
 )
 FIRST_ISSUE_TENGE = {"alatau": 600_000, "tobol": 300_000}
+POLICY = "sandbox"
 BUDGET_TENGE = 2_000_000
 LOSS_RESERVE_TENGE = 50_000
 PERSON_TIER = 2
@@ -45,10 +51,17 @@ def open_sandbox(
         budget_bank=BANKS[0][0],
         budget_tiyn=tenge(BUDGET_TENGE),
         loss_reserve_tiyn=tenge(LOSS_RESERVE_TENGE),
+        policy=preset(POLICY),
     )
     sandbox = Sandbox.open(plan, folder, checkpoint)
+    sandbox.field.open_to_wallets(TIER_SW)
     sandbox.set_up()
     return sandbox
+
+
+def bank_title(name: str) -> str:
+    """The full name of a bank by its short one."""
+    return next((title for short, title, _ in BANKS if short == name), name)
 
 
 def customer_id(user: User) -> bytes:

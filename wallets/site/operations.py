@@ -24,6 +24,7 @@ import msgspec
 
 from cbdc.errors import Malformed
 from cbdc.money import check_tiyn, parse_tenge
+from wallets.site.marked import N_
 from wallets.site.users import User
 from wallets.site.world import World
 
@@ -31,11 +32,6 @@ Json = dict[str, Any]
 MAX_UPLOAD_BYTES = 4_096
 
 _REQUEST = re.compile(r"[A-Za-z0-9-]{16,64}", re.ASCII)
-
-
-def N_(text: str) -> str:  # noqa: N802 - the customary name of "translate this later"
-    """Mark a text for the catalogues; it is spoken in a language when it is shown."""
-    return text
 
 
 class Fields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -166,3 +162,17 @@ def _field_problem(text: str) -> Malformed:
     if named and field == "fields":
         field = named.group(1)
     return Malformed("E_SITE_FIELD", field=field[:60], problem=problem[:160])
+
+
+__all__ = [
+    "N_",
+    "Asked",
+    "Fields",
+    "Json",
+    "Nothing",
+    "Operation",
+    "Query",
+    "read_form",
+    "read_json",
+    "read_request_id",
+]

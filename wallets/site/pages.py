@@ -79,6 +79,7 @@ class Pages:
             "sign_in.html",
             status,
             desk=role,
+            shown=shown,
             users=rows,
             refusal=refusal,
             next=request.values.get("next", ""),

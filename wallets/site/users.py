@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from cbdc.errors import Refused
 from cbdc.ports import Entropy
 from cbdc.token import MERCHANT, PERSON
+from wallets.site.marked import N_
 
 PASSCODE_DIGITS = 6
 
@@ -35,6 +36,28 @@ ROLES = (
     SUPERVISOR_ROLE,
     OPERATOR_ROLE,
 )
+
+
+ROLE_TITLES = {
+    PERSON_ROLE: N_("Person"),
+    SHOP_ROLE: N_("Shop"),
+    BANK_ROLE: N_("Commercial bank"),
+    NATIONAL_BANK_ROLE: N_("National Bank"),
+    REGISTER_ROLE: N_("Operator's register"),
+    TREASURY_ROLE: N_("Treasury and ministry"),
+    SUPERVISOR_ROLE: N_("Supervisor and auditor"),
+    OPERATOR_ROLE: N_("Operator of the sandbox"),
+}
+ROLE_SIGHTS = {
+    PERSON_ROLE: N_("An account at a bank, and a code that joins a wallet to it."),
+    SHOP_ROLE: N_("The same for a shop, whose wallet is a till."),
+    BANK_ROLE: N_("Inventory, customers, deposits, and orders to the National Bank."),
+    NATIONAL_BANK_ROLE: N_("Issue and redemption by two of three officers, supply, cases, limits."),
+    REGISTER_ROLE: N_("Every request to issue and redeem, as the operator registered it."),
+    TREASURY_ROLE: N_("Budget money with a purpose, from allocation to the final payee."),
+    SUPERVISOR_ROLE: N_("Alerts, figures and an audit that trusts nothing; no power over money."),
+    OPERATOR_ROLE: N_("The sandbox's clock, outages, pilots, and a fresh start."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,23 +89,23 @@ class User:
 
 
 DEMO_USERS = (
-    User("aigerim", PERSON_ROLE, "Aigerim", 0, 1, "Almaty", 250_000),
-    User("bolat", PERSON_ROLE, "Bolat", 1, 1, "Almaty", 180_000),
-    User("madina", PERSON_ROLE, "Madina", 2, 2, "Aktobe", 120_000),
-    User("yerlan", PERSON_ROLE, "Yerlan", 3, 2, "Aktobe", 90_000),
-    User("dana", SHOP_ROLE, "Dana's bakery", 0, 1, "Almaty", 400_000),
-    User("arman", SHOP_ROLE, "Arman's kiosk", 1, 2, "Aktobe", 200_000),
-    User("clerk-1", BANK_ROLE, "Clerk of the first bank", 0, 1),
-    User("clerk-2", BANK_ROLE, "Clerk of the second bank", 1, 2),
-    User("officer-1", NATIONAL_BANK_ROLE, "First officer", 0),
-    User("officer-2", NATIONAL_BANK_ROLE, "Second officer", 1),
-    User("officer-3", NATIONAL_BANK_ROLE, "Third officer", 2),
-    User("registrar", REGISTER_ROLE, "Registrar", 0),
-    User("treasurer", TREASURY_ROLE, "Treasurer", 0),
-    User("ministry", TREASURY_ROLE, "Ministry's clerk", 1),
-    User("supervisor", SUPERVISOR_ROLE, "Supervisor", 0),
-    User("auditor", SUPERVISOR_ROLE, "Auditor", 1),
-    User("operator", OPERATOR_ROLE, "Operator of the sandbox", 0),
+    User("aigerim", PERSON_ROLE, N_("Aigerim"), 0, 1, "Almaty", 250_000),
+    User("bolat", PERSON_ROLE, N_("Bolat"), 1, 1, "Almaty", 180_000),
+    User("madina", PERSON_ROLE, N_("Madina"), 2, 2, "Aktobe", 120_000),
+    User("yerlan", PERSON_ROLE, N_("Yerlan"), 3, 2, "Aktobe", 90_000),
+    User("dana", SHOP_ROLE, N_("Dana's bakery"), 0, 1, "Almaty", 400_000),
+    User("arman", SHOP_ROLE, N_("Arman's kiosk"), 1, 2, "Aktobe", 200_000),
+    User("clerk-1", BANK_ROLE, N_("Clerk of the first bank"), 0, 1),
+    User("clerk-2", BANK_ROLE, N_("Clerk of the second bank"), 1, 2),
+    User("officer-1", NATIONAL_BANK_ROLE, N_("First officer"), 0),
+    User("officer-2", NATIONAL_BANK_ROLE, N_("Second officer"), 1),
+    User("officer-3", NATIONAL_BANK_ROLE, N_("Third officer"), 2),
+    User("registrar", REGISTER_ROLE, N_("Registrar"), 0),
+    User("treasurer", TREASURY_ROLE, N_("Treasurer"), 0),
+    User("ministry", TREASURY_ROLE, N_("Ministry's clerk"), 1),
+    User("supervisor", SUPERVISOR_ROLE, N_("Supervisor"), 0),
+    User("auditor", SUPERVISOR_ROLE, N_("Auditor"), 1),
+    User("operator", OPERATOR_ROLE, N_("Operator of the sandbox"), 0),
 )
 
 

@@ -17,9 +17,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
-from cbdc.http.server import Limits, problem
+from cbdc.http.routes import Route
+from cbdc.http.server import Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
+from cbdc.http.wallets import SCHEMAS as WALLET_SCHEMAS
+from cbdc.http.wallets import WalletApi
 from cbdc.ports import Clock, Entropy
+from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
+from offline.http_api import OfflineApi
 from wallets.site import interface, pages, wallet_files
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
 from wallets.site.serving import Wsgi
@@ -99,7 +104,21 @@ class Whole:
         world.on_reset.append(self._begin_anew)
 
     def _make_interface(self) -> Wsgi:
-        return create_interface(self.world.system, (), self._real_clock, self._limits)
+        return create_interface(self.world.system, self._extensions(), self._real_clock, self._limits)
+
+    def extension_routes(self) -> list[Route]:
+        """Every route of the interface beyond those of the institutions."""
+        return [route for extension in self._extensions() for route in extension.routes]
+
+    def _extensions(self) -> list[Extension]:
+        world, system = self.world, self.world.system
+        wallet_api = WalletApi(system.ledger, world.joining, world.aliases, world.clock)
+        field = world.sandbox.field
+        offline_api = OfflineApi(field.centre, system.authority, system.escrow_kid, field.fresh_trust)
+        return [
+            Extension(wallet_api.routes(), WALLET_SCHEMAS),
+            Extension(offline_api.routes(), OFFLINE_SCHEMAS),
+        ]
 
     def _begin_anew(self) -> None:
         self._interface = self._make_interface()

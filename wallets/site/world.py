@@ -16,8 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cbdc.aliases import AliasDirectory
 from cbdc.cabinet import Row
 from cbdc.errors import Refused, TengeError, Unavailable
+from cbdc.joining import JoinDesk
+from cbdc.policies import preset
 from cbdc.ports import Checkpoint, Clock, no_checkpoint
 from cbdc.private import make_folder
 from cbdc.system import System
@@ -73,6 +76,13 @@ class World:
         self.sandbox = opening.open_sandbox(self.clock, self._seed, folder, self._store, self._checkpoint)
         students = tuple(User(**row) for row in self.memory.students)
         self.users = Directory(DEMO_USERS + students, self.sandbox.entropy)
+        cabinet, entropy = self.system.stores.cabinet, self.sandbox.entropy
+        self.joining = {
+            number: JoinDesk(bank, cabinet, entropy, self.clock) for number, bank in self.system.banks.items()
+        }
+        secret = entropy.bytes("site aliases", b"directory", 32)
+        lookups = preset(opening.POLICY).value("alias_lookups")
+        self.aliases = AliasDirectory(self.system.ledger, cabinet, secret, self.clock, lookups)
         opening.open_accounts(self.sandbox, self.users.all())
         self.neighbours: list[Member] = opening.bring_neighbours(self.sandbox)
         opening.first_morning(self.sandbox, self.neighbours)

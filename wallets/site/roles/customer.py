@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from wallets.site.opening import customer_id
+from wallets.site.opening import bank_title, customer_id
 from wallets.site.operations import N_, Asked, Json, Nothing, Operation, Query
 from wallets.site.users import PERSON_ROLE, SHOP_ROLE
 
@@ -14,6 +14,7 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
     customer = customer_id(asked.user)
     return {
         "bank": bank.name,
+        "bank_title": bank_title(bank.name),
         "name": asked.user.name,
         "deposit_tiyn": bank.deposit_tiyn(customer),
         "wallets": [kid.hex() for kid in bank.customers.keys_of(customer)],
@@ -22,7 +23,9 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
 
 def join_code(asked: Asked, fields: Any) -> Json:
     """A one-time code that joins a wallet to this account."""
-    raise NotImplementedError
+    user = asked.user
+    code = asked.world.joining[user.bank_id].issue(asked.id, customer_id(user))
+    return {"code": code, "bank_id": user.bank_id}
 
 
 QUERIES = tuple(
@@ -30,6 +33,6 @@ QUERIES = tuple(
     for role in (PERSON_ROLE, SHOP_ROLE)
 )
 OPERATIONS = tuple(
-    Operation(role, "join-code", N_("A code for a new wallet"), Nothing, join_code)
+    Operation(role, "join-code", N_("A code for a new wallet"), Nothing, join_code, N_("Here is your code."))
     for role in (PERSON_ROLE, SHOP_ROLE)
 )

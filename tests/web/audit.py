@@ -1,0 +1,103 @@
+"""Is a page usable by everybody? What axe finds, and what it does not look at: the keyboard, narrow screens, jumps.
+
+    audit(page)                       axe, width, inline code: on the page as it is
+    walk(page)                        the keyboard alone: everything that can be pressed gets the focus, and is seen
+    each_look(page, check)            the same check on a phone and a desktop, light and dark
+
+Axe is injected through the debugger, which no content policy of a page forbids.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+PHONE = {"width": 360, "height": 740}
+DESKTOP = {"width": 1280, "height": 860}
+RULES = {
+    "runOnly": {
+        "type": "tag",
+        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    }
+}
+MOST_TABS = 120
+
+_SHIFT = """() => new Promise((resolve) => {
+  let sum = 0;
+  new PerformanceObserver((list) => { for (const one of list.getEntries()) if (!one.hadRecentInput) sum += one.value; })
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(sum), 150);
+})"""
+_INLINE = """() => [...document.querySelectorAll("[style], style, script:not([src]), [onclick], [onload], [onerror]")]
+  .map((node) => node.outerHTML.slice(0, 120))"""
+_FOCUS = """() => {
+  const node = document.activeElement;
+  if (!node || node === document.body) return null;
+  const box = node.getBoundingClientRect();
+  const style = getComputedStyle(node);
+  return {
+    what: node.outerHTML.slice(0, 100),
+    seen: box.width > 0 && box.height > 0 && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+    place: [...document.querySelectorAll("*")].indexOf(node),
+  };
+}"""
+_REACHABLE = """() => [...document.querySelectorAll(
+  "a[href], button:enabled, input:not([type=hidden]):enabled, select:enabled, textarea, summary, [tabindex='0']")]
+  .filter((node) => node.checkVisibility({ visibilityProperty: true })
+    && !node.closest("details:not([open]) > :not(summary)")
+    && !(node.type === "radio" && !node.checked && node.form?.querySelector(`[name="${node.name}"]:checked`)))
+  .map((node) => [...document.querySelectorAll("*")].indexOf(node))"""
+
+
+def audit(page: Page) -> list[str]:
+    """What is wrong with the page as it is shown now; empty when nothing is."""
+    found: list[str] = []
+    for violation in Axe().run(page, options=RULES).response["violations"]:
+        nodes = "; ".join(str(node["html"])[:110] for node in violation["nodes"][:3])
+        found.append(f"{violation['id']}: {violation['help']}: {nodes}")
+    wide: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if wide > 0:
+        found.append(f"the page is {wide} px wider than the screen")
+    found += [f"inline: {one}" for one in page.evaluate(_INLINE)]
+    return found
+
+
+def layout_shift(page: Page) -> float:
+    """How much of the page jumped since it was loaded (the browser's own measure); 0 is still."""
+    return float(page.evaluate(_SHIFT))
+
+
+def walk(page: Page) -> list[str]:
+    """Go round by the Tab key: what cannot be reached, what gets the focus unseen, a trap; empty when all is well."""
+    page.evaluate("document.activeElement?.blur()")
+    wanted = set(page.evaluate(_REACHABLE))
+    met: dict[int, dict[str, Any]] = {}
+    for _ in range(min(MOST_TABS, 2 * len(wanted) + 10)):
+        page.keyboard.press("Tab")
+        now = page.evaluate(_FOCUS)
+        if now is None:
+            continue
+        if now["place"] in met and set(met) >= wanted:
+            break
+        met[now["place"]] = now
+    found = [f"the focus is not seen: {one['what']}" for one in met.values() if not one["seen"]]
+    if missing := wanted - set(met):
+        names = page.evaluate(
+            "(places) => places.map((place) => document.querySelectorAll('*')[place].outerHTML.slice(0, 100))",
+            sorted(missing)[:5],
+        )
+        found += [f"cannot be reached by the keyboard: {name}" for name in names]
+    return found
+
+
+def each_look(page: Page, check: Callable[[Page], list[str]]) -> list[str]:
+    """The same check on a phone and on a desktop, light and dark; each finding says where."""
+    found = []
+    for size_name, size in (("phone", PHONE), ("desktop", DESKTOP)):
+        for scheme in ("light", "dark"):
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            found += [f"{size_name}, {scheme}: {one}" for one in check(page)]
+    page.emulate_media(color_scheme="light")
+    return found
