@@ -17,10 +17,12 @@ MARGIN = 8
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A box: two lines of text, where it leads, what it is (a class of the drawing), and whether it is the subject."""
+    """A box: its title, a text that is spoken in the page's language with `more` behind it, where it leads, what it is
+    (classes of the drawing), and whether it is the subject."""
 
     title: str
     text: str
+    more: str = ""
     path: str = ""
     kind: str = "token"
     subject: bool = False
@@ -57,6 +59,7 @@ def drawing(nodes: Mapping[str, Node], edges: Sequence[Edge]) -> dict[str, Any]:
             "y": places[name][1],
             "title": node.title,
             "text": node.text,
+            "more": node.more,
             "path": node.path,
             "kind": node.kind,
             "subject": node.subject,

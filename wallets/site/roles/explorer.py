@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cbdc.errors import Malformed, Refused, TengeError, words_of
+from cbdc.errors import Malformed, Refused, TengeError, catalogue, words_of
 from cbdc.explanation import told
 from cbdc.ledger.entry import LogHead
 from cbdc.record import open_envelope
@@ -18,7 +18,7 @@ from cbdc.transaction import SignedTransaction
 from wallets.site.following import Following, Line, following
 from wallets.site.judging import judge
 from wallets.site.operations import N_, Asked, Download, Json, Operation, Query
-from wallets.site.speaking import (
+from wallets.site.roles.watching import (
     KINDS,
     bank_title,
     line_row,
@@ -358,7 +358,24 @@ def bank_names(asked: Asked) -> dict[int, str]:
     return {number: bank_title(asked.world.system, number) for number in asked.world.system.banks}
 
 
+def code(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """What a refusal's code means: its rule, its sentence with the places for facts, what to do; E_EXPLORER_UNKNOWN."""
+    name = arguments["code"]
+    known = catalogue(spoken(asked.language))
+    if name not in known:
+        raise Refused("E_EXPLORER_UNKNOWN", text=name[:80])
+    found = known[name]
+    return {
+        "code": name,
+        "family": found.family,
+        "rule": found.rule,
+        "sentence": found.sentence,
+        "next": found.next,
+    }
+
+
 QUERIES = (
+    Query(ROLE, "codes", N_("Code of a refusal"), code, takes="code", in_menu=False),
     Query(ROLE, "", N_("Journal"), home),
     Query(ROLE, "search", N_("Search"), search, in_menu=False),
     Query(ROLE, "entry", N_("Entry"), entry, takes="entry", in_menu=False),

@@ -22,7 +22,7 @@ from wallets.case import TYPE_NAMES
 from wallets.site.graph_chart import Edge, Node, drawing
 from wallets.site.operations import N_, Asked, Download, Json, Operation, Query
 from wallets.site.roles.explorer import ROLE, whole_id
-from wallets.site.speaking import page_of, paged
+from wallets.site.roles.watching import page_of, paged
 
 MOST_TRANSFERS = 120
 
@@ -141,14 +141,14 @@ def _step(tree: Tree, signed: Signed[Transfer], forked: set[bytes]) -> Json:
 def _graph(tree: Tree, transfers: Mapping[bytes, Signed[Transfer]], forked: set[bytes]) -> Json:
     """The note first, then every transfer after the one that it spends; what nobody spent yet ends the lines."""
     first = tree.note.record
-    nodes = {"note": Node(format_tenge(first.amount_tiyn), first.owner.hex()[:12], "", "note", True)}
+    nodes = {"note": Node(format_tenge(first.amount_tiyn), "", first.owner.hex()[:12], "", "note", True)}
     edges: list[Edge] = []
     for oid, signed in transfers.items():
         record: Any = signed.record
         kind = "fork" if oid in forked else "redeem" if record.kind == REDEEM else "transfer"
         kind += " bad" if oid in tree.refused or oid in tree.late else ""
         text = f"{record.payer.hex()[:8]} → {record.outputs[0].owner.hex()[:8]}"
-        nodes[oid.hex()] = Node(format_tenge(record.outputs[0].amount_tiyn), text, "", kind)
+        nodes[oid.hex()] = Node(format_tenge(record.outputs[0].amount_tiyn), "", text, "", kind)
     for oid, signed in transfers.items():
         start = "note" if signed.record.previous == tree.note.oid else signed.record.previous.hex()
         if start in nodes:

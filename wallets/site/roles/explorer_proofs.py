@@ -15,7 +15,7 @@ from cbdc.ledger.entry import check_consistency, check_inclusion
 from wallets.site.following import following
 from wallets.site.operations import N_, Asked, Download, Json, Operation, Query
 from wallets.site.roles.explorer import ROLE, find_line
-from wallets.site.speaking import line_row
+from wallets.site.roles.watching import line_row
 
 
 class Step(NamedTuple):

@@ -19,7 +19,7 @@ from wallets.pilot.privacy_report import ONLINE, VIEWS, Fact, Known, Payment
 from wallets.site.following import Following, Line, following
 from wallets.site.operations import N_, Asked, Json, Operation, Query
 from wallets.site.roles.explorer import ROLE, find_line
-from wallets.site.speaking import line_row
+from wallets.site.roles.watching import line_row
 
 OWN, JOURNAL, NO = "own", "journal", "no"
 FIELDS: Mapping[str, str] = {

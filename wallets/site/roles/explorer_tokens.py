@@ -15,7 +15,7 @@ from wallets.site.following import Following, following
 from wallets.site.graph_chart import Edge, Node, drawing
 from wallets.site.operations import N_, Asked, Json, Operation, Query
 from wallets.site.roles.explorer import ROLE
-from wallets.site.speaking import KINDS, line_row, mark_label, mark_row, party
+from wallets.site.roles.watching import KINDS, line_row, mark_label, mark_row, party
 
 MOST_ENTRIES = 40
 _TOKEN = re.compile(r"([0-9a-f]{64}):(\d{1,3})", re.ASCII)
@@ -128,7 +128,7 @@ def _graph(asked: Asked, book: Following, identity: TokenId, found: History) -> 
     edges: list[Edge] = []
     for index in sorted(found.entries):
         line = book.lines[index]
-        nodes[f"entry {index}"] = Node(f"#{index}", KINDS[line.kind], f"/{ROLE}/entry/{index}", "entry")
+        nodes[f"entry {index}"] = Node(f"#{index}", KINDS[line.kind], "", f"/{ROLE}/entry/{index}", "entry")
     for one in sorted(found.tokens, key=lambda one: (book.tokens[one].made, one.output)):
         life = book.tokens[one]
         holder = party(asked.world.system, book.key(life.token.lock.holder), life.token.lock.holder)
@@ -136,7 +136,7 @@ def _graph(asked: Asked, book: Following, identity: TokenId, found: History) -> 
         kind += "" if life.spent else " unspent"
         title = format_tenge(life.token.amount_tiyn)
         nodes[_name(one)] = Node(
-            title, holder["title"] or holder["kid"][:12], f"/{ROLE}/token/{_name(one)}", kind, one == identity
+            title, holder["title"], holder["kid"][:8], f"/{ROLE}/token/{_name(one)}", kind, one == identity
         )
         if life.made in found.entries:
             edges.append(Edge(f"entry {life.made}", _name(one)))

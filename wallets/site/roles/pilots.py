@@ -26,7 +26,7 @@ from wallets.pilot.style import style_sheet
 from wallets.site.jobs import RUNNING, Job
 from wallets.site.operations import N_, Asked, Download, Fields, Json, Operation, Query
 from wallets.site.pilot_work import read_summary, run_pilot
-from wallets.site.speaking import as_state, spoken
+from wallets.site.roles.watching import as_state, spoken
 from wallets.site.users import OPERATOR_ROLE as ROLE
 from wallets.site.world import World
 
@@ -275,8 +275,16 @@ def go_on(asked: Asked, fields: WhichRun) -> Json:
 
 
 QUERIES = (
-    Query(ROLE, "pilots", N_("Pilots"), pilots),
-    Query(ROLE, "pilots", N_("Pilot run"), one_run, takes="run", in_menu=False),
+    Query(ROLE, "pilots", N_("Pilots"), pilots, template="roles/pilots/pilots.html"),
+    Query(
+        ROLE,
+        "pilots",
+        N_("Pilot run"),
+        one_run,
+        takes="run",
+        in_menu=False,
+        template="roles/pilots/pilots-one.html",
+    ),
     Query(ROLE, "pilot-state", N_("Pilot run"), state, takes="run", in_menu=False),
     Query(ROLE, "pilot-file", N_("Pilot run"), file, takes="file", in_menu=False),
 )

@@ -13,7 +13,7 @@ from cbdc.supervision import Alert
 from cbdc.token import HOLDER_CLASSES, TokenId
 from wallets.site.following import Act, Following, following
 from wallets.site.operations import N_, Asked, Json, Operation, Query
-from wallets.site.speaking import KINDS, LINES, bank_title, mark_row, page_of, paged, party
+from wallets.site.roles.watching import KINDS, LINES, bank_title, mark_row, page_of, paged, party
 from wallets.site.users import SUPERVISOR_ROLE as ROLE
 
 ALERTS: Mapping[str, str] = {

@@ -22,7 +22,7 @@ from cbdc.record import Signed, open_envelope
 from wallets.site.audit_work import run_audit
 from wallets.site.jobs import RUNNING, Job
 from wallets.site.operations import MAX_UPLOAD_BYTES, N_, Asked, Download, Fields, Json, Operation, Query
-from wallets.site.speaking import LINES, as_state, spoken
+from wallets.site.roles.watching import LINES, as_state, spoken
 from wallets.site.users import SUPERVISOR_ROLE as ROLE
 
 KIND = "audit"

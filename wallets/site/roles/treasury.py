@@ -27,8 +27,8 @@ from wallets.desk import derived
 from wallets.site.following import Following, KeyLife, following
 from wallets.site.opening import BANKS
 from wallets.site.operations import N_, Asked, Fields, Json, Operation, Query
-from wallets.site.purposes import ACT, TEMPLATES, WARRANTY, Figures, Parts, parts_of, template
-from wallets.site.speaking import CATEGORIES, bank_title, rules, spoken
+from wallets.site.roles.purposes import ACT, TEMPLATES, WARRANTY, Figures, Parts, parts_of, template
+from wallets.site.roles.watching import CATEGORIES, bank_title, rules, spoken
 from wallets.site.users import TREASURY_ROLE as ROLE
 
 REGISTER = "general"

@@ -19,7 +19,7 @@ from wallets.site.following import Following, Line, following
 from wallets.site.graph_chart import Edge, Node, drawing
 from wallets.site.operations import N_, Asked, Json, Operation, Query
 from wallets.site.roles.treasury import find_mark, mark_summary
-from wallets.site.speaking import CATEGORIES, bank_title
+from wallets.site.roles.watching import CATEGORIES, bank_title
 from wallets.site.users import TREASURY_ROLE as ROLE
 
 MOST_BOXES = 24
@@ -45,6 +45,12 @@ TITLES: Mapping[str, str] = {
     SETTLED: N_("came home from offline"),
 }
 TREASURY, FREE, OFFLINE = "treasury", "free", "offline"
+_ENDINGS: Mapping[str, str] = {
+    TREASURY: N_("treasury"),
+    FREE: N_("free money"),
+    OFFLINE: N_("offline"),
+    f"{TREASURY} again": N_("back at the treasury"),
+}
 _ENDS = {RELEASED: FREE, RETURNED: TREASURY, SEIZED: TREASURY, LOADED: OFFLINE}
 
 
@@ -260,7 +266,7 @@ def graph(asked: Asked, book: Following, flows: list[Flow], places: list[Place])
     for start, target, kind in amounts:
         for name in (start, target):
             total = given if name == TREASURY else came[name]
-            nodes.setdefault(name, Node(format_tenge(total), _text(asked, book, name), "", _kind(name)))
+            nodes.setdefault(name, Node(format_tenge(total), *_text(asked, book, name), "", _kind(name)))
         if not _leads(edges, target, start):
             edges.append(Edge(start, target, kind))
     return drawing(nodes, edges)
@@ -280,19 +286,14 @@ def _leads(edges: list[Edge], start: str, end: str) -> bool:
     return False
 
 
-def _text(asked: Asked, book: Following, name: str) -> str:
-    ends = {
-        TREASURY: N_("treasury"),
-        FREE: N_("free money"),
-        OFFLINE: N_("offline"),
-        f"{TREASURY} again": N_("back at the treasury"),
-    }
-    if name in ends:
-        return ends[name]
+def _text(asked: Asked, book: Following, name: str) -> tuple[str, str]:
+    """What stands in a box: a text to be spoken, and what is said as it is."""
+    if name in _ENDINGS:
+        return _ENDINGS[name], ""
     if " · " in name:
-        return name
-    who = _title(asked, book, name)
-    return f"{who['title']} {name[:8]}"
+        title, _, bank = name.partition(" · ")
+        return title, bank
+    return _title(asked, book, name)["title"], name[:8]
 
 
 def _kind(name: str) -> str:
