@@ -124,6 +124,11 @@ class Sandbox:
         return sandbox
 
     @property
+    def loss_policy(self) -> str:
+        """The name of the policy that says who bears double spends."""
+        return self._plan.loss_policy
+
+    @property
     def entropy(self) -> SeededEntropy:
         """Chance for what is built over this sandbox: keyed by the keystore, the same when it is opened again."""
         return self._entropy

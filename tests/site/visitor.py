@@ -43,6 +43,7 @@ class Forms(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.forms: list[tuple[str, dict[str, str]]] = []
+        self.boxes: set[str] = set()
         self._select = ""
         self._area = ""
         self.feed(html)
@@ -56,6 +57,7 @@ class Forms(HTMLParser):
         fields, name = self.forms[-1][1], given.get("name", "")
         if tag == "input" and name:
             if given.get("type") in ("checkbox", "radio") and "checked" not in given:
+                self.boxes.add(name)
                 return
             fields[name] = given.get("value", "")
         elif tag == "textarea" and name:
@@ -118,7 +120,7 @@ class Visitor:
     def send(self, page: str, operation: str, **values: str) -> str:
         """Fill the form of an operation on a page, send it, and load the page it leads to."""
         action, fields = self.form(page, operation)
-        unknown = values.keys() - fields.keys()
+        unknown = values.keys() - fields.keys() - Forms(self.get(page).text).boxes
         assert not unknown, f"the form has no {unknown}: {sorted(fields)}"
         answer = self.post(action, fields | values)
         assert answer.status_code == 303, answer.text
@@ -147,7 +149,7 @@ class Program:
         """Any JSON."""
         return self.client.post(path, base_url=BASE, json=body, headers=self.headers, **options)
 
-    def do(self, role: str, name: str, request_id: str = "", **fields: Any) -> TestResponse:
+    def do(self, role: str, name: str, request_id: str = "", /, **fields: Any) -> TestResponse:
         """An operation under a fresh request id, or the given one."""
         self._made += 1
         body = {"request_id": request_id or f"a-fresh-request-{self._made:08d}", **fields}

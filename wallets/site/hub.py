@@ -55,6 +55,11 @@ class Hub:
         self._count = 0
         self._closed = False
 
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return self._count
+
     def subscribe(self, kid: bytes) -> Subscriber:
         """A new subscriber; E_SITE_LISTENERS when there are too many."""
         with self._lock:

@@ -140,7 +140,7 @@ class Pages:
         """What a template asks for a form: its operation, its fields, and the request id it will carry."""
         session = self._site.need_session()
 
-        def form(name: str, choices: Mapping[str, Any] | None = None, **values: object) -> dict[str, Any]:
+        def form(name: str, choices: Mapping[str, Any] | None = None, /, **values: object) -> dict[str, Any]:
             operation = self._site.table.operation(role, name)
             typed = session.take_typed(role, name) or {key: str(value) for key, value in values.items()}
             return {

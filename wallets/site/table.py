@@ -9,13 +9,17 @@ from dataclasses import dataclass
 from cbdc.errors import Refused
 from wallets.site.operations import Operation, Query
 from wallets.site.roles import (
+    bank,
     customer,
     explorer,
     explorer_offline,
     explorer_proofs,
     explorer_seen,
     explorer_tokens,
+    national_bank,
+    operator,
     pilots,
+    register,
     supervisor,
     supervisor_audit,
     treasury,
@@ -74,10 +78,14 @@ def make_table(queries: Iterable[Query], operations: Iterable[Operation]) -> Tab
 
 _MODULES: Sequence = (  # type: ignore[type-arg]
     customer,
+    bank,
+    national_bank,
+    register,
     treasury,
     treasury_projects,
     supervisor,
     supervisor_audit,
+    operator,
     pilots,
     explorer,
     explorer_proofs,

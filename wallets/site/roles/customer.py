@@ -5,6 +5,7 @@ from typing import Any
 
 from wallets.site.opening import bank_title, customer_id
 from wallets.site.operations import N_, Asked, Json, Nothing, Operation, Query
+from wallets.site.roles.lost import report_lost_wallet
 from wallets.site.users import PERSON_ROLE, SHOP_ROLE
 
 
@@ -18,6 +19,7 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
         "name": asked.user.name,
         "deposit_tiyn": bank.deposit_tiyn(customer),
         "wallets": [kid.hex() for kid in bank.customers.keys_of(customer)],
+        "frozen": asked.world.system.ledger.frozen(bank.customers.get(customer).pseudonym),
     }
 
 
@@ -28,11 +30,33 @@ def join_code(asked: Asked, fields: Any) -> Json:
     return {"code": code, "bank_id": user.bank_id}
 
 
+def report_lost(asked: Asked, fields: Any) -> Json:
+    """All wallets of this account are lost: frozen at once, their devices revoked."""
+    user = asked.user
+    bank = asked.world.system.banks[user.bank_id]
+    report_lost_wallet(asked, bank, bank.customers.get(customer_id(user)), f"reported by {user.id}")
+    return {}
+
+
 QUERIES = tuple(
     Query(role, "", N_("My account"), home, template="roles/customer/home.html")
     for role in (PERSON_ROLE, SHOP_ROLE)
 )
 OPERATIONS = tuple(
-    Operation(role, "join-code", N_("A code for a new wallet"), Nothing, join_code, N_("Here is your code."))
+    operation
     for role in (PERSON_ROLE, SHOP_ROLE)
+    for operation in (
+        Operation(
+            role, "join-code", N_("A code for a new wallet"), Nothing, join_code, N_("Here is your code.")
+        ),
+        Operation(
+            role,
+            "report-lost",
+            N_("My device is lost or stolen"),
+            Nothing,
+            report_lost,
+            N_("Your wallet is frozen and your devices are revoked. Your bank can lift this."),
+            danger=True,
+        ),
+    )
 )

@@ -141,6 +141,7 @@ def entry(asked: Asked, arguments: Mapping[str, str]) -> Json:
     book = following(system)
     line = find_line(book, arguments["entry"])
     answer = line_row(system, book, line) | {"last": len(book.lines) - 1}
+    answer["kind_title"] = answer.pop("title")
     if line.index == 0:
         return answer | {"genesis": _genesis(asked), "spent": [], "made": [], "signatures": [], "why": []}
     transaction = system.ledger.transaction(line.index)

@@ -13,10 +13,11 @@ is now stands in `wallets.site.roles.treasury_projects`.
 
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
+from cbdc.distribution import CommercialBank
 from cbdc.errors import Refused, TengeError
 from cbdc.marks import MarkDefinition, NotOffline, offline_purpose
 from cbdc.record import Signed
@@ -125,9 +126,9 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
     system = asked.world.system
     book = following(system)
     treasury = system.treasury
-    bank = budget_bank(asked)
+    number, bank = budget_bank(asked)
     return {
-        "bank": bank_title(system, bank.id),
+        "bank": bank_title(system, number),
         "deposit_tiyn": bank.deposit_tiyn(BUDGET),
         "free_tiyn": treasury.available_tiyn(),
         "account": treasury.account_kid.hex(),
@@ -136,10 +137,10 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
     }
 
 
-def budget_bank(asked: Asked) -> Any:
-    """The bank where the budget has its deposit."""
-    banks = asked.world.system.banks.values()
-    return next(bank for bank in banks if bank.name == BANKS[0][0])
+def budget_bank(asked: Asked) -> tuple[int, CommercialBank]:
+    """The bank where the budget has its deposit, with its number."""
+    banks = asked.world.system.banks.items()
+    return next((number, bank) for number, bank in banks if bank.name == BANKS[0][0])
 
 
 def mark_summary(asked: Asked, book: Following, signed: Signed[MarkDefinition]) -> Json:
@@ -163,7 +164,7 @@ def mark_summary(asked: Asked, book: Following, signed: Signed[MarkDefinition]) 
 
 def draw(asked: Asked, fields: Draw) -> Json:
     """The budget buys digital tenge with its deposit; the refusals of `Treasury.draw`."""
-    asked.world.system.treasury.draw(asked.id, budget_bank(asked), BUDGET, fields.amount_tiyn)
+    asked.world.system.treasury.draw(asked.id, budget_bank(asked)[1], BUDGET, fields.amount_tiyn)
     return {"amount_tiyn": fields.amount_tiyn}
 
 

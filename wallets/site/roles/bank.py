@@ -1,0 +1,272 @@
+"""The desk of a commercial bank: its inventory, its customers, and its orders to the National Bank.
+
+A clerk acts for the clerk's own bank and no other: every call here goes to `bank(asked)`. What a customer holds in
+digital tenge is not the bank's to see beyond the limits it must enforce; it sees deposits, keys and devices.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from cbdc.customers import Customer
+from cbdc.distribution import CommercialBank
+from cbdc.token import MERCHANT, PERSON
+from wallets.site import opening
+from wallets.site.operations import N_, Asked, Fields, Json, Operation, Query
+from wallets.site.roles.lost import devices_of, lift_report, report_lost_wallet
+from wallets.site.roles.parts import Amount, LegalReference, octets, request_row, sheet_rows
+from wallets.site.users import BANK_ROLE
+
+MOST_SHOWN = 200
+
+CustomerId = Annotated[str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]*$", title=N_("Customer"))]
+
+
+class JustAmount(Fields, frozen=True):
+    """An amount."""
+
+    amount_tiyn: Amount
+
+
+class NewCustomer(Fields, frozen=True):
+    """Who opens an account."""
+
+    name: Annotated[str, Meta(min_length=2, max_length=60, title=N_("Name"))]
+    reference: Annotated[
+        str,
+        Meta(
+            min_length=3,
+            max_length=40,
+            title=N_("Number of the document"),
+            description=N_("Made up, please."),
+        ),
+    ]
+    kind: Annotated[Literal["person", "shop"], Meta(title=N_("Person or shop"))]
+    deposit_tiyn: Annotated[int, Meta(ge=0, le=10**12, title=N_("First deposit in tenge"))] = 0
+
+
+class OfCustomer(Fields, frozen=True):
+    """One customer."""
+
+    customer: CustomerId
+
+
+class CustomerAmount(Fields, frozen=True):
+    """One customer and an amount."""
+
+    customer: CustomerId
+    amount_tiyn: Amount
+
+
+class LostReport(Fields, frozen=True):
+    """One customer, and on what the report stands."""
+
+    customer: CustomerId
+    reference: LegalReference
+
+
+def bank(asked: Asked) -> CommercialBank:
+    """The clerk's own bank."""
+    return asked.world.system.banks[asked.user.bank_id]
+
+
+# --- what is seen ---
+
+
+def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """Inventory, reserves, balance sheet, and the bank's requests at the operator."""
+    mine, world = bank(asked), asked.world
+    register = world.system.register
+    rows = [
+        request_row(world, one) for one in (*register.open(), *register.closed()) if one.party == mine.bank_id
+    ]
+    return {
+        "bank_title": opening.bank_title(mine.name),
+        "inventory_tiyn": mine.inventory_tiyn(),
+        "reserve_tiyn": world.system.national_bank.reserve_tiyn(mine.bank_id),
+        "sheet": sheet_rows(mine.balance_sheet()),
+        "requests": list(reversed(rows))[:MOST_SHOWN],
+        "customer_count": len(mine.customers.all()),
+    }
+
+
+def customers(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """The bank's customers, all or those whose name or document number holds a text."""
+    mine, wanted = bank(asked), arguments.get("search", "").strip().casefold()[:60]
+    found = [
+        one
+        for one in mine.customers.all()
+        if not wanted or wanted in one.name.casefold() or wanted in one.reference.casefold()
+    ]
+    rows = [
+        {
+            "id": one.id.hex(),
+            "name": one.name,
+            "reference": one.reference,
+            "tier": one.tier,
+            "is_shop": one.category == MERCHANT,
+            "deposit_tiyn": mine.deposit_tiyn(one.id),
+            "keys": len(mine.customers.keys_of(one.id)),
+        }
+        for one in found[:MOST_SHOWN]
+    ]
+    return {"customers": rows, "found": len(found), "search": wanted}
+
+
+def one_customer(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """One customer: account, keys, what the limits leave, devices, whether the wallet is frozen."""
+    mine, world = bank(asked), asked.world
+    customer = mine.customers.get(octets(arguments["customer"]))
+    ledger = world.system.ledger
+    limits = ledger.genesis.policy.limits(customer.tier)
+    kids = mine.customers.keys_of(customer.id)
+    return {
+        "id": customer.id.hex(),
+        "name": customer.name,
+        "reference": customer.reference,
+        "tier": customer.tier,
+        "is_shop": customer.category == MERCHANT,
+        "pseudonym": customer.pseudonym.hex(),
+        "deposit_tiyn": mine.deposit_tiyn(customer.id),
+        "keys": [kid.hex() for kid in kids],
+        "devices": [kid.hex() for kid in devices_of(world, kids)],
+        "holding_tiyn": ledger.holding_tiyn(customer.pseudonym),
+        "holding_limit_tiyn": limits.holding_limit_tiyn,
+        "payment_limit_tiyn": limits.payment_limit_tiyn,
+        "day_limit_tiyn": limits.day_limit_tiyn,
+        "frozen": ledger.frozen(customer.pseudonym),
+    }
+
+
+# --- what is done ---
+
+
+def order_tokens(asked: Asked, fields: JustAmount) -> Json:
+    """Ask the National Bank for digital tenge: a request in the operator's register, for its officers to approve."""
+    request = bank(asked).request_tokens(asked.id, fields.amount_tiyn)
+    return {"request": request.id.hex(), "amount_tiyn": request.amount_tiyn}
+
+
+def redeem_surplus(asked: Asked, fields: JustAmount) -> Json:
+    """Give digital tenge of the inventory back for reserves."""
+    receipt = bank(asked).redeem_surplus(asked.id, fields.amount_tiyn)
+    return {"transaction": receipt.transaction_id.hex(), "amount_tiyn": fields.amount_tiyn}
+
+
+def open_account(asked: Asked, fields: NewCustomer) -> Json:
+    """A new customer with a first deposit."""
+    is_shop = fields.kind == "shop"
+    opened = bank(asked).open_account(
+        asked.id,
+        fields.name,
+        fields.reference,
+        opening.MERCHANT_TIER if is_shop else opening.PERSON_TIER,
+        MERCHANT if is_shop else PERSON,
+        fields.deposit_tiyn,
+    )
+    return {"customer": opened.id.hex(), "name": opened.name}
+
+
+def pay_in(asked: Asked, fields: CustomerAmount) -> Json:
+    """Cash comes onto a deposit."""
+    customer = _customer(asked, fields.customer)
+    bank(asked).receive_deposit(asked.id, customer.id, fields.amount_tiyn, "cash paid in")
+    return {"name": customer.name, "amount_tiyn": fields.amount_tiyn}
+
+
+def pay_out(asked: Asked, fields: CustomerAmount) -> Json:
+    """Cash leaves a deposit."""
+    customer = _customer(asked, fields.customer)
+    bank(asked).pay_deposit_out(asked.id, customer.id, fields.amount_tiyn, "cash paid out")
+    return {"name": customer.name, "amount_tiyn": fields.amount_tiyn}
+
+
+def join_code(asked: Asked, fields: OfCustomer) -> Json:
+    """A one-time code that joins a customer's wallet."""
+    customer = _customer(asked, fields.customer)
+    code = asked.world.joining[asked.user.bank_id].issue(asked.id, customer.id)
+    return {"code": code, "bank_id": asked.user.bank_id, "name": customer.name}
+
+
+def report_lost(asked: Asked, fields: LostReport) -> Json:
+    """A customer's wallet is lost or stolen: the holder is frozen, the devices of its keys are revoked."""
+    mine, customer = bank(asked), _customer(asked, fields.customer)
+    report_lost_wallet(asked, mine, customer, fields.reference)
+    return {"name": customer.name}
+
+
+def unfreeze(asked: Asked, fields: LostReport) -> Json:
+    """The wallet was found, or the report was a mistake: the freeze of the report is lifted. E_SITE_FREEZE."""
+    customer = _customer(asked, fields.customer)
+    lift_report(asked, customer, fields.reference)
+    return {"name": customer.name}
+
+
+def _customer(asked: Asked, id_text: str) -> Customer:
+    """A customer of the clerk's own bank; E_CUSTOMER_UNKNOWN for another bank's."""
+    return bank(asked).customers.get(octets(id_text))
+
+
+QUERIES = (
+    Query(BANK_ROLE, "", N_("Overview"), home),
+    Query(BANK_ROLE, "customers", N_("Customers"), customers),
+    Query(BANK_ROLE, "customers", N_("Customer"), one_customer, takes="customer", in_menu=False),
+)
+OPERATIONS = (
+    Operation(
+        BANK_ROLE,
+        "order-tokens",
+        N_("Order digital tenge"),
+        JustAmount,
+        order_tokens,
+        N_("Ordered: {amount}. Two officers of the National Bank must approve it."),
+    ),
+    Operation(
+        BANK_ROLE,
+        "redeem-surplus",
+        N_("Redeem digital tenge"),
+        JustAmount,
+        redeem_surplus,
+        N_("Redeemed: {amount}."),
+    ),
+    Operation(
+        BANK_ROLE,
+        "open-account",
+        N_("Open an account"),
+        NewCustomer,
+        open_account,
+        N_("Account opened: {name}."),
+    ),
+    Operation(
+        BANK_ROLE, "pay-in", N_("Pay in cash"), CustomerAmount, pay_in, N_("Paid in: {amount} for {name}.")
+    ),
+    Operation(
+        BANK_ROLE, "pay-out", N_("Pay out cash"), CustomerAmount, pay_out, N_("Paid out: {amount} to {name}.")
+    ),
+    Operation(
+        BANK_ROLE,
+        "join-code",
+        N_("Code for a wallet"),
+        OfCustomer,
+        join_code,
+        N_("A code for {name}'s wallet."),
+    ),
+    Operation(
+        BANK_ROLE,
+        "report-lost",
+        N_("Report a wallet lost"),
+        LostReport,
+        report_lost,
+        N_("{name}'s wallet is frozen and its devices are revoked."),
+        danger=True,
+    ),
+    Operation(
+        BANK_ROLE,
+        "unfreeze",
+        N_("Lift the freeze"),
+        LostReport,
+        unfreeze,
+        N_("{name}'s wallet is free again."),
+    ),
+)

@@ -1,0 +1,283 @@
+"""The desk of the National Bank: supply, issue and redemption by two of three officers, offline money and its cases.
+
+Each officer signs with the officer's own key; the second approval of a request issues at once. The National Bank sees
+keys, pseudonyms and amounts; whose they are is known to the holders' banks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated
+
+from msgspec import Meta
+
+from cbdc.authority import open_root
+from cbdc.errors import Refused
+from cbdc.register import APPROVED, REDEEM
+from offline.evidence import verify_evidence
+from offline.parameters import PARAMETERS, PRESETS
+from wallets.site.opening import BANKS
+from wallets.site.operations import N_, Asked, Download, Fields, Json, Operation, Query
+from wallets.site.roles.parts import Amount, HexId, LegalReference, octets, request_row, sheet_rows
+from wallets.site.users import NATIONAL_BANK_ROLE
+from wallets.site.world import World
+
+MOST_SHOWN = 200
+DAY_SECONDS = 86_400
+MODE_TITLES = {
+    "staged": N_("Staged: every payment is settled before it is paid on"),
+    "intermittent": N_("Intermittent: several hops, for days"),
+    "extended": N_("Extended: many hops, for weeks"),
+}
+_AGES = (1, 7, 30, 90)
+
+
+class OfRequest(Fields, frozen=True):
+    """One request of the operator's register."""
+
+    request: HexId
+
+
+class JustAmount(Fields, frozen=True):
+    """An amount."""
+
+    amount_tiyn: Amount
+
+
+class Holder(Fields, frozen=True):
+    """A holder by pseudonym, and on what the act stands."""
+
+    pseudonym: HexId
+    reference: LegalReference
+
+
+class OfDevice(Fields, frozen=True):
+    """One device."""
+
+    device: HexId
+
+
+class Mode(Fields, frozen=True):
+    """A preset of offline numbers."""
+
+    mode: Annotated[str, Meta(min_length=1, max_length=20, title=N_("Mode of offline money"))]
+
+
+class OfFile(Fields, frozen=True):
+    """A proof by its file's name."""
+
+    file: Annotated[str, Meta(pattern="^case-[0-9]{1,6}[.]dto$", title=N_("File"))]
+
+
+# --- what is seen ---
+
+
+def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """The supply, and the balance sheets of the National Bank and the banks."""
+    system = asked.world.system
+    banks = [
+        {"name": title, "sheet": sheet_rows(system.banks[number].balance_sheet())}
+        for number, (_, title, _) in enumerate(BANKS, start=1)
+    ]
+    supply = asked.world.sandbox.supply()
+    return {
+        "supply": asdict(supply)
+        | {"outstanding_tiyn": supply.outstanding_tiyn, "held_tiyn": supply.held_tiyn},
+        "sheet": sheet_rows(system.national_bank.balance_sheet()),
+        "banks": banks,
+        "waiting": sum(1 for one in system.register.open() if one.kind != REDEEM),
+    }
+
+
+def requests(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """What waits for approval, what was decided, and whether this officer has approved already."""
+    register = asked.world.system.register
+    return {
+        "open": [
+            request_row(asked.world, one)
+            | {"mine": asked.user.seat in request_row(asked.world, one)["approved_by"]}
+            for one in register.open()
+        ],
+        "closed": [request_row(asked.world, one) for one in reversed(register.closed())][:MOST_SHOWN],
+        "threshold": asked.world.system.national_bank.threshold,
+    }
+
+
+def offline_money(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """The float of offline money and its age, settlement's books, the mode and the numbers in force."""
+    world = asked.world
+    centre = world.sandbox.field.centre
+    now, facts = world.clock.now(), centre.reconciler.facts()
+    ages = dict.fromkeys((*_AGES, 0), 0)
+    for tree in facts.trees.values():
+        days = max(0, now - tree.note.record.issued) // DAY_SECONDS
+        ages[next((limit for limit in _AGES if days < limit), 0)] += tree.float_tiyn
+    view = centre.lists.view
+    numbers = [
+        {"name": one.name, "value": view.parameter(one), "default": one.default, "id": one.id}
+        for one in PARAMETERS
+    ]
+    return {
+        "totals": asdict(centre.reconciler.totals()),
+        "ages": [{"under_days": limit, "amount_tiyn": amount} for limit, amount in ages.items()],
+        "notes": len(facts.trees),
+        "pending": len(facts.pending),
+        "numbers": numbers,
+        "modes_shown": [(name, MODE_TITLES[name]) for name in PRESETS],
+        "list_number": view.sequence,
+        "loss_policy": world.sandbox.loss_policy,
+    }
+
+
+def cases(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """Every guilty device: what it cost, who bore it, and the proofs."""
+    world = asked.world
+    centre = world.sandbox.field.centre
+    files = world.sandbox.evidence_files()
+    rows = []
+    for kid in centre.reconciler.guilty():
+        borne = centre.reconciler.borne(kid)
+        proofs = set(centre.reconciler.evidence(kid))
+        rows.append(
+            {name: value for name, value in asdict(borne).items() if name != "kid"}
+            | {
+                "device": kid.hex(),
+                "bank": BANKS[centre.devices.bank_of(kid) - 1][1],
+                "is_revoked": centre.lists.view.is_revoked(kid),
+                "files": [name for name, data in files if data in proofs],
+            }
+        )
+    return {"cases": rows, "files": [{"name": name, "bytes": len(data)} for name, data in files]}
+
+
+def evidence_file(asked: Asked, arguments: Mapping[str, str]) -> Download:
+    """A proof, or the root to check it with, as a file."""
+    name = arguments["file"]
+    sandbox = asked.world.sandbox
+    if name == "root.dto":
+        return Download(name, sandbox.root)
+    return Download(name, _proof(asked.world, name))
+
+
+def _proof(world: World, name: str) -> bytes:
+    found = dict(world.sandbox.evidence_files()).get(name)
+    if found is None:
+        raise Refused("E_STAGE_PROOF", file=name[:40])
+    return found
+
+
+# --- what is done ---
+
+
+def approve(asked: Asked, fields: OfRequest) -> Json:
+    """This officer's approval; the one that completes the number needed also issues."""
+    national_bank = asked.world.system.national_bank
+    request_id = octets(fields.request)
+    request = national_bank.approve(request_id, national_bank.officers[asked.user.seat])
+    issued = ""
+    if request.state == APPROVED:
+        issued = national_bank.issue(request_id).transaction_id.hex()
+    return {
+        "approvals": len(request.approvals),
+        "threshold": national_bank.threshold,
+        "transaction": issued,
+        "amount_tiyn": request.amount_tiyn,
+    }
+
+
+def fund_loss_reserve(asked: Asked, fields: JustAmount) -> Json:
+    """A request for the loss reserve, to be approved like every issue; charged to the National Bank's loss account."""
+    request = asked.world.system.national_bank.request_loss_reserve(asked.id, fields.amount_tiyn)
+    return {"request": request.id.hex(), "amount_tiyn": request.amount_tiyn}
+
+
+def freeze(asked: Asked, fields: Holder) -> Json:
+    """The enforcement authority stops a holder from spending, on a legal reference."""
+    receipt = asked.world.system.enforcement.freeze(asked.id, octets(fields.pseudonym), fields.reference)
+    return {"transaction": receipt.transaction_id.hex()}
+
+
+def unfreeze(asked: Asked, fields: Holder) -> Json:
+    """The freeze is lifted, on a legal reference."""
+    receipt = asked.world.system.enforcement.unfreeze(asked.id, octets(fields.pseudonym), fields.reference)
+    return {"transaction": receipt.transaction_id.hex()}
+
+
+def revoke_device(asked: Asked, fields: OfDevice) -> Json:
+    """A device is put on the list of revoked ones, which every device learns at its next sync."""
+    centre = asked.world.sandbox.field.centre
+    device = octets(fields.device)
+    centre.devices.bank_of(device)
+    made = centre.revoke(device)
+    return {"list": made.record.sequence}
+
+
+def switch_mode(asked: Asked, fields: Mode) -> Json:
+    """Another preset of offline numbers for everybody: a signed list, which every device learns at its next sync."""
+    made = asked.world.sandbox.field.centre.switch_mode(asked.id, fields.mode)
+    return {"list": made.record.sequence, "mode": fields.mode}
+
+
+def verify(asked: Asked, fields: OfFile) -> Json:
+    """Check a proof as a stranger would: from the bytes of two files, with nothing of the sandbox."""
+    data, root = _proof(asked.world, fields.file), asked.world.sandbox.root
+    verdict = verify_evidence(data, open_root(root))
+    return {"file": fields.file, "device": verdict.kid.hex(), "bytes": len(data), "root_bytes": len(root)}
+
+
+_ROLE = NATIONAL_BANK_ROLE
+QUERIES: tuple[Query, ...] = (
+    Query(_ROLE, "", N_("Supply and balance sheets"), home),
+    Query(_ROLE, "requests", N_("Requests to issue"), requests),
+    Query(_ROLE, "offline", N_("Offline money"), offline_money),
+    Query(_ROLE, "cases", N_("Cases and evidence"), cases),
+    Query(_ROLE, "evidence", N_("Evidence"), evidence_file, takes="file", in_menu=False),
+)
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        _ROLE,
+        "approve",
+        N_("Approve"),
+        OfRequest,
+        approve,
+        N_("Approved: {approvals} of {threshold} for {amount}."),
+    ),
+    Operation(
+        _ROLE,
+        "fund-loss-reserve",
+        N_("Fund the loss reserve"),
+        JustAmount,
+        fund_loss_reserve,
+        N_("Requested: {amount} for the loss reserve. Two officers must approve it."),
+    ),
+    Operation(
+        _ROLE, "freeze", N_("Freeze a holder"), Holder, freeze, N_("The holder is frozen."), danger=True
+    ),
+    Operation(_ROLE, "unfreeze", N_("Lift a freeze"), Holder, unfreeze, N_("The freeze is lifted.")),
+    Operation(
+        _ROLE,
+        "revoke-device",
+        N_("Revoke a device"),
+        OfDevice,
+        revoke_device,
+        N_("The device is revoked by list {list}."),
+        danger=True,
+    ),
+    Operation(
+        _ROLE,
+        "switch-mode",
+        N_("Switch the mode"),
+        Mode,
+        switch_mode,
+        N_("Mode {mode} is in force by list {list}."),
+    ),
+    Operation(
+        _ROLE,
+        "verify",
+        N_("Verify this proof"),
+        OfFile,
+        verify,
+        N_(
+            "{file} proves it: device {device}, from {bytes} bytes of proof and {root_bytes} bytes of root alone."
+        ),
+    ),
+)
