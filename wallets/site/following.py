@@ -281,6 +281,8 @@ class Following:
                 named.update((record.pseudonym, *record.keys))
             case Recover():
                 named.add(record.old)
+            case Transfer() if record.definition:
+                named.add(open_definition(record.definition, self.ledger.network).oid)
         named |= {key.pseudonym for kid in list(named) if (key := self.keys.get(kid)) is not None}
         for name in sorted(named):
             self.entries_of.setdefault(name, []).append(line.index)

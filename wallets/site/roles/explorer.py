@@ -12,6 +12,7 @@ from typing import Any
 from cbdc.errors import Malformed, Refused, TengeError, catalogue, words_of
 from cbdc.explanation import told
 from cbdc.ledger.entry import LogHead
+from cbdc.marks import open_definition
 from cbdc.record import open_envelope
 from cbdc.token import HashLock, QuorumLock, TokenId
 from cbdc.transaction import SignedTransaction
@@ -159,12 +160,17 @@ def entry(asked: Asked, arguments: Mapping[str, str]) -> Json:
             for row in getattr(record, "lines", ())
         ],
         "documents": [document.hex() for document in getattr(record, "documents", ())],
-        "defines": mark_row(book, line.marks[0])
-        if getattr(record, "definition", b"") and line.marks
-        else None,
+        "defines": _defines(asked, book, record),
         "is_payment": line.kind == "Transfer",
         **_why(asked, book, line),
     }
+
+
+def _defines(asked: Asked, book: Following, record: Any) -> Json | None:
+    """The mark whose definition an entry brings along."""
+    if not getattr(record, "definition", b""):
+        return None
+    return mark_row(book, open_definition(record.definition, asked.world.system.network).oid)
 
 
 def _genesis(asked: Asked) -> Json:
