@@ -71,6 +71,7 @@ def runs_folder(world: World) -> Path:
         return world.folder / RUNS
     if world not in _TEMPORARY:
         _TEMPORARY[world] = tempfile.TemporaryDirectory(prefix="tenge-pilots-")
+        world.jobs.at_close.append(_TEMPORARY[world].cleanup)
     return Path(_TEMPORARY[world].name)
 
 
