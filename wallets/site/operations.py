@@ -29,6 +29,7 @@ from wallets.site.users import User
 from wallets.site.world import World
 
 Json = dict[str, Any]
+MAX_UPLOAD_BYTES = 4_096
 
 _REQUEST = re.compile(r"[A-Za-z0-9-]{16,64}", re.ASCII)
 
