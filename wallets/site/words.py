@@ -148,13 +148,14 @@ class Words:
     def json(self, language: str) -> str:
         """What the wallet's scripts need of a language: English text -> text, or -> its plural forms, as JSON."""
         found: dict[str, Any] = {}
-        if language in ("kk", "ru"):
-            file = resources.files("wallets.site").joinpath("translations", language, f"{WALLET_AREA}.po")
+        catalogue = "ru" if language == PSEUDO else language
+        if catalogue in ("kk", "ru"):
+            file = resources.files("wallets.site").joinpath("translations", catalogue, f"{WALLET_AREA}.po")
             if file.is_file():
-                for message in read_po(io.BytesIO(file.read_bytes()), locale=language):
+                for message in read_po(io.BytesIO(file.read_bytes()), locale=catalogue):
                     if message.id:
                         name = message.id if isinstance(message.id, str) else message.id[0]
-                        found[name] = message.string
+                        found[name] = _pseudo(name) if language == PSEUDO else message.string
         return json.dumps(found, ensure_ascii=False, sort_keys=True)
 
     def install(self, environment: Environment) -> None:
