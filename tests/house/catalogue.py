@@ -10,11 +10,12 @@ from functools import cache
 from pathlib import Path
 
 from cbdc.errors import catalogue
-from tests.house.tree import ROOT, parsed, python_files
+from tests.house.tree import ROOT, parsed, python_files, scripts
 
 FAMILIES = ("malformed", "refused", "unavailable")
 LANGUAGES = ("en", "kk", "ru")
 CODE = re.compile(r"E_[A-Z0-9_]+")
+_TEXT_OF_SCRIPT = re.compile(r"""["'](E_[A-Z0-9_]+)["']""")
 
 _TEXTS = ("sentence", "next")
 _ENGLISH_KEYS = {"family", "rule", *_TEXTS}
@@ -119,11 +120,19 @@ def used_in(tree: ast.Module) -> set[str]:
     }
 
 
+def used_in_script(text: str) -> set[str]:
+    """Every text of a script of the browser that is a code as a whole."""
+    return set(_TEXT_OF_SCRIPT.findall(text))
+
+
 def used_in_code() -> dict[str, str]:
-    """Code -> the first module of the three packages that names it."""
+    """Code -> the first module of the three packages, or script of the site, that names it."""
     used: dict[str, str] = {}
     for file in python_files():
         for code in used_in(parsed(file)):
+            used.setdefault(code, str(file.relative_to(ROOT)))
+    for file in scripts():
+        for code in used_in_script(file.read_text(encoding="utf-8")):
             used.setdefault(code, str(file.relative_to(ROOT)))
     return used
 

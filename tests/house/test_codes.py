@@ -15,6 +15,7 @@ from tests.house.catalogue import (
     translation_problems,
     used_in,
     used_in_code,
+    used_in_script,
 )
 from tests.house.tree import ROOT
 
@@ -117,6 +118,11 @@ def test_a_translation_may_leave_family_and_rule_to_english() -> None:
 def test_codes_in_use_are_whole_texts() -> None:
     source = '"""Raises E_TALK."""\nraise Refused("E_LATE", why="see E_OTHER")\ncodes = {"E_A_1": 1}\n'
     assert used_in(ast.parse(source)) == {"E_LATE", "E_A_1"}
+
+
+def test_codes_in_scripts_are_whole_texts() -> None:
+    source = '// raises E_TALK\nthrow new TengeError("E_LATE", { why: "see E_OTHER" });'
+    assert used_in_script(source) == {"E_LATE"}
 
 
 def test_the_page_shows_every_part_of_a_row(tmp_path: Path) -> None:

@@ -33,6 +33,12 @@ def python_files(root: Path = ROOT, packages: tuple[str, ...] = PACKAGES) -> lis
     return sorted(file for package in packages for file in (root / package).rglob("*.py"))
 
 
+def scripts(root: Path = ROOT) -> list[Path]:
+    """Every script of the site that is our own, sorted."""
+    found = (root / "wallets/site/static").rglob("*.js")
+    return sorted(file for file in found if "vendor" not in file.relative_to(root).parts)
+
+
 def module_name(file: Path, root: Path = ROOT) -> str:
     """`cbdc/ledger/rules.py` is `cbdc.ledger.rules`; an `__init__.py` is its package."""
     parts = file.relative_to(root).with_suffix("").parts

@@ -2,6 +2,7 @@
 
 from tests.mutants import (
     plants_banking,
+    plants_browser,
     plants_bulk,
     plants_centre,
     plants_channel,
@@ -36,5 +37,6 @@ FIELDS = (
     *plants_wallets.FIELDS,
     *plants_banking.FIELDS,
     *plants_lab.FIELDS,
+    *plants_browser.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

@@ -19,13 +19,14 @@ def test_there_are_enough_bugs_with_names_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("file", sorted({plant.file for plant in PLANTS}))
-def test_every_text_stands_once_and_what_it_becomes_is_python(file: str) -> None:
+def test_every_text_stands_once_and_what_it_becomes_can_be_read(file: str) -> None:
     source = (ROOT / file).read_text(encoding="utf-8")
     for plant in PLANTS:
         if plant.file == file:
             planted = plant.planted(source)
             assert planted != source, plant.name
-            compile(planted, file, "exec")
+            if file.endswith(".py"):
+                compile(planted, file, "exec")
 
 
 def test_every_plant_says_what_it_means_and_who_should_find_it() -> None:

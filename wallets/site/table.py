@@ -22,6 +22,7 @@ from wallets.site.roles import (
     register,
     supervisor,
     supervisor_audit,
+    teacher,
     treasury,
     treasury_projects,
 )
@@ -86,6 +87,7 @@ _MODULES: Sequence = (  # type: ignore[type-arg]
     supervisor,
     supervisor_audit,
     operator,
+    teacher,
     pilots,
     explorer,
     explorer_proofs,
