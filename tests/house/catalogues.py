@@ -6,7 +6,7 @@
 
 Texts are found by Babel in templates (`_("...")`), in Python (`_`, `N_`) and in the wallet's scripts (`t("...")`,
 `tn("one", "many", number)`). A file belongs to an area, and each area has one catalogue a language. The server merges
-them, so one English text has one translation, whatever area it stands in.
+them, so one English text has one translation, whatever area it stands in; the wallet's area alone stays apart.
 """
 
 import io
@@ -116,7 +116,8 @@ def everywhere(language: str) -> dict[Name, dict[Said, list[str]]]:
 
 
 def _clashes(texts: dict[Name, dict[Said, list[str]]]) -> Iterator[str]:
-    for name, said in texts.items():
+    for name, everywhere_said in texts.items():
+        said = {form: areas for form, areas in everywhere_said.items() if areas != ["wallet"]}
         if len(said) > 1:
             yield f"{name!r} is called {' and '.join(f'{one!r} in {areas}' for one, areas in said.items())}"
 

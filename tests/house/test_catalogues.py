@@ -51,6 +51,7 @@ def test_one_text_with_two_translations_is_told() -> None:
     clash = {"Name": {"Имя": ["bank"], "Название": ["shell"]}, "Pay": {"Платить": ["bank", "shell"]}}
     told = list(catalogues._clashes(clash))  # type: ignore[arg-type]
     assert len(told) == 1
+    assert list(catalogues._clashes({"Home": {"Домой": ["bank"], "Главная": ["wallet"]}})) == []
     assert "'Имя' in ['bank'] and 'Название' in ['shell']" in told[0]
 
 

@@ -89,7 +89,7 @@ def _locale(language: str) -> str:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _catalogue(language: str) -> NullTranslations:
-    """All areas of a language as one."""
+    """All areas of a language as one; the wallet's apart, whose scripts get their own."""
     merged: NullTranslations = NullTranslations()
     if language not in LANGUAGES or language == "en":
         return merged
@@ -98,7 +98,7 @@ def _catalogue(language: str) -> NullTranslations:
         return merged
     whole = Translations()
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
-        if file.name.endswith(".po"):
+        if file.name.endswith(".po") and file.name != f"{WALLET_AREA}.po":
             whole.merge(_compiled(file.read_bytes(), language))
     return whole
 
