@@ -3,6 +3,8 @@
 How many spoilt messages: `TENGE_MUTATED` (300 in a usual run; `make mutated` for many).
 """
 
+import base64
+import hashlib
 import os
 import random
 import zlib
@@ -13,7 +15,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from cbdc import canonical, transaction
 from cbdc.errors import TengeError
@@ -38,8 +40,8 @@ NETWORK = bytes(range(8))
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with protocol_page() as page:
+def page(browser: Browser) -> Iterator[Page]:
+    with protocol_page(browser) as page:
         page.evaluate(
             """async () => {
               const names = ["bytes", "canonical", "errors", "evidence", "frames", "keys", "online", "records",
@@ -243,6 +245,37 @@ def test_a_deep_nest_is_refused_and_not_fallen_into(page: Page) -> None:
           protocol.canonical.decode(new Uint8Array(1 << 20).fill(head))))"""
     )
     assert found == ["E_DECODE", "E_DECODE"]
+
+
+def test_hashes_and_texts_of_bytes_are_the_usual_ones(page: Page) -> None:
+    dice = random.Random(19)
+    rows = [dice.randbytes(size) for size in (*range(140), 1_000, 65_535, 100_003)]
+    found = page.evaluate(
+        """(rows) => {
+          const { base64url, compareBytes, hex, sha256, unbase64url, unhex } = protocol.bytes;
+          const refused = (text) => {
+            try {
+              return hex(unbase64url(text));
+            } catch (error) {
+              return error.name;
+            }
+          };
+          return {
+            told: rows.map((text) => unhex(text)).map((data) => [hex(sha256(data)), base64url(data)]),
+            back: rows.every((text) => hex(unbase64url(base64url(unhex(text)))) === text),
+            order: rows.map(unhex).sort(compareBytes).map(hex),
+            bad: ["A", "AB==", "AB", "A+", " AA", "AAA\\n"].map(refused),
+          };
+        }""",
+        [data.hex() for data in rows],
+    )
+    texts = [base64.urlsafe_b64encode(data).rstrip(b"=").decode() for data in rows]
+    assert found["told"] == [
+        [hashlib.sha256(data).hexdigest(), text] for data, text in zip(rows, texts, strict=True)
+    ]
+    assert found["back"]
+    assert found["order"] == [data.hex() for data in sorted(rows)]
+    assert found["bad"] == ["RangeError"] * 6
 
 
 # --- messages ---
