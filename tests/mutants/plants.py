@@ -3,6 +3,7 @@
 from tests.mutants import (
     plants_banking,
     plants_browser,
+    plants_browser_protocol,
     plants_bulk,
     plants_centre,
     plants_channel,
@@ -40,5 +41,6 @@ FIELDS = (
     *plants_lab.FIELDS,
     *plants_browser.FIELDS,
     *plants_shell.FIELDS,
+    *plants_browser_protocol.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)
