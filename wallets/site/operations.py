@@ -103,6 +103,11 @@ class Query:
         return self.template or f"roles/{self.role}/{own}.html"
 
     @property
+    def is_file(self) -> bool:
+        """Whether the answer is always a file: its handler says so."""
+        return get_type_hints(self.handler).get("return") is Download
+
+    @property
     def key(self) -> str:
         """The name that is unique within a role."""
         return f"{self.name}/{{{self.takes}}}" if self.takes else self.name

@@ -42,6 +42,7 @@ _PACKED = (
     "application/json",
     "image/svg+xml",
     "application/manifest+json",
+    "application/wasm",
 )
 _LEAST_PACKED = 600
 
