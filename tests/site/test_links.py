@@ -45,6 +45,7 @@ def test_every_link_leads_somewhere() -> None:
                 broken.append((path, answer.status_code))
                 continue
             if answer.mimetype != "text/html":
+                answer.close()
                 continue
             for link in _LINK.findall(answer.text.replace("&amp;", "&")):
                 local = link.startswith("/") and not link.startswith(("//", "/wallet/", "/stage/", "/v1/"))
