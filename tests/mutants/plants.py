@@ -19,6 +19,7 @@ from tests.mutants import (
     plants_marks,
     plants_shell,
     plants_steps,
+    plants_wallet_page,
     plants_wallets,
 )
 
@@ -42,5 +43,6 @@ FIELDS = (
     *plants_browser.FIELDS,
     *plants_shell.FIELDS,
     *plants_browser_protocol.FIELDS,
+    *plants_wallet_page.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)
