@@ -16,6 +16,7 @@ from tests.mutants import (
     plants_links,
     plants_losses,
     plants_marks,
+    plants_partners,
     plants_steps,
     plants_wallets,
 )
@@ -35,6 +36,7 @@ FIELDS = (
     *plants_losses.FIELDS,
     *plants_links.FIELDS,
     *plants_wallets.FIELDS,
+    *plants_partners.FIELDS,
     *plants_banking.FIELDS,
     *plants_lab.FIELDS,
     *plants_browser.FIELDS,
