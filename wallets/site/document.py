@@ -231,6 +231,12 @@ def _query(query: Query) -> tuple[str, str, Json]:
         "parameters": parameters,
         "responses": _responses(reference("DeskAnswer"), statuses),
     }
+    if query.is_file:
+        found["responses"]["200"] = {
+            "description": "a file",
+            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        }
+        found["responses"] |= {str(status): _problem(status) for status in (404, 409)}
     if query.role not in OPEN_ROLES:
         found["security"] = [{"desk": []}]
         found["responses"] |= {str(status): _problem(status) for status in (401, 403)}

@@ -29,7 +29,7 @@ from cbdc.http.wallets import WalletApi
 from cbdc.ports import Clock, Entropy, ManualClock, SeededEntropy
 from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
 from offline.http_api import OfflineApi
-from wallets.site import examples, interface, pages, reference, wallet_files
+from wallets.site import class_pages, examples, interface, pages, reference, wallet_files
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
 from wallets.site.document import make_document
 from wallets.site.partners import Partners
@@ -44,6 +44,7 @@ _PACKED = (
     "application/json",
     "image/svg+xml",
     "application/manifest+json",
+    "application/wasm",
 )
 _LEAST_PACKED = 600
 
@@ -67,6 +68,7 @@ def create_site(
     pages.install(app, site)
     wallet_files.install(app, site)
     interface.install(app, site)
+    class_pages.install(app, site)
     return app, site
 
 
