@@ -19,6 +19,8 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
 from cbdc.http.api import Api
+from cbdc.http.participants import SCHEMAS as PARTICIPANT_SCHEMAS
+from cbdc.http.participants import ParticipantApi
 from cbdc.http.routes import SCHEMAS, Route
 from cbdc.http.server import Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
@@ -130,6 +132,7 @@ class Whole:
             Extension(wallet_api.routes(), WALLET_SCHEMAS),
             Extension(offline_api.routes(), OFFLINE_SCHEMAS),
             self.partners.extension(),
+            Extension(ParticipantApi(system).routes(), PARTICIPANT_SCHEMAS),
         ]
 
     def document(self) -> dict[str, Any]:
