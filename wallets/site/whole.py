@@ -17,14 +17,19 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
+from cbdc.http.requests import SCHEMAS as REQUEST_SCHEMAS
+from cbdc.http.requests import RequestApi
 from cbdc.http.routes import Route
 from cbdc.http.server import Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
 from cbdc.http.wallets import SCHEMAS as WALLET_SCHEMAS
 from cbdc.http.wallets import WalletApi
 from cbdc.ports import Clock, Entropy
+from cbdc.request_board import RequestBoard
 from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
 from offline.http_api import OfflineApi
+from offline.http_losses import SCHEMAS as LOSS_SCHEMAS
+from offline.http_losses import LossApi
 from wallets.site import interface, pages, wallet_files
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
 from wallets.site.serving import Wsgi
@@ -115,9 +120,13 @@ class Whole:
         wallet_api = WalletApi(system.ledger, world.joining, world.aliases, world.clock)
         field = world.sandbox.field
         offline_api = OfflineApi(field.centre, system.authority, system.escrow_kid, field.fresh_trust)
+        board = RequestBoard(system.ledger, system.stores.cabinet, world.clock)
+        losses = LossApi(system.ledger, field.centre, system.enforcement)
         return [
             Extension(wallet_api.routes(), WALLET_SCHEMAS),
             Extension(offline_api.routes(), OFFLINE_SCHEMAS),
+            Extension(RequestApi(system.ledger, board).routes(), REQUEST_SCHEMAS),
+            Extension(losses.routes(), LOSS_SCHEMAS),
         ]
 
     def _begin_anew(self) -> None:
