@@ -22,8 +22,8 @@ BROWSER = Field(
         (
             "old-database-lives-again",
             "A folder put back from yesterday spends yesterday's money.",
-            "mark.step > snapshot.step",
-            "mark.step < 0",
+            "seen > snapshot.step",
+            "seen < 0",
         ),
         (
             "signed-before-it-is-written",
@@ -74,7 +74,7 @@ BROWSER = Field(
         ),
     )
     + bugs(
-        DEVICE + "kernel/verify.js",
+        "wallets/site/static/protocol/verify.js",
         ("tests/web/test_device_fraud.py",),
         (
             "browser-forgets-what-it-saw",
@@ -84,7 +84,7 @@ BROWSER = Field(
         ),
     )
     + bugs(
-        DEVICE + "kernel/keys.js",
+        "wallets/site/static/protocol/keys.js",
         ("tests/web/test_device_same.py",),
         (
             "browser-takes-a-high-s",

@@ -6,6 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Error, Page, expect
 
+from tests.house.catalogue import facts_named
 from tests.web.device_desk import Desk
 
 NAME = "wallet"
@@ -16,6 +17,8 @@ class RefusedByDevice(Exception):
 
     def __init__(self, code: str, facts: dict[str, Any]) -> None:
         super().__init__(f"{code} {facts}")
+        missing = {name for name in facts_named(code) if facts.get(name) is None}
+        assert not missing, f"{code} is told without {sorted(missing)}"
         self.code = code
         self.facts = facts
 

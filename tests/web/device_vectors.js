@@ -1,9 +1,10 @@
-// The shared vectors of the protocol (docs/protocol/08-vectors.md), run through the code that the browser's device uses.
-import { decode } from "/static/device/kernel/canonical.js";
-import * as containers from "/static/device/kernel/containers.js";
-import { publicKey, verify } from "/static/device/kernel/keys.js";
-import { openEnvelope, openRoot, verifySigned } from "/static/device/kernel/records.js";
-import { TrustView, openAuthority } from "/static/device/kernel/trust.js";
+// The shared vectors of the protocol (docs/protocol/08-vectors.md), run through the code that the browser's device
+// uses.
+import { decode } from "/static/protocol/canonical.js";
+import * as containers from "/static/protocol/containers.js";
+import { publicKey, verify } from "/static/protocol/keys.js";
+import { openEnvelope, openRoot, verifySigned } from "/static/protocol/records.js";
+import { TrustView, openAuthority } from "/static/protocol/trust.js";
 import * as rules from "/static/device/rules.js";
 import * as wire from "/static/device/wire.js";
 
@@ -123,7 +124,8 @@ const CHECKS = {
   async commit(one) {
     const trust = await one.trust();
     const message = containers.openMessage(one.bytes, trust.network);
-    if (message.type !== "COMMIT") throw new wire.TengeError("E_OBJTYPE");
+    if (message.type !== "COMMIT")
+      throw new wire.TengeError("E_OBJTYPE", { type: message.type, expected: "COMMIT" });
     const offer = containers.openBundle(unhex(one.row.offer), trust.network, LIMIT);
     const invoice = one.given("invoice", "INVOICE", trust.network);
     const known = one.known(trust.network);
@@ -138,39 +140,60 @@ const CHECKS = {
   async receipt(one) {
     const invoice = one.given("invoice", "INVOICE", one.network);
     const certificate = one.given("certificate", "DEVCERT", one.network);
-    await wire.checkReceipt(one.own("RECEIPT", one.network), invoice, unhex(one.row.payment_root), certificate);
+    await wire.checkReceipt(
+      one.own("RECEIPT", one.network),
+      invoice,
+      unhex(one.row.payment_root),
+      certificate,
+    );
     return invoice;
   },
   async "sync-ack"(one) {
     const trust = await one.trust();
     const ack = one.own("SYNC_ACK", trust.network);
-    return rules.checkAck(ack, one.row.request ? one.given("request", "SYNC_REQ", trust.network) : null, trust);
+    return rules.checkAck(
+      ack,
+      one.row.request ? one.given("request", "SYNC_REQ", trust.network) : null,
+      trust,
+    );
   },
   async "redeem-order"(one) {
     const trust = await one.trust();
     const order = one.own("REDEEM_ORDER", trust.network);
-    await rules.checkRedeemOrder(order, one.given("certificate", "DEVCERT", trust.network).record, trust, one.now);
+    await rules.checkRedeemOrder(
+      order,
+      one.given("certificate", "DEVCERT", trust.network).record,
+      trust,
+      one.now,
+    );
     return trust;
   },
 };
 
-/** The cases of a file that went otherwise than they say, and how many went as they say. */
+/**
+ * The cases of a file that went otherwise than they say, how many went as they say, and which facts each code always
+ * told.
+ */
 export async function runFile(file) {
   const wrong = [];
+  const told = {};
   let right = 0;
   for (const row of file.cases) {
     const check = CHECKS[row.check];
-    const context = typeof row.context === "string" ? file.context[row.context] : (row.context ?? file.context);
+    const context =
+      typeof row.context === "string" ? file.context[row.context] : (row.context ?? file.context);
     let found = "ok";
     try {
       if (!check || (await check(new Case(row, context))) === null) continue;
     } catch (error) {
       found = error.code ?? String(error.stack);
+      const facts = Object.keys(error.facts ?? {}).filter((name) => error.facts[name] !== undefined);
+      told[found] = (told[found] ?? facts).filter((name) => facts.includes(name));
     }
     if (found === row.expect) right += 1;
     else wrong.push(`${row.id}: ${found}, not ${row.expect}`);
   }
-  return { right, wrong };
+  return { right, wrong, told };
 }
 
 window.runVectors = runFile;

@@ -156,6 +156,9 @@ def test_killed_while_papers_contacts_and_backups_are_taken(desk: Desk, browser:
         assert phone.call("certificate") == renewed.hex()
         assert phone.call("contacts")[number] == contact
     assert phone.balance() == 500
+    sequence = phone.call("status")["trust"]["sequence"]
+    older = field.centre.lists.lists[0].encode()
+    assert phone.call("adoptTrust", [older]) == sequence  # what is not newer changes nothing
     phone.run("sync")
     desk.audit()
 

@@ -114,6 +114,20 @@ def test_an_old_database_put_back_signs_nothing_any_more(desk: Desk, browser: Br
     assert json.loads(bytes.fromhex(payer.call("exportBackup")).split(b"\n", 1)[1])["open"]
 
 
+def test_an_old_database_is_known_even_when_another_device_came_between(desk: Desk, browser: Browser) -> None:
+    payer = Phone(browser, desk, "Between").join(load=(100,))
+    payee = Phone(browser, desk, "Between payee").join()
+    payer.page.evaluate("(name) => bench.save(name)", NAME)
+    pay(payer, payee, b"spent", 90)
+    old = payer.kid
+    payer.page.evaluate("(name) => bench.drop(name)", NAME)
+    assert payer.open() != old
+    payer.call("close")
+    payer.page.evaluate("(name) => bench.putBack(name)", NAME)
+    assert payer.open() == old
+    assert payer.refused("pay", payee.ask(b"again", 90)) == "E_DEVICE_ROLLBACK"
+
+
 def test_a_backup_carries_what_was_and_nothing_that_spends(desk: Desk, browser: Browser) -> None:
     before = desk.sandbox.reconcile().double_spends
     payer = Phone(browser, desk, "Saver").join(load=(1_000, 50))

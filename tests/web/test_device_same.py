@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from offline.purse import Coin, Slot, choose_coins
 from offline.records import Outpoint
 from tests.conftest import ROOT
+from tests.house.catalogue import facts_named
 from tests.web.device_desk import Desk, open_desk
 from tests.web.device_phone import Phone
 
@@ -56,6 +57,8 @@ def test_every_shared_vector_goes_as_it_says(page: Page, name: str) -> None:
     found = page.evaluate("(file) => runVectors(file)", file)
     assert found["wrong"] == []
     assert found["right"] >= FILES[name]
+    short = {code: sorted(facts_named(code) - set(facts)) for code, facts in found["told"].items()}
+    assert {code: names for code, names in short.items() if names} == {}, "a sentence would lack its facts"
 
 
 def _purse(chance: random.Random) -> list[Coin]:

@@ -10,28 +10,32 @@ sandbox finds the wallets that it cuts off.
 
 import gzip
 from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from cbdc.errors import TengeError
+from cbdc.errors import TengeError, Unavailable
+from cbdc.http.api import Api
 from cbdc.http.requests import SCHEMAS as REQUEST_SCHEMAS
 from cbdc.http.requests import RequestApi
-from cbdc.http.routes import Route
+from cbdc.http.routes import SCHEMAS, Route
 from cbdc.http.server import Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
 from cbdc.http.wallets import SCHEMAS as WALLET_SCHEMAS
 from cbdc.http.wallets import WalletApi
-from cbdc.ports import Clock, Entropy
+from cbdc.ports import Clock, Entropy, ManualClock, SeededEntropy
 from cbdc.request_board import RequestBoard
 from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
 from offline.http_api import OfflineApi
 from offline.http_losses import SCHEMAS as LOSS_SCHEMAS
 from offline.http_losses import LossApi
-from wallets.site import interface, pages, wallet_files
+from wallets.site import class_pages, examples, interface, pages, reference, wallet_files
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
+from wallets.site.document import make_document
+from wallets.site.partners import Partners
 from wallets.site.serving import Wsgi
 from wallets.site.world import World
 
@@ -43,6 +47,7 @@ _PACKED = (
     "application/json",
     "image/svg+xml",
     "application/manifest+json",
+    "application/wasm",
 )
 _LEAST_PACKED = 600
 
@@ -66,6 +71,7 @@ def create_site(
     pages.install(app, site)
     wallet_files.install(app, site)
     interface.install(app, site)
+    class_pages.install(app, site)
     return app, site
 
 
@@ -88,6 +94,25 @@ def _packed(response: Response) -> Response:
     return response
 
 
+class Turn:
+    """The world's lock, for the interface of one act: a request that a reset overtook is told to come again."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._system = world.system
+
+    def __enter__(self) -> None:
+        """Wait for one's turn; E_STORE_UNAVAILABLE when the act is over."""
+        self._world.lock.acquire()
+        if self._world.system is not self._system:
+            self._world.lock.release()
+            raise Unavailable("E_STORE_UNAVAILABLE", detail="the sandbox has begun anew")
+
+    def __exit__(self, *error: object) -> None:
+        """Let the next one in."""
+        self._world.lock.release()
+
+
 class Whole:
     """The dispatcher. `stage` is the stage's application, or None."""
 
@@ -104,12 +129,17 @@ class Whole:
         self.app, self.site = create_site(world, entropy, real_clock, options)
         self._real_clock = real_clock
         self._limits = limits
+        self.partners = Partners(world, real_clock)
+        self._document: dict[str, Any] = {}
+        self._documenting = Lock()
+        reference.install(self.app, self.site, self.document)
         self._mounts = DispatcherMiddleware(self.app, {} if stage is None else {"/stage": stage})
         self._interface: Wsgi = self._make_interface()
         world.on_reset.append(self._begin_anew)
 
     def _make_interface(self) -> Wsgi:
-        return create_interface(self.world.system, self._extensions(), self._real_clock, self._limits)
+        turn = Turn(self.world)
+        return create_interface(self.world.system, self._extensions(), self._real_clock, self._limits, turn)
 
     def extension_routes(self) -> list[Route]:
         """Every route of the interface beyond those of the institutions."""
@@ -127,7 +157,34 @@ class Whole:
             Extension(offline_api.routes(), OFFLINE_SCHEMAS),
             Extension(RequestApi(system.ledger, board).routes(), REQUEST_SCHEMAS),
             Extension(losses.routes(), LOSS_SCHEMAS),
+            self.partners.extension(),
         ]
+
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document of everything under `/v1/`, made when it is first asked for."""
+        with self._documenting:
+            if not self._document:
+                routes, schemas = Api(self.world.system).routes(), dict(SCHEMAS)
+                for extension in self._extensions():
+                    routes += extension.routes
+                    schemas |= extension.schemas
+                plain = make_document(routes, schemas, self.site.table)
+                found = examples.examples_of(self.examples(), plain)
+                self._document = make_document(routes, schemas, self.site.table, found)
+            return self._document
+
+    @staticmethod
+    def examples() -> list[examples.Traffic]:
+        """The story of the examples, played in a world of its own that is in memory and stands still."""
+        clock, entropy = ManualClock(examples.START), SeededEntropy(examples.SEED)
+        world, much = World(clock, examples.SEED), 1_000_000
+        try:
+            own = Whole(
+                world, entropy, clock, Options(per_second=much, burst=much), limits=Limits(much, much)
+            )
+            return examples.play(world, own, clock, own.partners, own.site.table)
+        finally:
+            world.close()
 
     def _begin_anew(self) -> None:
         self._interface = self._make_interface()
@@ -141,14 +198,15 @@ class Whole:
             return problem(cut, "en")(environ, start_response)
         if not path.startswith("/v1/") or self._is_ours(path):
             return self._mounts(environ, start_response)
-        with self.world.lock:
-            answer = self._interface(environ, start_response)
-            if environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):
-                self.world.changed()
+        answer = self._interface(environ, start_response)
+        if environ.get("REQUEST_METHOD") not in ("GET", "HEAD") or self.world.has_news:
+            self.world.changed()
         return answer
 
     @staticmethod
     def _is_ours(path: str) -> bool:
-        return path.startswith(("/v1/roles/", "/v1/sessions")) or (
-            path.startswith("/v1/wallets/") and path.endswith("/events")
+        return (
+            path.startswith(("/v1/roles/", "/v1/sessions"))
+            or path in reference.PATHS
+            or (path.startswith("/v1/wallets/") and path.endswith("/events"))
         )

@@ -11,29 +11,43 @@
  */
 
 /**
- * @typedef {{ kid: string, step: number }} Mark
+ * The device that stood here last, the number of its last step, and those of devices that stood here before it.
+ * @typedef {{ kid: string, step: number, earlier: Record<string, number> }} Mark
+ *
  * @typedef {object} Anchor
  * @property {(name: string) => Mark | null} read
- * @property {(name: string, mark: Mark) => void} write
+ * @property {(name: string, kid: string, step: number) => void} write
  */
 
 const PREFIX = "tenge-device-";
 
 /** The anchor in localStorage. @type {Anchor} */
 export const localAnchor = Object.freeze({
-  read(name) {
+  read(/** @type {string} */ name) {
     try {
       const text = localStorage.getItem(PREFIX + name);
-      return text ? JSON.parse(text) : null;
+      return text ? { earlier: {}, ...JSON.parse(text) } : null;
     } catch {
       return null;
     }
   },
-  write(name, mark) {
+  write(/** @type {string} */ name, /** @type {string} */ kid, /** @type {number} */ step) {
     try {
-      localStorage.setItem(PREFIX + name, JSON.stringify(mark));
+      const before = localAnchor.read(name);
+      const earlier =
+        before && before.kid !== kid ? { ...before.earlier, [before.kid]: before.step } : before?.earlier;
+      localStorage.setItem(PREFIX + name, JSON.stringify({ kid, step, earlier: earlier ?? {} }));
     } catch {
       // A full or forbidden localStorage costs this one protection, never the payment that is already on the disk.
     }
   },
 });
+
+/**
+ * The highest step at which the device with this key was ever seen here.
+ * @param {Mark | null} mark
+ * @param {string} kid
+ */
+export function lastSeen(mark, kid) {
+  return mark?.kid === kid ? mark.step : (mark?.earlier[kid] ?? 0);
+}

@@ -105,7 +105,7 @@ export class Device {
   /**
    * Adopt newer TRUST lists, or another party's chain of them; nothing happens when they are not newer.
    *
-   * Raises E_TRUST_OLD, E_TRUST_BASE, E_SIG, E_AUTHORITY; then none of them is adopted.
+   * Raises E_TRUST_BASE, E_SIG, E_AUTHORITY; then none of them is adopted.
    * @param {Uint8Array[]} chain
    * @returns {Promise<number>} The adopted number.
    */
@@ -384,8 +384,8 @@ export class Device {
   }
 
   /**
-   * Ask the browser not to throw this device away when it is short of room; whether it promised. Some browsers ask the
-   * person, so call it after something the person did.
+   * Ask the browser not to throw this device away when it is short of room; whether it promised. Some browsers ask
+   * the person, so call it after something the person did.
    * @returns {Promise<boolean>}
    */
   async keepForGood() {

@@ -5,7 +5,7 @@
  * Source: DTO/1, sections 5.7 (I1, I2, I9) and 5.8.
  */
 
-import { localAnchor } from "./anchor.js";
+import { lastSeen, localAnchor } from "./anchor.js";
 import { Element, Stopped } from "./element.js";
 import { makeKey } from "./key.js";
 import { PaperCache } from "./papers.js";
@@ -109,14 +109,12 @@ export class Runner {
         const state = newState(await genesisLink(key.kid));
         const lost = mark ? [["lost", mark.kid, { noticed: this.#options.now() }]] : [];
         snapshot = await this.#write("create", snapshot, { state, key, rows: /** @type {any} */ (lost) });
-      } else if (
-        mark &&
-        mark.kid === hex(snapshot.key.kid) &&
-        mark.step > snapshot.step &&
-        !snapshot.state.rolledBack
-      ) {
-        const state = { ...snapshot.state, rolledBack: mark.step };
-        snapshot = await this.#store.commit(snapshot, { state, rows: [] });
+      } else {
+        const seen = lastSeen(mark, hex(snapshot.key.kid));
+        if (seen > snapshot.step && !snapshot.state.rolledBack) {
+          const state = { ...snapshot.state, rolledBack: seen };
+          snapshot = await this.#store.commit(snapshot, { state, rows: [] });
+        }
       }
       this.key = snapshot.key;
     });
@@ -186,7 +184,7 @@ export class Runner {
     const { checkpoint, anchor } = this.#options;
     await checkpoint(`${name}/before`);
     const after = await this.#store.commit(snapshot, changes, () => void checkpoint(`${name}/writing`));
-    anchor.write(this.name, { kid: hex(after.key.kid), step: after.step });
+    anchor.write(this.name, hex(after.key.kid), after.step);
     await checkpoint(`${name}/after`);
     return after;
   }

@@ -6,14 +6,14 @@
  * once is remembered by its bytes as long as somebody holds them.
  */
 
-import { ascii, hex, join, sha256 } from "./kernel/bytes.js";
-import { encode } from "./kernel/canonical.js";
-import * as containers from "./kernel/containers.js";
-import { keyId, rawOf } from "./kernel/keys.js";
-import { DOMAIN, openEnvelope } from "./kernel/records.js";
-import { TrustView, openAuthority } from "./kernel/trust.js";
+import { ascii, hex, join, sha256 } from "../protocol/bytes.js";
+import { encode } from "../protocol/canonical.js";
+import * as containers from "../protocol/containers.js";
+import { keyId, rawOf } from "../protocol/keys.js";
+import { DOMAIN, openEnvelope } from "../protocol/records.js";
+import { TrustView, openAuthority } from "../protocol/trust.js";
 
-export { hex, sameBytes, sha256, unhex } from "./kernel/bytes.js";
+export { hex, sameBytes, sha256, unhex } from "../protocol/bytes.js";
 export {
   checkAlive,
   checkCertificate,
@@ -23,7 +23,7 @@ export {
   checkPurposeLimits,
   checkReceipt,
   checkStanding,
-} from "./kernel/checks.js";
+} from "../protocol/checks.js";
 export {
   encodeBatch as bytesOfBatch,
   encodeBatchContent as bytesOfBatchContent,
@@ -37,8 +37,8 @@ export {
   openBundle,
   openMessage,
   openOffer,
-} from "./kernel/containers.js";
-export { TengeError } from "./kernel/errors.js";
+} from "../protocol/containers.js";
+export { TengeError } from "../protocol/errors.js";
 export {
   PAY,
   REDEEM,
@@ -46,9 +46,9 @@ export {
   genesisLink,
   signRecord,
   verifySigned,
-} from "./kernel/records.js";
-export { BANK_CA, PARAMETERS, SETTLE } from "./kernel/trust.js";
-export { verifyCommit, verifyOffer, verifyPayment } from "./kernel/verify.js";
+} from "../protocol/records.js";
+export { BANK_CA, PARAMETERS, SETTLE } from "../protocol/trust.js";
+export { verifyCommit, verifyOffer, verifyPayment } from "../protocol/verify.js";
 
 /** @type {WeakMap<Uint8Array, any>} */
 const openedObjects = new WeakMap();
@@ -134,7 +134,11 @@ export async function openTrust(root, auths, chain) {
   return new TrustView(authority).adoptAll(lists);
 }
 
-/** The chain adopted, all or none. @param {any} trust A trust view. @param {any[]} lists Signed. */
+/**
+ * The chain adopted, all or none; the same view when it is not newer.
+ * @param {any} trust
+ * @param {any[]} lists Signed.
+ */
 export function adoptChain(trust, lists) {
-  return lists.length === 1 ? trust.adopt(lists[0]) : trust.adoptAll(lists);
+  return trust.adoptAll(lists);
 }
