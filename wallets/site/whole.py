@@ -17,22 +17,22 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from cbdc.errors import TengeError, Unavailable
+from cbdc.errors import TengeError
 from cbdc.http.api import Api
-from cbdc.http.requests import SCHEMAS as REQUEST_SCHEMAS
-from cbdc.http.requests import RequestApi
 from cbdc.http.routes import SCHEMAS, Route
 from cbdc.http.server import Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
-from cbdc.http.wallets import SCHEMAS as WALLET_SCHEMAS
-from cbdc.http.wallets import WalletApi
 from cbdc.ports import Clock, Entropy, ManualClock, SeededEntropy
-from cbdc.request_board import RequestBoard
-from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
-from offline.http_api import OfflineApi
-from offline.http_losses import SCHEMAS as LOSS_SCHEMAS
-from offline.http_losses import LossApi
-from wallets.site import class_pages, examples, interface, pages, reference, wallet_files
+from wallets.site import (
+    chart,
+    class_pages,
+    examples,
+    interface,
+    pages,
+    reference,
+    wallet_files,
+    wallet_interface,
+)
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
 from wallets.site.document import make_document
 from wallets.site.partners import Partners
@@ -62,6 +62,7 @@ def create_site(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     site = Site(world, entropy, real_clock, options or Options())
     site.words.install(app.jinja_env)
+    chart.install(app.jinja_env)
     app.before_request(site.enter)
     app.after_request(_packed)
     app.after_request(site.leave)
@@ -94,25 +95,6 @@ def _packed(response: Response) -> Response:
     return response
 
 
-class Turn:
-    """The world's lock, for the interface of one act: a request that a reset overtook is told to come again."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._system = world.system
-
-    def __enter__(self) -> None:
-        """Wait for one's turn; E_STORE_UNAVAILABLE when the act is over."""
-        self._world.lock.acquire()
-        if self._world.system is not self._system:
-            self._world.lock.release()
-            raise Unavailable("E_STORE_UNAVAILABLE", detail="the sandbox has begun anew")
-
-    def __exit__(self, *error: object) -> None:
-        """Let the next one in."""
-        self._world.lock.release()
-
-
 class Whole:
     """The dispatcher. `stage` is the stage's application, or None."""
 
@@ -138,7 +120,7 @@ class Whole:
         world.on_reset.append(self._begin_anew)
 
     def _make_interface(self) -> Wsgi:
-        turn = Turn(self.world)
+        turn = wallet_interface.Turn(self.world)
         return create_interface(self.world.system, self._extensions(), self._real_clock, self._limits, turn)
 
     def extension_routes(self) -> list[Route]:
@@ -146,19 +128,7 @@ class Whole:
         return [route for extension in self._extensions() for route in extension.routes]
 
     def _extensions(self) -> list[Extension]:
-        world, system = self.world, self.world.system
-        wallet_api = WalletApi(system.ledger, world.joining, world.aliases, world.clock)
-        field = world.sandbox.field
-        offline_api = OfflineApi(field.centre, system.authority, system.escrow_kid, field.fresh_trust)
-        board = RequestBoard(system.ledger, system.stores.cabinet, world.clock)
-        losses = LossApi(system.ledger, field.centre, system.enforcement)
-        return [
-            Extension(wallet_api.routes(), WALLET_SCHEMAS),
-            Extension(offline_api.routes(), OFFLINE_SCHEMAS),
-            Extension(RequestApi(system.ledger, board).routes(), REQUEST_SCHEMAS),
-            Extension(losses.routes(), LOSS_SCHEMAS),
-            self.partners.extension(),
-        ]
+        return [*wallet_interface.extensions(self.world), self.partners.extension()]
 
     def document(self) -> dict[str, Any]:
         """The OpenAPI document of everything under `/v1/`, made when it is first asked for."""
