@@ -27,6 +27,7 @@ from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
 from wallets.cli_cluster import cluster
+from wallets.cli_emulator import bank_emulator
 from wallets.cli_evidence import evidence
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
@@ -73,6 +74,7 @@ def demo(seed: int, out: Path) -> int:
 main.add_command(pilot)
 main.add_command(lab)
 main.add_command(evidence)
+main.add_command(bank_emulator)
 main.add_command(offline)
 offline.add_command(reconcile)
 offline.add_command(traffic)
@@ -151,18 +153,22 @@ def explain(name: str, folder: Path, language: str, as_json: bool) -> int:
     "--data", type=click.Path(path_type=Path), help="A folder to keep the sandbox in [memory only]."
 )
 @click.option("--store", default="", help="URL of the ledger's store [a file in the folder, or memory].")
+@click.option(
+    "--class", "seats", type=click.IntRange(1, 60), help="A class of so many students, over TLS, for phones."
+)
 @_refusals
-def serve(host: str, port: int, data: Path | None, store: str) -> int:
+def serve(host: str, port: int, data: Path | None, store: str, seats: int | None) -> int:
     """Open the sandbox in the browser: wallets, a shop, banks, the National Bank, treasury, supervisor, explorer.
 
     \b
     Examples:
       tenge serve                      then open http://127.0.0.1:8765
       tenge serve --data build/site    kept in a folder: stop it, start it, and go on
+      tenge serve --class 30           for a classroom: every address of this computer, TLS, a wallet a student
     """
     from wallets.site import server
 
-    return server.serve(host, port, data, store, click.echo)
+    return server.serve(host, port, data, store, click.echo, seats=seats or 0)
 
 
 @main.command()

@@ -18,12 +18,15 @@ Rules kept here:
 """
 
 import hmac
+import json
 import logging
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, g, make_response, redirect, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
 from cbdc.http.routes import RateLimit, fingerprint
@@ -40,6 +43,8 @@ from wallets.web.words import refusal_words
 
 MAX_FORM_BYTES = 65_536
 LANGUAGE_COOKIE = "language"
+THEME_COOKIE = "theme"
+THEMES = ("light", "dark")
 LANGUAGE_SECONDS = 365 * 86_400
 
 POLICY = (
@@ -68,6 +73,7 @@ _STATUS_OF = {
     "E_HTTP_RATE": 429,
     "E_WEB_SIZE": 413,
     "E_SITE_PATH": 404,
+    "E_HTTP_METHOD": 405,
 }
 
 log = logging.getLogger("tenge.site")
@@ -78,15 +84,22 @@ class Options:
     """How a site is served.
 
     `show_passcodes`: the sign-in page shows them (only this computer can reach it). `secure`: cookies are for TLS only.
-    `pseudo`: the pseudo-language can be chosen. `per_second` and `burst` bound what one address may change.
+    `pseudo`: the pseudo-language can be chosen. `authority`: the file
+    of the authority that made the server's certificate. `per_second` and `burst` bound what one address may change.
     """
 
     door: Door = field(default_factory=lambda: Door(cookie="tenge_site"))
     show_passcodes: bool = False
     secure: bool = False
     pseudo: bool = False
+    authority: Path | None = None
     per_second: int = 50
     burst: int = 200
+
+
+def here(name: str, value: str) -> str:
+    """The address of this page with one value of its query changed: its language, its colours."""
+    return "?" + urlencode({**request.args.to_dict(), name: value})
 
 
 class Site:
@@ -158,6 +171,9 @@ class Site:
         kept = request.cookies.get(LANGUAGE_COOKIE, "")
         g.language = choose(wished, kept, request.headers.get("Accept-Language", ""), self.options.pseudo)
         g.keep_language = wished == g.language
+        g.keep_theme = request.args.get("theme", "")
+        theme = g.keep_theme or request.cookies.get(THEME_COOKIE, "")
+        g.theme = theme if theme in THEMES else ""
         g.session = self.sessions.find(request.cookies.get(self.options.door.cookie, "")[:128])
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             self.rate.take(request.remote_addr or "")
@@ -193,6 +209,15 @@ class Site:
                 samesite="Lax",
                 secure=self.options.secure,
             )
+        if g.get("keep_theme"):
+            response.set_cookie(
+                THEME_COOKIE,
+                g.theme,
+                max_age=LANGUAGE_SECONDS if g.theme else 0,
+                httponly=True,
+                samesite="Lax",
+                secure=self.options.secure,
+            )
         return response
 
     # --- answers ---
@@ -203,6 +228,8 @@ class Site:
         role = values.get("role", "")
         shared = {
             "language": g.language,
+            "theme": g.get("theme", ""),
+            "here": here,
             "languages": self.words.names(self.options.pseudo),
             "role": role,
             "roles": ROLES,
@@ -224,7 +251,11 @@ class Site:
         """A refusal as a page."""
         if request.path.startswith("/v1/"):
             answer = problem(error, self.words.spoken(g.language))
-            answer.status_code = _STATUS_OF.get(error.code, answer.status_code)
+            status = _STATUS_OF.get(error.code, answer.status_code)
+            if status != answer.status_code:  # the body names the status too
+                body = answer.get_json(force=True) | {"status": status}
+                answer.set_data(json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True))
+            answer.status_code = status
             return answer
         words = refusal_words(error, self.words.spoken(g.language))
         status = _STATUS_OF.get(error.code, _STATUS[error.family])
@@ -237,9 +268,14 @@ class Site:
         """What the framework refuses before any of our code: a path, a method, a size."""
         if error.code == 413:
             return self.refusal(Malformed("E_WEB_SIZE", limit_bytes=MAX_FORM_BYTES))
-        if error.code in (404, 405) or (error.code is not None and 300 <= error.code < 400):
+        if isinstance(error, MethodNotAllowed):
+            other = Refused("E_HTTP_METHOD", method=request.method[:16], path=request.path[:120])
+            answer = self.refusal(other)
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return answer
+        if error.code == 404 or (error.code is not None and 300 <= error.code < 400):
             answer = self.refusal(Refused("E_SITE_PATH"))
-            answer.status_code = error.code if error.code == 405 else 404
+            answer.status_code = 404
             return answer
         return self.refusal(Malformed("E_SITE_FIELD", field="request", problem=type(error).__name__))
 

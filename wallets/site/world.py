@@ -86,8 +86,16 @@ class World:
         opening.open_accounts(self.sandbox, self.users.all())
         self.neighbours: list[Member] = opening.bring_neighbours(self.sandbox)
         opening.first_morning(self.sandbox, self.neighbours)
+        self.know_marks()
         self.sandbox.close_cases()
         self._told = self.system.ledger.size
+
+    def know_marks(self) -> None:
+        """Make every mark of the treasury known to the sandbox and, as an offline rule, to devices; idempotent."""
+        for definition in self.system.treasury.definitions():
+            self.sandbox.define_mark(definition.record.label, definition)
+        if self.sandbox.definitions:
+            self.sandbox.publish_purposes()
 
     @property
     def system(self) -> System:
@@ -121,6 +129,12 @@ class World:
                 kids |= touched(self.system, index)
             self._told = size
         self.hub.tell(kids, size)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the journal has entries that nobody was told of: reading a device's notes may book what is due."""
+        with self.lock:
+            return self.system.ledger.size != self._told
 
     def once(self, request: str, mark: str, do: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
         """The answer of `do`, kept under the request id and given again; E_ID_REUSED for another wish under it.

@@ -219,6 +219,7 @@ const LINKS = [
 function drawFrame(app, name) {
   const nav = /** @type {HTMLElement} */ (document.getElementById("nav"));
   nav.setAttribute("aria-label", t("Wallet"));
+  document.querySelector(".brand")?.removeAttribute("aria-label"); // from now on its text is its name
   nav.hidden = !app.wallet.member;
   fill(
     nav,
