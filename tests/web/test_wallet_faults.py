@@ -171,6 +171,27 @@ def test_a_backup_brings_back_words_and_no_money(
     other.close()
 
 
+def test_a_lost_phone_is_reported_from_another(browser: Browser, site: WalletSite) -> None:
+    phone = Person(browser, site, "arman").join().top_up("2 000").take_along("500")
+    kid = phone.page.evaluate("() => tengeWallet.wallet.settings.device")
+    other = Person(browser, site, "arman").join()
+    other.open("lost")
+    other.shot("lost")
+    other.page.locator(f'li[data-kid="{kid}"] button').first.click()
+    expect(other.page.locator(f'li[data-kid="{kid}"]')).to_contain_text("reported")
+    phone.open("along")
+    phone.button("Sync")
+    expect(phone.page.get_by_text("The bank has blocked this device").first).to_be_visible()
+    other.page.get_by_text("I want to freeze everything").click()
+    other.button("Freeze everything now")
+    expect(other.page.get_by_text("This wallet is frozen by order")).to_be_visible()
+    phone.open(f"pay/{site.world.system.banks[2].inventory_kid.hex()}")
+    phone.send("pay", amount="5")
+    expect(phone.page.locator(".refusal[data-code=E_FROZEN]")).to_be_visible()
+    for person in (phone, other):
+        person.close()
+
+
 def test_a_copied_profile_spends_twice_and_is_caught(
     browser_type: BrowserType,
     browser_type_launch_args: dict[str, Any],

@@ -37,6 +37,7 @@ SCREENS = (
     "contacts",
     "money",
     "limits",
+    "lost",
     "settings",
     "about",
 )
