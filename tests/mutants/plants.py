@@ -16,6 +16,7 @@ from tests.mutants import (
     plants_links,
     plants_losses,
     plants_marks,
+    plants_site,
     plants_steps,
     plants_wallets,
 )
@@ -38,5 +39,6 @@ FIELDS = (
     *plants_banking.FIELDS,
     *plants_lab.FIELDS,
     *plants_browser.FIELDS,
+    *plants_site.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)
