@@ -3,6 +3,7 @@
 from tests.mutants import (
     plants_banking,
     plants_browser,
+    plants_browser_protocol,
     plants_bulk,
     plants_centre,
     plants_channel,
@@ -16,8 +17,10 @@ from tests.mutants import (
     plants_links,
     plants_losses,
     plants_marks,
+    plants_shell,
     plants_partners,
     plants_steps,
+    plants_wallet_page,
     plants_wallets,
 )
 
@@ -40,5 +43,8 @@ FIELDS = (
     *plants_banking.FIELDS,
     *plants_lab.FIELDS,
     *plants_browser.FIELDS,
+    *plants_shell.FIELDS,
+    *plants_browser_protocol.FIELDS,
+    *plants_wallet_page.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

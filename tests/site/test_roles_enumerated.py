@@ -281,6 +281,7 @@ def test_every_answer_is_guarded(whole: Whole, visitors: dict[str, Visitor]) -> 
             answer = visitors.get(role, visitors[NOBODY]).get(path, buffered=True)
             assert answer.status_code < 500, (path, answer.text)
             assert_guarded(answer, path)
+            answer.close()
     for method, path, _ in interface_routes(whole):
         answer = visitors[NOBODY].client.open(path, method=method, base_url=BASE, buffered=True)
         assert answer.status_code < 500, (method, path, answer.text)
