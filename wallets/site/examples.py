@@ -19,6 +19,7 @@ from cbdc.errors import TengeError
 from cbdc.http import wire
 from cbdc.http.client import HttpBank, HttpGateway, Reply, WsgiTransport
 from cbdc.http.partner_client import ConsentClient, PartnerClient
+from cbdc.http.wallet_client import WalletClient
 from cbdc.http.wallets import LOOKUP_PURPOSE
 from cbdc.keys import ED25519, ES256, SoftwareKey
 from cbdc.mandates import Mandate
@@ -35,7 +36,7 @@ from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.gateway import ask_to_enrol
 from offline.host_store import MemoryHostStore
-from offline.http_client import HttpOfflineDesk
+from offline.http_client import HttpLosses, HttpOfflineDesk
 from offline.journal import MemoryJournal
 from wallets.desk import derived
 from wallets.site.document import Example, query_path
@@ -251,6 +252,32 @@ class _Story:
         post("/v1/aliases/moves", canonical.encode(moved))
         post("/v1/aliases/removals", canonical.encode([NUMBER, other.word(remove_purpose(NUMBER))]))
 
+    def links(self, one: _Holder, other: _Holder) -> None:
+        """A request is posted, read, paid and named; another one is taken back."""
+        accounts = [
+            WalletClient(holder.gateway, holder.user.bank_id, holder.signer, self.clock, SeededEntropy(SEED))
+            for holder in (one, other)
+        ]
+        payer, payee = accounts
+        link, second = derived("example link"), derived("example link 2")
+        payee.ask_for(link, tenge(30), "lunch", self.now() + DAY_SECONDS)
+        payee.ask_for(second, tenge(30), "lunch")
+        shown = payer.request(link).request.record
+        wish = [Token(shown.amount_tiyn, KeyLock(shown.payee))]
+        receipt = one.gateway.submit(one.transfer(wish, "example link"))
+        payer.mark_paid(link, receipt.transaction_id)
+        payee.withdraw_request(second)
+        payee.requests()
+
+    def losses(self, one: _Holder, other: _Holder) -> None:
+        """A device is lost, then somebody's whole wallet."""
+        reports = [
+            HttpLosses(holder.gateway, holder.signer, self.clock, SeededEntropy(SEED))
+            for holder in (one, other)
+        ]
+        reports[0].report_device(reports[0].devices()[0].kid)
+        reports[1].report_wallet()
+
     def device(self, holder: _Holder) -> tuple[Device, HttpOfflineDesk]:
         """A device of a holder, enrolled over the interface."""
         network, now = holder.gateway.network, self.now()
@@ -374,7 +401,9 @@ def play(world: World, app: Any, clock: Clock, partners: Partners, table: Table)
     story.numbers(one, other)
     story.bank(1)
     story.third_parties(one, other)
+    story.links(one, other)
     story.offline(one, other)
+    story.losses(one, other)
     story.desks()
     return story.recorder.traffic
 
