@@ -29,8 +29,9 @@ from cbdc.orders import FundOrder, HolderProof
 from cbdc.partners.records import CLAIM, SCOPES, Consent
 from cbdc.ports import Clock, SeededEntropy
 from cbdc.record import sign
+from cbdc.register import ISSUE, REDEEM, MoneyRequest
 from cbdc.token import KeyLock, Token, TokenId
-from cbdc.transaction import LoadOffline, Transfer, sign_transaction
+from cbdc.transaction import LoadOffline, Redeem, Transfer, sign_transaction
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.gateway import ask_to_enrol
@@ -222,6 +223,25 @@ class _Story:
         inventory = HttpBank(gateway, one.bank.bank_id).inventory_kid
         one.bank.defund(one.transfer([Token(tenge(50), KeyLock(inventory))], "example defund"))
 
+    def bank(self, bank_id: int) -> None:
+        """A bank's own system asks for digital tenge, and gives some back."""
+        keys = self.world.system.keys
+        signer, inventory = keys.bank(bank_id), keys.bank_inventory(bank_id)
+        kid, path = inventory.public.kid, f"/v1/participants/{bank_id}"
+        gateway = HttpGateway(self.recorder, {kid: inventory}.get, self.clock, SeededEntropy(SEED))
+        for kind, name in ((ISSUE, "example issue"), (REDEEM, "example redemption")):
+            record = MoneyRequest(derived(name), kind, bank_id, tenge(1_000), self.now())
+            gateway.post(f"{path}/requests", sign(record, gateway.network, signer).encode())
+        looked = f"{path}/requests/{derived('example issue').hex()}"
+        self.world.system.national_bank.approve_and_issue(derived("example issue"))
+        gateway.get(looked, gateway.proof(kid, "GET", looked))
+        gateway.get(f"{path}/account", gateway.proof(kid, "GET", f"{path}/account"))
+        identity, token = max(gateway.owned(kid), key=lambda row: row[1].amount_tiyn)
+        change = (Token(token.amount_tiyn - tenge(1_000), KeyLock(kid)),)
+        home = Redeem(bytes(16), derived("example redemption"), (identity,), change)
+        data = sign_transaction(home, gateway.network, [inventory]).encode()
+        gateway.post(f"{path}/requests/{derived('example redemption').hex()}/redeem", data)
+
     def numbers(self, one: _Holder, other: _Holder) -> None:
         """A phone number is claimed, found, moved, removed."""
         post = one.gateway.post
@@ -379,6 +399,7 @@ def play(world: World, app: Any, clock: Clock, partners: Partners, table: Table)
     story.read(one.gateway)
     story.pay(one, other)
     story.numbers(one, other)
+    story.bank(1)
     story.third_parties(one, other)
     story.links(one, other)
     story.offline(one, other)

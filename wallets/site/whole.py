@@ -19,6 +19,8 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
 from cbdc.http.api import Api
+from cbdc.http.participants import SCHEMAS as PARTICIPANT_SCHEMAS
+from cbdc.http.participants import ParticipantApi
 from cbdc.http.routes import SCHEMAS, Route
 from cbdc.http.server import Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
@@ -128,7 +130,8 @@ class Whole:
         return [route for extension in self._extensions() for route in extension.routes]
 
     def _extensions(self) -> list[Extension]:
-        return [*wallet_interface.extensions(self.world), self.partners.extension()]
+        participants = Extension(ParticipantApi(self.world.system).routes(), PARTICIPANT_SCHEMAS)
+        return [*wallet_interface.extensions(self.world), self.partners.extension(), participants]
 
     def document(self) -> dict[str, Any]:
         """The OpenAPI document of everything under `/v1/`, made when it is first asked for."""
