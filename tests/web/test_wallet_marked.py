@@ -1,4 +1,4 @@
-"""Marked money in the wallet: shown by purpose with its rule in words, paid where the rule allows, refused elsewhere."""
+"""Marked money in the wallet: shown by purpose, its rule in words, paid where it may be, refused elsewhere."""
 
 from collections.abc import Iterator
 
