@@ -13,6 +13,7 @@ import { ACTIVE, NEW } from "./state.js";
 import {
   TengeError,
   adoptChain,
+  bytesOfLists,
   checkCertificate,
   envelopeOf,
   hex,
@@ -20,6 +21,7 @@ import {
   openTrust,
   sameBytes,
   signRecord,
+  takeLists,
 } from "./wire.js";
 
 /**
@@ -124,8 +126,12 @@ export async function addAuthority(step, bytes) {
 export async function adoptTrust(step, chain) {
   const { trust } = step.element;
   const lists = await Promise.all(chain.map((item) => openSigned("TRUST", item, trust.network)));
-  const view = await adoptChain(trust, lists);
-  if (view !== trust) {
+  return believe(step, await adoptChain(trust, lists));
+}
+
+/** @param {Step} step @param {any} view A trust view, the same or newer. @returns {number} */
+function believe(step, view) {
+  if (view !== step.element.trust) {
     step.state = {
       ...step.state,
       trustSequence: view.sequence,
@@ -134,6 +140,17 @@ export async function adoptTrust(step, chain) {
     };
   }
   return view.sequence;
+}
+
+/** @param {Step} step @param {Uint8Array} message @returns {Promise<number>} */
+export async function readTrustMessage(step, message) {
+  return believe(step, await takeLists(message, step.element.trust));
+}
+
+/** @param {Step} step @param {number} sequence @returns {Promise<Uint8Array>} */
+export async function trustMessage(step, sequence) {
+  await network(step);
+  return bytesOfLists(step.element.trust.chainAfter(sequence));
 }
 
 /** @param {Step} step @param {number} sequence @returns {Promise<Uint8Array[]>} */
