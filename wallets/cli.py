@@ -151,18 +151,22 @@ def explain(name: str, folder: Path, language: str, as_json: bool) -> int:
     "--data", type=click.Path(path_type=Path), help="A folder to keep the sandbox in [memory only]."
 )
 @click.option("--store", default="", help="URL of the ledger's store [a file in the folder, or memory].")
+@click.option(
+    "--class", "seats", type=click.IntRange(1, 60), help="A class of so many students, over TLS, for phones."
+)
 @_refusals
-def serve(host: str, port: int, data: Path | None, store: str) -> int:
+def serve(host: str, port: int, data: Path | None, store: str, seats: int | None) -> int:
     """Open the sandbox in the browser: wallets, a shop, banks, the National Bank, treasury, supervisor, explorer.
 
     \b
     Examples:
       tenge serve                      then open http://127.0.0.1:8765
       tenge serve --data build/site    kept in a folder: stop it, start it, and go on
+      tenge serve --class 30           for a classroom: every address of this computer, TLS, a wallet a student
     """
     from wallets.site import server
 
-    return server.serve(host, port, data, store, click.echo)
+    return server.serve(host, port, data, store, click.echo, seats=seats or 0)
 
 
 @main.command()

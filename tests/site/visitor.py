@@ -149,7 +149,7 @@ class Program:
         """Any JSON."""
         return self.client.post(path, base_url=BASE, json=body, headers=self.headers, **options)
 
-    def do(self, role: str, name: str, request_id: str = "", **fields: Any) -> TestResponse:
+    def do(self, role: str, name: str, request_id: str = "", /, **fields: Any) -> TestResponse:
         """An operation under a fresh request id, or the given one."""
         self._made += 1
         body = {"request_id": request_id or f"a-fresh-request-{self._made:08d}", **fields}

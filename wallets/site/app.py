@@ -20,6 +20,7 @@ Rules kept here:
 import hmac
 import logging
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from flask import Response, g, make_response, redirect, render_template, request
@@ -78,13 +79,15 @@ class Options:
     """How a site is served.
 
     `show_passcodes`: the sign-in page shows them (only this computer can reach it). `secure`: cookies are for TLS only.
-    `pseudo`: the pseudo-language can be chosen. `per_second` and `burst` bound what one address may change.
+    `pseudo`: the pseudo-language can be chosen. `authority`: the file
+    of the authority that made the server's certificate. `per_second` and `burst` bound what one address may change.
     """
 
     door: Door = field(default_factory=lambda: Door(cookie="tenge_site"))
     show_passcodes: bool = False
     secure: bool = False
     pseudo: bool = False
+    authority: Path | None = None
     per_second: int = 50
     burst: int = 200
 

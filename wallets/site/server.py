@@ -5,10 +5,13 @@ Rules kept here:
 - without another wish it listens on this computer only, and shows the demo users' passcodes on the sign-in pages; on
   any other address the passcodes are printed in the terminal alone;
 - keys that follow from a seed never leave this computer;
+- a class has TLS, since phones make no keys without it, and a door for as many students as were named;
 - the stage is made when somebody first opens it.
 """
 
+import ipaddress
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +21,9 @@ from typing import Any
 from cbdc.errors import Refused
 from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_environment
 from wallets.site.app import Options
+from wallets.site.classroom import REGION, open_class
 from wallets.site.serving import Wsgi, make_server
+from wallets.site.tls import AUTHORITY_FILE, addresses_of_this_computer, make_certificate
 from wallets.site.whole import Whole
 from wallets.site.world import World
 from wallets.web.app import LOCAL_NAMES, Door
@@ -58,47 +63,64 @@ class LazyStage:
                 self._stage.close()
 
 
-def serve(host: str, port: int, data: Path | None, store: str, say: Say, seed: int | None = None) -> int:
+def serve(
+    host: str, port: int, data: Path | None, store: str, say: Say, seed: int | None = None, seats: int = 0
+) -> int:
     """Run the site until it is stopped; the exit code. `port` 0 takes a free one; `seed` is for tests.
 
-    Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, and what `World` raises.
+    With `seats` it is a class: TLS by a certificate made now, on every address of this computer unless `host` names
+    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SETTING, and what `World` raises.
     """
+    if seats and is_loopback(host):
+        host = "0.0.0.0"  # noqa: S104 - what a class is for, and said loudly
     if seed is not None and not is_loopback(host):
         raise Refused("E_SERVE_SEEDED", host=host)
     clock = SystemClock()
     world = World(clock, seed, data, store, checkpoint_from_environment())
     names, any_address = LOCAL_NAMES | {host.lower()}, is_wildcard(host)
-    stage = LazyStage(
-        clock,
-        seed,
-        None if data is None else data / "stage",
-        Door(names, any_address, f"tenge_stage_{port}"),
-    )
-    try:
-        options = Options(Door(names, any_address, f"tenge_site_{port}"), show_passcodes=is_loopback(host))
-        whole = Whole(world, SystemEntropy(), clock, options, stage)
-        server = make_server(whole, host, port)
+    folder = None if data is None else data / "stage"
+    stage = LazyStage(clock, seed, folder, Door(names, any_address, f"tenge_stage_{port}"))
+    door = Door(names, any_address, f"tenge_site_{port}")
+    with tempfile.TemporaryDirectory(prefix="tenge-class-") as certificates:
         try:
-            _announce(say, host, int(server.bind_addr[1]), data, world)
-            with stopped_politely(), suppress(KeyboardInterrupt):
-                server.serve()
+            options, certificate = Options(door, show_passcodes=is_loopback(host)), None
+            if seats:
+                open_class(world, seats)
+                made = addresses_of_this_computer() if any_address else [ipaddress.ip_address(host)]
+                certificate = make_certificate(Path(certificates), made, clock.now(), SystemEntropy())
+                options = Options(door, secure=True, authority=Path(certificates) / AUTHORITY_FILE)
+            whole = Whole(world, SystemEntropy(), clock, options, stage)
+            server = make_server(whole, host, port, certificate)
+            try:
+                _announce(say, host, int(server.bind_addr[1]), data, world, seats)
+                with stopped_politely(), suppress(KeyboardInterrupt):
+                    server.serve()
+            finally:
+                world.hub.close()
+                server.stop()
         finally:
-            world.hub.close()
-            server.stop()
-    finally:
-        stage.close()
-        world.close()
+            stage.close()
+            world.close()
     say("Stopped." if data is None else f"Stopped; the sandbox is kept in {data.as_posix()}.")
     return 0
 
 
-def _announce(say: Say, host: str, port: int, data: Path | None, world: World) -> None:
-    local = is_loopback(host)
-    if not local:
+def _announce(say: Say, host: str, port: int, data: Path | None, world: World, seats: int = 0) -> None:
+    if not is_loopback(host):
         say(WARNING.format(host=host))
         for user in world.users.all():
-            say(f"  {user.role:14} {user.id:12} {world.users.passcode(user)}")
-    say(f"The sandbox is at {url(host, port)}")
+            if user.region != REGION:
+                say(f"  {user.role:14} {user.id:12} {world.users.passcode(user)}")
+    address = url(host, port)
+    if seats:
+        address = address.replace("http://", "https://")
+        reached = addresses_of_this_computer() if is_wildcard(host) else [ipaddress.ip_address(host)]
+        for one in reached:
+            if not one.is_loopback:
+                shown = f"[{one}]" if one.version == 6 else str(one)
+                say(f"Students open https://{shown}:{port}/class/   (seats: {seats})")
+        say("Their browsers warn once: the certificate was made here, a moment ago.")
+    say(f"The sandbox is at {address}")
     say("It lives in memory only." if data is None else f"It is kept in {data.as_posix()}.")
     say("Test money; not affiliated with the National Bank of Kazakhstan. Stop with Ctrl-C.")
     sys.stdout.flush()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cbdc.errors import Refused
 from wallets.site.operations import Operation, Query
-from wallets.site.roles import bank, customer, national_bank, operator, register
+from wallets.site.roles import bank, customer, national_bank, operator, register, teacher
 from wallets.site.users import User
 
 EXPLORER_ROLE = "explorer"
@@ -60,7 +60,7 @@ def make_table(queries: Iterable[Query], operations: Iterable[Operation]) -> Tab
     return table
 
 
-_MODULES: Sequence = (customer, bank, national_bank, register, operator)  # type: ignore[type-arg]
+_MODULES: Sequence = (customer, bank, national_bank, register, operator, teacher)  # type: ignore[type-arg]
 
 TABLE = make_table(
     (query for module in _MODULES for query in module.QUERIES),

@@ -25,7 +25,7 @@ from cbdc.http.wallets import WalletApi
 from cbdc.ports import Clock, Entropy
 from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
 from offline.http_api import OfflineApi
-from wallets.site import interface, pages, wallet_files
+from wallets.site import class_pages, interface, pages, wallet_files
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
 from wallets.site.serving import Wsgi
 from wallets.site.world import World
@@ -61,6 +61,7 @@ def create_site(
     pages.install(app, site)
     wallet_files.install(app, site)
     interface.install(app, site)
+    class_pages.install(app, site)
     return app, site
 
 

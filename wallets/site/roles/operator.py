@@ -115,7 +115,7 @@ def live(asked: Asked, fields: Life) -> Json:
         sandbox.pay_offline(other, shop, tenge(150), b"", derived(request, "onward"))
         paid = 2
         if fields.fraud:
-            sandbox.pay_offline(payer, shop, tenge(400), b"", derived(request, "again"), clone=True)
+            sandbox.pay_offline(payer, people[2], tenge(400), b"", derived(request, "again"), clone=True)
             paid = 3
     except TengeError as error:
         refused.append(error)
