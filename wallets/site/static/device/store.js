@@ -178,7 +178,8 @@ export class DeviceStore {
       try {
         const transaction = this.#database.transaction([ELEMENT, ROWS], mode, { durability: "strict" });
         transaction.oncomplete = () => resolve(answer);
-        transaction.onabort = () => reject(thrown ?? this.#unavailable(transaction.error));
+        transaction.onabort = () =>
+          reject(thrown && !(thrown instanceof DOMException) ? thrown : this.#unavailable(thrown ?? transaction.error));
         /** @type {Ask} */
         const ask = (asked, then) => {
           asked.onsuccess = () => {
