@@ -32,6 +32,8 @@ import {
 /** The papers of one device, opened; remembered while they are the same. */
 export class PaperCache {
   #key = "";
+  /** @type {Papers | null} */
+  #seen = null;
   /** @type {{ trust: any, certificate: any }} */
   #opened = { trust: null, certificate: null };
 
@@ -41,6 +43,9 @@ export class PaperCache {
    * @returns {Promise<{ trust: any, certificate: any }>}
    */
   async of(papers) {
+    if (papers === this.#seen) {
+      return this.#opened;
+    }
     if (!papers.root || !papers.certificate) {
       return { trust: null, certificate: null };
     }
@@ -51,6 +56,7 @@ export class PaperCache {
       this.#opened = { trust, certificate };
       this.#key = key;
     }
+    this.#seen = papers;
     return this.#opened;
   }
 }
