@@ -8,7 +8,7 @@
 #   make mutants   do the tests notice planted bugs? (slow)
 #   make mutants-sample   a sample of all mutants that mutmut makes (slower)
 #   make lab       play the laboratory's presets for docs/offline-lab.md   make lab-full   100,000 payments in one run
-#   make fuzz      half an hour of strange messages (FUZZ_MINUTES=30)
+#   make fuzz      half an hour of strange messages (FUZZ_MINUTES=30)    make fuzz-api   ten minutes at the HTTP interface
 #   make model     the interrupted payment, exhaustively, and bound to the code (slow)
 #   make losses    loss policies on thousands of random graphs, derived and booked (slow)
 #   make campaign  random faulty runs: no tiyn lost or doubled (slow; campaign-adversaries: A1 to A12)
@@ -37,7 +37,7 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline walk cluster clean
+.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline walk cluster clean
 
 help:
 	@sed -n '3,18s/^# \{0,1\}//p' Makefile
@@ -134,6 +134,9 @@ mutants-sample: $(VENV)/test.stamp
 # With atheris (`pip install -e .[fuzz]`) many times faster; without it the house's own engine hunts.
 FUZZ_MINUTES ?= 30
 FUZZ_ARGS ?=
+fuzz-api: $(VENV)/test.stamp
+	$(PY) -m tests.site.fuzz_api $(or $(API_FUZZ_SECONDS),600)
+
 fuzz: $(VENV)/test.stamp
 	$(PY) -m tests.fuzz --seconds $$(( $(FUZZ_MINUTES) * 60 )) $(FUZZ_ARGS)
 

@@ -44,6 +44,12 @@ _STATUS = {
     "E_HTTP_MEDIA": 415,
     "E_HTTP_RATE": 429,
     "E_HTTP_PROOF": 401,
+    "E_PARTNER_CALL": 401,
+    "E_PARTNER_REPLAY": 401,
+    "E_PARTNER_UNKNOWN": 404,
+    "E_CONSENT_UNKNOWN": 404,
+    "E_ORDER_UNKNOWN": 404,
+    "E_HOOK_UNKNOWN": 404,
     "E_INTERNAL": 500,
 }
 _FAMILY_STATUS = {"malformed": 400, "refused": 422, "unavailable": 503}

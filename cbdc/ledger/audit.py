@@ -37,12 +37,16 @@ from cbdc.transaction import open_transaction
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong and where: the subject ("entry 12", "token 3f…", "head 40"), the code and the sentence."""
+    """What is wrong and where: the subject ("entry 12", "token 3f…", "head 40"), the code and the sentence.
+
+    `details` are the facts of the refusal, with which it can be told in another language.
+    """
 
     subject: str
     code: str
     sentence: str
     entry: int | None = None
+    details: dict[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """For a report."""
@@ -82,7 +86,7 @@ class Audit:
 
     def note(self, subject: str, error: TengeError, entry: int | None = None) -> None:
         """Add a problem."""
-        self.problems.append(Problem(subject, error.code, error.sentence(), entry))
+        self.problems.append(Problem(subject, error.code, error.sentence(), entry, dict(error.facts)))
 
 
 def audit(store: Store, kept_head: Signed[LogHead] | None = None, root: bytes | None = None) -> Audit:

@@ -308,6 +308,12 @@ class Ledger:
             raise Refused("E_ENTRY_UNKNOWN", index=old_size, size=self.size)
         return self._log.consistency(old_size, self.size)
 
+    def root_at(self, size: int) -> bytes:
+        """The root over the first `size` entries; E_ENTRY_UNKNOWN out of range."""
+        if not 0 < size <= self.size:
+            raise Refused("E_ENTRY_UNKNOWN", index=size, size=self.size)
+        return self._log.root(size)
+
     def token(self, identity: TokenId) -> Token | None:
         """An unspent token, or None."""
         key = token_key(identity)

@@ -35,6 +35,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, checkpoint: Checkpoint = no_checkpoint, read_only: bool = False) -> None:
         """Raises E_STORE_UNAVAILABLE when there is no such file or folder, or it is no ledger's."""
+        self.path = path
         self._checkpoint = checkpoint
         self._read_only = read_only
         self._lock = RLock()

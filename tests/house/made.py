@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from tests.house import (
+    made_api,
     made_cards,
     made_element,
     made_lab,
@@ -36,6 +37,7 @@ from tests.house.tree import ROOT
 Maker = Callable[[str], str]
 
 MAKERS: Mapping[str, Maker] = {
+    **made_api.MAKERS,
     **made_cards.MAKERS,
     **made_element.MAKERS,
     **made_links.MAKERS,

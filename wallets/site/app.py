@@ -18,13 +18,14 @@ Rules kept here:
 """
 
 import hmac
+import json
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flask import Response, g, make_response, redirect, render_template, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
 from cbdc.http.routes import RateLimit, fingerprint
@@ -69,6 +70,7 @@ _STATUS_OF = {
     "E_HTTP_RATE": 429,
     "E_WEB_SIZE": 413,
     "E_SITE_PATH": 404,
+    "E_HTTP_METHOD": 405,
 }
 
 log = logging.getLogger("tenge.site")
@@ -227,7 +229,11 @@ class Site:
         """A refusal as a page."""
         if request.path.startswith("/v1/"):
             answer = problem(error, self.words.spoken(g.language))
-            answer.status_code = _STATUS_OF.get(error.code, answer.status_code)
+            status = _STATUS_OF.get(error.code, answer.status_code)
+            if status != answer.status_code:  # the body names the status too
+                body = answer.get_json(force=True) | {"status": status}
+                answer.set_data(json.dumps(body, ensure_ascii=False, separators=(",", ":"), sort_keys=True))
+            answer.status_code = status
             return answer
         words = refusal_words(error, self.words.spoken(g.language))
         status = _STATUS_OF.get(error.code, _STATUS[error.family])
@@ -240,9 +246,14 @@ class Site:
         """What the framework refuses before any of our code: a path, a method, a size."""
         if error.code == 413:
             return self.refusal(Malformed("E_WEB_SIZE", limit_bytes=MAX_FORM_BYTES))
-        if error.code in (404, 405) or (error.code is not None and 300 <= error.code < 400):
+        if isinstance(error, MethodNotAllowed):
+            other = Refused("E_HTTP_METHOD", method=request.method[:16], path=request.path[:120])
+            answer = self.refusal(other)
+            answer.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return answer
+        if error.code == 404 or (error.code is not None and 300 <= error.code < 400):
             answer = self.refusal(Refused("E_SITE_PATH"))
-            answer.status_code = error.code if error.code == 405 else 404
+            answer.status_code = 404
             return answer
         return self.refusal(Malformed("E_SITE_FIELD", field="request", problem=type(error).__name__))
 

@@ -20,6 +20,7 @@ FLAG = "flag"
 CHOICE = "choice"
 LIST = "list"
 FILE = "file"
+DATE = "date"
 LONG = 200
 
 Choice = tuple[str, str]
@@ -84,6 +85,8 @@ def _described(field: msgspec.inspect.Field) -> FormField:
         )
     if isinstance(kind, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
         return FormField(name, LIST, title, hint, required, value=default)
+    if isinstance(kind, msgspec.inspect.DateType):
+        return FormField(name, DATE, title, hint, required, value=default)
     most: Any = getattr(kind, "max_length", None)
     if extra.get("contentEncoding") == "base16":
         return FormField(name, FILE, title, hint, required, most=most, value=default)

@@ -62,6 +62,7 @@ class Jobs:
         self._jobs: dict[tuple[str, str], Job] = {}
         self._processes: dict[tuple[str, str], BaseProcess] = {}
         self._listeners: list[threading.Thread] = []
+        self.at_close: list[Callable[[], None]] = []
 
     def start(self, kind: str, key: str, about: dict[str, Any], work: Work, *given: Any) -> Job:
         """Begin `work(*given, tell)` in a process; again under a key: the job that there is. E_SITE_JOB_BUSY."""
@@ -90,6 +91,13 @@ class Jobs:
         ended = [name for name, job in self._jobs.items() if job.state != RUNNING]
         for name in ended[: max(0, len(self._jobs) - MOST_KEPT + 1)]:
             del self._jobs[name]
+
+    def forget(self, kind: str, key: str) -> None:
+        """Let go of a job that has ended, so that its key can be used again; one at work stays."""
+        with self._lock:
+            job = self._jobs.get((kind, key))
+            if job is not None and job.state != RUNNING:
+                del self._jobs[kind, key]
 
     def get(self, kind: str, key: str) -> Job:
         """The job; E_SITE_JOB_UNKNOWN."""
@@ -127,7 +135,7 @@ class Jobs:
         return job
 
     def close(self) -> None:
-        """End every process."""
+        """End every process, then do what `at_close` asks for."""
         with self._lock:
             for name, process in self._processes.items():
                 if self._jobs[name].state == RUNNING:
@@ -135,6 +143,8 @@ class Jobs:
                 process.terminate()
         for one in self._listeners:
             one.join(_END_SECONDS)
+        while self.at_close:
+            self.at_close.pop()()
 
     def _listen(self, job: Job, process: BaseProcess, connection: Connection) -> None:
         while True:

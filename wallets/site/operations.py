@@ -29,6 +29,7 @@ from wallets.site.users import User
 from wallets.site.world import World
 
 Json = dict[str, Any]
+MAX_UPLOAD_BYTES = 4_096
 
 _REQUEST = re.compile(r"[A-Za-z0-9-]{16,64}", re.ASCII)
 
@@ -100,6 +101,11 @@ class Query:
         """The template's file."""
         own = (self.name or "home") + ("-one" if self.takes else "")
         return self.template or f"roles/{self.role}/{own}.html"
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the answer is always a file: its handler says so."""
+        return get_type_hints(self.handler).get("return") is Download
 
     @property
     def key(self) -> str:

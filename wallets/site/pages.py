@@ -15,13 +15,12 @@ from cbdc.errors import Malformed, Refused, TengeError
 from wallets.desk import derived
 from wallets.site.app import Site
 from wallets.site.forms import form_fields
-from wallets.site.operations import Asked, Download, Operation, read_form, read_request_id
+from wallets.site.operations import MAX_UPLOAD_BYTES, Asked, Download, Operation, read_form, read_request_id
 from wallets.site.table import OPEN_ROLES, VISITOR
 from wallets.site.users import ROLES, User
 from wallets.web.words import refusal_words
 
 NO_ID = bytes(32)
-MAX_UPLOAD_BYTES = 4_096
 _PAGE = re.compile(r"/[a-z-]+(?:/[A-Za-z0-9_.:-]{0,160}){0,3}(?:\?[A-Za-z0-9_=&.:-]{0,200})?", re.ASCII)
 _OWN = frozenset({"csrf", "request_id", "back"})
 

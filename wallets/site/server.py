@@ -91,12 +91,14 @@ def serve(
                 options = Options(door, secure=True, authority=Path(certificates) / AUTHORITY_FILE)
             whole = Whole(world, SystemEntropy(), clock, options, stage)
             server = make_server(whole, host, port, certificate)
+            whole.partners.start()
             try:
                 _announce(say, host, int(server.bind_addr[1]), data, world, seats)
                 with stopped_politely(), suppress(KeyboardInterrupt):
                     server.serve()
             finally:
                 world.hub.close()
+                whole.partners.close()
                 server.stop()
         finally:
             stage.close()

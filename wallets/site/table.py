@@ -8,7 +8,24 @@ from dataclasses import dataclass
 
 from cbdc.errors import Refused
 from wallets.site.operations import Operation, Query
-from wallets.site.roles import bank, customer, national_bank, operator, register, teacher
+from wallets.site.roles import (
+    bank,
+    customer,
+    explorer,
+    explorer_offline,
+    explorer_proofs,
+    explorer_seen,
+    explorer_tokens,
+    national_bank,
+    operator,
+    pilots,
+    register,
+    supervisor,
+    supervisor_audit,
+    teacher,
+    treasury,
+    treasury_projects,
+)
 from wallets.site.users import User
 
 EXPLORER_ROLE = "explorer"
@@ -60,7 +77,24 @@ def make_table(queries: Iterable[Query], operations: Iterable[Operation]) -> Tab
     return table
 
 
-_MODULES: Sequence = (customer, bank, national_bank, register, operator, teacher)  # type: ignore[type-arg]
+_MODULES: Sequence = (  # type: ignore[type-arg]
+    customer,
+    bank,
+    national_bank,
+    register,
+    treasury,
+    treasury_projects,
+    supervisor,
+    supervisor_audit,
+    operator,
+    teacher,
+    pilots,
+    explorer,
+    explorer_proofs,
+    explorer_tokens,
+    explorer_seen,
+    explorer_offline,
+)
 
 TABLE = make_table(
     (query for module in _MODULES for query in module.QUERIES),

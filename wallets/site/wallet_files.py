@@ -5,11 +5,15 @@ QR reader, which no other page here may. `/v1/wallets/<key id>/events` tells it 
 nothing of what: it asks with its own proof.
 """
 
-from flask import Flask, Response, request, send_from_directory
+from pathlib import Path
+
+from flask import Flask, Response, jsonify, request, send_from_directory
 
 from cbdc.errors import Malformed
 from wallets.site.app import POLICY, Site
 from wallets.site.pages import event_stream
+from wallets.site.wallet_list import wallet_list
+from wallets.site.words import LANGUAGES
 
 WALLET_POLICY = (
     POLICY.replace("script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'") + "; worker-src 'self'"
@@ -35,6 +39,12 @@ def install(app: Flask, site: Site) -> None:
             site.words.json(language), mimetype="application/json", headers={"Cache-Control": "no-cache"}
         )
 
+    def files() -> Response:
+        texts = {f"/wallet/text/{language}.json": site.words.json(language).encode() for language in LANGUAGES}
+        response = jsonify(wallet_list(Path(str(app.static_folder)), texts))
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
     def events(kid: str) -> Response:
         try:
             key = bytes.fromhex(kid)
@@ -52,6 +62,7 @@ def install(app: Flask, site: Site) -> None:
 
     app.add_url_rule("/wallet/", "wallet", wallet)
     app.add_url_rule("/wallet/<path:file>", "wallet file", wallet)
+    app.add_url_rule("/wallet/files.json", "wallet list", files)
     app.add_url_rule("/wallet/text/<language>.json", "wallet words", words)
     app.add_url_rule("/v1/wallets/<kid>/events", "wallet events", events)
     app.after_request(cached)

@@ -10,6 +10,7 @@ sandbox finds the wallets that it cuts off.
 
 import gzip
 from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import Any
 
 from flask import Flask, Response, request
@@ -17,16 +18,19 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
-from cbdc.http.routes import Route
+from cbdc.http.api import Api
+from cbdc.http.routes import SCHEMAS, Route
 from cbdc.http.server import Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
 from cbdc.http.wallets import SCHEMAS as WALLET_SCHEMAS
 from cbdc.http.wallets import WalletApi
-from cbdc.ports import Clock, Entropy
+from cbdc.ports import Clock, Entropy, ManualClock, SeededEntropy
 from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
 from offline.http_api import OfflineApi
-from wallets.site import class_pages, interface, pages, wallet_files
+from wallets.site import class_pages, examples, interface, pages, reference, wallet_files
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
+from wallets.site.document import make_document
+from wallets.site.partners import Partners
 from wallets.site.serving import Wsgi
 from wallets.site.world import World
 
@@ -38,6 +42,7 @@ _PACKED = (
     "application/json",
     "image/svg+xml",
     "application/manifest+json",
+    "application/wasm",
 )
 _LEAST_PACKED = 600
 
@@ -100,6 +105,10 @@ class Whole:
         self.app, self.site = create_site(world, entropy, real_clock, options)
         self._real_clock = real_clock
         self._limits = limits
+        self.partners = Partners(world, real_clock)
+        self._document: dict[str, Any] = {}
+        self._documenting = Lock()
+        reference.install(self.app, self.site, self.document)
         self._mounts = DispatcherMiddleware(self.app, {} if stage is None else {"/stage": stage})
         self._interface: Wsgi = self._make_interface()
         world.on_reset.append(self._begin_anew)
@@ -119,7 +128,34 @@ class Whole:
         return [
             Extension(wallet_api.routes(), WALLET_SCHEMAS),
             Extension(offline_api.routes(), OFFLINE_SCHEMAS),
+            self.partners.extension(),
         ]
+
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document of everything under `/v1/`, made when it is first asked for."""
+        with self._documenting:
+            if not self._document:
+                routes, schemas = Api(self.world.system).routes(), dict(SCHEMAS)
+                for extension in self._extensions():
+                    routes += extension.routes
+                    schemas |= extension.schemas
+                plain = make_document(routes, schemas, self.site.table)
+                found = examples.examples_of(self.examples(), plain)
+                self._document = make_document(routes, schemas, self.site.table, found)
+            return self._document
+
+    @staticmethod
+    def examples() -> list[examples.Traffic]:
+        """The story of the examples, played in a world of its own that is in memory and stands still."""
+        clock, entropy = ManualClock(examples.START), SeededEntropy(examples.SEED)
+        world, much = World(clock, examples.SEED), 1_000_000
+        try:
+            own = Whole(
+                world, entropy, clock, Options(per_second=much, burst=much), limits=Limits(much, much)
+            )
+            return examples.play(world, own, clock, own.partners, own.site.table)
+        finally:
+            world.close()
 
     def _begin_anew(self) -> None:
         self._interface = self._make_interface()
@@ -141,6 +177,8 @@ class Whole:
 
     @staticmethod
     def _is_ours(path: str) -> bool:
-        return path.startswith(("/v1/roles/", "/v1/sessions")) or (
-            path.startswith("/v1/wallets/") and path.endswith("/events")
+        return (
+            path.startswith(("/v1/roles/", "/v1/sessions"))
+            or path in reference.PATHS
+            or (path.startswith("/v1/wallets/") and path.endswith("/events"))
         )

@@ -86,8 +86,16 @@ class World:
         opening.open_accounts(self.sandbox, self.users.all())
         self.neighbours: list[Member] = opening.bring_neighbours(self.sandbox)
         opening.first_morning(self.sandbox, self.neighbours)
+        self.know_marks()
         self.sandbox.close_cases()
         self._told = self.system.ledger.size
+
+    def know_marks(self) -> None:
+        """Make every mark of the treasury known to the sandbox and, as an offline rule, to devices; idempotent."""
+        for definition in self.system.treasury.definitions():
+            self.sandbox.define_mark(definition.record.label, definition)
+        if self.sandbox.definitions:
+            self.sandbox.publish_purposes()
 
     @property
     def system(self) -> System:
