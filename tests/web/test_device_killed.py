@@ -57,7 +57,7 @@ class Machine:
         """No goodbye: every process of this profile ends at once."""
         for process in _processes_with(self.folder):
             os.kill(process, signal.SIGKILL)
-        with pytest.raises(Exception, match="closed|crash"):
+        with pytest.raises(Exception, match=r"closed|crash"):
             self.page.evaluate("() => 1")
 
     def call(self, name: str, *args: Any) -> Any:

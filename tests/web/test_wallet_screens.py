@@ -12,9 +12,7 @@ from tests.web.wallet_site import Person, WalletSite, open_site
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FIRST_LOAD_BYTES = 200 * 1024  # until the wallet can be used
-WITHOUT_READER_BYTES = (
-    280 * 1024
-)  # with the offline device and three languages, which come after the first paint
+WITHOUT_READER_BYTES = 280 * 1024  # with the offline device and three languages, which come after the first paint
 SCREENS = (
     "",
     "pay",
@@ -124,10 +122,7 @@ def test_the_headers_and_the_policy(browser: Browser, site: WalletSite) -> None:
     context = browser.new_context()
     page = context.new_page()
     refused: list[str] = []
-    page.on(
-        "console",
-        lambda message: refused.append(message.text) if "Content Security" in message.text else None,
-    )
+    page.on("console", lambda message: refused.append(message.text) if "Content Security" in message.text else None)
     answer = page.goto(f"{site.url}/wallet/")
     assert answer is not None
     policy = answer.headers["content-security-policy"]
@@ -155,9 +150,7 @@ def test_it_opens_and_a_new_version_waits_for_the_person(person: Person, site: W
 
     person.context.route(path, newer)
     person.again()
-    expect(person.page.get_by_role("button", name="A new version is ready. Reload")).to_be_visible(
-        timeout=20_000
-    )
+    expect(person.page.get_by_role("button", name="A new version is ready. Reload")).to_be_visible(timeout=20_000)
     assert person.page.evaluate("() => caches.keys()") != before
     person.context.unroute(path)
     person.again().holds(400_000)
@@ -168,3 +161,5 @@ def test_two_profiles_in_one_browser(person: Person, site: WalletSite) -> None:
     expect(other.locator("main h1")).to_have_text("Set up this wallet")
     assert other.evaluate("() => window.tengeWallet.wallet.kid") == ""
     other.close()
+
+
