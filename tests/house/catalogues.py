@@ -1,10 +1,12 @@
 """The site's catalogues and the texts in its code: they must be the same.
 
     python -m tests.house.catalogues           tell what is missing
-    python -m tests.house.catalogues --write   put new texts into the catalogues, take unused ones out, keep the rest
+    python -m tests.house.catalogues --write   put new texts into the catalogues, take unused ones out, keep the rest;
+                                               a text that another area has already comes with its translation
 
 Texts are found by Babel in templates (`_("...")`), in Python (`_`, `N_`) and in the wallet's scripts (`t("...")`,
-`tn("one", "many", number)`). A file belongs to an area, and each area has one catalogue a language.
+`tn("one", "many", number)`). A file belongs to an area, and each area has one catalogue a language. The server merges
+them, so one English text has one translation, whatever area it stands in.
 """
 
 import io
@@ -24,6 +26,8 @@ TRANSLATIONS = SITE / "translations"
 LANGUAGES = ("kk", "ru")
 PYTHON = {"_": None, "N_": None}
 SCRIPT = {"t": None, "tn": (1, 2)}
+Name = str | tuple[str, ...]
+Said = str | tuple[str, ...]
 JINJA_OPTIONS = {"newstyle_gettext": "true", "trimmed": "true", "silent": "false"}
 
 
@@ -78,7 +82,26 @@ def problems() -> list[str]:
         for path in sorted((TRANSLATIONS / language).glob("*.po")):
             if path.stem not in areas:
                 told.append(f"{language}/{path.stem}: no code has texts of this area")
+        told += [f"{language}: {problem}" for problem in _clashes(everywhere(language))]
     return told
+
+
+def everywhere(language: str) -> dict[Name, dict[Said, list[str]]]:
+    """Every text of a language: what it is called, and in which areas it is called so."""
+    texts: dict[Name, dict[Said, list[str]]] = {}
+    for path in sorted((TRANSLATIONS / language).glob("*.po")):
+        for message in kept(language, path.stem):
+            if message.id and any(message.string):
+                name = message.id if isinstance(message.id, str) else tuple(message.id)
+                said = message.string if isinstance(message.string, str) else tuple(message.string)
+                texts.setdefault(name, {}).setdefault(said, []).append(path.stem)
+    return texts
+
+
+def _clashes(texts: dict[Name, dict[Said, list[str]]]) -> Iterator[str]:
+    for name, said in texts.items():
+        if len(said) > 1:
+            yield f"{name!r} is called {' and '.join(f'{one!r} in {areas}' for one, areas in said.items())}"
 
 
 def _differences(texts: Catalog, catalogue: Catalog) -> Iterator[str]:
@@ -112,12 +135,19 @@ def write() -> None:
     """Bring the catalogues up to date: new texts come in empty, unused ones go."""
     areas = found()
     for language in LANGUAGES:
+        known = everywhere(language)
         for area, texts in areas.items():
             have, fresh = kept(language, area), Catalog(locale=language, fuzzy=False)
             for message in texts:
                 if message.id:
                     old = have.get(message.id if isinstance(message.id, str) else message.id[0])
-                    fresh.add(message.id, old.string if old is not None else "")
+                    name = message.id if isinstance(message.id, str) else tuple(message.id)
+                    said = (
+                        old.string
+                        if old is not None and any(old.string)
+                        else next(iter(known.get(name, ())), "")
+                    )
+                    fresh.add(message.id, said)
             path = TRANSLATIONS / language / f"{area}.po"
             path.parent.mkdir(parents=True, exist_ok=True)
             data = io.BytesIO()

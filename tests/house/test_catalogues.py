@@ -47,6 +47,13 @@ def test_doubtful_and_unused_texts_are_told() -> None:
     assert [line.split(" ")[0] for line in catalogues._differences(texts, catalogue)] == ["not", "unused:"]
 
 
+def test_one_text_with_two_translations_is_told() -> None:
+    clash = {"Name": {"Имя": ["bank"], "Название": ["shell"]}, "Pay": {"Платить": ["bank", "shell"]}}
+    told = list(catalogues._clashes(clash))  # type: ignore[arg-type]
+    assert len(told) == 1
+    assert "'Имя' in ['bank'] and 'Название' in ['shell']" in told[0]
+
+
 def test_words_are_spoken() -> None:
     words = Words()
     assert words.say("ru", "Signed in: {name}", name="Дана") == "Вошёл: Дана"

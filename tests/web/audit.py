@@ -3,6 +3,8 @@
     audit(page)                       axe, width, inline code: on the page as it is
     walk(page)                        the keyboard alone: everything that can be pressed gets the focus, and is seen
     each_look(page, check)            the same check on a phone and a desktop, light and dark
+    foreign_texts(page)               in the pseudo-language: what is said outside the catalogues
+    weight_bytes(page)                what the page and all it loaded weighed on the wire
 
 Axe is injected through the debugger, which no content policy of a page forbids.
 """
@@ -19,7 +21,8 @@ RULES = {
     "runOnly": {
         "type": "tag",
         "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    }
+    },
+    "rules": {"target-size": {"enabled": True}},  # WCAG 2.2, which axe leaves out unless it is asked
 }
 MOST_TABS = 120
 
@@ -36,12 +39,35 @@ _FOCUS = """() => {
   if (!node || node === document.body) return null;
   const box = node.getBoundingClientRect();
   const style = getComputedStyle(node);
+  const above = document.elementFromPoint(box.x + box.width / 2, box.y + Math.min(box.height / 2, 20));
   return {
     what: node.outerHTML.slice(0, 100),
     seen: box.width > 0 && box.height > 0 && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+    covered: !(above === null || node.contains(above) || above.contains(node)),
     place: [...document.querySelectorAll("*")].indexOf(node),
   };
 }"""
+# Names of ids, codes and languages are no words; drawings take theirs from the reports' own catalogues.
+_FOREIGN = """() => {
+  const apart = "code, .mono, .hash, .code, .languages, .chart svg, .chart .unit, textarea, a[href*='://'],"
+    + " a[href^='/explorer/codes']";
+  const found = [];
+  const tell = (text, node) => {
+    const said = text.trim();
+    if (!/\\p{L}{3}/u.test(said) || /^[^\\p{L}\\d]*\\[/u.test(said)) return;
+    if (/^\\d/.test(said)) return; // a date, which begins with its day
+    if (!node.closest(apart)) found.push(said.slice(0, 120));
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) tell(walker.currentNode.textContent, walker.currentNode.parentElement);
+  for (const name of ["aria-label", "alt", "placeholder", "data-title", "data-confirm", "data-back", "data-copied"]) {
+    for (const node of document.querySelectorAll(`[${name}]`)) tell(node.getAttribute(name), node);
+  }
+  tell(document.title, document.body);
+  return found;
+}"""
+_WEIGHT = """() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+  .reduce((sum, one) => sum + one.transferSize, 0)"""
 _REACHABLE = """() => [...document.querySelectorAll(
   "a[href], button:enabled, input:not([type=hidden]):enabled, select:enabled, textarea, summary, [tabindex='0']")]
   .filter((node) => node.checkVisibility({ visibilityProperty: true })
@@ -68,6 +94,16 @@ def layout_shift(page: Page) -> float:
     return float(page.evaluate(_SHIFT))
 
 
+def foreign_texts(page: Page) -> list[str]:
+    """Texts and spoken names that no catalogue holds, on a page that is shown in the pseudo-language."""
+    return list(page.evaluate(_FOREIGN))
+
+
+def weight_bytes(page: Page) -> int:
+    """Bytes on the wire of a page and of everything that it has loaded so far (the browser's own measure)."""
+    return int(page.evaluate(_WEIGHT))
+
+
 def walk(page: Page) -> list[str]:
     """Go round by the Tab key: what cannot be reached, what gets the focus unseen, a trap; empty when all is well."""
     page.evaluate("document.activeElement?.blur()")
@@ -82,6 +118,7 @@ def walk(page: Page) -> list[str]:
             break
         met[now["place"]] = now
     found = [f"the focus is not seen: {one['what']}" for one in met.values() if not one["seen"]]
+    found += [f"the focus is covered by something: {one['what']}" for one in met.values() if one["covered"]]
     if missing := wanted - set(met):
         names = page.evaluate(
             "(places) => places.map((place) => document.querySelectorAll('*')[place].outerHTML.slice(0, 100))",

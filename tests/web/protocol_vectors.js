@@ -1,5 +1,5 @@
 // The shared vectors of the protocol (docs/protocol/08-vectors.md), run through the protocol code of the browser.
-import { base64url, hex, unhex } from "/static/protocol/bytes.js";
+import { hex, unhex } from "/static/protocol/bytes.js";
 import { decode, encode } from "/static/protocol/canonical.js";
 import * as checks from "/static/protocol/checks.js";
 import * as containers from "/static/protocol/containers.js";
@@ -7,7 +7,14 @@ import { TengeError } from "/static/protocol/errors.js";
 import { verifyEvidence } from "/static/protocol/evidence.js";
 import * as frames from "/static/protocol/frames.js";
 import { publicKey, verify } from "/static/protocol/keys.js";
-import { TYPES, encodeSigned, openEnvelope, openRoot, signingMessage, verifySigned } from "/static/protocol/records.js";
+import {
+  TYPES,
+  encodeSigned,
+  openEnvelope,
+  openRoot,
+  signingMessage,
+  verifySigned,
+} from "/static/protocol/records.js";
 import { encodeTransaction, openTransaction } from "/static/protocol/transaction.js";
 import { TrustView, openAuthority } from "/static/protocol/trust.js";
 import { verifyCommit, verifyOffer, verifyPayment } from "/static/protocol/verify.js";
@@ -31,7 +38,9 @@ export class Case {
   }
 
   async network() {
-    return this.context.root ? (await openRoot(unhex(this.context.root))).network : unhex(this.context.network);
+    return this.context.root
+      ? (await openRoot(unhex(this.context.root))).network
+      : unhex(this.context.network);
   }
 
   async trust() {
@@ -88,12 +97,18 @@ const CHECKS = {
   message: async (one) => containers.openMessage(one.bytes, await one.network(), one.limit(1 << 19)),
   "offer-bytes"(one) {
     const { bundle, picks } = containers.openOffer(one.bytes);
-    if (picks.every((pick) => pick.length === 66)) same(hex(containers.encodeOffer(bundle, picks)), one.row.bytes, "encoding");
+    if (picks.every((pick) => pick.length === 66))
+      same(hex(containers.encodeOffer(bundle, picks)), one.row.bytes, "encoding");
   },
   async batch(one) {
     const batch = containers.openBatch(one.bytes, await one.network());
     const request = batch.request && encodeSigned(batch.request);
-    const again = containers.encodeBatch(batch.batchId, batch.bundles, batch.objects.map((item) => encode(item)), request);
+    const again = containers.encodeBatch(
+      batch.batchId,
+      batch.bundles,
+      batch.objects.map((item) => encode(item)),
+      request,
+    );
     same(hex(again), one.row.bytes, "encoding");
   },
   key: (one) => publicKey(one.row.algorithm, one.bytes),
@@ -136,7 +151,8 @@ const CHECKS = {
   async commit(one) {
     const trust = await one.trust();
     const message = containers.openMessage(one.bytes, trust.network);
-    if (message.type !== "COMMIT") throw new TengeError("E_OBJTYPE");
+    if (message.type !== "COMMIT")
+      throw new TengeError("E_OBJTYPE", { type: message.type, expected: "COMMIT" });
     const offer = containers.openBundle(unhex(one.row.offer), trust.network, LIMIT);
     const invoice = one.given("invoice", "INVOICE", trust.network);
     const known = one.known(trust.network);
@@ -149,12 +165,19 @@ const CHECKS = {
   },
   async receipt(one) {
     const network = await one.network();
-    const [invoice, certificate] = [one.given("invoice", "INVOICE", network), one.given("certificate", "DEVCERT", network)];
+    const [invoice, certificate] = [
+      one.given("invoice", "INVOICE", network),
+      one.given("certificate", "DEVCERT", network),
+    ];
     await checks.checkReceipt(one.own("RECEIPT", network), invoice, unhex(one.row.payment_root), certificate);
   },
   async "sync-ack"(one) {
     const trust = await one.trust();
-    await rules.checkAck(one.own("SYNC_ACK", trust.network), one.given("request", "SYNC_REQ", trust.network), trust);
+    await rules.checkAck(
+      one.own("SYNC_ACK", trust.network),
+      one.given("request", "SYNC_REQ", trust.network),
+      trust,
+    );
   },
   async "redeem-order"(one) {
     const trust = await one.trust();
@@ -181,7 +204,12 @@ const CHECKS = {
     const found = await verifyEvidence(one.bytes, unhex(one.row.root ?? one.context.root));
     const { verdict } = one.row;
     if (!verdict) return;
-    const told = { type: found.type, kid: found.kid, device_id: found.deviceId, amount_tiyn: found.amountTiyn };
+    const told = {
+      type: found.type,
+      kid: found.kid,
+      device_id: found.deviceId,
+      amount_tiyn: found.amountTiyn,
+    };
     same(JSON.stringify(told), JSON.stringify(verdict), "verdict");
   },
   open(one) {
@@ -190,33 +218,46 @@ const CHECKS = {
   },
 };
 
-/** What a case gives: "ok", the code of the refusal, or the words of another error. */
-export async function answer(row, context) {
+/** What a case gives: "ok", the code of the refusal, or the words of another error; and the facts of a refusal. */
+export async function judge(row, context) {
   try {
     await CHECKS[row.check](new Case(row, context));
-    return "ok";
+    return { found: "ok", facts: [] };
   } catch (error) {
-    return error instanceof TengeError ? error.code : String(error.stack);
+    if (!(error instanceof TengeError)) return { found: String(error.stack), facts: [] };
+    const facts = Object.keys(error.facts).filter((name) => error.facts[name] !== undefined);
+    return { found: error.code, facts };
   }
 }
 
+/** The context of a case. */
+export function contextOf(file, row) {
+  return typeof row.context === "string" ? file.context[row.context] : (row.context ?? file.context);
+}
+
 /**
- * How the cases of a file go: how many as they say, which otherwise, and those that this code does not judge, by the
- * reason it gives itself: a check that it does not have, or evidence of a type it leaves to others.
+ * How the cases of a file go: how many as they say, which otherwise, those that this code does not judge, by the reason
+ * (a check that it does not have, or evidence of a type that it leaves to others), and the facts each code always told.
  */
 export async function runFile(file) {
   const wrong = [];
   const left = {};
+  const told = {};
   let right = 0;
   for (const row of file.cases) {
-    const context = typeof row.context === "string" ? file.context[row.context] : (row.context ?? file.context);
-    const found = CHECKS[row.check] ? await answer(row, context) : `no check: ${row.check}`;
-    const reason = found.startsWith("no check") || found === "E_EVIDENCE_ELSEWHERE" ? found : "";
-    if (reason) left[reason] = (left[reason] ?? 0) + 1;
+    const known = row.check in CHECKS;
+    const { found, facts } = known ? await judge(row, contextOf(file, row)) : { found: row.check, facts: [] };
+    if (!known || found === "E_EVIDENCE_ELSEWHERE") left[found] = [...(left[found] ?? []), row.id];
     else if (found === row.expect) right += 1;
     else wrong.push(`${row.id}: ${found}, not ${row.expect}`);
+    if (known && found !== "ok") told[found] = (told[found] ?? facts).filter((name) => facts.includes(name));
   }
-  return { right, wrong, left };
+  return { right, wrong, left, told };
 }
 
-export { base64url };
+/** The answers to cases given as rows with their contexts. */
+export async function answers(pairs) {
+  const found = [];
+  for (const [row, context] of pairs) found.push((await judge(row, context)).found);
+  return found;
+}

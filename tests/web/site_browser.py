@@ -43,6 +43,7 @@ def browser_at_site(**options: object) -> Iterator[tuple[Browser, Whole, str]]:
             yield browser, whole, f"http://localhost:{port}"
         finally:
             browser.close()
+            whole.world.hub.close()  # whoever still listens for news is let go, so that the server stops at once
 
 
 def sign_in(page: Page, address: str, role: str, name: str) -> None:

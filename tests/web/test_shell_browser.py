@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.web.audit import PHONE, audit, each_look, layout_shift, walk
+from tests.web.audit import PHONE, audit, each_look, foreign_texts, layout_shift, walk, weight_bytes
+from tests.web.parts_page import ADDRESS, serve_parts
 from tests.web.site_browser import browser_at_site, keep_picture, sign_in
 from wallets.site.whole import Whole
 
@@ -18,6 +19,7 @@ Site = tuple[Browser, Whole, str]
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
     with browser_at_site(pseudo=True) as found:
+        serve_parts(found[1])
         yield found
 
 
@@ -61,25 +63,88 @@ def test_a_customer_signs_in_and_gets_a_code(site: Site, page: Page, language: s
     keep_picture(page, f"customer-code-{language}")
 
 
-def test_no_text_stands_outside_the_catalogues(site: Site, page: Page) -> None:
+SPOKEN = ["kk", "ru", "en", "xx"]
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+def test_every_part_of_pages_can_be_used_by_everybody(site: Site, page: Page, language: str) -> None:
+    path = f"{site[2]}{ADDRESS}?language={language}"
+    page.goto(path)
+    assert each_look(page, audit) == []
+    assert walk(page) == []
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.goto(path)
+    assert layout_shift(page) == 0
+    keep_picture(page, f"parts-{language}-phone")
+    if language == "xx":
+        refusal = page.locator("main .notice.bad p").all_inner_texts()
+        assert [text for text in foreign_texts(page) if not any(text in one for one in refusal)] == []
+
+
+def test_a_dangerous_form_asks_first_and_the_way_back_has_the_focus(site: Site, page: Page) -> None:
+    page.goto(site[2] + ADDRESS)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.get_by_label("Amount", exact=True).first.fill("5")
+    page.get_by_label("Day", exact=True).fill("5")
+    page.get_by_role("button", name="Send it?").focus()
+    for key in ("Enter", "Escape"):
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        expect(page.get_by_role("button", name="Go back")).to_be_focused()
+        assert audit(page) == []
+        page.keyboard.press(key)
+        expect(page.get_by_role("dialog")).to_have_count(0)
+    assert "POST" not in sent
+    page.keyboard.press("Enter")
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.get_by_role("dialog").get_by_role("button", name="Send it?").click()
+
+
+def test_colours_are_chosen_and_kept(site: Site, page: Page) -> None:
     address = site[2]
-    sign_in(page, address, "person", "Aigerim")
-    for path in ("/", "/sign-in/bank", "/person/"):
-        page.goto(f"{address}{path}?language=xx")
-        left = page.evaluate(
-            """() => {
-              const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-              const found = [];
-              while (walker.nextNode()) {
-                const text = walker.currentNode.textContent.trim();
-                const apart = "code, .mono, .languages, a[href*='://'], a[href^='/explorer/codes']";
-                const owner = walker.currentNode.parentElement;
-                if (/\\p{L}{3}/u.test(text) && !owner.closest(apart)) found.push(text);
-              }
-              return found.filter((text) => !/^\\[.*\\]$/su.test(text) && !/^\\[/u.test(text));
-            }"""
-        )
-        assert left == [], path
+    page.goto(f"{address}/sign-in/bank?next=/bank/customers")
+    paper = "() => getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(paper)
+    page.get_by_role("link", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert "next=%2Fbank%2Fcustomers" in page.url, "the rest of the address stays"
+    dark = page.evaluate(paper)
+    page.goto(f"{address}/")
+    assert page.evaluate(paper) == dark != light
+    page.get_by_role("link", name="As the device").click()
+    expect(page.locator("html")).not_to_have_attribute("data-theme", re.compile("."))
+    assert page.evaluate(paper) == light
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(paper) == dark
+    page.get_by_role("link", name="Light").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    assert page.evaluate(paper) == light
+
+
+def test_a_page_says_that_there_is_no_network(site: Site, page: Page) -> None:
+    page.goto(site[2])
+    expect(page.locator("[data-offline]")).to_be_hidden()
+    page.context.set_offline(True)
+    expect(page.locator("[data-offline]")).to_be_visible()
+    assert walk(page) == [], "what is said covers nothing that has the focus"
+    page.context.set_offline(False)
+    expect(page.locator("[data-offline]")).to_be_hidden()
+
+
+def test_printed_pages_keep_the_figures_and_drop_the_buttons(site: Site, page: Page) -> None:
+    page.goto(site[2] + ADDRESS)
+    page.emulate_media(media="print")
+    for selector in ("main form", ".bar-tools", ".foot nav"):
+        expect(page.locator(selector).first).to_be_hidden()
+    expect(page.get_by_role("table").first).to_be_visible()
+    assert page.pdf(format="A4", print_background=False)[:5] == b"%PDF-"
+
+
+def test_the_first_pages_are_light(site: Site, page: Page) -> None:
+    for path in ("/", "/sign-in/bank"):
+        page.goto(site[2] + path)
+        assert 1_000 < weight_bytes(page) < 60_000, path
 
 
 def test_a_second_press_does_nothing_twice(site: Site, page: Page) -> None:

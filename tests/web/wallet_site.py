@@ -72,12 +72,14 @@ def open_site(seed: int = 7) -> Iterator[WalletSite]:
 class Person:
     """Somebody with a browser profile of their own, and the wallet in it."""
 
-    def __init__(self, browser: Browser, site: WalletSite, user_id: str, **options: Any) -> None:
+    def __init__(
+        self, browser: Browser | BrowserContext, site: WalletSite, user_id: str, **options: Any
+    ) -> None:
         self.site = site
         self.user_id = user_id
         self.errors: list[str] = []
         given = {"viewport": PHONE, "accept_downloads": True, "locale": "en-GB"} | options
-        self.context: BrowserContext = browser.new_context(**given)
+        self.context = browser if isinstance(browser, BrowserContext) else browser.new_context(**given)
         self.context.set_default_timeout(8_000)
         self.page: Page = self.visit()
 

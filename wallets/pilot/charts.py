@@ -150,8 +150,9 @@ def line(words: Words, dates: Sequence[str], part: Part) -> Markup:
     return _plot(words, dates[:days], marks, drawn)
 
 
-def bars(words: Words, dates: Sequence[str], parts: Sequence[Part]) -> Markup:
-    """A bar a day with the parts on top of each other: how many of each there were. A part's values are numbers."""
+def bars(words: Words, dates: Sequence[str], parts: Sequence[Part], unit: str = "") -> Markup:
+    """A bar a day with the parts on top of each other: how many of each there were. A part's values are numbers, of
+    payments unless `unit` says of what."""
     days = _days(dates, parts)
     totals = [sum(part.values_tiyn[index] for part in parts) for index in range(days)]
     marks = number_ticks(max(totals, default=0))
@@ -169,7 +170,9 @@ def bars(words: Words, dates: Sequence[str], parts: Sequence[Part]) -> Markup:
         below = above
     say = words.tongue.number
     drawn = join(_stretched(shapes), _hover(words.tongue, dates[:days], parts, say))
-    return _plot(words, dates[:days], marks, drawn, words.tongue.say("scale.number"), say, columns=True)
+    return _plot(
+        words, dates[:days], marks, drawn, unit or words.tongue.say("scale.number"), say, columns=True
+    )
 
 
 def supply_picture(words: Words, redeemed_tiyn: int, parts: Sequence[Part]) -> Markup:

@@ -23,6 +23,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Response, g, make_response, redirect, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -42,6 +43,8 @@ from wallets.web.words import refusal_words
 
 MAX_FORM_BYTES = 65_536
 LANGUAGE_COOKIE = "language"
+THEME_COOKIE = "theme"
+THEMES = ("light", "dark")
 LANGUAGE_SECONDS = 365 * 86_400
 
 POLICY = (
@@ -92,6 +95,11 @@ class Options:
     authority: Path | None = None
     per_second: int = 50
     burst: int = 200
+
+
+def here(name: str, value: str) -> str:
+    """The address of this page with one value of its query changed: its language, its colours."""
+    return "?" + urlencode({**request.args.to_dict(), name: value})
 
 
 class Site:
@@ -163,6 +171,9 @@ class Site:
         kept = request.cookies.get(LANGUAGE_COOKIE, "")
         g.language = choose(wished, kept, request.headers.get("Accept-Language", ""), self.options.pseudo)
         g.keep_language = wished == g.language
+        g.keep_theme = request.args.get("theme", "")
+        theme = g.keep_theme or request.cookies.get(THEME_COOKIE, "")
+        g.theme = theme if theme in THEMES else ""
         g.session = self.sessions.find(request.cookies.get(self.options.door.cookie, "")[:128])
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             self.rate.take(request.remote_addr or "")
@@ -198,6 +209,15 @@ class Site:
                 samesite="Lax",
                 secure=self.options.secure,
             )
+        if g.get("keep_theme"):
+            response.set_cookie(
+                THEME_COOKIE,
+                g.theme,
+                max_age=LANGUAGE_SECONDS if g.theme else 0,
+                httponly=True,
+                samesite="Lax",
+                secure=self.options.secure,
+            )
         return response
 
     # --- answers ---
@@ -208,6 +228,8 @@ class Site:
         role = values.get("role", "")
         shared = {
             "language": g.language,
+            "theme": g.get("theme", ""),
+            "here": here,
             "languages": self.words.names(self.options.pseudo),
             "role": role,
             "roles": ROLES,

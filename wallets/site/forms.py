@@ -28,7 +28,8 @@ Choice = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class FormField:
-    """One field: `kind` is one of the names above; `choices` are (value, title); `value` is what stands in it."""
+    """One field: `kind` is one of the names above; `choices` are (value, title); `value` is what stands in it, and
+    `problem` is what is wrong with that, in the page's language."""
 
     name: str
     kind: str
@@ -39,14 +40,20 @@ class FormField:
     least: int | None = None
     most: int | None = None
     value: str = ""
+    problem: str = ""
 
 
 def form_fields(
     operation: Operation,
     values: Mapping[str, str] | None = None,
     choices: Mapping[str, Sequence[Choice]] | None = None,
+    wrong: tuple[str, str] = ("", ""),
 ) -> list[FormField]:
-    """The fields of an operation's form. `values` fill them, `choices` makes a field a choice of what there is now."""
+    """The fields of an operation's form.
+
+    `values` fill them, `choices` makes a field a choice of what there is now, and `wrong` is the name of a field that
+    was refused and the sentence that says why.
+    """
     info = msgspec.inspect.type_info(operation.fields)
     assert isinstance(info, msgspec.inspect.StructType)
     found = []
@@ -56,6 +63,8 @@ def form_fields(
             one = replace(one, kind=CHOICE, choices=tuple(choices[field.name]))
         if values and field.name in values:
             one = replace(one, value=values[field.name])
+        if field.name == wrong[0]:
+            one = replace(one, problem=wrong[1])
         found.append(one)
     return found
 

@@ -22,7 +22,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from cbdc.errors import Malformed
+from cbdc.errors import Malformed, TengeError
 from cbdc.money import check_tiyn, parse_tenge
 from wallets.site.marked import N_
 from wallets.site.users import User
@@ -138,7 +138,11 @@ def read_form(operation: Operation, values: Mapping[str, str]) -> Fields:
     for name, typed in values.items():
         text = typed.strip()
         if text:
-            plain[name] = _typed(name, text, kinds.get(name, str))
+            try:
+                plain[name] = _typed(name, text, kinds.get(name, str))
+            except TengeError as error:
+                error.facts["field"] = name  # so that the page can point at it
+                raise
     for name, kind in kinds.items():
         if name not in plain and kind is bool:
             plain[name] = False
@@ -159,14 +163,26 @@ def _typed(name: str, text: str, kind: object) -> object:
     return text
 
 
+# What the reader of structs says, and what we say of it; the phrases are spoken in three languages.
+_PROBLEMS = (
+    (r"missing required field", "it is missing"),
+    (r"unknown field", "there is no such field here"),
+    (r"of length", "it is too short or too long"),
+    (r"matching regex", "it has letters or signs that are not allowed here"),
+    (r"[<>]=? -?\d", "the number is out of bounds"),
+    (r"enum value", "it is none of the choices"),
+)
+
+
 def _field_problem(text: str) -> Malformed:
-    """A validation error in our words: `Expected int >= 1 - at $.amount_tiyn`."""
+    """A validation error in our words: `Expected int >= 1 - at $.amount_tiyn`. The reader's own go along as a fact."""
     problem, _, place = text.partition(" - at `$.")
     field = place.rstrip("`") or "fields"
     named = re.search(r"field `(\w+)`", problem)
     if named and field == "fields":
         field = named.group(1)
-    return Malformed("E_SITE_FIELD", field=field[:60], problem=problem[:160])
+    said = next((words for form, words in _PROBLEMS if re.search(form, problem)), "it is of another kind")
+    return Malformed("E_SITE_FIELD", field=field[:60], problem=said, detail=problem[:160])
 
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 A form posts to `/ROLE/do/OPERATION` and is answered by a redirect to the page it stood on, which then shows what
 happened: the sentence of success, or the refusal with its rule, facts and next step and the values as they were typed.
+They come back in the very form that sent them, which its values from the page tell apart from others like it.
 The page to return to is checked to be a page of that very desk.
 """
 
@@ -22,7 +23,9 @@ from wallets.web.words import refusal_words
 
 NO_ID = bytes(32)
 _PAGE = re.compile(r"/[a-z-]+(?:/[A-Za-z0-9_.:-]{0,160}){0,3}(?:\?[A-Za-z0-9_=&.:-]{0,200})?", re.ASCII)
-_OWN = frozenset({"csrf", "request_id", "back"})
+_OWN = frozenset({"csrf", "request_id", "back", "which"})
+_WRONG = "(field)"
+_PROBLEM = "(problem)"
 
 
 def install(app: Flask, site: Site) -> None:
@@ -61,7 +64,14 @@ class Pages:
         with world.lock:
             supply = world.sandbox.supply()
             size = world.system.ledger.size
-        return self._site.page("landing.html", supply=supply, entries=size, act=world.memory.act)
+        left = request.args.get("left", "")
+        return self._site.page(
+            "landing.html",
+            supply=supply,
+            entries=size,
+            act=world.memory.act,
+            left=left if left in ROLES else "",
+        )
 
     # --- signing in ---
 
@@ -107,7 +117,7 @@ class Pages:
         if session is not None:
             site.sessions.sign_out(session, role)
             g.session = None
-        return make_response(redirect("/", 303))
+        return make_response(redirect(f"/?left={role}" if role in ROLES else "/", 303))
 
     # --- desks ---
 
@@ -142,12 +152,16 @@ class Pages:
 
         def form(name: str, choices: Mapping[str, Any] | None = None, /, **values: object) -> dict[str, Any]:
             operation = self._site.table.operation(role, name)
-            typed = session.take_typed(role, name) or {key: str(value) for key, value in values.items()}
+            given = {key: str(value) for key, value in values.items()}
+            which = derived("site form", name, repr(sorted(given.items()))).hex()[:16]
+            typed = session.take_typed(role, f"{name} {which}") or given
             return {
                 "operation": operation,
                 "action": f"/{role}/do/{name}",
-                "fields": form_fields(operation, typed, choices),
-                "hidden": {key: str(value) for key, value in values.items()},
+                "fields": form_fields(
+                    operation, typed, choices, (typed.get(_WRONG, ""), typed.get(_PROBLEM, ""))
+                ),
+                "which": which,
                 "request_id": session.fresh_request(),
                 "csrf": session.csrf,
                 "back": request.full_path.rstrip("?"),
@@ -172,10 +186,21 @@ class Pages:
             answer = carry_out(site, operation, user, asked_id, read_form(operation, values), g.language)
             session.flash(role, {"done": operation.done, "facts": answer})
         except TengeError as error:
+            wrong = self._point_at_field(error, operation)
             words = refusal_words(error, site.words.spoken(g.language))
-            session.flash(role, {"refusal": words, "operation": name})
-            session.keep_typed(role, name, values)
+            session.flash(role, {"refusal": words, "operation": name, "field": wrong})
+            notes = {_WRONG: wrong, _PROBLEM: words["sentence"]}
+            session.keep_typed(role, f"{name} {request.form.get('which', '')[:16]}", values | notes)
         return make_response(redirect(own_page(request.form.get("back", ""), role), 303))
+
+    def _point_at_field(self, error: TengeError, operation: Operation) -> str:
+        """The name of the field that a refusal is about, or nothing; the refusal names it as the form does."""
+        name = str(error.facts.get("field", ""))
+        for one in form_fields(operation):
+            if one.name == name:
+                error.facts["field"] = self._site.words.say(g.language, one.title)
+                return name
+        return ""
 
     def events(self, role: str) -> Response:
         """Server-sent events: something in the sandbox changed."""

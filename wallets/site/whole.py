@@ -27,7 +27,7 @@ from cbdc.http.wallets import WalletApi
 from cbdc.ports import Clock, Entropy, ManualClock, SeededEntropy
 from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
 from offline.http_api import OfflineApi
-from wallets.site import class_pages, examples, interface, pages, reference, wallet_files
+from wallets.site import chart, class_pages, examples, interface, pages, reference, wallet_files
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
 from wallets.site.document import make_document
 from wallets.site.partners import Partners
@@ -57,6 +57,7 @@ def create_site(
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     site = Site(world, entropy, real_clock, options or Options())
     site.words.install(app.jinja_env)
+    chart.install(app.jinja_env)
     app.before_request(site.enter)
     app.after_request(_packed)
     app.after_request(site.leave)

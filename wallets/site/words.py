@@ -185,5 +185,10 @@ class Words:
         return self.say(_now(), text, **told) if told else self.say(_now(), text)
 
 
+def spoken_now() -> str:
+    """The language of the request for what has no pseudo-language: English in place of it."""
+    return _locale(_now())
+
+
 def _now() -> str:
     return str(g.get("language", "en")) if has_request_context() else "en"

@@ -62,6 +62,7 @@ export async function importWallet(app, file, passphrase) {
     }
   }
   if (content.device) {
+    await app.pocket.enable();
     await (await app.pocket.device()).importBackup(unhex(content.device));
   }
   if (changes.length) {

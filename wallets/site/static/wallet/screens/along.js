@@ -1,7 +1,9 @@
 // @ts-check
 /** Money on this device: take along, limits, sync, send home; and what a browser is as a device. */
 
+import { DOUBLE_SPEND, verifyEvidence } from "../../protocol/evidence.js";
 import { money, moment, readAmount } from "../format.js";
+import { saveFile } from "../qr.js";
 import { t } from "../text.js";
 import { actionButton, actionForm, amountInput, announce, field, fill, formError, h, heading, refusal } from "../view.js";
 import { follow } from "./home.js";
@@ -11,13 +13,19 @@ import { moneyChoice } from "./pay.js";
 export async function along(app) {
   const body = h("div", { class: "along" });
   const summary = h("section", { "aria-label": t("On this device") });
-  const draw = async () => fill(summary, await device(app));
+  const proofs = evidence(app, app.wallet.settings.device);
+  const draw = async () => {
+    const status = app.pocket.ready ? await app.pocket.status() : null;
+    proofs.hidden = status?.state !== "blocked";
+    fill(summary, device(app, status));
+  };
   const kinds = await moneyChoice(app);
   fill(
     body,
     heading(t("Take along")),
     h("p", {}, t("Money on this device can be paid with no network, from device to device, by QR codes.")),
     summary,
+    proofs,
     actionForm(
       { action: t("Take along"), busy: t("Taking along …"), name: "load" },
       [field(t("Amount, tenge"), amountInput("amount")), kinds],
@@ -41,19 +49,18 @@ export async function along(app) {
   return body;
 }
 
-/** @param {any} app */
-async function device(app) {
-  if (!app.pocket.ready) {
+/** @param {any} app @param {any} status */
+function device(app, status) {
+  if (!status) {
     return [h("p", { class: "empty" }, t("This browser is no offline device yet. It becomes one with the first money you take along, or here:")), actionButton(t("Make it a device"), async () => {
       await app.pocket.enable();
       app.draw();
     })];
   }
-  const status = await app.pocket.status();
   const { left, limits } = status;
   return [
     h("p", { class: "sum", id: "device-balance", "data-tiyn": status.balanceTiyn }, money(status.balanceTiyn)),
-    await stateWarning(status),
+    stateWarning(status),
     h(
       "dl",
       {},
@@ -78,7 +85,7 @@ async function device(app) {
 const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
 
 /** @param {any} status */
-async function stateWarning(status) {
+function stateWarning(status) {
   if (status.state === "rolled back") {
     return refusal({ code: "E_DEVICE_ROLLBACK", facts: { step: "?", seen: "?" } });
   }
@@ -89,6 +96,36 @@ async function stateWarning(status) {
     return h("p", { class: "warning", role: "alert" }, t("This browser had a device before and lost it. Report it lost to your bank; what it had not spent comes back."));
   }
   return null;
+}
+
+/** The proofs against this device, checked here with ROOT alone. @param {any} app @param {string} kid */
+function evidence(app, kid) {
+  const place = h("ul", { class: "evidence" });
+  return h(
+    "div",
+    {},
+    actionButton(t("See the evidence"), async () => {
+      const files = await app.pocket.evidenceAgainst(kid);
+      const verdicts = await Promise.all(files.map((/** @type {Uint8Array} */ file) => verdictOf(file, app.wallet.root)));
+      fill(place, verdicts.length ? verdicts.map((/** @type {any} */ verdict, /** @type {number} */ number) => h("li", {}, verdict, " ", saveButton(files[number], number))) : h("li", {}, t("There is no proof against this device.")));
+    }),
+    place,
+  );
+}
+
+/** @param {Uint8Array} file @param {Uint8Array} root @returns {Promise<string>} */
+async function verdictOf(file, root) {
+  const { type, amountTiyn } = await verifyEvidence(file, root);
+  return type === DOUBLE_SPEND
+    ? t("Two signed payments of the same money, {amount}: proven.", { amount: money(amountTiyn) })
+    : t("Two signed statements that contradict each other: proven.");
+}
+
+/** @param {Uint8Array} file @param {number} number */
+function saveButton(file, number) {
+  const button = h("button", { type: "button", class: "quiet" }, t("Save file {number}", { number: number + 1 }));
+  button.addEventListener("click", () => saveFile(new Blob([/** @type {BlobPart} */ (file)]), `evidence-${number + 1}.bin`));
+  return button;
 }
 
 /** @param {any} app */
