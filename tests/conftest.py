@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Playwright
 
 from cbdc.errors import TengeError
 from tests.house.catalogue import facts_named
+from tests.playwright_once import one_playwright, stop_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
@@ -54,6 +56,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def root() -> Path:
     """The top of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Playwright:
+    """The one Playwright of this process, in place of pytest-playwright's own."""
+    return one_playwright()
+
+
+def pytest_sessionfinish() -> None:
+    """Nothing of a browser outlives the tests."""
+    stop_playwright()
 
 
 @pytest.fixture(scope="session")

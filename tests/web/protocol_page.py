@@ -7,9 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.conftest import ROOT
+from tests.playwright_once import one_playwright
 from tests.web.site_browser import CHROMIUM, FLAGS
 
 STATIC = ROOT / "wallets/site/static"
@@ -48,12 +49,11 @@ def protocol_page() -> Iterator[Page]:
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-            page = browser.new_page()
-            page.goto(f"http://localhost:{server.server_address[1]}/")
-            yield page
-            browser.close()
+        browser = one_playwright().chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        page = browser.new_page()
+        page.goto(f"http://localhost:{server.server_address[1]}/")
+        yield page
+        browser.close()
     finally:
         server.shutdown()
         server.server_close()
