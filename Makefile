@@ -14,6 +14,7 @@
 #   make campaign  random faulty runs: no tiyn lost or doubled (slow; campaign-adversaries: A1 to A12)
 #   make orders    the derivation in 10,000 games x 10 orders (slow)    make bench-offline   figures of docs/performance.md
 #   make walk      long random days of browser devices (COUNT=2000 steps, SEED=1)
+#   make mutated   spoilt messages for every reader of the protocol (COUNT=10000)
 #   make cluster   the engines of `tenge offline cluster`
 #   make clean     remove what make made
 
@@ -37,7 +38,7 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline walk cluster clean
+.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline walk mutated cluster clean
 
 help:
 	@sed -n '3,18s/^# \{0,1\}//p' Makefile
@@ -160,6 +161,10 @@ campaign-adversaries: $(VENV)/test.stamp
 
 walk: $(VENV)/test.stamp
 	TENGE_DEVICE_STEPS=$(or $(COUNT),2000) TENGE_DEVICE_SEED=$(SEED) $(PY) -m pytest -n 0 tests/web/test_device_walk.py
+
+# Spoilt messages, judged by both Python readers and by the browser's code.
+mutated: $(VENV)/test.stamp
+	TENGE_MUTATED=$(or $(COUNT),10000) $(PY) -m pytest -n 0 tests/offline/test_second_reader.py tests/web/test_protocol_same.py -k "mutated or spoilt"
 
 # Case R3 at full size: random games with cheats, each in ten orders, chunks and repetitions, one digest.
 ORDERS ?= 10000

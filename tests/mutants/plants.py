@@ -3,6 +3,7 @@
 from tests.mutants import (
     plants_banking,
     plants_browser,
+    plants_browser_protocol,
     plants_bulk,
     plants_centre,
     plants_channel,
@@ -38,5 +39,6 @@ FIELDS = (
     *plants_banking.FIELDS,
     *plants_lab.FIELDS,
     *plants_browser.FIELDS,
+    *plants_browser_protocol.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

@@ -6,12 +6,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.conftest import ROOT
-from tests.playwright_once import one_playwright
-from tests.web.site_browser import CHROMIUM, FLAGS
 
 STATIC = ROOT / "wallets/site/static"
 SCRIPT = ROOT / "tests/web/protocol_vectors.js"
@@ -41,19 +38,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def protocol_page() -> Iterator[Page]:
+def protocol_page(browser: Browser) -> Iterator[Page]:
     """A page at a secure origin that can import `/static/protocol/*.js` and `/vectors.js`."""
-    if not CHROMIUM.exists():
-        pytest.skip("needs Chromium: apt-get install chromium")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        browser = one_playwright().chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        page = browser.new_page()
-        page.goto(f"http://localhost:{server.server_address[1]}/")
-        yield page
-        browser.close()
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"http://localhost:{server.server_address[1]}/")
+            yield page
     finally:
         server.shutdown()
         server.server_close()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from cbdc import canonical
 from tests.conftest import ROOT
@@ -35,8 +35,8 @@ LEFT_OUT = {
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
-    with protocol_page() as page:
+def page(browser: Browser) -> Iterator[Page]:
+    with protocol_page(browser) as page:
         yield page
 
 
