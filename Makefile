@@ -100,6 +100,7 @@ test: lint
 
 errors: $(VENV)/test.stamp
 	$(PY) -m tests.house.errors_page --write
+	$(PY) -m tests.house.wallet_refusals --write
 
 # Everything in docs/ that is made from the code: errors, commands, and the parts between `made` comments.
 pages: errors

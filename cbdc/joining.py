@@ -19,7 +19,7 @@ import hashlib
 from cbdc import canonical
 from cbdc.cabinet import Cabinet, Row, follow
 from cbdc.distribution import CommercialBank
-from cbdc.errors import Refused
+from cbdc.errors import Malformed, Refused
 from cbdc.keys import PublicKey
 from cbdc.ledger.entry import Receipt
 from cbdc.ports import Clock, Entropy
@@ -66,7 +66,7 @@ class JoinDesk:
 
     def offer(self, code: str, public: PublicKey) -> RegisterKey:
         """The registration that would be signed for this key. Raises E_JOIN_CODE, E_JOIN_USED, E_JOIN_EXPIRED."""
-        customer, _ = self._open(code, public.kid)
+        customer, _, _ = self._open(code, public.kid)
         return self._bank.enrolment(customer, public)
 
     def join(self, code: str, public: PublicKey, possession: bytes) -> Receipt:
@@ -74,13 +74,21 @@ class JoinDesk:
 
         Raises E_JOIN_CODE, E_JOIN_USED, E_JOIN_EXPIRED, E_SIG, and what `CommercialBank.enrol` raises.
         """
-        customer, expires = self._open(code, public.kid)
-        receipt = self._bank.enrol(customer, public, possession)
-        row = Row(_DRAWER, self._name(code), canonical.encode([customer, expires, public.kid]))
-        self._cabinet.put_many([row])
-        return receipt
+        customer, expires, joined = self._open(code, public.kid)
+        # The code is this key's before the ledger hears of it: a crash in between must not let a second key in.
+        self._note(code, customer, expires, public.kid)
+        try:
+            return self._bank.enrol(customer, public, possession)
+        except (Refused, Malformed):
+            if not joined:
+                self._note(code, customer, expires, b"")
+            raise
 
-    def _open(self, code: str, kid: bytes) -> tuple[bytes, int]:
+    def _note(self, code: str, customer: bytes, expires: int, kid: bytes) -> None:
+        row = Row(_DRAWER, self._name(code), canonical.encode([customer, expires, kid]))
+        self._cabinet.put_many([row])
+
+    def _open(self, code: str, kid: bytes) -> tuple[bytes, int, bytes]:
         data = self._cabinet.get(_DRAWER, self._name(code))
         if data is None:
             raise Refused("E_JOIN_CODE")
@@ -89,7 +97,7 @@ class JoinDesk:
             raise Refused("E_JOIN_USED")
         if not joined and self._clock.now() > expires:
             raise Refused("E_JOIN_EXPIRED")
-        return customer, expires
+        return customer, expires, joined
 
     def _name(self, code: str) -> bytes:
         digest = hashlib.sha256(b"kzt-dt/join/v1\0" + normal_code(code).encode()).digest()

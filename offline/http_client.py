@@ -1,20 +1,27 @@
 """The desk of offline money behind HTTP: `HttpOfflineDesk` is another form of `offline.gateway.OfflineDesk`.
 
+`HttpLosses` is the other side of `offline.http_losses`.
+
 It stands on an `HttpGateway` of `cbdc.http.client`, whose signers prove whose devices they ask for. It believes no
 answer further than its form: certificates, lists and notes are verified by the device that takes them in.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from cbdc import canonical
+from cbdc.authority import Authority, open_root
 from cbdc.errors import Refused, TengeError, Unavailable
+from cbdc.http import wire
 from cbdc.http.client import HttpGateway, SignerOf
+from cbdc.keys import Signer
 from cbdc.orders import HolderProof
 from cbdc.ports import Clock, Entropy
-from cbdc.record import Record, Signed, open_envelope, sign
+from cbdc.record import HASH, Record, Signed, open_envelope, sign
 from offline.gateway import Synced
 from offline.http_api import order_purpose
+from offline.http_losses import WALLET_PURPOSE, device_purpose
+from offline.lost import LOST, Report
 from offline.records import (
     DeviceCertificate,
     Enrol,
@@ -25,8 +32,20 @@ from offline.records import (
     SyncAck,
     Trust,
 )
+from offline.trust import TrustView
 
 R = TypeVar("R", bound=Record)
+
+
+class Papers(NamedTuple):
+    """ROOT with its certificates, verified, and the key that loads are paid to."""
+
+    authority: Authority
+    escrow_kid: bytes
+
+    def view(self, lists: Sequence[Signed[Trust]]) -> TrustView:
+        """What a new device believes: these lists, verified from ROOT on; raises what `TrustView.adopt_all` raises."""
+        return TrustView(self.authority).adopt_all(lists)
 
 
 class HttpOfflineDesk:
@@ -40,6 +59,18 @@ class HttpOfflineDesk:
         self._signer_of = signer_of
         self._clock = clock
         self._entropy = entropy
+
+    def papers(self) -> Papers:
+        """What a device is begun with. E_PEER_ANSWER when ROOT is not this network's: its id follows from ROOT's body,
+        so whoever knows the network from elsewhere knows the right ROOT."""
+        answer = self._gateway.get("/v1/offline/papers")
+        with wire.understood("papers"):
+            body = wire.as_object(answer)
+            root = open_root(wire.as_octets(body["root"]))
+            authority = Authority(root, [wire.as_octets(one) for one in wire.as_list(body["certificates"])])
+            if authority.network != self._gateway.network:
+                raise ValueError
+            return Papers(authority, bytes(HASH.load(wire.as_octets(body["escrow_kid"]), "escrow")))
 
     def challenge(self, bank_id: int, request_id: bytes) -> bytes:
         """32 bytes for a device to sign; E_BANK_UNKNOWN."""
@@ -122,3 +153,63 @@ def _plain(value: object) -> bytes:
     except ValueError:
         pass
     raise Unavailable("E_PEER_ANSWER", answer="bytes")
+
+
+class HoldersDevice(NamedTuple):
+    """A device as settlement knows it: the account that owns it, the bank that certified it, whether it is revoked,
+    LOST or STOLEN (0: not reported), and what is known to be unspent on it (tiyn)."""
+
+    kid: bytes
+    account: bytes
+    bank_id: int
+    revoked: bool
+    reported: int
+    known_unspent_tiyn: int
+
+
+class HttpLosses:
+    """A holder's reports. `clock` is the real one: a report is for now."""
+
+    def __init__(self, gateway: HttpGateway, signer: Signer, clock: Clock, entropy: Entropy) -> None:
+        self._gateway = gateway
+        self._signer = signer
+        self._clock = clock
+        self._entropy = entropy
+
+    def devices(self) -> list[HoldersDevice]:
+        """The devices of all keys of this holder."""
+        kid = self._signer.public.kid
+        path = f"/v1/keys/{kid.hex()}/devices"
+        answer = self._gateway.get(path, self._gateway.proof(kid, "GET", path))
+        with wire.understood("devices"):
+            rows = [wire.as_object(row) for row in wire.as_list(wire.as_object(answer)["devices"])]
+            return [
+                HoldersDevice(
+                    wire.as_octets(row["kid"]),
+                    wire.as_octets(row["account"]),
+                    wire.as_number(row["bank_id"]),
+                    row["revoked"] is True,
+                    wire.as_number(row["reported"]),
+                    wire.as_number(row["known_unspent_tiyn"]),
+                )
+                for row in rows
+            ]
+
+    def report_device(self, device: bytes, kind: int = LOST) -> Report:
+        """A device is LOST or STOLEN; the first report stands. E_DEVICE_UNKNOWN, E_LOSS_WORD."""
+        body = canonical.encode([device, kind, self._word(device_purpose(device, kind))])
+        answer = self._gateway.post("/v1/losses/devices", body)
+        with wire.understood("report"):
+            row = wire.as_object(answer)
+            return Report(wire.as_number(row["kind"]), wire.as_number(row["time"]))
+
+    def report_wallet(self) -> str:
+        """The wallet is lost: the legal reference under which its holder is frozen now. E_LOSS_WORD."""
+        answer = self._gateway.post("/v1/losses/wallets", self._word(WALLET_PURPOSE))
+        with wire.understood("report"):
+            return wire.as_text(wire.as_object(answer)["frozen"])
+
+    def _word(self, purpose: str) -> bytes:
+        nonce = self._entropy.bytes("loss word", self._signer.public.kid + purpose.encode(), 16)
+        record = HolderProof(self._signer.public.kid, purpose, self._clock.now(), nonce)
+        return sign(record, self._gateway.network, self._signer).encode()

@@ -27,6 +27,7 @@ from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
 from wallets.cli_cluster import cluster
+from wallets.cli_emulator import bank_emulator
 from wallets.cli_evidence import evidence
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
@@ -73,6 +74,7 @@ def demo(seed: int, out: Path) -> int:
 main.add_command(pilot)
 main.add_command(lab)
 main.add_command(evidence)
+main.add_command(bank_emulator)
 main.add_command(offline)
 offline.add_command(reconcile)
 offline.add_command(traffic)

@@ -18,42 +18,28 @@ before anything else.
 import base64
 import hashlib
 import re
-import unicodedata
 from dataclasses import dataclass
 
 import segno
 
 from cbdc import canonical
 from cbdc.errors import Malformed, Refused
-from cbdc.record import HASH, MOMENT, REFERENCE, Kind, Text, Unsigned
+from cbdc.record import HASH, MOMENT, REFERENCE, Kind, Unsigned
+from cbdc.request_board import Line
 
 VERSION = 1
-MAX_MEMO_BYTES = 140
 MAX_TEXT_CHARACTERS = 512
 CHECKSUM_BYTES = 4
 
 _DOMAIN = b"kzt-dt/request/v1\0"
 _TEXT = re.compile(r"TENGE(?P<version>[1-9][0-9]{0,2}):(?P<payload>[A-Z2-7]+)")
-# Controls, invisible and unassigned characters, and the separators that break a line or a paragraph.
-_INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Memo:
-    """One line of visible text."""
-
-    def load(self, value: object, name: str) -> str:
-        text = Text(MAX_MEMO_BYTES).load(value, name)
-        if any(unicodedata.category(character) in _INVISIBLE for character in text) or text != text.strip():
-            raise Malformed("E_FIELD", field=name, problem="not one line of visible text")
-        return text
 
 
 _FIELDS: tuple[tuple[str, Kind], ...] = (
     ("network", REFERENCE),
     ("payee", HASH),
     ("amount_tiyn", Unsigned()),
-    ("memo", _Memo()),
+    ("memo", Line()),
     ("expires", MOMENT),
 )
 

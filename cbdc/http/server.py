@@ -12,6 +12,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from flask import Flask, Response, request
@@ -54,11 +55,17 @@ class Limits:
 class _Server:
     """What all requests share."""
 
-    def __init__(self, system: Institutions, real_clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self,
+        system: Institutions,
+        real_clock: Clock,
+        limits: Limits,
+        lock: AbstractContextManager[object] | None,
+    ) -> None:
         self._system = system
         self._clock = real_clock
         self._rate = RateLimit(real_clock, limits.per_second, limits.burst)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock() if lock is None else lock
         self._counting = threading.Lock()
         self._incidents = 0
 
@@ -100,11 +107,17 @@ def create_app(
     extensions: Sequence[Extension] = (),
     real_clock: Clock | None = None,
     limits: Limits | None = None,
+    lock: AbstractContextManager[object] | None = None,
 ) -> Flask:
-    """The web application over a system. `real_clock` judges proofs and rates; money never reads it."""
+    """The web application over a system. `real_clock` judges proofs and rates; money never reads it.
+
+    `lock` is held around each handler and around nothing else, so that a slow body holds up nobody; whoever serves
+    more than this application over the same system gives the lock that all of it shares. What it raises when it is
+    entered is answered like a handler's refusal.
+    """
     app = Flask("cbdc", static_folder=None)
     app.url_map.merge_slashes = False
-    server = _Server(system, real_clock or SystemClock(), limits or Limits())
+    server = _Server(system, real_clock or SystemClock(), limits or Limits(), lock)
     schemas = dict(SCHEMAS)
     routes = Api(system).routes()
     for extension in extensions:

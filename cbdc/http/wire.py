@@ -38,6 +38,7 @@ _STATUS = {
     "E_HTTP_PATH": 404,
     "E_HTTP_NONE": 404,
     "E_BANK_UNKNOWN": 404,
+    "E_PAY_REQUEST_UNKNOWN": 404,
     "E_ENTRY_UNKNOWN": 404,
     "E_HTTP_METHOD": 405,
     "E_SIZE": 413,
@@ -81,13 +82,13 @@ def write_problem(error: TengeError, language: str = "en") -> Json:
 def read_problem(value: object) -> TengeError:
     """The refusal in a problem; E_PEER_ANSWER (returned, not raised) when it is none."""
     try:
-        with _understood("problem"):
-            body = _object(value)
+        with understood("problem"):
+            body = as_object(value)
             facts = {
                 str(name): fact if isinstance(fact, int | str) else str(fact)
-                for name, fact in _object(body["facts"]).items()
+                for name, fact in as_object(body["facts"]).items()
             }
-            return by_code(_text(body["code"]), facts)
+            return by_code(as_text(body["code"]), facts)
     except Unavailable as answer:
         return answer
 
@@ -108,8 +109,8 @@ def write_head(head: Signed[LogHead]) -> Json:
 
 def read_head(value: object, network: bytes) -> Signed[LogHead]:
     """The signed head (structure only; verify it with the ledger's certificate)."""
-    with _understood("head"):
-        return open_envelope(_hex(_object(value)["envelope"]), LogHead, network)
+    with understood("head"):
+        return open_envelope(as_octets(as_object(value)["envelope"]), LogHead, network)
 
 
 def write_receipt(receipt: Receipt) -> Json:
@@ -124,12 +125,12 @@ def write_receipt(receipt: Receipt) -> Json:
 
 def read_receipt(value: object, network: bytes) -> Receipt:
     """The receipt."""
-    with _understood("receipt"):
-        body = _object(value)
+    with understood("receipt"):
+        body = as_object(value)
         return Receipt(
-            _hex(body["transaction_id"]),
-            _number(body["index"]),
-            _number(body["time"]),
+            as_octets(body["transaction_id"]),
+            as_number(body["index"]),
+            as_number(body["time"]),
             read_head(body["head"], network),
         )
 
@@ -143,13 +144,13 @@ def write_result(result: Receipt | TengeError, language: str = "en") -> Json:
 
 def read_results(value: object, network: bytes, count: int) -> list[Receipt | TengeError]:
     """The answers of a batch of `count`."""
-    with _understood("batch"):
-        results = _object(value)["results"]
+    with understood("batch"):
+        results = as_object(value)["results"]
         if not isinstance(results, list) or len(results) != count:
             raise ValueError
         return [
             read_problem(item["problem"]) if "problem" in item else read_receipt(item["receipt"], network)
-            for item in map(_object, results)
+            for item in map(as_object, results)
         ]
 
 
@@ -166,17 +167,17 @@ def write_token(identity: TokenId, token: Token) -> Json:
 
 def read_token(value: object) -> tuple[TokenId, Token]:
     """The token and its id."""
-    with _understood("token"):
-        body = _object(value)
-        identity = TokenId(_hex(body["transaction_id"]), _number(body["output"]))
+    with understood("token"):
+        body = as_object(value)
+        identity = TokenId(as_octets(body["transaction_id"]), as_number(body["output"]))
         lock = load_lock(_unhexed(body["lock"]))
-        return identity, Token(_number(body["amount_tiyn"]), lock, _hex(body["mark"]))
+        return identity, Token(as_number(body["amount_tiyn"]), lock, as_octets(body["mark"]))
 
 
 def read_tokens(value: object) -> list[tuple[TokenId, Token]]:
     """The tokens of a key."""
-    with _understood("tokens"):
-        tokens = _object(value)["tokens"]
+    with understood("tokens"):
+        tokens = as_object(value)["tokens"]
         if not isinstance(tokens, list):
             raise ValueError
         return [read_token(item) for item in tokens]
@@ -198,16 +199,16 @@ def write_key(kid: bytes, key: RegisteredKey) -> Json:
 
 def read_key(value: object) -> RegisteredKey:
     """The registered key."""
-    with _understood("key"):
-        body = _object(value)
+    with understood("key"):
+        body = as_object(value)
         return RegisteredKey(
-            _number(body["algorithm"]),
-            _hex(body["public_key"]),
-            _number(body["bank_id"]),
-            _number(body["tier"]),
-            _number(body["category"]),
-            _hex(body["pseudonym"]),
-            _hex(body["successor"]),
+            as_number(body["algorithm"]),
+            as_octets(body["public_key"]),
+            as_number(body["bank_id"]),
+            as_number(body["tier"]),
+            as_number(body["category"]),
+            as_octets(body["pseudonym"]),
+            as_octets(body["successor"]),
         )
 
 
@@ -218,15 +219,22 @@ def write_supply(supply: Supply) -> Json:
 
 def read_supply(value: object) -> Supply:
     """The supply table."""
-    with _understood("supply"):
-        body = dict(_object(value))
+    with understood("supply"):
+        body = dict(as_object(value))
         body.pop("outstanding_tiyn")
-        return Supply(**{name: _number(amount) for name, amount in body.items()})
+        return Supply(**{name: as_number(amount) for name, amount in body.items()})
 
 
 def write_entry(entry: Entry) -> Json:
     """A journal entry: the payload is the genesis in entry 0, a transaction's bytes in every other."""
     return {"index": entry.index, "time": entry.time, "payload": entry.payload.hex()}
+
+
+def read_entry(value: object) -> Entry:
+    """A journal entry; whether it is in the log, a proof says."""
+    with understood("entry"):
+        body = as_object(value)
+        return Entry(as_number(body["index"]), as_number(body["time"]), as_octets(body["payload"]))
 
 
 def write_inclusion(inclusion: Inclusion) -> Json:
@@ -241,13 +249,15 @@ def write_inclusion(inclusion: Inclusion) -> Json:
 
 def read_inclusion(value: object, network: bytes) -> Inclusion:
     """The proof (check it with `cbdc.ledger.entry.check_inclusion`)."""
-    with _understood("proof"):
-        body = _object(value)
+    with understood("proof"):
+        body = as_object(value)
         proof = body["proof"]
         if not isinstance(proof, list):
             raise ValueError
         head = read_head(body["head"], network)
-        return Inclusion(_hex(body["leaf"]), _number(body["index"]), head, [_hex(node) for node in proof])
+        return Inclusion(
+            as_octets(body["leaf"]), as_number(body["index"]), head, [as_octets(node) for node in proof]
+        )
 
 
 # --- what a client sends ---
@@ -281,7 +291,7 @@ def read_proof(text: str, network: bytes) -> Signed[HolderProof]:
 
 def parse_json(body: bytes) -> object:
     """The JSON in an answer's body; E_PEER_ANSWER when it is none."""
-    with _understood(body[:40].decode("utf-8", "replace")):
+    with understood(body[:40].decode("utf-8", "replace")):
         value: object = json.loads(body)
         return value
 
@@ -290,7 +300,7 @@ def parse_json(body: bytes) -> object:
 
 
 @contextmanager
-def _understood(what: str) -> Iterator[None]:
+def understood(what: str) -> Iterator[None]:
     """Whatever goes wrong while an answer is read means that the answer cannot be understood."""
     try:
         yield
@@ -300,23 +310,34 @@ def _understood(what: str) -> Iterator[None]:
         raise Unavailable("E_PEER_ANSWER", answer=what) from None
 
 
-def _object(value: object) -> Mapping[str, Any]:
+def as_object(value: object) -> Mapping[str, Any]:
+    """A JSON object; TypeError, which `understood` takes for E_PEER_ANSWER, as in the other readers."""
     if not isinstance(value, dict):
         raise TypeError
     return value
 
 
-def _text(value: object) -> str:
+def as_list(value: object) -> list[Any]:
+    """A JSON array."""
+    if not isinstance(value, list):
+        raise TypeError
+    return value
+
+
+def as_text(value: object) -> str:
+    """A text."""
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
-def _hex(value: object) -> bytes:
-    return bytes.fromhex(_text(value))
+def as_octets(value: object) -> bytes:
+    """Bytes that are written in hexadecimal."""
+    return bytes.fromhex(as_text(value))
 
 
-def _number(value: object) -> int:
+def as_number(value: object) -> int:
+    """A whole number, 0 or more."""
     if type(value) is not int or value < 0:
         raise TypeError
     return value

@@ -100,3 +100,33 @@ def test_codes_are_not_kept_in_clear(world: World) -> None:
     kept = world.system.stores.cabinet.all("join codes")
     assert len(kept) == 1
     assert all(code.encode() not in name + data for name, data in kept)
+
+
+def test_a_crash_while_joining_lets_no_second_key_in(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = desk(world).issue(bytes(32), customer_id(world.users.get("aigerim")))
+    mine, other = key("mine"), key("other")
+    possession = signed(world.system, desk(world).offer(code, mine.public), mine)
+    bank = world.system.banks[1]
+    enrol = bank.enrol
+
+    def dies_after(*arguments: object) -> None:
+        enrol(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bank, "enrol", dies_after)
+        with pytest.raises(KeyboardInterrupt):
+            desk(world).join(code, mine.public, possession)
+    assert code_of(lambda: desk(world).offer(code, other.public)) == "E_JOIN_USED"
+    receipt = desk(world).join(code, mine.public, possession)
+    assert world.system.ledger.find(receipt.transaction_id) == receipt
+
+
+def test_a_wrong_signature_uses_no_code_up_and_frees_none(world: World) -> None:
+    code = desk(world).issue(bytes(32), customer_id(world.users.get("aigerim")))
+    mine, other = key("mine"), key("other")
+    assert code_of(lambda: desk(world).join(code, other.public, bytes(64))) == "E_SIG"
+    possession = signed(world.system, desk(world).offer(code, mine.public), mine)
+    desk(world).join(code, mine.public, possession)
+    assert code_of(lambda: desk(world).join(code, mine.public, bytes(64))) == "E_SIG"
+    assert code_of(lambda: desk(world).offer(code, other.public)) == "E_JOIN_USED"

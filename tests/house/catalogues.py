@@ -6,12 +6,13 @@
 
 Texts are found by Babel in templates (`_("...")`), in Python (`_`, `N_`) and in the wallet's scripts (`t("...")`,
 `tn("one", "many", number)`). A file belongs to an area, and each area has one catalogue a language. The server merges
-them, so one English text has one translation, whatever area it stands in.
+them, so one English text has one translation, whatever area it stands in; the wallet's area alone stays apart.
 """
 
 import io
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,7 +84,23 @@ def problems() -> list[str]:
             if path.stem not in areas:
                 told.append(f"{language}/{path.stem}: no code has texts of this area")
         told += [f"{language}: {problem}" for problem in _clashes(everywhere(language))]
+        told += off_terms(language)
     return told
+
+
+def off_terms(language: str) -> list[str]:
+    """Texts that name a thing of the project otherwise than `terms.toml` says."""
+    rows = tomllib.loads((ROOT / "tests/house/terms.toml").read_text(encoding="utf-8"))
+    return [
+        f"{language}: {english!r} says {term} as {form!r}"
+        for name, said in everywhere(language).items()
+        for english in ((name,) if isinstance(name, str) else name[:1])
+        for term, row in rows.items()
+        if re.search(term, english, re.IGNORECASE)
+        for one in said
+        for form in ((one,) if isinstance(one, str) else one)
+        if not any(re.search(stem, form, re.IGNORECASE) for stem in row[language])
+    ]
 
 
 def everywhere(language: str) -> dict[Name, dict[Said, list[str]]]:
@@ -99,7 +116,8 @@ def everywhere(language: str) -> dict[Name, dict[Said, list[str]]]:
 
 
 def _clashes(texts: dict[Name, dict[Said, list[str]]]) -> Iterator[str]:
-    for name, said in texts.items():
+    for name, everywhere_said in texts.items():
+        said = {form: areas for form, areas in everywhere_said.items() if areas != ["wallet"]}
         if len(said) > 1:
             yield f"{name!r} is called {' and '.join(f'{one!r} in {areas}' for one, areas in said.items())}"
 

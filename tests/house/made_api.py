@@ -1,20 +1,24 @@
 """Makers for the pages of the HTTP interface: every operation of the document, and the routes for third parties."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
+from cbdc.http.participants import ParticipantApi
 from cbdc.http.routes import Route
 from tests.site.visitor import opened
+from wallets.emulator.cases import CASES
+from wallets.emulator.client import ReferenceBank
 from wallets.site.reference import groups
 
 _WORDS = {"holder": "`Tenge-Proof`", "call": "`Tenge-Call`", "desk": "bearer token", "": ""}
 
 
 @cache
-def _served() -> tuple[dict[str, Any], tuple[Route, ...]]:
+def _served() -> tuple[dict[str, Any], tuple[Route, ...], tuple[Route, ...]]:
     with opened() as whole:
-        return whole.document(), tuple(whole.partners.extension().routes)
+        banks = ParticipantApi(whole.world.system).routes()
+        return whole.document(), tuple(whole.partners.extension().routes), tuple(banks)
 
 
 def operations(argument: str) -> str:
@@ -44,10 +48,48 @@ def table_row(route: Route) -> str:
     return f"| `{route.method} {route.path}` | {route.summary} | {takes} | {'yes' if route.proof else ''} |"
 
 
+def _table(routes: Iterable[Route]) -> str:
+    head = ["| method and path | what it does | body | proof |", "|---|---|---|---|"]
+    return "\n".join([*head, *map(table_row, routes)])
+
+
 def third_parties(argument: str) -> str:
     """The routes for third parties."""
-    head = ["| method and path | what it does | body | proof |", "|---|---|---|---|"]
-    return "\n".join([*head, *map(table_row, _served()[1])])
+    return _table(_served()[1])
 
 
-MAKERS: Mapping[str, Callable[[str], str]] = {"api": operations, "third-parties": third_parties}
+def participants(argument: str) -> str:
+    """The routes for banks."""
+    return _table(_served()[2])
+
+
+def cases(argument: str) -> str:
+    """The test cases of the bank emulator."""
+    rows = ["| case | what happens | tasks | refusals that are expected |", "|---|---|---|---|"]
+    for case in CASES.values():
+        codes = ", ".join(f"`{code}`" for code in case.codes)
+        rows.append(f"| `{case.name}` | {case.title} | {len(case.tasks)} | {codes} |")
+    return "\n".join(rows)
+
+
+def tasks(argument: str) -> str:
+    """Every thing that a client of the bank emulator is told to do, from the reference client."""
+    rows = ["| do | arguments | what the client does |", "|---|---|---|"]
+    found: dict[str, list[str]] = {}
+    for case in CASES.values():
+        for task in case.tasks:
+            found.setdefault(task.do, list(task.arguments))
+    for do, arguments in sorted(found.items()):
+        doing = getattr(ReferenceBank, f"do_{do.replace('-', '_')}")
+        words = (doing.__doc__ or "").partition("\n")[0]
+        rows.append(f"| `{do}` | {', '.join(f'`{name}`' for name in arguments)} | {words} |")
+    return "\n".join(rows)
+
+
+MAKERS: Mapping[str, Callable[[str], str]] = {
+    "api": operations,
+    "third-parties": third_parties,
+    "participants": participants,
+    "emulator-cases": cases,
+    "emulator-tasks": tasks,
+}

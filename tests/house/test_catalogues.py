@@ -51,7 +51,23 @@ def test_one_text_with_two_translations_is_told() -> None:
     clash = {"Name": {"Имя": ["bank"], "Название": ["shell"]}, "Pay": {"Платить": ["bank", "shell"]}}
     told = list(catalogues._clashes(clash))  # type: ignore[arg-type]
     assert len(told) == 1
+    assert list(catalogues._clashes({"Home": {"Домой": ["bank"], "Главная": ["wallet"]}})) == []
     assert "'Имя' in ['bank'] and 'Название' in ['shell']" in told[0]
+
+
+def test_a_thing_that_is_named_otherwise_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = {"Open the wallet": {"Открыть портмоне": ["shell"]}, "Wallets": {"Кошельки": ["shell"]}}
+    monkeypatch.setattr(catalogues, "everywhere", lambda _: texts)
+    assert len(catalogues.off_terms("ru")) == 1
+    assert "Открыть портмоне" in catalogues.off_terms("ru")[0]
+    assert len(catalogues.off_terms("kk")) == 2
+
+
+def test_the_wallets_scripts_get_the_pseudo_language_too() -> None:
+    words = Words(pseudo=True)
+    assert json.loads(words.json("xx")).keys() == json.loads(words.json("ru")).keys()
+    assert all(text.startswith("[") for text in json.loads(words.json("xx")).values())
+    assert words.json("nonsense") == words.json("en") == "{}"
 
 
 def test_words_are_spoken() -> None:

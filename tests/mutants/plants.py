@@ -17,7 +17,10 @@ from tests.mutants import (
     plants_links,
     plants_losses,
     plants_marks,
+    plants_partners,
+    plants_shell,
     plants_steps,
+    plants_wallet_page,
     plants_wallets,
 )
 
@@ -36,9 +39,12 @@ FIELDS = (
     *plants_losses.FIELDS,
     *plants_links.FIELDS,
     *plants_wallets.FIELDS,
+    *plants_partners.FIELDS,
     *plants_banking.FIELDS,
     *plants_lab.FIELDS,
     *plants_browser.FIELDS,
+    *plants_shell.FIELDS,
     *plants_browser_protocol.FIELDS,
+    *plants_wallet_page.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

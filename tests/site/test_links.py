@@ -1,4 +1,4 @@
-"""Every link of every page of every desk leads somewhere, and every page of the table is reached by its desk's links."""
+"""Every link of every page of every desk leads somewhere; every page of the table is reached by its desk's links."""
 
 import re
 
@@ -45,6 +45,7 @@ def test_every_link_leads_somewhere() -> None:
                 broken.append((path, answer.status_code))
                 continue
             if answer.mimetype != "text/html":
+                answer.close()
                 continue
             for link in _LINK.findall(answer.text.replace("&amp;", "&")):
                 local = link.startswith("/") and not link.startswith(("//", "/wallet/", "/stage/", "/v1/"))
@@ -55,6 +56,8 @@ def test_every_link_leads_somewhere() -> None:
         missing = [
             query.title
             for query in TABLE.queries.values()
-            if query.in_menu and not query.takes and _kind(f"/{query.role}/{query.name}").rstrip("/") not in plain
+            if query.in_menu
+            and not query.takes
+            and _kind(f"/{query.role}/{query.name}").rstrip("/") not in plain
         ]
         assert missing == []

@@ -101,8 +101,10 @@ def test_a_query_is_its_roles_alone(
     query = TABLE.queries[role, key]
     tail = "/" + "0" * 64 if query.takes else ""
     for asker in ASKERS:
-        page = visitors[asker].get(f"/{role}/{query.name}{tail}")
-        data = programs[asker].get(f"/v1/roles/{role}/{query.name or 'home'}{tail}")
+        page = visitors[asker].get(f"/{role}/{query.name}{tail}", buffered=True)
+        path = f"/v1/roles/{role}/{query.name or 'home'}{tail}"
+        headers = programs[asker].headers
+        data = programs[asker].client.get(path, base_url=BASE, headers=headers, buffered=True)
         if asker == role or role in OPEN_ROLES:
             wanted = {200, 400, 404, 409, 422} if query.takes else {200}
             assert page.status_code in wanted, (asker, page.text)
@@ -276,15 +278,16 @@ def test_every_answer_is_guarded(whole: Whole, visitors: dict[str, Visitor]) -> 
             continue
         for role in (*ROLES, "nowhere"):
             path = filled(rule.rule, role)
-            answer = visitors.get(role, visitors[NOBODY]).get(path)
+            answer = visitors.get(role, visitors[NOBODY]).get(path, buffered=True)
             assert answer.status_code < 500, (path, answer.text)
             assert_guarded(answer, path)
+            answer.close()
     for method, path, _ in interface_routes(whole):
-        answer = visitors[NOBODY].client.open(path, method=method, base_url=BASE)
+        answer = visitors[NOBODY].client.open(path, method=method, base_url=BASE, buffered=True)
         assert answer.status_code < 500, (method, path, answer.text)
         assert_guarded(answer, path)
     for path in ("/static/none.css", "/v1/none", "/none", "/bank/none", "/wallet/none.js", "/%ff", "/v1/%ff"):
-        answer = visitors["bank"].get(path)
+        answer = visitors["bank"].get(path, buffered=True)
         assert 300 <= answer.status_code < 500, path
         assert_guarded(answer, path)
     wrong_host = visitors[NOBODY].client.get("/", base_url=BASE, headers={"Host": "evil.example"})

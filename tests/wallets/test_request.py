@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from cbdc import canonical
 from cbdc.errors import Malformed, Refused, TengeError
-from wallets.request import MAX_MEMO_BYTES, MAX_TEXT_CHARACTERS, PaymentRequest, parse_request, qr_svg
+from cbdc.request_board import MOST_MEMO_BYTES
+from wallets.request import MAX_TEXT_CHARACTERS, PaymentRequest, parse_request, qr_svg
 
 NETWORK = bytes.fromhex("0102030405060708")
 PAYEE = bytes(range(32))
@@ -23,7 +24,7 @@ LUNCH_TEXT = (
 )
 CARD_TEXT = "TENGE1:SYA4ICABAIBQIBIGA4EMIIAAAEBAGBAFAYDQQCIKBMGA2DQPCAIREEYUCULBOGAZDINRYHI6D4AKAAHUPQWVW"
 
-memos = st.text("aZ09 .,-№₸әіңғүұқөһЁ日😀", max_size=MAX_MEMO_BYTES // 4)
+memos = st.text("aZ09 .,-№₸әіңғүұқөһЁ日😀", max_size=MOST_MEMO_BYTES // 4)
 requests = st.builds(
     PaymentRequest,
     st.binary(min_size=8, max_size=8),
@@ -66,7 +67,7 @@ def test_what_is_written_is_read(request_: PaymentRequest) -> None:
 
 
 def test_the_longest_request_fits() -> None:
-    longest = PaymentRequest(NETWORK, PAYEE, 2**53 - 1, "ә" * (MAX_MEMO_BYTES // 2), 2**53 - 1)
+    longest = PaymentRequest(NETWORK, PAYEE, 2**53 - 1, "ә" * (MOST_MEMO_BYTES // 2), 2**53 - 1)
     assert parse_request(longest.text()) == longest
     assert segno.make_qr(longest.text(), error="m", boost_error=False).mode == "alphanumeric"
 

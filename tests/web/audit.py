@@ -47,15 +47,16 @@ _FOCUS = """() => {
     place: [...document.querySelectorAll("*")].indexOf(node),
   };
 }"""
-# Names of ids, codes and languages are no words; drawings take theirs from the reports' own catalogues.
+# Ids, codes and names of languages are no words; drawings and scripts (`data-told`) have catalogues of their own.
 _FOREIGN = """() => {
-  const apart = "code, .mono, .hash, .code, .languages, .chart svg, .chart .unit, textarea, a[href*='://'],"
+  const apart = "code, .mono, .hash, .code, .languages, .chart svg, .chart .unit, textarea, noscript, [data-told], a[href*='://'],"
     + " a[href^='/explorer/codes']";
   const found = [];
   const tell = (text, node) => {
     const said = text.trim();
     if (!/\\p{L}{3}/u.test(said) || /^[^\\p{L}\\d]*\\[/u.test(said)) return;
-    if (/^\\d/.test(said)) return; // a date, which begins with its day
+    if (/^[^\\p{L}]*\\d/u.test(said)) return; // a date, which begins with its day
+    if (/^[\\w-]+\\.(dto|json|csv)$|^[0-9a-f]+…[0-9a-f]*$/u.test(said)) return; // a file's name, a key
     if (!node.closest(apart)) found.push(said.slice(0, 120));
   };
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

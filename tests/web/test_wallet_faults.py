@@ -209,7 +209,8 @@ def test_a_copied_profile_spends_twice_and_is_caught(
     centre = site.world.sandbox.field.centre
     root = site.world.system.authority.root
     files = centre.evidence(bytes.fromhex(kid))
-    assert files and all(verify_evidence(data, root) for data in files)
+    assert files
+    assert all(verify_evidence(data, root) for data in files)
     dana.close()
 
 

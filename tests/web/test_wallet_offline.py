@@ -54,9 +54,7 @@ def test_three_hops_without_a_network_then_everybody_syncs(
     browser: Browser, site: WalletSite, tmp_path: Path
 ) -> None:
     aigerim = Person(browser, site, "aigerim").join().top_up("6 000").take_along("3 000").kept()
-    bolat, madina, dana = (
-        device(Person(browser, site, name).join()) for name in ("bolat", "madina", "dana")
-    )
+    bolat, madina, dana = (device(Person(browser, site, name).join()) for name in ("bolat", "madina", "dana"))
     everybody = (aigerim, bolat, madina, dana)
     for person in everybody:
         person.offline()

@@ -80,6 +80,17 @@ def test_a_request_is_paid_once(aigerim: Person, dana: Person) -> None:
             expect(aigerim.page.locator(f".refusal[data-code={code}]")).to_be_visible()
 
 
+def test_a_link_opens_the_payment(aigerim: Person, dana: Person) -> None:
+    dana.open("request")
+    dana.send("request", amount="20", words="By link")
+    link = dana.page.locator("button.copy").get_attribute("data-text") or ""
+    aigerim.page.goto(link)
+    aigerim.heading(re.compile("^Pay [0-9a-f]{8}"))
+    expect(aigerim.page.locator("form[name=pay] [name=amount]")).to_have_value("20")
+    aigerim.send("pay")
+    aigerim.heading("Paid")
+
+
 def test_found_by_phone_number(aigerim: Person, dana: Person) -> None:
     dana.open("settings")
     dana.send("phone", number="8 (701) 000-11-22")
@@ -135,7 +146,8 @@ def test_the_history_is_searched_exported_and_proven(aigerim: Person) -> None:
         aigerim.button("Save as CSV")
     text = waiting.value.path().read_text(encoding="utf-8-sig")
     assert text.splitlines()[0] == "time,where,what,amount_tiyn,with,note,mark,id"
-    assert len(text.splitlines()) == 2 and ",-9950," in text
+    assert len(text.splitlines()) == 2
+    assert ",-9950," in text
     rows.first.locator("a").click()
     aigerim.heading("Paid")
     aigerim.button("Check it against the ledger's log")

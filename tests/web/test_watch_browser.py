@@ -169,6 +169,7 @@ def test_the_operator_plays_a_pilot_and_reads_its_report(site: Site, page: Page)
     expect(report.locator("html")).to_have_attribute("lang", "ru")
     assert report.evaluate("window.origin") == "null"
     report.close()
+    page.reload()
     assert looks(page) == []
 
 

@@ -27,7 +27,9 @@ from wallets.site.world import World
 
 PHONE = {"width": 390, "height": 844}
 SHOTS = ROOT / "build" / "screenshots"
-EXPECTED = re.compile(r"ERR_INTERNET_DISCONNECTED|ERR_NETWORK|Failed to load resource|ERR_FAILED|ERR_INCOMPLETE")
+EXPECTED = re.compile(
+    r"ERR_INTERNET_DISCONNECTED|ERR_NETWORK|Failed to load resource|ERR_FAILED|ERR_INCOMPLETE"
+)
 
 
 class WalletSite:

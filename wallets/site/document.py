@@ -149,6 +149,7 @@ def _tag_of(path: str) -> str:
         "partner-orders": "third parties",
         "mandates": "third parties",
         "partners": "third parties",
+        "participants": "banks",
         "webhooks": "third parties",
     }.get(first, first.removesuffix(".json"))
 
@@ -317,8 +318,8 @@ def _sample_text(schema: Json) -> str:
     least, most = schema.get("minLength", 0), schema.get("maxLength", 40)
     texts = ["example" + "x" * max(0, least - 7), *(digit * max(1, least) for digit in "a01")]
     texts.append(_CLASS.sub(_spelled, pattern).strip("^$"))
-    fitting = [text[:most] for text in texts if re.search(pattern, text[:most])]
-    return str(fitting[0] if fitting else texts[0])
+    fitting: list[str] = [text[:most] for text in texts if re.search(pattern, text[:most])]
+    return fitting[0] if fitting else texts[0]
 
 
 def _inlined(value: Any, components: Mapping[str, Any]) -> Any:

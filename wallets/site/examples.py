@@ -19,6 +19,7 @@ from cbdc.errors import TengeError
 from cbdc.http import wire
 from cbdc.http.client import HttpBank, HttpGateway, Reply, WsgiTransport
 from cbdc.http.partner_client import ConsentClient, PartnerClient
+from cbdc.http.wallet_client import WalletClient
 from cbdc.http.wallets import LOOKUP_PURPOSE
 from cbdc.keys import ED25519, ES256, SoftwareKey
 from cbdc.mandates import Mandate
@@ -28,13 +29,14 @@ from cbdc.orders import FundOrder, HolderProof
 from cbdc.partners.records import CLAIM, SCOPES, Consent
 from cbdc.ports import Clock, SeededEntropy
 from cbdc.record import sign
+from cbdc.register import ISSUE, REDEEM, MoneyRequest
 from cbdc.token import KeyLock, Token, TokenId
-from cbdc.transaction import LoadOffline, Transfer, sign_transaction
+from cbdc.transaction import LoadOffline, Redeem, Transfer, sign_transaction
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.gateway import ask_to_enrol
 from offline.host_store import MemoryHostStore
-from offline.http_client import HttpOfflineDesk
+from offline.http_client import HttpLosses, HttpOfflineDesk
 from offline.journal import MemoryJournal
 from wallets.desk import derived
 from wallets.site.document import Example, query_path
@@ -221,6 +223,25 @@ class _Story:
         inventory = HttpBank(gateway, one.bank.bank_id).inventory_kid
         one.bank.defund(one.transfer([Token(tenge(50), KeyLock(inventory))], "example defund"))
 
+    def bank(self, bank_id: int) -> None:
+        """A bank's own system asks for digital tenge, and gives some back."""
+        keys = self.world.system.keys
+        signer, inventory = keys.bank(bank_id), keys.bank_inventory(bank_id)
+        kid, path = inventory.public.kid, f"/v1/participants/{bank_id}"
+        gateway = HttpGateway(self.recorder, {kid: inventory}.get, self.clock, SeededEntropy(SEED))
+        for kind, name in ((ISSUE, "example issue"), (REDEEM, "example redemption")):
+            record = MoneyRequest(derived(name), kind, bank_id, tenge(1_000), self.now())
+            gateway.post(f"{path}/requests", sign(record, gateway.network, signer).encode())
+        looked = f"{path}/requests/{derived('example issue').hex()}"
+        self.world.system.national_bank.approve_and_issue(derived("example issue"))
+        gateway.get(looked, gateway.proof(kid, "GET", looked))
+        gateway.get(f"{path}/account", gateway.proof(kid, "GET", f"{path}/account"))
+        identity, token = max(gateway.owned(kid), key=lambda row: row[1].amount_tiyn)
+        change = (Token(token.amount_tiyn - tenge(1_000), KeyLock(kid)),)
+        home = Redeem(bytes(16), derived("example redemption"), (identity,), change)
+        data = sign_transaction(home, gateway.network, [inventory]).encode()
+        gateway.post(f"{path}/requests/{derived('example redemption').hex()}/redeem", data)
+
     def numbers(self, one: _Holder, other: _Holder) -> None:
         """A phone number is claimed, found, moved, removed."""
         post = one.gateway.post
@@ -230,6 +251,32 @@ class _Story:
         moved = [NUMBER, other.kid, one.word(move_purpose(NUMBER, other.kid))]
         post("/v1/aliases/moves", canonical.encode(moved))
         post("/v1/aliases/removals", canonical.encode([NUMBER, other.word(remove_purpose(NUMBER))]))
+
+    def links(self, one: _Holder, other: _Holder) -> None:
+        """A request is posted, read, paid and named; another one is taken back."""
+        accounts = [
+            WalletClient(holder.gateway, holder.user.bank_id, holder.signer, self.clock, SeededEntropy(SEED))
+            for holder in (one, other)
+        ]
+        payer, payee = accounts
+        link, second = derived("example link"), derived("example link 2")
+        payee.ask_for(link, tenge(30), "lunch", self.now() + DAY_SECONDS)
+        payee.ask_for(second, tenge(30), "lunch")
+        shown = payer.request(link).request.record
+        wish = [Token(shown.amount_tiyn, KeyLock(shown.payee))]
+        receipt = one.gateway.submit(one.transfer(wish, "example link"))
+        payer.mark_paid(link, receipt.transaction_id)
+        payee.withdraw_request(second)
+        payee.requests()
+
+    def losses(self, one: _Holder, other: _Holder) -> None:
+        """A device is lost, then somebody's whole wallet."""
+        reports = [
+            HttpLosses(holder.gateway, holder.signer, self.clock, SeededEntropy(SEED))
+            for holder in (one, other)
+        ]
+        reports[0].report_device(reports[0].devices()[0].kid)
+        reports[1].report_wallet()
 
     def device(self, holder: _Holder) -> tuple[Device, HttpOfflineDesk]:
         """A device of a holder, enrolled over the interface."""
@@ -352,8 +399,11 @@ def play(world: World, app: Any, clock: Clock, partners: Partners, table: Table)
     story.read(one.gateway)
     story.pay(one, other)
     story.numbers(one, other)
+    story.bank(1)
     story.third_parties(one, other)
+    story.links(one, other)
     story.offline(one, other)
+    story.losses(one, other)
     story.desks()
     return story.recorder.traffic
 

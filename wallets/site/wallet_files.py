@@ -40,7 +40,9 @@ def install(app: Flask, site: Site) -> None:
         )
 
     def files() -> Response:
-        texts = {f"/wallet/text/{language}.json": site.words.json(language).encode() for language in LANGUAGES}
+        texts = {
+            f"/wallet/text/{language}.json": site.words.json(language).encode() for language in LANGUAGES
+        }
         response = jsonify(wallet_list(Path(str(app.static_folder)), texts))
         response.headers["Cache-Control"] = "no-store"
         return response

@@ -19,15 +19,22 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
 from cbdc.http.api import Api
+from cbdc.http.participants import SCHEMAS as PARTICIPANT_SCHEMAS
+from cbdc.http.participants import ParticipantApi
 from cbdc.http.routes import SCHEMAS, Route
 from cbdc.http.server import Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
-from cbdc.http.wallets import SCHEMAS as WALLET_SCHEMAS
-from cbdc.http.wallets import WalletApi
 from cbdc.ports import Clock, Entropy, ManualClock, SeededEntropy
-from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
-from offline.http_api import OfflineApi
-from wallets.site import chart, class_pages, examples, interface, pages, reference, wallet_files
+from wallets.site import (
+    chart,
+    class_pages,
+    examples,
+    interface,
+    pages,
+    reference,
+    wallet_files,
+    wallet_interface,
+)
 from wallets.site.app import MAX_FORM_BYTES, Options, Site
 from wallets.site.document import make_document
 from wallets.site.partners import Partners
@@ -115,22 +122,16 @@ class Whole:
         world.on_reset.append(self._begin_anew)
 
     def _make_interface(self) -> Wsgi:
-        return create_interface(self.world.system, self._extensions(), self._real_clock, self._limits)
+        turn = wallet_interface.Turn(self.world)
+        return create_interface(self.world.system, self._extensions(), self._real_clock, self._limits, turn)
 
     def extension_routes(self) -> list[Route]:
         """Every route of the interface beyond those of the institutions."""
         return [route for extension in self._extensions() for route in extension.routes]
 
     def _extensions(self) -> list[Extension]:
-        world, system = self.world, self.world.system
-        wallet_api = WalletApi(system.ledger, world.joining, world.aliases, world.clock)
-        field = world.sandbox.field
-        offline_api = OfflineApi(field.centre, system.authority, system.escrow_kid, field.fresh_trust)
-        return [
-            Extension(wallet_api.routes(), WALLET_SCHEMAS),
-            Extension(offline_api.routes(), OFFLINE_SCHEMAS),
-            self.partners.extension(),
-        ]
+        participants = Extension(ParticipantApi(self.world.system).routes(), PARTICIPANT_SCHEMAS)
+        return [*wallet_interface.extensions(self.world), self.partners.extension(), participants]
 
     def document(self) -> dict[str, Any]:
         """The OpenAPI document of everything under `/v1/`, made when it is first asked for."""
@@ -170,10 +171,9 @@ class Whole:
             return problem(cut, "en")(environ, start_response)
         if not path.startswith("/v1/") or self._is_ours(path):
             return self._mounts(environ, start_response)
-        with self.world.lock:
-            answer = self._interface(environ, start_response)
-            if environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):
-                self.world.changed()
+        answer = self._interface(environ, start_response)
+        if environ.get("REQUEST_METHOD") not in ("GET", "HEAD") or self.world.has_news:
+            self.world.changed()
         return answer
 
     @staticmethod

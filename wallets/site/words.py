@@ -89,7 +89,7 @@ def _locale(language: str) -> str:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _catalogue(language: str) -> NullTranslations:
-    """All areas of a language as one."""
+    """All areas of a language as one; the wallet's apart, whose scripts get their own."""
     merged: NullTranslations = NullTranslations()
     if language not in LANGUAGES or language == "en":
         return merged
@@ -98,7 +98,7 @@ def _catalogue(language: str) -> NullTranslations:
         return merged
     whole = Translations()
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
-        if file.name.endswith(".po"):
+        if file.name.endswith(".po") and file.name != f"{WALLET_AREA}.po":
             whole.merge(_compiled(file.read_bytes(), language))
     return whole
 
@@ -148,13 +148,14 @@ class Words:
     def json(self, language: str) -> str:
         """What the wallet's scripts need of a language: English text -> text, or -> its plural forms, as JSON."""
         found: dict[str, Any] = {}
-        if language in ("kk", "ru"):
-            file = resources.files("wallets.site").joinpath("translations", language, f"{WALLET_AREA}.po")
+        catalogue = "ru" if language == PSEUDO else language
+        if catalogue in ("kk", "ru"):
+            file = resources.files("wallets.site").joinpath("translations", catalogue, f"{WALLET_AREA}.po")
             if file.is_file():
-                for message in read_po(io.BytesIO(file.read_bytes()), locale=language):
+                for message in read_po(io.BytesIO(file.read_bytes()), locale=catalogue):
                     if message.id:
                         name = message.id if isinstance(message.id, str) else message.id[0]
-                        found[name] = message.string
+                        found[name] = _pseudo(name) if language == PSEUDO else message.string
         return json.dumps(found, ensure_ascii=False, sort_keys=True)
 
     def install(self, environment: Environment) -> None:

@@ -130,6 +130,12 @@ class World:
             self._told = size
         self.hub.tell(kids, size)
 
+    @property
+    def has_news(self) -> bool:
+        """Whether the journal has entries that nobody was told of: reading a device's notes may book what is due."""
+        with self.lock:
+            return self.system.ledger.size != self._told
+
     def once(self, request: str, mark: str, do: Callable[[bytes], dict[str, Any]]) -> dict[str, Any]:
         """The answer of `do`, kept under the request id and given again; E_ID_REUSED for another wish under it.
 

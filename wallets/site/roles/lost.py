@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from cbdc.customers import Customer
 from cbdc.distribution import CommercialBank
 from cbdc.errors import Refused
+from offline.http_losses import freeze_reference
 from wallets.site.operations import Asked
 from wallets.site.world import World
-
-_REPORT = "lost wallet, bank {bank}: "
 
 
 def devices_of(world: World, kids: Sequence[bytes]) -> list[bytes]:
@@ -27,7 +26,7 @@ def report_lost_wallet(asked: Asked, bank: CommercialBank, customer: Customer, r
     world = asked.world
     try:
         world.system.enforcement.freeze(
-            asked.id, customer.pseudonym, _REPORT.format(bank=bank.bank_id) + reference
+            asked.id, customer.pseudonym, freeze_reference(bank.bank_id, reference)
         )
     except Refused as refusal:
         if refusal.code != "E_FROZEN":
@@ -40,7 +39,7 @@ def lift_report(asked: Asked, customer: Customer, reference: str) -> None:
     """Lift the freeze of a bank's own report; E_NOT_FROZEN, E_SITE_FREEZE for another authority's freeze."""
     system = asked.world.system
     why = system.ledger.frozen(customer.pseudonym)
-    mine = _REPORT.format(bank=asked.user.bank_id)
+    mine = freeze_reference(asked.user.bank_id, "")
     if why and not why.startswith(mine):
         raise Refused("E_SITE_FREEZE", reference=why)
     system.enforcement.unfreeze(asked.id, customer.pseudonym, mine + reference)

@@ -5,9 +5,15 @@ import { TengeError, ascii, encode, hex, holderProof, join, randomBytes, sha256 
 
 const LOOKUP = "/v1/aliases/lookups";
 
-/** A phone number in its one form, +77010000000; E_ALIAS_NUMBER. A leading 8 is how Kazakhstan dials +7. @param {string} text */
+/**
+ * A phone number in its one form, +77010000000; E_ALIAS_NUMBER. A leading 8 is how Kazakhstan dials +7.
+ * @param {string} text
+ */
 export function normalNumber(text) {
-  const found = text.replace(/[\s()-]/g, "").replace(/^8(?=7\d{9}$)/, "+7").replace(/^7(?=7\d{9}$)/, "+7");
+  const found = text
+    .replace(/[\s()-]/g, "")
+    .replace(/^8(?=7\d{9}$)/, "+7")
+    .replace(/^7(?=7\d{9}$)/, "+7");
   if (text.length > 40 || !/^\+[1-9][0-9]{7,14}$/.test(found)) {
     throw new TengeError("E_ALIAS_NUMBER");
   }
@@ -38,7 +44,11 @@ export async function removeNumber(wallet) {
   await wallet.set({ phone: "" });
 }
 
-/** The key id behind a number. @param {import("./online.js").OnlineWallet} wallet @param {string} text @returns {Promise<string>} */
+/**
+ * The key id behind a number.
+ * @param {import("./online.js").OnlineWallet} wallet @param {string} text
+ * @returns {Promise<string>}
+ */
 export async function lookUp(wallet, text) {
   const number = normalNumber(text);
   const proof = await word(wallet, `POST ${LOOKUP}`, Math.floor(Date.now() / 1000));

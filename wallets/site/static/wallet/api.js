@@ -17,7 +17,9 @@ export function isVerdict(error) {
 /** Whether the same request may succeed later without any change. @param {any} error */
 export function isUnavailable(error) {
   const { family, code } = /** @type {any} */ (error ?? {});
-  return family === "unavailable" || ["E_PEER_DOWN", "E_PEER_ANSWER", "E_HTTP_RATE", "E_INTERNAL"].includes(code);
+  return (
+    family === "unavailable" || ["E_PEER_DOWN", "E_PEER_ANSWER", "E_HTTP_RATE", "E_INTERNAL"].includes(code)
+  );
 }
 
 /** @param {any} body A problem. @returns {TengeError} */
@@ -75,8 +77,10 @@ export class Api {
       body = await answer.json();
     } catch (error) {
       const detail = error instanceof Error ? error.name : "no answer";
-      throw new TengeError(answer ? "E_PEER_ANSWER" : "E_PEER_DOWN",
-        answer ? { answer: path.slice(0, 60) } : { address: location.origin, detail });
+      throw new TengeError(
+        answer ? "E_PEER_ANSWER" : "E_PEER_DOWN",
+        answer ? { answer: path.slice(0, 60) } : { address: location.origin, detail },
+      );
     }
     if (!answer.ok) {
       throw problemOf(body);

@@ -20,6 +20,7 @@ import * as people from "./screens/people.js";
 import * as records from "./screens/records.js";
 import * as settings from "./screens/settings.js";
 import * as till from "./screens/till.js";
+import { Recogniser } from "./recognise.js";
 import { loadReaderLater } from "./scan.js";
 import { openStore } from "./store.js";
 import { preferredLanguage, speak, t } from "./text.js";
@@ -58,6 +59,7 @@ export class App {
   /** @type {any} What went wrong at the last refresh, where it was no missing network. */
   problem = null;
   #drawn = 0;
+  #linked = "";
   /** @type {any} */
   #timer = 0;
 
@@ -89,10 +91,14 @@ export class App {
   async draw() {
     this.#drawn += 1;
     const turn = this.#drawn;
+    this.#followLink();
     const [name = "", argument = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
     const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-    const wanted = this.wallet.member ? (SCREENS[name] ?? home.home) : name === "settings" || name === "about"
-      ? SCREENS[name] : join.join;
+    const wanted = this.wallet.member
+      ? (SCREENS[name] ?? home.home)
+      : name === "settings" || name === "about"
+        ? SCREENS[name]
+        : join.join;
     let screen;
     try {
       screen = await wanted(this, argument);
@@ -113,6 +119,25 @@ export class App {
       window.scrollTo(0, 0);
     }
     drawFrame(this, name);
+  }
+
+  /** A link to a payment (`#pay=TENGE1:...`): kept until there is a wallet that can pay it. */
+  #followLink() {
+    const link = /^#pay=(.+)$/.exec(location.hash);
+    if (link) {
+      this.#linked = link[0];
+      history.replaceState(null, "", `${location.pathname}${location.search}#/pay`);
+    }
+    if (this.#linked && this.wallet.member) {
+      const text = this.#linked;
+      this.#linked = "";
+      try {
+        this.found = new Recogniser().take(text);
+        history.replaceState(null, "", `${location.pathname}${location.search}#/pay`);
+      } catch (error) {
+        this.problem = error;
+      }
+    }
   }
 
   /** Ask the institutions for news, then draw again where the screen lives from it. Never raises. */
@@ -157,7 +182,10 @@ export class App {
       (line) => line.index > before && line.direction === "in" && line.kind === "pay",
     );
     for (const line of before ? news : []) {
-      const text = t("{amount} came from {name}.", { amount: money(line.amountTiyn), name: await this.nameOf(line.peer) });
+      const text = t("{amount} came from {name}.", {
+        amount: money(line.amountTiyn),
+        name: await this.nameOf(line.peer),
+      });
       announce(text);
       toast(text, `#/line/${line.id}`);
     }
@@ -174,15 +202,24 @@ function toast(text, address) {
 const LINKS = [
   ["", "M3 11 12 3l9 8v10h-6v-6H9v6H3z", () => t("Home")],
   ["pay", "M4 12h13l-5-5 1.5-1.5L21 13l-7.5 7.5L12 19l5-5H4z", () => t("Pay")],
-  ["scan", "M3 3h7v2H5v5H3zm11 0h7v7h-2V5h-5zM3 14h2v5h5v2H3zm16 0h2v7h-7v-2h5zM7 11h10v2H7z", () => t("Scan")],
+  [
+    "scan",
+    "M3 3h7v2H5v5H3zm11 0h7v7h-2V5h-5zM3 14h2v5h5v2H3zm16 0h2v7h-7v-2h5zM7 11h10v2H7z",
+    () => t("Scan"),
+  ],
   ["history", "M4 5h16v2H4zm0 6h16v2H4zm0 6h10v2H4z", () => t("History")],
-  ["settings", "M5 10a2 2 0 1 0 0 4 2 2 0 0 0 0-4m7 0a2 2 0 1 0 0 4 2 2 0 0 0 0-4m7 0a2 2 0 1 0 0 4 2 2 0 0 0 0-4", () => t("More")],
+  [
+    "settings",
+    "M5 10a2 2 0 1 0 0 4 2 2 0 0 0 0-4m7 0a2 2 0 1 0 0 4 2 2 0 0 0 0-4m7 0a2 2 0 1 0 0 4 2 2 0 0 0 0-4",
+    () => t("More"),
+  ],
 ];
 
 /** @param {App} app @param {string} name */
 function drawFrame(app, name) {
   const nav = /** @type {HTMLElement} */ (document.getElementById("nav"));
   nav.setAttribute("aria-label", t("Wallet"));
+  document.querySelector(".brand")?.removeAttribute("aria-label"); // from now on its text is its name
   nav.hidden = !app.wallet.member;
   fill(
     nav,
@@ -190,12 +227,19 @@ function drawFrame(app, name) {
       h(
         "a",
         { href: `#/${route}`, "aria-current": route === name ? "page" : null },
-        h("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, h("path", { d: path, fill: "currentColor" })),
+        h(
+          "svg",
+          { viewBox: "0 0 24 24", "aria-hidden": "true" },
+          h("path", { d: path, fill: "currentColor" }),
+        ),
         h("span", {}, /** @type {() => string} */ (label)()),
       ),
     ),
   );
-  fill(/** @type {Element} */ (document.getElementById("who")), app.wallet.member?.name || t("Digital tenge wallet"));
+  fill(
+    /** @type {Element} */ (document.getElementById("who")),
+    app.wallet.member?.name || t("Digital tenge wallet"),
+  );
   const foot = /** @type {Element} */ (document.getElementById("foot"));
   fill(foot, t("Test money; not affiliated with the National Bank of Kazakhstan."));
   fill(/** @type {Element} */ (document.getElementById("skip")), t("Skip to content"));
@@ -221,7 +265,11 @@ async function start() {
     app = new App(profile, await openStore(profile));
     await app.wallet.open();
   } catch (error) {
-    fill(/** @type {Element} */ (document.getElementById("main")), h("h1", {}, t("This browser keeps nothing")), refusal(error));
+    fill(
+      /** @type {Element} */ (document.getElementById("main")),
+      h("h1", {}, t("This browser keeps nothing")),
+      refusal(error),
+    );
     return;
   }
   /** @type {any} */ (window).tengeWallet = app;
@@ -236,6 +284,7 @@ async function start() {
   app.store.onChange(() => app.changed());
   await app.draw();
   document.documentElement.dataset.ready = "yes";
+  performance.mark("wallet-ready");
   keepForOffline(app);
   listen(app);
   app.refresh();

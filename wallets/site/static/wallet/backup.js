@@ -18,9 +18,19 @@ const noBackup = (problem) => new TengeError("E_BACKUP", { problem });
 
 /** @param {string} passphrase @param {Uint8Array} salt */
 async function keyOf(passphrase, salt) {
-  const secret = await crypto.subtle.importKey("raw", new TextEncoder().encode(passphrase), "PBKDF2", false, ["deriveKey"]);
-  const how = { name: "PBKDF2", hash: "SHA-256", salt: /** @type {BufferSource} */ (salt), iterations: ROUNDS };
-  return crypto.subtle.deriveKey(how, secret, { name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+  const secret = await crypto.subtle.importKey("raw", new TextEncoder().encode(passphrase), "PBKDF2", false, [
+    "deriveKey",
+  ]);
+  const how = {
+    name: "PBKDF2",
+    hash: "SHA-256",
+    salt: /** @type {BufferSource} */ (salt),
+    iterations: ROUNDS,
+  };
+  return crypto.subtle.deriveKey(how, secret, { name: "AES-GCM", length: 256 }, false, [
+    "encrypt",
+    "decrypt",
+  ]);
 }
 
 /**
@@ -30,14 +40,25 @@ async function keyOf(passphrase, salt) {
 export async function exportWallet(app, passphrase) {
   const device = app.pocket.ready ? hex(await (await app.pocket.device()).exportBackup()) : "";
   const lines = (await app.store.all("history")).map((/** @type {any} */ { receipt, ...line }) => line);
-  const content = { kid: app.wallet.kid, made: app.wallet.now(), settings: app.wallet.settings, contacts: await app.store.all("contacts"), lines, device };
+  const content = {
+    kid: app.wallet.kid,
+    made: app.wallet.now(),
+    settings: app.wallet.settings,
+    contacts: await app.store.all("contacts"),
+    lines,
+    device,
+  };
   const text = JSON.stringify(content);
   if (!passphrase) {
     return new TextEncoder().encode(`${HEADER}\n${JSON.stringify({ open: text })}`);
   }
   const [salt, nonce] = [randomBytes(16), randomBytes(12)];
   const how = { name: "AES-GCM", iv: /** @type {BufferSource} */ (nonce) };
-  const sealed = await crypto.subtle.encrypt(how, await keyOf(passphrase, salt), new TextEncoder().encode(text));
+  const sealed = await crypto.subtle.encrypt(
+    how,
+    await keyOf(passphrase, salt),
+    new TextEncoder().encode(text),
+  );
   const parts = { salt: hex(salt), nonce: hex(nonce), sealed: hex(new Uint8Array(sealed)) };
   return new TextEncoder().encode(`${HEADER}\n${JSON.stringify(parts)}`);
 }
@@ -88,7 +109,9 @@ async function opened(file, passphrase) {
     }
     return content;
   } catch (error) {
-    throw error instanceof TengeError ? error : noBackup(passphrase ? "the passphrase does not open it" : "it is sealed or damaged");
+    throw error instanceof TengeError
+      ? error
+      : noBackup(passphrase ? "the passphrase does not open it" : "it is sealed or damaged");
   }
 }
 
@@ -96,5 +119,7 @@ async function opened(file, passphrase) {
 async function unsealed({ salt, nonce, sealed }, passphrase) {
   const how = { name: "AES-GCM", iv: /** @type {BufferSource} */ (unhex(nonce)) };
   const key = await keyOf(passphrase, unhex(salt));
-  return new TextDecoder().decode(await crypto.subtle.decrypt(how, key, /** @type {BufferSource} */ (unhex(sealed))));
+  return new TextDecoder().decode(
+    await crypto.subtle.decrypt(how, key, /** @type {BufferSource} */ (unhex(sealed))),
+  );
 }

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The one place where the wallet meets the protocol code: what it uses of it, under the names and in the shapes it uses.
+ * The one place where the wallet meets the protocol code: what it uses of it, under the names and shapes it uses.
  * Tokens are named "transaction id:output", key ids are hexadecimal where a person or a row has them.
  */
 
@@ -77,11 +77,20 @@ export function readTransaction(bytes, network) {
   return { type, id: hex(id), signers: witnesses.map(([kid]) => hex(kid)), creates };
 }
 
-/** What a key signs to join, and which key the registration names. @param {Uint8Array} body @param {Uint8Array} network */
+/**
+ * What a key signs to join, and which key the registration names.
+ * @param {Uint8Array} body @param {Uint8Array} network
+ */
 export function readOffer(body, network) {
   const { algorithm, publicKey } = readBody(
-    /** @type {any} */ (transactions.TRANSACTIONS.get(REGISTER_KEY)), body);
-  return { algorithm, publicKey, message: signingMessage(REGISTER_KEY, objectId(REGISTER_KEY, network, body)) };
+    /** @type {any} */ (transactions.TRANSACTIONS.get(REGISTER_KEY)),
+    body,
+  );
+  return {
+    algorithm,
+    publicKey,
+    message: signingMessage(REGISTER_KEY, objectId(REGISTER_KEY, network, body)),
+  };
 }
 
 /** Entry 0 of the journal, everything verified from ROOT. @param {Uint8Array} payload */

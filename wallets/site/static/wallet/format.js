@@ -38,14 +38,18 @@ export function readAmount(text) {
 
 /** A day and a time of Kazakhstan. @param {number} seconds Unix. */
 export function moment(seconds) {
-  return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short", timeZone: "Etc/GMT-5" }).format(
-    seconds * 1000,
-  );
+  return new Intl.DateTimeFormat(locale(), {
+    dateStyle: "medium",
+    timeStyle: "short",
+    timeZone: "Etc/GMT-5",
+  }).format(seconds * 1000);
 }
 
 /** A day of Kazakhstan. @param {number} seconds Unix. */
 export function day(seconds) {
-  return new Intl.DateTimeFormat(locale(), { dateStyle: "long", timeZone: "Etc/GMT-5" }).format(seconds * 1000);
+  return new Intl.DateTimeFormat(locale(), { dateStyle: "long", timeZone: "Etc/GMT-5" }).format(
+    seconds * 1000,
+  );
 }
 
 /** The beginning of a long id, as a person compares it. @param {string} id Hexadecimal. */

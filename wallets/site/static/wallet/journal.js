@@ -42,7 +42,10 @@ export function lineOf(entry, kid, network, banks) {
   return { id, index, time, direction, kind, amountTiyn, mark, peer, words: "", payload };
 }
 
-/** @param {number} type @param {string} direction @param {string} peer @param {Set<string>} banks @returns {Line["kind"]} */
+/**
+ * @param {number} type @param {string} direction @param {string} peer @param {Set<string>} banks
+ * @returns {Line["kind"]}
+ */
 function kindOf(type, direction, peer, banks) {
   if (type === LOAD_OFFLINE) {
     return "load";

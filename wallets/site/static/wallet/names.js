@@ -13,7 +13,9 @@ export async function nameOf(app, kid) {
   if (kid === settings.escrow || kid === settings.device) {
     return t("This device");
   }
-  const contact = (await app.store.all("contacts")).find((/** @type {any} */ one) => one.kid === kid || one.deviceKid === kid);
+  const contact = (await app.store.all("contacts")).find(
+    (/** @type {any} */ one) => one.kid === kid || one.deviceKid === kid,
+  );
   return contact?.name ?? (kid ? short(kid) : "");
 }
 

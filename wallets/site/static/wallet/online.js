@@ -12,7 +12,18 @@
 
 import { isUnavailable, isVerdict } from "./api.js";
 import * as core from "./core.js";
-import { ED25519, ES256, TengeError, encode, hex, makeKey, randomBytes, sameBytes, signMessage, unhex } from "./core.js";
+import {
+  ED25519,
+  ES256,
+  TengeError,
+  encode,
+  hex,
+  makeKey,
+  randomBytes,
+  sameBytes,
+  signMessage,
+  unhex,
+} from "./core.js";
 import { lineOf } from "./journal.js";
 
 const MOST_PAGES = 50;
@@ -102,10 +113,14 @@ export class OnlineWallet {
    * @param {string} code @param {number} bankId @param {string} name How the person calls this wallet.
    */
   async join(code, bankId, name) {
-    const genesis = (await this.store.get("meta", "genesis")) ?? unhex((await this.api.get("/v1/entries/0")).payload);
+    const genesis =
+      (await this.store.get("meta", "genesis")) ?? unhex((await this.api.get("/v1/entries/0")).payload);
     await this.#believe(genesis);
     const signer = (await this.store.get("meta", "signer")) ?? (await newSigner());
-    await this.store.write([["meta", "signer", signer], ["meta", "genesis", genesis]]);
+    await this.store.write([
+      ["meta", "signer", signer],
+      ["meta", "genesis", genesis],
+    ]);
     const shown = [code, signer.algorithm, signer.raw];
     const offer = await this.api.post(`/v1/banks/${bankId}/offers`, encode(shown));
     const message = this.#checkOffer(unhex(offer.body), signer);
@@ -114,7 +129,13 @@ export class OnlineWallet {
     await this.checkReceipt(receipt);
     const bank = await this.api.get(`/v1/banks/${bankId}`);
     this.api.signer = signer;
-    this.member = { bankId, bankName: bank.name, inventoryKid: bank.inventory_kid, name, since: receipt.index };
+    this.member = {
+      bankId,
+      bankName: bank.name,
+      inventoryKid: bank.inventory_kid,
+      name,
+      since: receipt.index,
+    };
     await this.store.write([["meta", "member", this.member]]);
   }
 
@@ -161,7 +182,9 @@ export class OnlineWallet {
 
   async #readTokens() {
     const { tokens } = await this.api.get(`/v1/keys/${this.kid}/tokens`, true);
-    const spendable = tokens.filter((/** @type {any} */ one) => one.lock[0] === 1 && one.lock[1] === this.kid);
+    const spendable = tokens.filter(
+      (/** @type {any} */ one) => one.lock[0] === 1 && one.lock[1] === this.kid,
+    );
     const known = new Map((await this.tokens()).map((token) => [token.id, token]));
     /** @type {import("./store.js").Change[]} */
     const changes = [];
@@ -238,7 +261,9 @@ export class OnlineWallet {
 
   /** @param {string} request @param {string} id */
   async #requireUnpaid(request, id) {
-    const before = request ? (await this.store.all("intents")).find((one) => one.about.request === request) : null;
+    const before = request
+      ? (await this.store.all("intents")).find((one) => one.about.request === request)
+      : null;
     if (before && before.id !== id && before.state !== "refused") {
       throw new TengeError("E_REQUEST_PAID");
     }
@@ -320,7 +345,18 @@ export class OnlineWallet {
   /** @param {string} id @param {string} kind @param {any} about @param {any} made */
   async #saved(id, kind, about, { path, body, tokens, transaction }) {
     const held = tokens.map((/** @type {any} */ token) => token.id);
-    const intent = { id, kind, about, path, body, held, transaction, state: "saved", time: this.now(), result: null };
+    const intent = {
+      id,
+      kind,
+      about,
+      path,
+      body,
+      held,
+      transaction,
+      state: "saved",
+      time: this.now(),
+      result: null,
+    };
     const holding = tokens.map((/** @type {any} */ token) => ["tokens", token.id, { ...token, heldBy: id }]);
     await this.store.write([["intents", id, intent], .../** @type {any} */ (holding)]);
     return intent;
@@ -371,10 +407,25 @@ export class OnlineWallet {
     const fund = intent.kind === "fund";
     const payload = fund ? "" : hex(intent.body);
     const direction = fund ? "in" : "out";
-    const line = { id, index, time, direction, kind: intent.kind, amountTiyn, mark, peer: kid, words, payload, receipt };
+    const line = {
+      id,
+      index,
+      time,
+      direction,
+      kind: intent.kind,
+      amountTiyn,
+      mark,
+      peer: kid,
+      words,
+      payload,
+      receipt,
+    };
     this.#hear(time);
     /** @type {import("./store.js").Change[]} */
-    const changes = [["intents", intent.id, { ...intent, state: "done", result: id }], ["history", id, line]];
+    const changes = [
+      ["intents", intent.id, { ...intent, state: "done", result: id }],
+      ["history", id, line],
+    ];
     changes.push(...intent.held.map((/** @type {string} */ token) => ["tokens", token, undefined]));
     if (!fund) {
       for (const [place, made] of core.readTransaction(intent.body, this.network).creates.entries()) {

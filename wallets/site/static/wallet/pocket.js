@@ -88,7 +88,9 @@ export class Pocket {
     const amountsTiyn = notesOf(amountTiyn);
     const { loadNumber } = await device.beforeLoad(amountsTiyn);
     const wish = { id: hex(randomBytes(32)), amountsTiyn, mark, loadNumber };
-    await this.wallet.store.write([["flows", "load", { key: "load", kind: "load", wish, time: this.wallet.now() }]]);
+    await this.wallet.store.write([
+      ["flows", "load", { key: "load", kind: "load", wish, time: this.wallet.now() }],
+    ]);
     await this.finishLoad();
   }
 
@@ -144,7 +146,12 @@ export class Pocket {
   async sendHome(amountTiyn) {
     const { api, network, store } = this.wallet;
     const device = await this.device();
-    const flow = (await store.get("flows", "home")) ?? { key: "home", kind: "home", id: hex(randomBytes(16)), amountTiyn };
+    const flow = (await store.get("flows", "home")) ?? {
+      key: "home",
+      kind: "home",
+      id: hex(randomBytes(16)),
+      amountTiyn,
+    };
     await store.write([["flows", "home", flow]]);
     const id = unhex(flow.id);
     const purpose = `redeem ${hex(device.kid).slice(0, 32)} ${flow.id}`;

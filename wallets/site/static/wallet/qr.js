@@ -39,7 +39,13 @@ export function qrDrawing(text, label) {
   const size = code.getModuleCount() + 2 * QUIET;
   return h(
     "svg",
-    { class: "qr", viewBox: `0 0 ${size} ${size}`, role: "img", "aria-label": label, "shape-rendering": "crispEdges" },
+    {
+      class: "qr",
+      viewBox: `0 0 ${size} ${size}`,
+      role: "img",
+      "aria-label": label,
+      "shape-rendering": "crispEdges",
+    },
     h("rect", { width: size, height: size, fill: "#fff" }),
     h("path", { d: pathOf(code), fill: "#000" }),
   );
@@ -148,7 +154,9 @@ function handOver(texts, link, name) {
   const share = typeof navigator.share === "function" && texts[0].startsWith(QR_PREFIX) === false;
   const hand = share && h("button", { type: "button", class: "quiet" }, t("Share"));
   if (hand) {
-    hand.addEventListener("click", () => navigator.share(link ? { url: link } : { text: whole }).catch(() => undefined));
+    hand.addEventListener("click", () =>
+      navigator.share(link ? { url: link } : { text: whole }).catch(() => undefined),
+    );
   }
   return [copy, save, hand];
 }

@@ -57,7 +57,10 @@ export async function watchCamera(video, onText) {
   const library = await loadReader();
   let stream;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" }, audio: false });
+    stream = await navigator.mediaDevices.getUserMedia({
+      video: { facingMode: "environment" },
+      audio: false,
+    });
   } catch (error) {
     throw new TengeError("E_WALLET_CAMERA", { detail: error instanceof Error ? error.name : "none" });
   }

@@ -19,7 +19,9 @@ const MAX_MEMO_BYTES = 140;
 /** @param {Uint8Array} bytes */
 function base32(bytes) {
   const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, "0")).join("");
-  return (bits.match(/.{1,5}/g) ?? []).map((five) => LETTERS[Number.parseInt(five.padEnd(5, "0"), 2)]).join("");
+  return (bits.match(/.{1,5}/g) ?? [])
+    .map((five) => LETTERS[Number.parseInt(five.padEnd(5, "0"), 2)])
+    .join("");
 }
 
 /** @param {string} text */
@@ -33,7 +35,10 @@ const checksum = (payload) => sha256(join(DOMAIN, payload)).slice(0, 4);
 
 /** One line of visible letters, as a memo may be. @param {string} text */
 export function memoLine(text) {
-  let line = text.normalize("NFC").replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ").trim();
+  let line = text
+    .normalize("NFC")
+    .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, " ")
+    .trim();
   while (new TextEncoder().encode(line).length > MAX_MEMO_BYTES) {
     line = [...line].slice(0, -1).join("").trim();
   }

@@ -28,7 +28,13 @@ export function scanPanel(onFound, words = {}) {
     }
     return false;
   };
-  const video = h("video", { class: "camera", muted: true, playsinline: true, hidden: true, "aria-label": t("Camera") });
+  const video = h("video", {
+    class: "camera",
+    muted: true,
+    playsinline: true,
+    hidden: true,
+    "aria-label": t("Camera"),
+  });
   const camera = cameraButton(video, place, take);
   const file = h("input", { type: "file", accept: "image/*", multiple: true, class: "picture" });
   file.addEventListener("change", () =>

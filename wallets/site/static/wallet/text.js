@@ -110,7 +110,9 @@ export function explained(error) {
     };
   }
   const facts = error.facts ?? {};
-  const told = Object.fromEntries(Object.entries(facts).map(([name, fact]) => [name, refusals.phrases[fact] ?? fact]));
+  const told = Object.fromEntries(
+    Object.entries(facts).map(([name, fact]) => [name, refusals.phrases[fact] ?? fact]),
+  );
   const [sentence, next, rule] = refusals.codes[code] ?? ["", "", ""];
   return {
     code,

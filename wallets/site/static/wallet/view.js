@@ -4,6 +4,7 @@
  * node gets a style of its own.
  */
 
+import { money } from "./format.js";
 import { explained, t } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -79,12 +80,17 @@ export function refusal(error) {
         h("dt", {}, t("Code")),
         h("dd", {}, code),
         rule && [h("dt", {}, t("Rule")), h("dd", {}, rule)],
-        facts.map(([name, fact]) => [h("dt", {}, name), h("dd", { class: "fact" }, fact)]),
+        facts.map(([name, fact]) => [h("dt", {}, name), h("dd", { class: "fact" }, factText(name, fact))]),
         h("dt", {}, t("What now")),
         h("dd", {}, next),
       ),
     ),
   );
+}
+
+/** Amounts as money, everything else as it is. @param {string} name @param {string} fact */
+function factText(name, fact) {
+  return name.endsWith("_tiyn") && /^\d+$/.test(fact) ? money(Number(fact)) : fact;
 }
 
 let fieldNumber = 0;
@@ -111,7 +117,14 @@ export function field(label, input, hint = "") {
 
 /** A field for an amount. @param {string} name @param {Record<string, any>} [more] */
 export function amountInput(name, more = {}) {
-  return h("input", { name, inputmode: "decimal", autocomplete: "off", class: "amount", required: true, ...more });
+  return h("input", {
+    name,
+    inputmode: "decimal",
+    autocomplete: "off",
+    class: "amount",
+    required: true,
+    ...more,
+  });
 }
 
 /**
@@ -177,5 +190,10 @@ export function empty(text, ...more) {
 
 /** A refusal of this page's own form. @param {string} sentence */
 export function formError(sentence) {
-  return Object.assign(new Error(sentence), { code: "E_FIELD", sentence, next: t("Change it and try again."), facts: {} });
+  return Object.assign(new Error(sentence), {
+    code: "E_FIELD",
+    sentence,
+    next: t("Change it and try again."),
+    facts: {},
+  });
 }

@@ -5,7 +5,18 @@ import { DOUBLE_SPEND, verifyEvidence } from "../../protocol/evidence.js";
 import { money, moment, readAmount } from "../format.js";
 import { saveFile } from "../qr.js";
 import { t } from "../text.js";
-import { actionButton, actionForm, amountInput, announce, field, fill, formError, h, heading, refusal } from "../view.js";
+import {
+  actionButton,
+  actionForm,
+  amountInput,
+  announce,
+  field,
+  fill,
+  formError,
+  h,
+  heading,
+  refusal,
+} from "../view.js";
 import { follow } from "./home.js";
 import { moneyChoice } from "./pay.js";
 
@@ -40,9 +51,20 @@ export async function along(app) {
         app.changed();
       },
     ),
-    h("div", { class: "row" }, h("a", { class: "button", href: "#/ask" }, t("Receive offline")), h("a", { class: "button", href: "#/scan" }, t("Pay or receive by scanning"))),
+    h(
+      "div",
+      { class: "row" },
+      h("a", { class: "button", href: "#/ask" }, t("Receive offline")),
+      h("a", { class: "button", href: "#/scan" }, t("Pay or receive by scanning")),
+    ),
     home(app),
-    h("p", { class: "note" }, t("A browser is a device of the lowest tier: it has no secure element, so whoever copies this browser's profile copies the money, and pays for it. Small limits, and three hops by default.")),
+    h(
+      "p",
+      { class: "note" },
+      t(
+        "A browser is a device of the lowest tier: it has no secure element, so whoever copies this browser's profile copies the money, and pays for it. Small limits, and three hops by default.",
+      ),
+    ),
   );
   await draw();
   follow(body, draw);
@@ -52,14 +74,27 @@ export async function along(app) {
 /** @param {any} app @param {any} status */
 function device(app, status) {
   if (!status) {
-    return [h("p", { class: "empty" }, t("This browser is no offline device yet. It becomes one with the first money you take along, or here:")), actionButton(t("Make it a device"), async () => {
-      await app.pocket.enable();
-      app.draw();
-    })];
+    return [
+      h(
+        "p",
+        { class: "empty" },
+        t(
+          "This browser is no offline device yet. It becomes one with the first money you take along, or here:",
+        ),
+      ),
+      actionButton(t("Make it a device"), async () => {
+        await app.pocket.enable();
+        app.draw();
+      }),
+    ];
   }
   const { left, limits } = status;
   return [
-    h("p", { class: "sum", id: "device-balance", "data-tiyn": status.balanceTiyn }, money(status.balanceTiyn)),
+    h(
+      "p",
+      { class: "sum", id: "device-balance", "data-tiyn": status.balanceTiyn },
+      money(status.balanceTiyn),
+    ),
     stateWarning(status),
     h(
       "dl",
@@ -76,7 +111,9 @@ function device(app, status) {
       row(t("Last sync"), status.syncTime ? moment(status.syncTime) : t("never")),
       status.payUntil ? row(t("Pays until"), moment(status.payUntil)) : null,
       row(t("Waits for a sync"), String(status.outbox)),
-      status.inbox ? [h("dt", {}, t("Inbox")), h("dd", {}, h("a", { href: "#/inbox" }, String(status.inbox)))] : null,
+      status.inbox
+        ? [h("dt", {}, t("Inbox")), h("dd", {}, h("a", { href: "#/inbox" }, String(status.inbox)))]
+        : null,
     ),
   ];
 }
@@ -90,10 +127,22 @@ function stateWarning(status) {
     return refusal({ code: "E_DEVICE_ROLLBACK", facts: { step: "?", seen: "?" } });
   }
   if (status.state === "blocked") {
-    return h("p", { class: "warning", role: "alert" }, t("The bank has blocked this device: it can only send money home and sync. Money was spent twice with its key, or it was reported lost."));
+    return h(
+      "p",
+      { class: "warning", role: "alert" },
+      t(
+        "The bank has blocked this device: it can only send money home and sync. Money was spent twice with its key, or it was reported lost.",
+      ),
+    );
   }
   if (status.lost?.length) {
-    return h("p", { class: "warning", role: "alert" }, t("This browser had a device before and lost it. Report it lost to your bank; what it had not spent comes back."));
+    return h(
+      "p",
+      { class: "warning", role: "alert" },
+      t(
+        "This browser had a device before and lost it. Report it lost to your bank; what it had not spent comes back.",
+      ),
+    );
   }
   return null;
 }
@@ -106,8 +155,17 @@ function evidence(app, kid) {
     {},
     actionButton(t("See the evidence"), async () => {
       const files = await app.pocket.evidenceAgainst(kid);
-      const verdicts = await Promise.all(files.map((/** @type {Uint8Array} */ file) => verdictOf(file, app.wallet.root)));
-      fill(place, verdicts.length ? verdicts.map((/** @type {any} */ verdict, /** @type {number} */ number) => h("li", {}, verdict, " ", saveButton(files[number], number))) : h("li", {}, t("There is no proof against this device.")));
+      const verdicts = await Promise.all(
+        files.map((/** @type {Uint8Array} */ file) => verdictOf(file, app.wallet.root)),
+      );
+      fill(
+        place,
+        verdicts.length
+          ? verdicts.map((/** @type {any} */ verdict, /** @type {number} */ number) =>
+              h("li", {}, verdict, " ", saveButton(files[number], number)),
+            )
+          : h("li", {}, t("There is no proof against this device.")),
+      );
     }),
     place,
   );
@@ -123,8 +181,14 @@ async function verdictOf(file, root) {
 
 /** @param {Uint8Array} file @param {number} number */
 function saveButton(file, number) {
-  const button = h("button", { type: "button", class: "quiet" }, t("Save file {number}", { number: number + 1 }));
-  button.addEventListener("click", () => saveFile(new Blob([/** @type {BlobPart} */ (file)]), `evidence-${number + 1}.bin`));
+  const button = h(
+    "button",
+    { type: "button", class: "quiet" },
+    t("Save file {number}", { number: number + 1 }),
+  );
+  button.addEventListener("click", () =>
+    saveFile(new Blob([/** @type {BlobPart} */ (file)]), `evidence-${number + 1}.bin`),
+  );
   return button;
 }
 

@@ -14,7 +14,19 @@ import { money, moment, readAmount, short } from "../format.js";
 import { qrPanel } from "../qr.js";
 import { scanPanel } from "../scan.js";
 import { explained, t } from "../text.js";
-import { actionButton, actionForm, amountInput, announce, empty, field, fill, formError, h, heading, refusal } from "../view.js";
+import {
+  actionButton,
+  actionForm,
+  amountInput,
+  announce,
+  empty,
+  field,
+  fill,
+  formError,
+  h,
+  heading,
+  refusal,
+} from "../view.js";
 
 const STEPS = Object.freeze(["V0", "V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8"]);
 
@@ -48,12 +60,22 @@ function askForm(app) {
     "div",
     {},
     heading(t("Receive offline")),
-    app.pocket.ready ? null : h("p", {}, t("This browser becomes an offline device of your wallet first; that needs the network once.")),
+    app.pocket.ready
+      ? null
+      : h(
+          "p",
+          {},
+          t("This browser becomes an offline device of your wallet first; that needs the network once."),
+        ),
     actionForm(
       { action: t("Show the invoice"), name: "ask" },
       [
         field(t("Amount, tenge"), amountInput("amount")),
-        field(t("What for"), h("input", { name: "words", maxlength: "140", autocomplete: "off" }), t("Stays on this device.")),
+        field(
+          t("What for"),
+          h("input", { name: "words", maxlength: "140", autocomplete: "off" }),
+          t("Stays on this device."),
+        ),
       ],
       async (values) => {
         const amountTiyn = readAmount(values.amount);
@@ -93,11 +115,17 @@ async function shownInvoice(app, flow) {
     qrPanel(request, t("Invoice"), { name: "tenge-invoice" }),
     h("p", { class: "note" }, t("It is good until {time}.", { time: moment(expires) })),
     h("h2", {}, t("2. Scan the payment")),
-    scanPanel((found) => import("./taking.js").then(({ take }) => take(app, found)), { label: t("Scan the payment") }),
-    actionButton(t("Stop asking"), async () => {
-      await keep(app, flow.key, undefined);
-      app.go("");
-    }, "quiet"),
+    scanPanel((found) => import("./taking.js").then(({ take }) => take(app, found)), {
+      label: t("Scan the payment"),
+    }),
+    actionButton(
+      t("Stop asking"),
+      async () => {
+        await keep(app, flow.key, undefined);
+        app.go("");
+      },
+      "quiet",
+    ),
   );
 }
 
@@ -107,7 +135,14 @@ async function shownInvoice(app, flow) {
 export async function openGive(app, message) {
   const asked = await (await app.pocket.device()).readRequest(message);
   const known = await app.store.get("flows", asked.id);
-  const flow = known ?? { key: asked.id, kind: "give", request: message, amountTiyn: asked.amountTiyn, stage: "review", time: app.wallet.now() };
+  const flow = known ?? {
+    key: asked.id,
+    kind: "give",
+    request: message,
+    amountTiyn: asked.amountTiyn,
+    stage: "review",
+    time: app.wallet.now(),
+  };
   await keep(app, asked.id, flow);
   app.go(`give/${asked.id}`);
 }
@@ -140,16 +175,24 @@ async function review(app, flow) {
       h("dt", {}, t("Most for one payment now")),
       h("dd", {}, money(left)),
     ),
-    h("p", { class: "note" }, t("A payment cannot be taken back. Until the payee has taken it, you can show it again.")),
+    h(
+      "p",
+      { class: "note" },
+      t("A payment cannot be taken back. Until the payee has taken it, you can show it again."),
+    ),
     actionForm({ action: t("Pay now"), busy: t("Paying …"), name: "give" }, [], async () => {
       await device.pay(flow.request);
       await keep(app, flow.key, { ...flow, stage: "shown", payee: asked.payee });
       app.draw();
     }),
-    actionButton(t("Do not pay"), async () => {
-      await keep(app, flow.key, undefined);
-      app.go("");
-    }, "quiet"),
+    actionButton(
+      t("Do not pay"),
+      async () => {
+        await keep(app, flow.key, undefined);
+        app.go("");
+      },
+      "quiet",
+    ),
   );
 }
 
@@ -163,11 +206,17 @@ async function shownPayment(app, flow) {
     h("p", {}, t("1. The payee scans this payment. It may be shown as often as needed.")),
     qrPanel(payment, t("Payment"), { name: "tenge-payment" }),
     h("h2", {}, t("2. Scan the receipt")),
-    scanPanel((found) => import("./taking.js").then(({ take }) => take(app, found)), { label: t("Scan the receipt") }),
-    actionButton(t("Done without a receipt"), async () => {
-      await keep(app, flow.key, undefined);
-      app.go("");
-    }, "quiet"),
+    scanPanel((found) => import("./taking.js").then(({ take }) => take(app, found)), {
+      label: t("Scan the receipt"),
+    }),
+    actionButton(
+      t("Done without a receipt"),
+      async () => {
+        await keep(app, flow.key, undefined);
+        app.go("");
+      },
+      "quiet",
+    ),
   );
 }
 
@@ -180,7 +229,9 @@ async function shownAgain(app, id) {
     heading(t("Show the payment again")),
     h("p", {}, t("It is the same payment: it can be taken once.")),
     qrPanel(payment, t("Payment"), { name: "tenge-payment" }),
-    scanPanel((found) => import("./taking.js").then(({ take }) => take(app, found)), { label: t("Scan the receipt") }),
+    scanPanel((found) => import("./taking.js").then(({ take }) => take(app, found)), {
+      label: t("Scan the receipt"),
+    }),
   );
 }
 
@@ -227,7 +278,14 @@ export async function got(app, key) {
     "div",
     { class: "got" },
     heading(t("{amount} received", { amount: money(taken.amountTiyn) })),
-    h("p", {}, t("From {name}. Checked in {milliseconds} ms, without a network.", { name: await app.nameOf(taken.payer), milliseconds })),
+    h(
+      "p",
+      {},
+      t("From {name}. Checked in {milliseconds} ms, without a network.", {
+        name: await app.nameOf(taken.payer),
+        milliseconds,
+      }),
+    ),
     checks(""),
     h("h2", {}, t("Show the receipt to the payer")),
     qrPanel(taken.receipt, t("Receipt"), { name: "tenge-receipt" }),
@@ -236,7 +294,12 @@ export async function got(app, key) {
 }
 
 function nothingHere() {
-  return h("div", {}, heading(t("Payment")), empty(t("There is no payment here."), h("a", { class: "button", href: "#/scan" }, t("Scan"))));
+  return h(
+    "div",
+    {},
+    heading(t("Payment")),
+    empty(t("There is no payment here."), h("a", { class: "button", href: "#/scan" }, t("Scan"))),
+  );
 }
 
 /** The flow that asked for it is over. @param {any} app @param {string} invoice */
@@ -259,7 +322,13 @@ function refusedPayment(error) {
     heading(t("The payment was not taken")),
     refusal(error),
     checks(/^V\d/.test(rule) ? rule.slice(0, 2) : "V0"),
-    h("p", {}, t("Nothing was added. If the payment names this device, it waits in the inbox and is handed in at the next sync.")),
+    h(
+      "p",
+      {},
+      t(
+        "Nothing was added. If the payment names this device, it waits in the inbox and is handed in at the next sync.",
+      ),
+    ),
     h("a", { class: "button", href: "#/inbox" }, t("Inbox")),
     h("a", { class: "button main", href: "#/scan" }, t("Scan again")),
   );
@@ -275,19 +344,30 @@ function checks(failed) {
     STEPS.map((step, number) => {
       const state = number < place ? "passed" : number === place ? "failed" : "open";
       const said = { passed: t("passed"), failed: t("failed"), open: t("not asked") }[state];
-      return h("li", { class: state }, h("b", {}, step), " ", words[/** @type {"V0"} */ (step)], h("span", { class: "state" }, said));
+      return h(
+        "li",
+        { class: state },
+        h("b", {}, step),
+        " ",
+        words[/** @type {"V0"} */ (step)],
+        h("span", { class: "state" }, said),
+      );
     }),
   );
 }
 
 /** @param {any} app @param {string} id */
 async function takenBefore(app, id) {
-  const entry = (await (await app.pocket.device()).history()).find((/** @type {any} */ one) => one.id === id || one.reference === id);
+  const entry = (await (await app.pocket.device()).history()).find(
+    (/** @type {any} */ one) => one.id === id || one.reference === id,
+  );
   return h(
     "div",
     {},
     heading(t("Receipt")),
-    entry?.receipt ? qrPanel(entry.receipt, t("Receipt"), { name: "tenge-receipt" }) : empty(t("There is no receipt.")),
+    entry?.receipt
+      ? qrPanel(entry.receipt, t("Receipt"), { name: "tenge-receipt" })
+      : empty(t("There is no receipt.")),
   );
 }
 
@@ -302,15 +382,29 @@ export async function inbox(app) {
     "div",
     {},
     heading(t("Inbox")),
-    h("p", {}, t("Payments that name this device and could not be taken. The next sync hands them in; settlement decides.")),
+    h(
+      "p",
+      {},
+      t(
+        "Payments that name this device and could not be taken. The next sync hands them in; settlement decides.",
+      ),
+    ),
     rows.length
-      ? h("ul", { class: "list" }, rows.map((/** @type {any} */ row) => h("li", {}, `${moment(row.time)} · `, explained({ code: row.code }).code, " · ", short(row.id))))
+      ? h(
+          "ul",
+          { class: "list" },
+          rows.map((/** @type {any} */ row) =>
+            h("li", {}, `${moment(row.time)} · `, explained({ code: row.code }).code, " · ", short(row.id)),
+          ),
+        )
       : empty(t("Nothing waits here.")),
-    rows.length ? actionButton(t("Hand in now"), async () => {
-      await app.pocket.sync();
-      fill(place, t("Handed in."));
-      app.draw();
-    }) : null,
+    rows.length
+      ? actionButton(t("Hand in now"), async () => {
+          await app.pocket.sync();
+          fill(place, t("Handed in."));
+          app.draw();
+        })
+      : null,
     place,
   );
 }

@@ -45,12 +45,19 @@ async function parts(app) {
       { class: "balance", "aria-label": t("Balance") },
       h("p", { class: "label" }, t("In the wallet")),
       h("p", { class: "sum", id: "balance", "data-tiyn": free.freeTiyn }, money(free.freeTiyn)),
-      free.heldTiyn ? h("p", { class: "note" }, t("{amount} on its way", { amount: money(free.heldTiyn) })) : null,
+      free.heldTiyn
+        ? h("p", { class: "note" }, t("{amount} on its way", { amount: money(free.heldTiyn) }))
+        : null,
       h(
         "dl",
         { class: "pair" },
         h("div", {}, h("dt", {}, t("On this device")), deviceSum(device)),
-        h("div", {}, h("dt", {}, t("Deposit at the bank")), h("dd", { id: "deposit" }, account ? money(account.depositTiyn) : "…")),
+        h(
+          "div",
+          {},
+          h("dt", {}, t("Deposit at the bank")),
+          h("dd", { id: "deposit" }, account ? money(account.depositTiyn) : "…"),
+        ),
       ),
     ),
     marked.map((/** @type {any} */ row) => markRow(row, marks)),
@@ -92,8 +99,14 @@ async function unfinished(app) {
     return null;
   }
   const say = {
-    ask: (/** @type {any} */ flow) => [t("You ask for {amount} offline.", { amount: money(flow.amountTiyn) }), `#/ask/${flow.key}`],
-    give: (/** @type {any} */ flow) => [t("You pay {amount} offline; show the payment until it is taken.", { amount: money(flow.amountTiyn) }), `#/give/${flow.key}`],
+    ask: (/** @type {any} */ flow) => [
+      t("You ask for {amount} offline.", { amount: money(flow.amountTiyn) }),
+      `#/ask/${flow.key}`,
+    ],
+    give: (/** @type {any} */ flow) => [
+      t("You pay {amount} offline; show the payment until it is taken.", { amount: money(flow.amountTiyn) }),
+      `#/give/${flow.key}`,
+    ],
     load: () => [t("Money is on its way to this device."), "#/along"],
     home: () => [t("Money is on its way home."), "#/along"],
   };
@@ -102,7 +115,13 @@ async function unfinished(app) {
     return h("li", {}, h("a", { href: address }, text));
   });
   const waiting = intents.map((/** @type {any} */ intent) =>
-    h("li", {}, t("{amount} waits for an answer of the ledger; the same request is sent again.", { amount: money(intent.about.amountTiyn) })),
+    h(
+      "li",
+      {},
+      t("{amount} waits for an answer of the ledger; the same request is sent again.", {
+        amount: money(intent.about.amountTiyn),
+      }),
+    ),
   );
   return h(
     "section",

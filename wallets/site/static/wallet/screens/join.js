@@ -16,13 +16,31 @@ export async function join(app) {
     { class: "join" },
     languages(app),
     heading(t("Set up this wallet")),
-    h("p", {}, t("Your bank gives you a code. The wallet makes its own key in this browser; the key never leaves it.")),
+    h(
+      "p",
+      {},
+      t("Your bank gives you a code. The wallet makes its own key in this browser; the key never leaves it."),
+    ),
     actionForm(
       { action: t("Join"), busy: t("Joining …"), name: "join" },
       [
-        field(t("Code from the bank"), h("input", { name: "code", value: code, autocomplete: "off", autocapitalize: "characters", required: true }), t("Ten letters and digits.")),
+        field(
+          t("Code from the bank"),
+          h("input", {
+            name: "code",
+            value: code,
+            autocomplete: "off",
+            autocapitalize: "characters",
+            required: true,
+          }),
+          t("Ten letters and digits."),
+        ),
         field(t("Bank"), bank),
-        field(t("Name of this wallet"), h("input", { name: "name", maxlength: "40", value: wished, autocomplete: "off" }), t("Only you see it.")),
+        field(
+          t("Name of this wallet"),
+          h("input", { name: "name", maxlength: "40", value: wished, autocomplete: "off" }),
+          t("Only you see it."),
+        ),
       ],
       async (values) => {
         await app.wallet.join(values.code, Number(values.bank), values.name.trim());
@@ -32,7 +50,11 @@ export async function join(app) {
         await app.draw();
       },
     ),
-    h("p", { class: "note" }, t("This is a sandbox with test money. A browser has no secure element: keep only small sums in it.")),
+    h(
+      "p",
+      { class: "note" },
+      t("This is a sandbox with test money. A browser has no secure element: keep only small sums in it."),
+    ),
     h("p", {}, h("a", { href: "#/about" }, t("What this wallet is and is not"))),
   );
 }
@@ -41,7 +63,12 @@ export async function join(app) {
 async function fillBanks(app, select, chosen) {
   try {
     const { banks } = await app.wallet.api.get("/v1/banks");
-    fill(select, banks.map((/** @type {any} */ bank) => h("option", { value: bank.bank_id, selected: String(bank.bank_id) === chosen }, bank.name)));
+    fill(
+      select,
+      banks.map((/** @type {any} */ bank) =>
+        h("option", { value: bank.bank_id, selected: String(bank.bank_id) === chosen }, bank.name),
+      ),
+    );
   } catch {
     fill(select, h("option", { value: chosen }, t("Bank {number}", { number: chosen })));
   }
@@ -50,7 +77,11 @@ async function fillBanks(app, select, chosen) {
 /** @param {any} app */
 export function languages(app) {
   const buttons = Object.entries(LANGUAGES).map(([name, own]) => {
-    const button = h("button", { type: "button", class: "quiet", lang: name, "aria-pressed": String(language() === name) }, own);
+    const button = h(
+      "button",
+      { type: "button", class: "quiet", lang: name, "aria-pressed": String(language() === name) },
+      own,
+    );
     button.addEventListener("click", async () => {
       keepLanguage(name);
       await speak(name);

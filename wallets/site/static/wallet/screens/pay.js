@@ -17,7 +17,11 @@ export async function scan(app) {
     "div",
     {},
     heading(t("Scan")),
-    h("p", {}, t("A request, an offline invoice or payment, a receipt, a bank's code: the wallet knows which it is.")),
+    h(
+      "p",
+      {},
+      t("A request, an offline invoice or payment, a receipt, a bank's code: the wallet knows which it is."),
+    ),
     scanPanel((found) => take(app, found)),
   );
 }
@@ -32,7 +36,12 @@ export async function pay(app, argument) {
     const { payee, amountTiyn, memo } = found.request;
     await details(app, body, { kid: hex(payee), amountTiyn, words: memo, request: found.text });
   } else if (found?.kind === "key" || /^[0-9a-f]{64}$/.test(argument)) {
-    await details(app, body, { kid: found?.kid ?? argument, amountTiyn: found?.amountTiyn ?? 0, words: found?.words ?? "", request: "" });
+    await details(app, body, {
+      kid: found?.kid ?? argument,
+      amountTiyn: found?.amountTiyn ?? 0,
+      words: found?.words ?? "",
+      request: "",
+    });
   } else {
     await whom(app, body);
   }
@@ -48,7 +57,13 @@ async function whom(app, body) {
     heading(t("Pay")),
     actionForm(
       { action: t("Continue"), name: "whom" },
-      [field(t("Phone number, request, link or key"), h("input", { name: "whom", autocomplete: "off", required: true, maxlength: "600" }), t("Like +7 701 000 11 22"))],
+      [
+        field(
+          t("Phone number, request, link or key"),
+          h("input", { name: "whom", autocomplete: "off", required: true, maxlength: "600" }),
+          t("Like +7 701 000 11 22"),
+        ),
+      ],
       async ({ whom: text }) => {
         const { Recogniser } = await import("../recognise.js");
         await take(app, /** @type {any} */ (new Recogniser().take(text)), (next) => details(app, body, next));
@@ -59,11 +74,17 @@ async function whom(app, body) {
           "section",
           {},
           h("h2", {}, t("Contacts")),
-          h("ul", { class: "list" }, known.map((/** @type {any} */ one) => h("li", {}, contactButton(app, body, one)))),
+          h(
+            "ul",
+            { class: "list" },
+            known.map((/** @type {any} */ one) => h("li", {}, contactButton(app, body, one))),
+          ),
         )
       : null,
     h("h2", {}, t("Or scan")),
-    scanPanel((one) => take(app, one, (next) => details(app, body, next)), { typed: t("Or paste a request") }),
+    scanPanel((one) => take(app, one, (next) => details(app, body, next)), {
+      typed: t("Or paste a request"),
+    }),
   );
 }
 
@@ -87,7 +108,10 @@ export async function details(app, body, payment) {
   const name = payment.name ?? (await app.nameOf(payment.kid));
   const kinds = await moneyChoice(app);
   const fixed = payment.amountTiyn > 0 && payment.request;
-  const amount = amountInput("amount", { value: payment.amountTiyn ? String(payment.amountTiyn / 100) : "", readonly: Boolean(fixed) });
+  const amount = amountInput("amount", {
+    value: payment.amountTiyn ? String(payment.amountTiyn / 100) : "",
+    readonly: Boolean(fixed),
+  });
   fill(
     body,
     heading(t("Pay {name}", { name })),
@@ -98,14 +122,24 @@ export async function details(app, body, payment) {
       [
         field(t("Amount, tenge"), amount),
         kinds,
-        field(t("Note for yourself"), h("input", { name: "words", value: payment.words, maxlength: "140", autocomplete: "off" })),
+        field(
+          t("Note for yourself"),
+          h("input", { name: "words", value: payment.words, maxlength: "140", autocomplete: "off" }),
+        ),
       ],
       async (values) => {
         const amountTiyn = readAmount(values.amount);
         if (!amountTiyn) {
           throw formError(t("Write an amount above zero, like 1 250.50."));
         }
-        const wish = { id, kid: payment.kid, amountTiyn, mark: values.mark ?? "", words: values.words, request: payment.request };
+        const wish = {
+          id,
+          kid: payment.kid,
+          amountTiyn,
+          mark: values.mark ?? "",
+          words: values.words,
+          request: payment.request,
+        };
         const line = await payToppingUp(app, wish);
         announce(t("Paid {amount}.", { amount: money(amountTiyn) }));
         app.go(`line/${line.id}`);
@@ -142,7 +176,9 @@ export async function moneyChoice(app) {
       "select",
       { name: "mark" },
       h("option", { value: "" }, t("Free money")),
-      marked.map((/** @type {any} */ row) => h("option", { value: row.mark }, `${marks.get(row.mark)?.label} (${money(row.freeTiyn)})`)),
+      marked.map((/** @type {any} */ row) =>
+        h("option", { value: row.mark }, `${marks.get(row.mark)?.label} (${money(row.freeTiyn)})`),
+      ),
     ),
   );
 }

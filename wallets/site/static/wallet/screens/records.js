@@ -41,19 +41,37 @@ export async function everything(app) {
   for (const line of online) {
     const sign = line.direction === "out" ? -1 : 1;
     rows.push({
-      key: line.id, time: line.time, title: titleOf(line.kind, line.direction), amountTiyn: sign * line.amountTiyn,
-      name: await app.nameOf(line.peer), words: line.words, place: "online", way: line.direction, line,
+      key: line.id,
+      time: line.time,
+      title: titleOf(line.kind, line.direction),
+      amountTiyn: sign * line.amountTiyn,
+      name: await app.nameOf(line.peer),
+      words: line.words,
+      place: "online",
+      way: line.direction,
+      line,
     });
   }
   for (const entry of offline) {
     const way = entry.kind === "receive" ? "in" : "out";
     const kind = entry.kind === "pay" ? "give" : entry.kind;
     rows.push({
-      key: `off-${entry.id}`, time: entry.time, title: titleOf(kind, way), amountTiyn: (way === "in" ? 1 : -1) * entry.amountTiyn,
-      name: await app.nameOf(entry.peer), words: entry.words, place: "offline", way, line: entry,
+      key: `off-${entry.id}`,
+      time: entry.time,
+      title: titleOf(kind, way),
+      amountTiyn: (way === "in" ? 1 : -1) * entry.amountTiyn,
+      name: await app.nameOf(entry.peer),
+      words: entry.words,
+      place: "offline",
+      way,
+      line: entry,
     });
   }
-  return rows.sort((one, other) => other.time - one.time || (other.line.index ?? other.line.order ?? 0) - (one.line.index ?? one.line.order ?? 0));
+  return rows.sort(
+    (one, other) =>
+      other.time - one.time ||
+      (other.line.index ?? other.line.order ?? 0) - (one.line.index ?? one.line.order ?? 0),
+  );
 }
 
 /** @param {any} app */
@@ -62,7 +80,9 @@ async function offlineEntries(app) {
     return [];
   }
   const entries = await (await app.pocket.device()).history();
-  return entries.filter((/** @type {any} */ entry) => ["receive", "pay", "redeem", "drop"].includes(entry.kind));
+  return entries.filter((/** @type {any} */ entry) =>
+    ["receive", "pay", "redeem", "drop"].includes(entry.kind),
+  );
 }
 
 /** @param {Shown} row */
@@ -73,8 +93,17 @@ function rowNode(row) {
     h(
       "a",
       { href: `#/line/${row.key}`, class: "line" },
-      h("span", { class: "what" }, h("b", {}, row.title), h("span", { class: "who" }, [row.name, row.words].filter(Boolean).join(" · "))),
-      h("span", { class: `amount ${row.amountTiyn > 0 ? "in" : ""}` }, `${row.amountTiyn > 0 ? "+" : ""}${money(row.amountTiyn)}`),
+      h(
+        "span",
+        { class: "what" },
+        h("b", {}, row.title),
+        h("span", { class: "who" }, [row.name, row.words].filter(Boolean).join(" · ")),
+      ),
+      h(
+        "span",
+        { class: `amount ${row.amountTiyn > 0 ? "in" : ""}` },
+        `${row.amountTiyn > 0 ? "+" : ""}${money(row.amountTiyn)}`,
+      ),
       h("span", { class: "when" }, moment(row.time)),
     ),
   );
@@ -89,7 +118,10 @@ export async function latest(app, count) {
     h("h2", { id: "latest" }, t("Latest")),
     rows.length
       ? h("ul", { class: "lines" }, rows.map(rowNode))
-      : empty(t("Nothing has happened yet."), h("a", { class: "button", href: "#/money" }, t("Top up from the deposit"))),
+      : empty(
+          t("Nothing has happened yet."),
+          h("a", { class: "button", href: "#/money" }, t("Top up from the deposit")),
+        ),
   );
 }
 
@@ -159,7 +191,11 @@ function filterOf(form) {
     row.time >= begin &&
     row.time <= end &&
     (!way || row.way === way || row.place === way) &&
-    (!wanted || [row.title, row.name, row.words, row.key, money(row.amountTiyn)].join("\n").toLocaleLowerCase().includes(wanted));
+    (!wanted ||
+      [row.title, row.name, row.words, row.key, money(row.amountTiyn)]
+        .join("\n")
+        .toLocaleLowerCase()
+        .includes(wanted));
 }
 
 /** A table for other programs: moments in ISO form, amounts in tiyn. @param {Shown[]} rows */
@@ -167,11 +203,19 @@ export function csvOf(rows) {
   const cell = (/** @type {any} */ value) => {
     const text = String(value);
     // A spreadsheet takes a text that begins so for a formula.
-    const safe = /^[=+@\t\r]/.test(text) || (/^-/.test(text) && typeof value !== "number") ? `'${text}` : text;
-    return /[",\n\r]/.test(safe) ? `"${safe.replace(/"/g, '""')}"` : safe;
+    const safe =
+      /^[=+@\t\r]/.test(text) || (/^-/.test(text) && typeof value !== "number") ? `'${text}` : text;
+    return /[\u0022,\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
   };
   const lines = rows.map((row) => [
-    new Date(row.time * 1000).toISOString(), row.place, row.title, row.amountTiyn, row.name, row.words, row.line.mark ?? "", row.key,
+    new Date(row.time * 1000).toISOString(),
+    row.place,
+    row.title,
+    row.amountTiyn,
+    row.name,
+    row.words,
+    row.line.mark ?? "",
+    row.key,
   ]);
   const head = ["time", "where", "what", "amount_tiyn", "with", "note", "mark", "id"];
   const text = [head, ...lines].map((line) => line.map(cell).join(",")).join("\r\n");
@@ -202,7 +246,11 @@ export async function line(app, key) {
       "div",
       { class: "row no-print" },
       row.line.peer && row.line.kind === "pay" && row.place === "online"
-        ? h("a", { class: "button", href: `#/pay/${row.line.peer}` }, row.way === "in" ? t("Pay back") : t("Pay again"))
+        ? h(
+            "a",
+            { class: "button", href: `#/pay/${row.line.peer}` },
+            row.way === "in" ? t("Pay back") : t("Pay again"),
+          )
         : null,
       actionButton(t("Print"), () => window.print(), "quiet"),
     ),
@@ -229,7 +277,10 @@ function offlineTerms(entry) {
     term(t("Key"), short(entry.peer)),
     entry.hops ? term(t("Devices the money has passed"), String(entry.hops)) : null,
     term(t("Invoice"), entry.reference),
-    term(t("The payee's receipt"), entry.receipt ? t("kept: {start}…", { start: hex(entry.receipt).slice(0, 16) }) : t("none yet")),
+    term(
+      t("The payee's receipt"),
+      entry.receipt ? t("kept: {start}…", { start: hex(entry.receipt).slice(0, 16) }) : t("none yet"),
+    ),
   ];
 }
 
@@ -238,7 +289,9 @@ function offlineActions(entry) {
   if (entry.kind === "receive") {
     return h("a", { class: "button", href: `#/got/${entry.reference}` }, t("Show the receipt again"));
   }
-  return entry.kind === "pay" ? h("a", { class: "button", href: `#/give/${entry.reference}` }, t("Show the payment again")) : null;
+  return entry.kind === "pay"
+    ? h("a", { class: "button", href: `#/give/${entry.reference}` }, t("Show the payment again"))
+    : null;
 }
 
 /** @param {any} app @param {any} line */
@@ -250,7 +303,10 @@ function proof(app, line) {
     actionButton(t("Check it against the ledger's log"), async () => {
       place.textContent = "";
       const { size, time } = await app.wallet.prove(line);
-      place.textContent = t("It stands in the log of {size} entries that the ledger signed at {time}.", { size, time: moment(time) });
+      place.textContent = t("It stands in the log of {size} entries that the ledger signed at {time}.", {
+        size,
+        time: moment(time),
+      });
     }),
     place,
   );

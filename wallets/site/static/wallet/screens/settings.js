@@ -8,7 +8,18 @@ import { money as tenge, readAmount, short } from "../format.js";
 import { marksOf } from "../names.js";
 import { qrPanel, saveFile } from "../qr.js";
 import { t } from "../text.js";
-import { actionButton, actionForm, amountInput, announce, empty, field, formError, h, heading, refusal } from "../view.js";
+import {
+  actionButton,
+  actionForm,
+  amountInput,
+  announce,
+  empty,
+  field,
+  formError,
+  h,
+  heading,
+  refusal,
+} from "../view.js";
 import { languages } from "./join.js";
 
 /** @param {string} text */
@@ -32,19 +43,27 @@ export async function money(app) {
   /** @param {"topUp" | "cashBack"} what @param {string} action @param {string} done */
   const mover = (what, action, done) => {
     let id = hex(randomBytes(32));
-    return actionForm({ action, name: what }, [field(t("Amount, tenge"), amountInput("amount"))], async ({ amount }) => {
-      await app.wallet[what]({ id, amountTiyn: needAmount(amount) });
-      id = hex(randomBytes(32));
-      announce(done);
-      await app.refresh();
-      app.go("");
-    });
+    return actionForm(
+      { action, name: what },
+      [field(t("Amount, tenge"), amountInput("amount"))],
+      async ({ amount }) => {
+        await app.wallet[what]({ id, amountTiyn: needAmount(amount) });
+        id = hex(randomBytes(32));
+        announce(done);
+        await app.refresh();
+        app.go("");
+      },
+    );
   };
   return h(
     "div",
     {},
     heading(t("Deposit and wallet")),
-    h("dl", {}, row(t("Deposit at {bank}", { bank: member.bankName }), account ? tenge(account.depositTiyn) : "…")),
+    h(
+      "dl",
+      {},
+      row(t("Deposit at {bank}", { bank: member.bankName }), account ? tenge(account.depositTiyn) : "…"),
+    ),
     h("h2", {}, t("From the deposit into the wallet")),
     mover("topUp", t("Top up"), t("Topped up.")),
     h("h2", {}, t("From the wallet back to the deposit")),
@@ -57,16 +76,39 @@ export async function money(app) {
 /** @param {any} app @param {any} settings */
 function topUpRules(app, settings) {
   const { belowTiyn = 0, toTiyn = 0 } = settings.topUpRule ?? {};
-  const asked = h("input", { type: "checkbox", name: "paying", id: "top-up-paying", checked: Boolean(settings.topUpWhenPaying) });
+  const asked = h("input", {
+    type: "checkbox",
+    name: "paying",
+    id: "top-up-paying",
+    checked: Boolean(settings.topUpWhenPaying),
+  });
   return actionForm(
     { action: t("Keep"), name: "rules" },
     [
-      h("p", { class: "check" }, asked, " ", h("label", { for: "top-up-paying" }, t("When a payment needs more, take what is missing from the deposit"))),
-      field(t("When less than this is left, tenge"), amountInput("below", { required: false, value: belowTiyn ? String(belowTiyn / 100) : "" })),
-      field(t("fill up to this, tenge"), amountInput("to", { required: false, value: toTiyn ? String(toTiyn / 100) : "" }), t("Works while the wallet is open. Leave both empty to switch it off.")),
+      h(
+        "p",
+        { class: "check" },
+        asked,
+        " ",
+        h(
+          "label",
+          { for: "top-up-paying" },
+          t("When a payment needs more, take what is missing from the deposit"),
+        ),
+      ),
+      field(
+        t("When less than this is left, tenge"),
+        amountInput("below", { required: false, value: belowTiyn ? String(belowTiyn / 100) : "" }),
+      ),
+      field(
+        t("fill up to this, tenge"),
+        amountInput("to", { required: false, value: toTiyn ? String(toTiyn / 100) : "" }),
+        t("Works while the wallet is open. Leave both empty to switch it off."),
+      ),
     ],
     async ({ paying, below, to }) => {
-      const rule = below.trim() || to.trim() ? { belowTiyn: needAmount(below), toTiyn: needAmount(to) } : null;
+      const rule =
+        below.trim() || to.trim() ? { belowTiyn: needAmount(below), toTiyn: needAmount(to) } : null;
       if (rule && rule.toTiyn <= rule.belowTiyn) {
         throw formError(t("The second amount must be larger than the first."));
       }
@@ -104,11 +146,30 @@ export async function limits(app) {
           "section",
           {},
           h("h2", {}, t("Online")),
-          found.frozen ? h("p", { class: "warning", role: "alert" }, t("This wallet is frozen by order {order}.", { order: found.frozen })) : null,
+          found.frozen
+            ? h(
+                "p",
+                { class: "warning", role: "alert" },
+                t("This wallet is frozen by order {order}.", { order: found.frozen }),
+              )
+            : null,
           bar(t("Held in the wallet"), found.holding_tiyn, found.holding_limit_tiyn),
           bar(t("Paid today"), found.paid_today_tiyn, found.day_limit_tiyn),
-          found.periods.map((/** @type {any} */ one) => bar(one.period === "month" ? t("Paid this month") : t("Paid this year"), one.paid_tiyn, one.limit_tiyn)),
-          h("dl", {}, row(t("Most for one payment"), found.payment_limit_tiyn ? tenge(found.payment_limit_tiyn) : t("no limit"))),
+          found.periods.map((/** @type {any} */ one) =>
+            bar(
+              one.period === "month" ? t("Paid this month") : t("Paid this year"),
+              one.paid_tiyn,
+              one.limit_tiyn,
+            ),
+          ),
+          h(
+            "dl",
+            {},
+            row(
+              t("Most for one payment"),
+              found.payment_limit_tiyn ? tenge(found.payment_limit_tiyn) : t("no limit"),
+            ),
+          ),
         )
       : empty(t("Not known yet; the wallet asks when there is a network.")),
     device?.limits
@@ -117,8 +178,17 @@ export async function limits(app) {
           {},
           h("h2", {}, t("On this device")),
           bar(t("Held on the device"), device.balanceTiyn, device.limits.maxBalanceTiyn),
-          bar(t("Paid offline since the last sync"), device.limits.maxOutTiyn - device.left.outTiyn, device.limits.maxOutTiyn),
-          h("dl", {}, row(t("Most for one payment"), tenge(device.limits.maxPaymentTiyn)), row(t("Hops at most"), String(device.limits.maxHops))),
+          bar(
+            t("Paid offline since the last sync"),
+            device.limits.maxOutTiyn - device.left.outTiyn,
+            device.limits.maxOutTiyn,
+          ),
+          h(
+            "dl",
+            {},
+            row(t("Most for one payment"), tenge(device.limits.maxPaymentTiyn)),
+            row(t("Hops at most"), String(device.limits.maxHops)),
+          ),
         )
       : null,
     h("p", { class: "note" }, t("The numbers are this sandbox's assumptions, not the National Bank's.")),
@@ -131,7 +201,15 @@ function bar(name, used, limit) {
   return h(
     "div",
     { class: "limit" },
-    h("p", {}, h("b", {}, name), " ", limit ? t("{used} of {limit}, {left} left", { used: tenge(used), limit: tenge(limit), left: tenge(left) }) : t("{used}, no limit", { used: tenge(used) })),
+    h(
+      "p",
+      {},
+      h("b", {}, name),
+      " ",
+      limit
+        ? t("{used} of {limit}, {left} left", { used: tenge(used), limit: tenge(limit), left: tenge(left) })
+        : t("{used}, no limit", { used: tenge(used) }),
+    ),
     limit ? h("progress", { max: limit, value: Math.min(used, limit), "aria-label": name }) : null,
   );
 }
@@ -152,7 +230,11 @@ export async function mark(app, id) {
     heading(found?.label ?? t("Marked money")),
     h("p", { class: "sum" }, tenge(held)),
     h("h2", {}, t("Its rule")),
-    h("ul", { class: "words" }, words.map((/** @type {string} */ one) => h("li", {}, one))),
+    h(
+      "ul",
+      { class: "words" },
+      words.map((/** @type {string} */ one) => h("li", {}, one)),
+    ),
     h("p", { class: "note" }, t("The ledger refuses what the rule does not allow, whoever asks.")),
     h("a", { class: "button", href: "#/pay" }, t("Pay")),
   );
@@ -171,7 +253,15 @@ export async function settings(app) {
       ? h(
           "ul",
           { class: "list links" },
-          [["contacts", t("Contacts")], ["limits", t("Limits")], ["money", t("Deposit and wallet")], ["along", t("Take along")], ["till", t("Till of a shop")], ["inbox", t("Inbox")], ["about", t("What this wallet is and is not")]]
+          [
+            ["contacts", t("Contacts")],
+            ["limits", t("Limits")],
+            ["money", t("Deposit and wallet")],
+            ["along", t("Take along")],
+            ["till", t("Till of a shop")],
+            ["inbox", t("Inbox")],
+            ["about", t("What this wallet is and is not")],
+          ]
             .filter(([route]) => route !== "inbox" || app.pocket.ready)
             .map(([route, label]) => h("li", {}, h("a", { href: `#/${route}` }, label))),
         )
@@ -185,9 +275,21 @@ export async function settings(app) {
 }
 
 function themes() {
-  const names = /** @type {[string, string][]} */ ([["auto", t("As the system")], ["light", t("Light")], ["dark", t("Dark")]]);
+  const names = /** @type {[string, string][]} */ ([
+    ["auto", t("As the system")],
+    ["light", t("Light")],
+    ["dark", t("Dark")],
+  ]);
   const buttons = names.map(([name, label]) => {
-    const button = h("button", { type: "button", class: "quiet", "aria-pressed": String((document.documentElement.dataset.theme ?? "auto") === name) }, label);
+    const button = h(
+      "button",
+      {
+        type: "button",
+        class: "quiet",
+        "aria-pressed": String((document.documentElement.dataset.theme ?? "auto") === name),
+      },
+      label,
+    );
     button.addEventListener("click", () => {
       localStorage.setItem("tenge-theme", name);
       document.documentElement.dataset.theme = name;
@@ -202,8 +304,20 @@ function themes() {
 async function own(app, member, kid) {
   return [
     h("h2", {}, t("This wallet")),
-    h("dl", {}, row(t("Name"), member.name || "–"), row(t("Bank"), member.bankName), row(t("Profile in this browser"), app.profile), row(t("Key"), short(kid))),
-    h("details", {}, h("summary", {}, t("My key as a code")), qrPanel(kid, t("My key"), { name: "tenge-key" })),
+    h(
+      "dl",
+      {},
+      row(t("Name"), member.name || "–"),
+      row(t("Bank"), member.bankName),
+      row(t("Profile in this browser"), app.profile),
+      row(t("Key"), short(kid)),
+    ),
+    h(
+      "details",
+      {},
+      h("summary", {}, t("My key as a code")),
+      qrPanel(kid, t("My key"), { name: "tenge-key" }),
+    ),
     phone(app),
     atTheBank(),
     backup(app),
@@ -220,14 +334,24 @@ function phone(app) {
     number
       ? [
           h("p", {}, t("Others pay you by {number}.", { number })),
-          actionButton(t("Be found by it no more"), async () => {
-            await removeNumber(app.wallet);
-            app.draw();
-          }, "quiet"),
+          actionButton(
+            t("Be found by it no more"),
+            async () => {
+              await removeNumber(app.wallet);
+              app.draw();
+            },
+            "quiet",
+          ),
         ]
       : actionForm(
           { action: t("Be found by this number"), name: "phone" },
-          [field(t("My phone number"), h("input", { name: "number", type: "tel", autocomplete: "off", required: true }), t("Simulated: nobody checks that it is yours. Use a made-up one."))],
+          [
+            field(
+              t("My phone number"),
+              h("input", { name: "number", type: "tel", autocomplete: "off", required: true }),
+              t("Simulated: nobody checks that it is yours. Use a made-up one."),
+            ),
+          ],
           async (values) => {
             await claimNumber(app.wallet, values.number);
             announce(t("Kept."));
@@ -242,8 +366,18 @@ function atTheBank() {
     "section",
     {},
     h("h2", {}, t("At your bank")),
-    h("p", {}, t("Cards, a lost or stolen phone, and money of a lost wallet are the bank's: it can freeze a device and restore a wallet for whom it knows.")),
-    h("p", {}, h("a", { class: "button quiet", href: "/person/", rel: "noopener" }, t("Open my bank's page"))),
+    h(
+      "p",
+      {},
+      t(
+        "Cards, a lost or stolen phone, and money of a lost wallet are the bank's: it can freeze a device and restore a wallet for whom it knows.",
+      ),
+    ),
+    h(
+      "p",
+      {},
+      h("a", { class: "button quiet", href: "/person/", rel: "noopener" }, t("Open my bank's page")),
+    ),
   );
 }
 
@@ -254,10 +388,22 @@ function backup(app) {
     "section",
     {},
     h("h2", {}, t("Backup")),
-    h("p", {}, t("A backup has your history, contacts and offline claims. It has no key and no money: what it restores can be spent nowhere. The money of a lost wallet comes back through the bank.")),
+    h(
+      "p",
+      {},
+      t(
+        "A backup has your history, contacts and offline claims. It has no key and no money: what it restores can be spent nowhere. The money of a lost wallet comes back through the bank.",
+      ),
+    ),
     actionForm(
       { action: t("Save a backup"), name: "backup" },
-      [field(t("Passphrase"), h("input", { name: "passphrase", type: "password", autocomplete: "new-password" }), t("Leave it empty for an open file."))],
+      [
+        field(
+          t("Passphrase"),
+          h("input", { name: "passphrase", type: "password", autocomplete: "new-password" }),
+          t("Leave it empty for an open file."),
+        ),
+      ],
       async ({ passphrase }) => {
         const bytes = await exportWallet(app, passphrase);
         saveFile(new Blob([/** @type {BlobPart} */ (bytes)]), "wallet.tenge");
@@ -266,7 +412,10 @@ function backup(app) {
     ),
     actionForm(
       { action: t("Take a backup in"), name: "restore" },
-      [field(t("File"), file), field(t("Its passphrase"), h("input", { name: "passphrase", type: "password", autocomplete: "off" }))],
+      [
+        field(t("File"), file),
+        field(t("Its passphrase"), h("input", { name: "passphrase", type: "password", autocomplete: "off" })),
+      ],
       async ({ passphrase }, form) => {
         if (!file.files.length) {
           throw formError(t("Choose a file first."));
@@ -292,11 +441,17 @@ export async function about(app) {
       "ul",
       { class: "words" },
       [
-        t("It is part of a sandbox. The money is test money; nothing here is affiliated with the National Bank of Kazakhstan."),
+        t(
+          "It is part of a sandbox. The money is test money; nothing here is affiliated with the National Bank of Kazakhstan.",
+        ),
         t("Its keys are made in this browser and cannot be taken out of it by any script."),
-        t("A browser has no secure element. Whoever copies the whole browser profile has a second copy of the money on the device; both cannot keep it, and settlement finds out whose key signed twice."),
+        t(
+          "A browser has no secure element. Whoever copies the whole browser profile has a second copy of the money on the device; both cannot keep it, and settlement finds out whose key signed twice.",
+        ),
         t("So a browser is a device of the lowest tier: small limits, and three hops by default."),
-        t("If this browser's data are deleted, the keys are gone. The bank can restore what was online; what was on the device comes back when its notes close."),
+        t(
+          "If this browser's data are deleted, the keys are gone. The bank can restore what was online; what was on the device comes back when its notes close.",
+        ),
         t("The Kazakh and Russian texts were not reviewed by a native speaker."),
       ].map((one) => h("li", {}, one)),
     ),

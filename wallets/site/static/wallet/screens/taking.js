@@ -19,7 +19,12 @@ export async function take(app, found, pay = undefined) {
     }
     case "phone": {
       const kid = await lookUp(app.wallet, found.number);
-      return toPay(app, { kind: "key", kid }, { kid, amountTiyn: 0, words: "", request: "", name: found.number }, pay);
+      return toPay(
+        app,
+        { kind: "key", kid },
+        { kid, amountTiyn: 0, words: "", request: "", name: found.number },
+        pay,
+      );
     }
     case "key":
       return toPay(app, found, { kid: found.kid, amountTiyn: 0, words: "", request: "" }, pay);

@@ -16,7 +16,13 @@ const REQUEST_SECONDS = 86_400;
 /** A request's text for this wallet. @param {any} app @param {number} amountTiyn @param {string} memo */
 function ownRequest(app, amountTiyn, memo) {
   const { network, api } = app.wallet;
-  return requestText({ network, payee: api.signer.kid, amountTiyn, memo, expires: app.wallet.now() + REQUEST_SECONDS });
+  return requestText({
+    network,
+    payee: api.signer.kid,
+    amountTiyn,
+    memo,
+    expires: app.wallet.now() + REQUEST_SECONDS,
+  });
 }
 
 /** The link that opens a wallet with a request. @param {string} text */
@@ -31,8 +37,16 @@ export async function request(app) {
     actionForm(
       { action: t("Show the request"), name: "request" },
       [
-        field(t("Amount, tenge"), amountInput("amount", { required: false }), t("Leave it empty to let the payer choose.")),
-        field(t("What for"), h("input", { name: "words", maxlength: "80", autocomplete: "off" }), t("The payer reads it.")),
+        field(
+          t("Amount, tenge"),
+          amountInput("amount", { required: false }),
+          t("Leave it empty to let the payer choose."),
+        ),
+        field(
+          t("What for"),
+          h("input", { name: "words", maxlength: "80", autocomplete: "off" }),
+          t("The payer reads it."),
+        ),
       ],
       async ({ amount, words }) => {
         const amountTiyn = amount.trim() ? readAmount(amount) : 0;
@@ -42,17 +56,29 @@ export async function request(app) {
         const text = ownRequest(app, amountTiyn, words);
         fill(
           body,
-          heading(amountTiyn ? t("Ask for {amount}", { amount: money(amountTiyn) }) : t("Ask for any amount")),
+          heading(
+            amountTiyn ? t("Ask for {amount}", { amount: money(amountTiyn) }) : t("Ask for any amount"),
+          ),
           words ? h("p", { class: "memo" }, words) : null,
           qrPanel(text, t("Request"), { link: linkTo(text), name: "tenge-request" }),
-          h("p", { class: "note" }, t("The payer scans it or opens the link. You are told when the money is here.")),
+          h(
+            "p",
+            { class: "note" },
+            t("The payer scans it or opens the link. You are told when the money is here."),
+          ),
           arrivals(app, amountTiyn),
           h("a", { class: "button", href: "#/" }, t("Done")),
         );
         body.querySelector("h1")?.focus();
       },
     ),
-    h("p", {}, h("a", { href: "#/ask" }, t("Receive offline")), " · ", h("a", { href: "#/till" }, t("Till of a shop"))),
+    h(
+      "p",
+      {},
+      h("a", { href: "#/ask" }, t("Receive offline")),
+      " · ",
+      h("a", { href: "#/till" }, t("Till of a shop")),
+    ),
   );
   return body;
 }
@@ -62,13 +88,24 @@ function arrivals(app, amountTiyn) {
   const place = h("p", { class: "arrived", role: "status" });
   let known = -1;
   const look = async () => {
-    const lines = (await app.store.all("history")).filter((/** @type {any} */ line) => line.direction === "in" && line.kind === "pay");
+    const lines = (await app.store.all("history")).filter(
+      (/** @type {any} */ line) => line.direction === "in" && line.kind === "pay",
+    );
     const last = Math.max(-1, ...lines.map((/** @type {any} */ line) => line.index));
-    const news = known < 0 ? [] : lines.filter((/** @type {any} */ line) => line.index > known && (!amountTiyn || line.amountTiyn === amountTiyn));
+    const news =
+      known < 0
+        ? []
+        : lines.filter(
+            (/** @type {any} */ line) =>
+              line.index > known && (!amountTiyn || line.amountTiyn === amountTiyn),
+          );
     known = known < 0 ? Math.max(last, 0) : known;
     if (news.length) {
       const line = news[news.length - 1];
-      place.textContent = t("Paid: {amount} from {name}.", { amount: money(line.amountTiyn), name: await app.nameOf(line.peer) });
+      place.textContent = t("Paid: {amount} from {name}.", {
+        amount: money(line.amountTiyn),
+        name: await app.nameOf(line.peer),
+      });
     }
   };
   look();
@@ -102,19 +139,32 @@ export async function till(app) {
   return body;
 }
 
-/** One sale: the online request and the offline invoice side by side. @param {any} app @param {HTMLElement} shown @param {number} amountTiyn @param {string} words */
+/**
+ * One sale: the online request and the offline invoice side by side.
+ * @param {any} app @param {HTMLElement} shown @param {number} amountTiyn @param {string} words
+ */
 async function showSale(app, shown, amountTiyn, words) {
   const text = ownRequest(app, amountTiyn, words);
   const code = h("div", { class: "till-code" });
-  const buttons = [t("Online"), t("Offline")].map((label) => h("button", { type: "button", class: "quiet" }, label));
+  const buttons = [t("Online"), t("Offline")].map((label) =>
+    h("button", { type: "button", class: "quiet" }, label),
+  );
   const choose = async (/** @type {number} */ which) => {
     buttons.forEach((button, place) => button.setAttribute("aria-pressed", String(place === which)));
     if (which === 0) {
-      fill(code, qrPanel(text, t("Request"), { link: linkTo(text), name: "tenge-request" }), arrivals(app, amountTiyn));
+      fill(
+        code,
+        qrPanel(text, t("Request"), { link: linkTo(text), name: "tenge-request" }),
+        arrivals(app, amountTiyn),
+      );
     } else {
       const flow = await beginAsk(app, amountTiyn, words);
       const { request: message } = await invoiceOf(app, flow);
-      fill(code, qrPanel(message, t("Invoice"), { name: "tenge-invoice" }), scanPanel((found) => take(app, found), { label: t("Scan the payment") }));
+      fill(
+        code,
+        qrPanel(message, t("Invoice"), { name: "tenge-invoice" }),
+        scanPanel((found) => take(app, found), { label: t("Scan the payment") }),
+      );
     }
   };
   buttons.forEach((button, place) => button.addEventListener("click", () => choose(place)));
@@ -131,14 +181,18 @@ async function showSale(app, shown, amountTiyn, words) {
 /** Today's payments, each with its refund. @param {any} app */
 async function today(app) {
   const begin = Math.floor((app.wallet.now() + 5 * 3600) / 86_400) * 86_400 - 5 * 3600;
-  const online = (await app.store.all("history")).filter((/** @type {any} */ line) => line.time >= begin && line.kind === "pay" && line.direction === "in");
+  const online = (await app.store.all("history")).filter(
+    (/** @type {any} */ line) => line.time >= begin && line.kind === "pay" && line.direction === "in",
+  );
   const offline = app.pocket.ready
-    ? (await (await app.pocket.device()).history({ kind: "receive", from: begin }))
+    ? await (await app.pocket.device()).history({ kind: "receive", from: begin })
     : [];
   const total = [...online, ...offline].reduce((sum, line) => sum + line.amountTiyn, 0);
   const rows = await Promise.all([
     ...online.map(async (/** @type {any} */ line) => saleRow(app, line, refundButton(app, line))),
-    ...offline.map(async (/** @type {any} */ entry) => saleRow(app, entry, h("span", { class: "note" }, t("offline")))),
+    ...offline.map(async (/** @type {any} */ entry) =>
+      saleRow(app, entry, h("span", { class: "note" }, t("offline"))),
+    ),
   ]);
   return [
     h("h2", {}, t("Today: {amount}", { amount: money(total) })),
@@ -148,15 +202,30 @@ async function today(app) {
 
 /** @param {any} app @param {any} line @param {Node} action */
 async function saleRow(app, line, action) {
-  return h("li", { class: "sale" }, h("span", {}, `${moment(line.time)} · ${await app.nameOf(line.peer)}`), h("b", {}, money(line.amountTiyn)), action);
+  return h(
+    "li",
+    { class: "sale" },
+    h("span", {}, `${moment(line.time)} · ${await app.nameOf(line.peer)}`),
+    h("b", {}, money(line.amountTiyn)),
+    action,
+  );
 }
 
 /** @param {any} app @param {any} line */
 function refundButton(app, line) {
   const label = t("Refund {amount}", { amount: money(line.amountTiyn) });
-  const button = h("button", { type: "button", class: "quiet", "aria-label": `${t("Refund")}: ${label}` }, t("Refund"));
+  const button = h(
+    "button",
+    { type: "button", class: "quiet", "aria-label": `${t("Refund")}: ${label}` },
+    t("Refund"),
+  );
   button.addEventListener("click", () => {
-    app.found = { kind: "key", kid: line.peer, amountTiyn: line.amountTiyn, words: t("Refund of {id}", { id: line.id.slice(0, 8) }) };
+    app.found = {
+      kind: "key",
+      kid: line.peer,
+      amountTiyn: line.amountTiyn,
+      words: t("Refund of {id}", { id: line.id.slice(0, 8) }),
+    };
     app.go("pay");
   });
   return button;
