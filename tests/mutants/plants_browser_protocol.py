@@ -13,7 +13,7 @@ BROWSER_PROTOCOL = Field(
         VECTORS,
         (
             "browser-reads-two-forms",
-            "Two byte strings mean one value, so one object has two ids.",
+            "In the browser, two byte strings mean one value, and one object has two ids.",
             "  if (!sameBytes(encode(value), data)) {",
             "  if (data.length < encode(value).length) {",
         ),
