@@ -20,6 +20,7 @@ from tests.mutants import (
     plants_partners,
     plants_shell,
     plants_steps,
+    plants_wallet_api,
     plants_wallet_page,
     plants_wallets,
 )
@@ -46,5 +47,6 @@ FIELDS = (
     *plants_shell.FIELDS,
     *plants_browser_protocol.FIELDS,
     *plants_wallet_page.FIELDS,
+    *plants_wallet_api.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)
