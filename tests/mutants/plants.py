@@ -19,6 +19,7 @@ from tests.mutants import (
     plants_marks,
     plants_partners,
     plants_shell,
+    plants_site,
     plants_steps,
     plants_wallet_page,
     plants_wallets,
@@ -46,5 +47,6 @@ FIELDS = (
     *plants_shell.FIELDS,
     *plants_browser_protocol.FIELDS,
     *plants_wallet_page.FIELDS,
+    *plants_site.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

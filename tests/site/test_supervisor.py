@@ -115,6 +115,9 @@ def test_a_long_time_is_told_by_days_in_few_points(whole: Whole) -> None:
         found = over_time(following(world.system), 18_000)
         assert len(found["points"]) <= 61
         assert found["bucket_seconds"] % 86_400 == 0
+        page = Visitor(other).signed_in("auditor").get("/supervisor/figures").text
+        assert page.count("<svg") > 4
+        assert "2026-02-09" < found["points"][-1]["day"] <= "2026-02-11"
 
 
 def test_conservation_is_counted_token_by_token(whole: Whole, supervisor: Program) -> None:

@@ -13,6 +13,7 @@ BOX_HEIGHT = 48
 COLUMN_GAP = 44
 ROW_GAP = 16
 MARGIN = 8
+HEAVIEST = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,17 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """An arrow from one box to another; `kind` is a class of the drawing."""
+    """An arrow between two boxes; `kind` is a class of the drawing, `weight` (1 to `HEAVIEST`) how broad it is."""
 
     start: str
     end: str
     kind: str = "flow"
+    weight: int = 1
+
+
+def weight_of(amount: int, most: int) -> int:
+    """How broad the arrow of an amount is beside the one of the largest: 1 to `HEAVIEST`, rounded down."""
+    return max(1, HEAVIEST * amount // max(1, most))
 
 
 def drawing(nodes: Mapping[str, Node], edges: Sequence[Edge]) -> dict[str, Any]:
@@ -73,7 +80,12 @@ def drawing(nodes: Mapping[str, Node], edges: Sequence[Edge]) -> dict[str, Any]:
         "box_height": BOX_HEIGHT,
         "boxes": boxes,
         "arrows": [
-            {"line": _arrow(places[edge.start], places[edge.end]), "kind": edge.kind} for edge in edges
+            {
+                "line": _arrow(places[edge.start], places[edge.end]),
+                "kind": edge.kind,
+                "weight": edge.weight,
+            }
+            for edge in edges
         ],
     }
 

@@ -5,8 +5,10 @@ enforcement authority. It sees keys, pseudonyms, amounts and marks, and no name 
 of signed heads stand in `wallets.site.roles.supervisor_audit`.
 """
 
+import datetime
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from cbdc.accounts import CIRCULATION
 from cbdc.supervision import Alert
@@ -31,6 +33,7 @@ ALERTS: Mapping[str, str] = {
 _STEPS_TENGE = (0, 1_000, 10_000, 50_000, 100_000, 500_000, 1_000_000)
 _HOUR, _DAY = 3_600, 86_400
 _MOST_BUCKETS = 60
+_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - local days, counted from the offset
 
 
 def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
@@ -98,13 +101,14 @@ def figures(asked: Asked, arguments: Mapping[str, str]) -> Json:
 def over_time(book: Following, offset_seconds: int) -> Json:
     """Sums by hour or by day, whichever gives a readable row of at most some dozens.
 
-    `points` has for each bucket: its start, payments and their sum in it, and outstanding and offline money at its end.
+    `points` has for each bucket: its start and local day, payments and their sum in it, and outstanding and offline
+    money at its end.
     """
     begin, end = book.lines[0].time, book.lines[-1].time
     seconds = _HOUR if end - begin <= 2 * _DAY else _DAY
     while (end - begin) // seconds >= _MOST_BUCKETS:
         seconds += _DAY
-    points: dict[int, dict[str, int]] = {}
+    points: dict[int, dict[str, Any]] = {}
     outstanding = offline = 0
     for line in book.lines:
         start = (line.time + offset_seconds) // seconds * seconds - offset_seconds
@@ -120,7 +124,8 @@ def over_time(book: Following, offset_seconds: int) -> Json:
             paid += _moved(book, line.made, "treasury")
             point["payments"] += 1 if paid else 0
             point["paid_tiyn"] += paid
-        point |= {"outstanding_tiyn": outstanding, "offline_tiyn": offline}
+        day = _EPOCH + datetime.timedelta(seconds=start + offset_seconds)
+        point |= {"day": day.isoformat()[:10], "outstanding_tiyn": outstanding, "offline_tiyn": offline}
     return {"points": list(points.values()), "bucket_seconds": seconds}
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from cbdc.money import format_tenge
 from cbdc.token import TREASURY_ACCOUNT
 from wallets.site.following import Following, Line, following
-from wallets.site.graph_chart import Edge, Node, drawing
+from wallets.site.graph_chart import Edge, Node, drawing, weight_of
 from wallets.site.operations import N_, Asked, Json, Operation, Query
 from wallets.site.roles.treasury import find_mark, mark_summary
 from wallets.site.roles.watching import CATEGORIES, bank_title
@@ -263,12 +263,13 @@ def graph(asked: Asked, book: Following, flows: list[Flow], places: list[Place])
     nodes: dict[str, Node] = {}
     edges: list[Edge] = []
     given = sum(flow.amount_tiyn for flow in flows if flow.kind == GIVEN)
+    most = max(amounts.values(), default=0)
     for start, target, kind in amounts:
         for name in (start, target):
             total = given if name == TREASURY else came[name]
             nodes.setdefault(name, Node(format_tenge(total), *_text(asked, book, name), "", _kind(name)))
         if not _leads(edges, target, start):
-            edges.append(Edge(start, target, kind))
+            edges.append(Edge(start, target, kind, weight_of(amounts[start, target, kind], most)))
     return drawing(nodes, edges)
 
 
