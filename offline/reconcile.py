@@ -16,7 +16,7 @@ Source: DTO/1, sections 5.9 and 5.19.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import RLock
 from typing import Any
 
@@ -48,6 +48,7 @@ from offline.settle import (
     HELD_PENDING,
     LATE,
     Borne,
+    Settled,
     Standing,
     subject_of,
 )
@@ -443,6 +444,11 @@ class Reconciler:
     def borne(self, kid: bytes) -> Borne:
         """Who bore the losses of a guilty device, so far."""
         return self._settlement.borne(kid)
+
+    def look(self) -> tuple[LiveGraph, Mapping[bytes, Settled]]:
+        """The graph and the booked facts as archive and journal have them now; to be read, not changed."""
+        with self._lock:
+            return self._look(), self._book.settled
 
     def unspent_tiyn(self, kid: bytes) -> int:
         """What is known to be unspent of a device in notes that have not closed."""

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Playwright
 
 from cbdc.errors import TengeError
 from tests.house.catalogue import facts_named
+from tests.one_playwright import stop_playwright, the_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
@@ -54,6 +56,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def root() -> Path:
     """The top of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Playwright:
+    """In place of the plugin's own: modules that start a browser by themselves use the same one."""
+    return the_playwright()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """After the last browser is closed."""
+    stop_playwright()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from tests.mutants.plant import Field, bugs
 PROTOCOL = "wallets/site/static/protocol/"
 VECTORS = ("tests/web/test_protocol_vectors.py",)
 SAME = ("tests/web/test_protocol_same.py",)
+ONLINE = ("tests/web/test_protocol_online.py",)
 
 BROWSER_PROTOCOL = Field(
     "The protocol in the browser",
@@ -13,7 +14,7 @@ BROWSER_PROTOCOL = Field(
         VECTORS,
         (
             "browser-reads-two-forms",
-            "Two byte strings mean one value, so one object has two ids.",
+            "In the browser, two byte strings mean one value, and one object has two ids.",
             "  if (!sameBytes(encode(value), data)) {",
             "  if (data.length < encode(value).length) {",
         ),
@@ -40,7 +41,7 @@ BROWSER_PROTOCOL = Field(
     )
     + bugs(
         PROTOCOL + "selection.js",
-        SAME,
+        ONLINE,
         (
             "browser-breaks-the-largest-note",
             "A wallet pays small sums with its largest coins, and the two wallets choose differently.",
@@ -60,7 +61,7 @@ BROWSER_PROTOCOL = Field(
     )
     + bugs(
         PROTOCOL + "online.js",
-        SAME,
+        ONLINE,
         (
             "browser-believes-a-proof-of-nothing",
             "A receipt is good for an entry that is not in the log.",

@@ -32,12 +32,12 @@ def number(text: str) -> bytes:
 class Scene:
     """What a test of third parties works with: `asel` and `timur` hold wallets, `books` is a third party."""
 
-    def __init__(self, whole: Whole, clock: ManualClock) -> None:
+    def __init__(self, whole: Whole, clock: ManualClock, chance: int = 99) -> None:
         self.whole = whole
         self.clock = clock
         self.world = whole.world
         self.asel, self.timur, self.zhanna, self.shop = whole.world.neighbours
-        self.entropy = SeededEntropy(99)
+        self.entropy = SeededEntropy(chance)
         self.books = self.partner("Bookkeeper")
         self.made = 0
 

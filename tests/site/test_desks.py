@@ -236,3 +236,46 @@ def test_a_kept_world_with_all_this_can_be_audited(tmp_path: Path) -> None:
             Program(whole, officer).do("national-bank", "approve", request=ordered["request"])
         Program(whole, "operator").do("operator", "live", fraud=True)
     assert audit_target(str(tmp_path / "act-0001"))["problems"] == []
+
+
+def test_the_effect_of_a_limit_is_shown_before_it_is_put_in_force(whole: Whole) -> None:
+    officer = Program(whole, "officer-1")
+    before = officer.get("/v1/roles/national-bank/limits").get_json()
+    assert before["preview"] is None
+    seen = officer.get("/v1/roles/national-bank/limits?parameter=max_hops&value=1").get_json()["preview"]
+    assert (seen["devices"], seen["touched"]) == (4, 4)
+    assert {change["then"] for row in seen["rows"] for change in row["changes"]} == {1}
+    same = officer.get("/v1/roles/national-bank/limits").get_json()
+    assert same["list"] == before["list"], "looking changes nothing"
+    done = officer.do("national-bank", "set-limit", parameter="max_hops", value=1)
+    assert done.status_code == 200
+    after = officer.get("/v1/roles/national-bank/limits").get_json()
+    assert after["list"] > before["list"]
+    assert {row["name"]: row["value"] for row in after["numbers"]}["max_hops"] == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "refusal"),
+    [
+        ("parameter=none_such&value=1", "E_SITE_PARAMETER"),
+        ("parameter=max_hops&value=-1", "E_SITE_FIELD"),
+        ("parameter=max_hops&value=99999999999999999", "E_SITE_FIELD"),
+        ("parameter=max_hops", "E_SITE_FIELD"),
+    ],
+)
+def test_what_is_no_limit_has_no_effect(whole: Whole, query: str, refusal: str) -> None:
+    assert code(Program(whole, "officer-1").get(f"/v1/roles/national-bank/limits?{query}")) == refusal
+
+
+def test_every_loss_policy_is_compared_and_each_adds_up(whole: Whole) -> None:
+    officer = Program(whole, "officer-1")
+    Program(whole, "operator").do("operator", "live", fraud=True)
+    found = officer.get("/v1/roles/national-bank/losses").get_json()
+    assert found["cases"] == 1
+    assert sum(1 for row in found["policies"] if row["in_force"]) == 1
+    for row in found["policies"]:
+        parts = ("device", "owner", "bank", "reserve", "payees")
+        assert row["loss_tiyn"] == sum(row[f"{part}_tiyn"] for part in parts) == 60_000, row["name"]
+    by_name = {row["name"]: row for row in found["policies"]}
+    assert by_name["ISSUER"]["reserve_tiyn"] == 60_000
+    assert by_name["PAYEE"]["payees_tiyn"] > 0

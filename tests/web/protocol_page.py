@@ -52,3 +52,23 @@ def protocol_page(browser: Browser) -> Iterator[Page]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def give_modules(page: Page) -> None:
+    """Let the page's scripts find the modules as `protocol.NAME`, and refusals as codes through `told`."""
+    page.evaluate(
+        """async () => {
+          const names = ["bytes", "canonical", "errors", "evidence", "frames", "keys", "online", "records",
+            "selection", "transaction", "trust", "verify"];
+          const load = async (name) => [name, await import(`/static/protocol/${name}.js`)];
+          window.protocol = Object.fromEntries(await Promise.all(names.map(load)));
+          window.told = (act) => {
+            try {
+              return act();
+            } catch (error) {
+              if (error instanceof protocol.errors.TengeError) return error.code;
+              throw error;
+            }
+          };
+        }"""
+    )

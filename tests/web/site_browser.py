@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.conftest import ROOT
+from tests.one_playwright import the_playwright
 from tests.site.visitor import opened
 from wallets.site.serving import running
 from wallets.site.whole import Whole
@@ -36,9 +37,8 @@ def browser_at_site(**options: object) -> Iterator[tuple[Browser, Whole, str]]:
     with (
         opened(**options) as whole,  # type: ignore[arg-type]
         running(whole, "127.0.0.1", 0) as port,
-        sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browser = the_playwright().chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
         try:
             yield browser, whole, f"http://localhost:{port}"
         finally:

@@ -200,7 +200,7 @@ class Person:
         expect(frame).to_be_visible()
         count = int(frame.get_attribute("data-frames") or "1")
         if count > 1:
-            self.page.get_by_role("slider", name="Pace").fill("2")
+            self.page.get_by_role("slider", name="Pace").fill("4")
         found: dict[int, Path] = {}
         for _ in range(40):
             place = int(frame.get_attribute("data-place") or "0")
@@ -211,9 +211,17 @@ class Person:
                 found[place] = path
             if len(found) == count - len(lost):
                 break
-            self.page.wait_for_timeout(120)
+            self.page.wait_for_timeout(60)
         assert len(found) == count - len(lost), f"{sorted(found)} of {count}"
         return [found[place] for place in sorted(found)]
+
+    def sheet(self, folder: Path, name: str) -> list[Path]:
+        """Save all codes on one picture, as the button does."""
+        path = folder / f"{name}.png"
+        with self.page.expect_download() as waiting:
+            self.button("Save picture")
+        waiting.value.save_as(path)
+        return [path]
 
     def show(self, pictures: list[Path]) -> "Person":
         """Let this phone's page read pictures."""

@@ -15,6 +15,7 @@ import * as along from "./screens/along.js";
 import * as face from "./screens/face.js";
 import * as home from "./screens/home.js";
 import * as join from "./screens/join.js";
+import * as losses from "./screens/losses.js";
 import * as pay from "./screens/pay.js";
 import * as people from "./screens/people.js";
 import * as records from "./screens/records.js";
@@ -48,6 +49,7 @@ const SCREENS = {
   money: settings.money,
   limits: settings.limits,
   mark: settings.mark,
+  lost: losses.lost,
   settings: settings.settings,
   about: settings.about,
 };

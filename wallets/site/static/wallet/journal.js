@@ -29,7 +29,7 @@ export function lineOf(entry, kid, network, banks) {
   const mine = creates.filter((one) => one.kid === kid);
   const others = creates.filter((one) => one.kid !== kid);
   const signed = signers.includes(kid);
-  if (!signed && !mine.length) {
+  if (!mine.length && !(signed && others.length)) {
     return null;
   }
   const moved = signed ? others : mine;

@@ -173,10 +173,18 @@ function evidence(app, kid) {
 
 /** @param {Uint8Array} file @param {Uint8Array} root @returns {Promise<string>} */
 async function verdictOf(file, root) {
-  const { type, amountTiyn } = await verifyEvidence(file, root);
-  return type === DOUBLE_SPEND
-    ? t("Two signed payments of the same money, {amount}: proven.", { amount: money(amountTiyn) })
-    : t("Two signed statements that contradict each other: proven.");
+  try {
+    const { type, amountTiyn } = await verifyEvidence(file, root);
+    return type === DOUBLE_SPEND
+      ? t("Two signed payments of the same money, {amount}: proven.", { amount: money(amountTiyn) })
+      : t("Two signed statements that contradict each other: proven.");
+  } catch (error) {
+    const { code, facts } = /** @type {any} */ (error);
+    if (code !== "E_EVIDENCE_ELSEWHERE") {
+      throw error;
+    }
+    return t("A proof of type E{type}, which this page does not check; anybody can, with ROOT.", facts);
+  }
 }
 
 /** @param {Uint8Array} file @param {number} number */

@@ -286,7 +286,7 @@ export async function got(app, key) {
         milliseconds,
       }),
     ),
-    checks(""),
+    checks([]),
     h("h2", {}, t("Show the receipt to the payer")),
     qrPanel(taken.receipt, t("Receipt"), { name: "tenge-receipt" }),
     h("a", { class: "button main", href: "#/" }, t("Done")),
@@ -315,13 +315,14 @@ async function forget(app, invoice) {
 
 /** @param {unknown} error */
 function refusedPayment(error) {
-  const { rule } = explained(error);
+  const { code, rule } = explained(error);
+  const failed = failedSteps(code, rule);
   return h(
     "div",
     { class: "got" },
     heading(t("The payment was not taken")),
     refusal(error),
-    checks(/^V\d/.test(rule) ? rule.slice(0, 2) : "V0"),
+    failed.length ? checks(failed) : null,
     h(
       "p",
       {},
@@ -334,16 +335,20 @@ function refusedPayment(error) {
   );
 }
 
-/** The checks in order; the first that fails ends it. @param {string} failed "" when all passed. */
+/**
+ * The checks in order; the first that fails ends it. A wrong signature may be found in three of them.
+ * @param {string[]} failed None when all passed.
+ */
 function checks(failed) {
   const words = stepWords();
-  const place = failed ? STEPS.indexOf(failed) : STEPS.length;
+  const first = failed.length ? STEPS.indexOf(failed[0]) : STEPS.length;
+  const wrong = failed.length > 1 ? t("one of these failed") : t("failed");
   return h(
     "ol",
     { class: "checks" },
     STEPS.map((step, number) => {
-      const state = number < place ? "passed" : number === place ? "failed" : "open";
-      const said = { passed: t("passed"), failed: t("failed"), open: t("not asked") }[state];
+      const state = number < first ? "passed" : failed.includes(step) ? "failed" : "open";
+      const said = { passed: t("passed"), failed: wrong, open: t("not asked") }[state];
       return h(
         "li",
         { class: state },
@@ -354,6 +359,15 @@ function checks(failed) {
       );
     }),
   );
+}
+
+/** Which steps may have refused. @param {string} code @param {string} rule */
+function failedSteps(code, rule) {
+  if (code === "E_SIG" || code === "E_KEY") {
+    return ["V3", "V4", "V5"];
+  }
+  const step = /^V\d/.exec(rule);
+  return step ? [step[0]] : [];
 }
 
 /** @param {any} app @param {string} id */

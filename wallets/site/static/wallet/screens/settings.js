@@ -259,6 +259,7 @@ export async function settings(app) {
             ["money", t("Deposit and wallet")],
             ["along", t("Take along")],
             ["till", t("Till of a shop")],
+            ["lost", t("Lost or stolen")],
             ["inbox", t("Inbox")],
             ["about", t("What this wallet is and is not")],
           ]
@@ -370,7 +371,7 @@ function atTheBank() {
       "p",
       {},
       t(
-        "Cards, a lost or stolen phone, and money of a lost wallet are the bank's: it can freeze a device and restore a wallet for whom it knows.",
+        "Cards, and the money of a lost wallet, are the bank's: it lifts a freeze, and restores a wallet for whom it knows.",
       ),
     ),
     h(
