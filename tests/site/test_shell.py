@@ -12,9 +12,10 @@ from cbdc.errors import Malformed, Refused, phrases
 from cbdc.money import tenge
 from tests.site.visitor import Forms, Visitor, opened
 from wallets.site import chart
-from wallets.site.operations import _PROBLEMS, read_form, read_json
+from wallets.site.operations import _PROBLEMS, read_form, read_json, typed_tiyn
 from wallets.site.table import TABLE
 from wallets.site.whole import Whole
+from wallets.site.words import money_text
 
 DAYS = ["2026-01-01", "2026-01-02", "2026-01-03"]
 
@@ -137,6 +138,28 @@ def test_a_problem_is_told_in_a_phrase_of_the_catalogue(
 def test_every_phrase_of_a_problem_has_its_translations() -> None:
     for phrase in [said for _, said in _PROBLEMS] + ["it is of another kind"]:
         assert phrases("kk")[phrase] != phrases("ru")[phrase] != phrase
+
+
+@given(st.integers(1, 2**53 - 1), st.sampled_from(["kk", "ru", "en"]))
+def test_what_a_page_shows_as_an_amount_can_be_typed_into_it(amount_tiyn: int, language: str) -> None:
+    assert typed_tiyn(money_text(amount_tiyn, language)) == amount_tiyn
+
+
+@pytest.mark.parametrize(
+    ("text", "amount_tiyn"),
+    [("12,5", 1_250), ("12,50 ₸", 1_250), ("1,500", 150_000), ("1,500.25", 150_025), ("0,05", 5), ("7", 700)],
+)
+def test_a_comma_is_a_decimal_sign_or_parts_groups(text: str, amount_tiyn: int) -> None:
+    assert typed_tiyn(text) == amount_tiyn
+
+
+@pytest.mark.parametrize(
+    "text", ["1,2,3", "1,5.5", "12,", ",5,", "1,50,5", "1.5,5", "-1,5", "1,5 $", "１,５"]
+)
+def test_a_comma_in_a_wrong_place_is_refused(text: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        typed_tiyn(text)
+    assert refused.value.code == "E_MONEY_TEXT"
 
 
 def test_an_amount_that_cannot_be_read_names_its_field() -> None:

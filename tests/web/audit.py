@@ -129,11 +129,16 @@ def walk(page: Page) -> list[str]:
     return found
 
 
-def each_look(page: Page, check: Callable[[Page], list[str]]) -> list[str]:
-    """The same check on a phone and on a desktop, light and dark; each finding says where."""
+def each_look(page: Page, check: Callable[[Page], list[str]], whole: bool = True) -> list[str]:
+    """The same check on a phone and on a desktop, light and dark; each finding says where.
+
+    Without `whole` only on a light phone and a dark desktop.
+    """
     found = []
     for size_name, size in (("phone", PHONE), ("desktop", DESKTOP)):
         for scheme in ("light", "dark"):
+            if not whole and (size_name == "phone") != (scheme == "light"):
+                continue
             page.set_viewport_size(size)  # type: ignore[arg-type]
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             found += [f"{size_name}, {scheme}: {one}" for one in check(page)]

@@ -1,10 +1,10 @@
-"""Every page of every desk that a menu leads to, and the pages before them, in a real browser.
+"""Every page of every desk that a menu leads to, a page of each kind behind them, and the sign-in pages, in a browser.
 
-For each: what axe finds, nothing wider than a phone, nothing inline, no jump while it loads, everything in reach of the
-keyboard, and, in the pseudo-language, no text outside the catalogues. The list of pages is the table of operations and
+For each: what axe finds, nothing wider than a phone, nothing inline, no jump while it loads, and, in the pseudo-language,
+no text outside the catalogues; on the first page of each desk also everything in reach of the keyboard. The list of pages is the table of operations and
 queries itself, so a new page is looked at without anybody thinking of it.
 
-`TENGE_BROWSER_FULL=1` looks at each page in three languages, on a phone and a desktop, light and dark.
+`TENGE_BROWSER_FULL=1` looks at each page in three languages, on a phone and a desktop, light and dark, and by keyboard.
 """
 
 from collections.abc import Iterator
@@ -46,6 +46,22 @@ def enter(page: Page, site: tuple[Browser, Whole, str], role: str) -> None:
     page.wait_for_url(f"{site[2]}/{role}/")
 
 
+def details(page: Page, site: tuple[Browser, Whole, str], role: str) -> list[str]:
+    """For each kind of page about one thing, the first that the pages of the menu lead to; files are no pages."""
+    links: list[str] = []
+    for query in TABLE.menu(role):
+        page.goto(f"{site[2]}/{role}/{query.name}")
+        links += page.evaluate("[...document.querySelectorAll('main a[href]')].map((node) => node.pathname)")
+    found = []
+    for query in TABLE.queries.values():
+        if query.role == role and query.takes:
+            prefix = f"/{role}/{query.name}/"
+            first = next((link for link in links if link.startswith(prefix) and link != prefix), None)
+            if first and "html" in page.request.get(site[2] + first).headers["content-type"]:
+                found.append(first)
+    return found
+
+
 @pytest.mark.parametrize("role", DESKS)
 def test_every_page_of_a_desk_can_be_used_by_everybody(
     site: tuple[Browser, Whole, str], page: Page, role: str
@@ -64,7 +80,13 @@ def test_every_page_of_a_desk_can_be_used_by_everybody(
                 found.append(f"{path}: jumps by {jumped}")
             looked = each_look(page, audit) if is_full() else audit(page)
             page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-            found += [f"{path}, {language}: {one}" for one in looked + walk(page)]
+            walked = walk(page) if is_full() or query.name == "" else []
+            found += [f"{path}, {language}: {one}" for one in looked + walked]
+        page.goto(f"{site[2]}{path}?language=xx")
+        found += [f"{path}: outside the catalogues: {text}" for text in foreign_texts(page)]
+    for path in details(page, site, role):
+        page.goto(f"{site[2]}{path}?language=kk")
+        found += [f"{path}: {one}" for one in audit(page)]
         page.goto(f"{site[2]}{path}?language=xx")
         found += [f"{path}: outside the catalogues: {text}" for text in foreign_texts(page)]
     assert found == []

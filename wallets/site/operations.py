@@ -9,7 +9,7 @@ a page and, under the same name, a JSON answer. A role module lists its own; not
 Rules kept here:
 
 - the fields are read strictly: one missing, one too many or of another kind is refused before any rule about money;
-- a person types tenge ("1 000.50") into a form, a program sends whole tiyn: fields named `..._tiyn` are amounts;
+- a person types tenge ("1 000.50", "1 000,50") into a form, a program sends whole tiyn: `..._tiyn` are amounts;
 - every operation has a request id of 16 to 64 letters, digits or hyphens, made by the page or the client. The same
   operation again under it gets the same answer, another one is refused (E_ID_REUSED);
 - a handler gets who asks, and a 32-byte id that follows from the request; what it calls derives its own ids from that.
@@ -31,6 +31,7 @@ from wallets.site.world import World
 Json = dict[str, Any]
 MAX_UPLOAD_BYTES = 4_096
 
+_COMMA = re.compile(r",([0-9]{1,2})(?=\s*₸?\s*$)")
 _REQUEST = re.compile(r"[A-Za-z0-9-]{16,64}", re.ASCII)
 
 
@@ -152,9 +153,18 @@ def read_form(operation: Operation, values: Mapping[str, str]) -> Fields:
         raise _field_problem(str(error)) from None
 
 
+def typed_tiyn(text: str) -> int:
+    """The amount that a person typed in any of the page's languages, in tiyn: `1 000.50`, `1 000,50 ₸`, `1,000`.
+
+    A comma before one or two last digits is the decimal sign of Kazakh and Russian; before three it parts groups.
+    Raises E_MONEY_TEXT, E_MONEY_RANGE.
+    """
+    return check_tiyn(parse_tenge(text if "." in text else _COMMA.sub(r".\1", text)))
+
+
 def _typed(name: str, text: str, kind: object) -> object:
     if name.endswith("_tiyn"):
-        return check_tiyn(parse_tenge(text))
+        return typed_tiyn(text)
     if kind is bool:
         return text in ("on", "true", "1", "yes")
     if get_origin(kind) in (list, tuple) or kind in (list, tuple):
@@ -196,4 +206,5 @@ __all__ = [
     "read_form",
     "read_json",
     "read_request_id",
+    "typed_tiyn",
 ]
