@@ -27,6 +27,7 @@ from cbdc.ledger.entry import PERIOD_NAMES
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.state import MARK, RegisteredKey, StateKey, day_counter, period_counter
 from cbdc.marks import open_definition
+from cbdc.news import News
 from cbdc.orders import HolderProof
 from cbdc.ports import Clock
 from cbdc.record import (
@@ -43,7 +44,6 @@ from cbdc.record import (
 )
 from cbdc.rule_words import rule_in_words
 
-MOST_READ = 1_000
 LOOKUP_PURPOSE = "POST /v1/aliases/lookups"
 _MOST_BODY_BYTES = 1_024
 _OFFER = Group((Text(40), ALGORITHM, RAW_KEY))
@@ -86,6 +86,7 @@ class WalletApi:
         self._joining = joining
         self._aliases = aliases
         self._clock = clock
+        self._news = News(ledger)
 
     # --- joining a bank ---
 
@@ -115,17 +116,9 @@ class WalletApi:
     def entries(self, ask: Ask) -> wire.Json:
         """The journal's entries that pay a key or that it signed, from one on."""
         kid, since = ask.octets("kid"), ask.number("since")
-        size = self._ledger.size
-        stop = min(size, since + MOST_READ)
-        found = []
-        for index in range(max(since, 1), stop):
-            transaction = self._ledger.transaction(index)
-            named = {kid for kid, _ in transaction.witnesses}
-            for token in transaction.record.creates:
-                named.update(token.lock.kids)
-            if kid in named:
-                found.append(wire.write_entry(self._ledger.entry(index)))
-        return {"entries": found, "next": max(since, stop), "size": size}
+        found = self._news.since(kid, since)
+        entries = [wire.write_entry(self._ledger.entry(index)) for index in found.indices]
+        return {"entries": entries, "next": found.next, "size": found.size}
 
     def limits(self, ask: Ask) -> wire.Json:
         """What the holder of a key holds and has paid, beside what it may."""

@@ -21,6 +21,7 @@ from tests.mutants import (
     plants_shell,
     plants_site,
     plants_steps,
+    plants_wallet_api,
     plants_wallet_page,
     plants_wallets,
 )
@@ -47,6 +48,7 @@ FIELDS = (
     *plants_shell.FIELDS,
     *plants_browser_protocol.FIELDS,
     *plants_wallet_page.FIELDS,
+    *plants_wallet_api.FIELDS,
     *plants_site.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

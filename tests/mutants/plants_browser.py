@@ -85,7 +85,7 @@ BROWSER = Field(
     )
     + bugs(
         "wallets/site/static/protocol/keys.js",
-        ("tests/web/test_device_same.py",),
+        ("tests/web/test_protocol_vectors.py",),
         (
             "browser-takes-a-high-s",
             "One signature becomes two, and one transfer two objects.",

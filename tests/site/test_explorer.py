@@ -149,7 +149,7 @@ def test_a_journal_that_is_too_long_is_refused_in_words(
     "name", ["999999", "abc", "zz", "0" * 64, "é", "13;", "..", "%00", "1" * 200, "<b>", "13:0"]
 )
 @pytest.mark.parametrize(
-    "page", ["entry", "proof", "sees", "token", "key", "mark", "note", "head", "evidence"]
+    "page", ["entry", "proof", "sees", "sees-offline", "token", "key", "mark", "note", "head", "evidence"]
 )
 def test_what_is_not_there_is_refused_as_a_page(visitor: Visitor, page: str, name: str) -> None:
     answer = visitor.get(f"/explorer/{page}/{name}")
@@ -343,7 +343,22 @@ def test_a_payment_over_two_hops_comes_to_reconciliation() -> None:
         assert [row["hop"] for row in shown["steps"]] == [1, 2]
         assert shown["conflicts"] == []
         assert (len(shown["graph"]["boxes"]), len(shown["graph"]["arrows"])) == (3, 2)
-        assert Visitor(whole).get(f"/explorer/note/{note['id']}").status_code == 200
+        visitor = Visitor(whole)
+        assert visitor.get(f"/explorer/note/{note['id']}").status_code == 200
+        seen = ask(program, f"sees-offline/{shown['steps'][1]['id']}")
+        cells = {
+            row["name"]: {cell["party"]: cell["sees"] for cell in row["cells"]} for row in seen["fields"]
+        }
+        for party in ("payer_bank", "payee_bank", "supervisor", "public"):
+            assert {row[party] for row in cells.values()} == {"no"}
+        assert cells["payer_pseudonym"]["national_bank"] == "own"
+        assert cells["payer_name"]["national_bank"] == cells["payer_name"]["payee"] == "no"
+        # The second payer never loaded, so no load in the journal leads from its device to its pseudonym.
+        assert cells["payer_pseudonym"]["payee"] == "no"
+        first_hop = ask(program, f"sees-offline/{shown['steps'][0]['id']}")["fields"]
+        named = next(row for row in first_hop if row["name"] == "payer_pseudonym")["cells"]
+        assert next(cell["sees"] for cell in named if cell["party"] == "payee") == "journal"
+        assert visitor.get(f"/explorer/sees-offline/{shown['steps'][0]['id']}").status_code == 200
 
 
 def test_a_double_spend_is_shown_with_its_evidence() -> None:

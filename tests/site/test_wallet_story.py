@@ -14,6 +14,7 @@ from cbdc.money import tenge
 from cbdc.ports import ManualClock
 from cbdc.request_board import OPEN, PAID
 from offline.evidence import verify_evidence
+from offline.records import TIER_SW
 from tests.site.phone import LosesFirstAnswers, Phone
 from tests.site.visitor import opened
 from wallets.desk import derived
@@ -55,7 +56,8 @@ def live_online(payer: Phone, payee: Phone) -> None:
 def live_offline(payer: Phone, payee: Phone) -> None:
     """Load, pay with no network, and have both devices answered; the payee's money goes home."""
     for phone in (payer, payee):
-        phone.enrol()
+        # Whoever makes a key at home gets the lowest tier, whatever its element says of itself.
+        assert phone.enrol().certificate.record.tier == TIER_SW
     payer.take_offline(2_000)
     payer.hand_over(payee, 700, b"bread")
     payee.sync(b"evening")

@@ -11,6 +11,7 @@ import pytest
 
 from cbdc.errors import Refused
 from cbdc.http.webhook import Receiver
+from cbdc.partners import hooks
 from cbdc.partners.hooks import WAITS_SECONDS, received
 from cbdc.partners.records import EVENTS
 from tests.site.partner_world import DAY, Scene, number, refused, scene
@@ -296,3 +297,15 @@ def test_change_is_nothing_received() -> None:
         play.pay(play.asel, play.ask(consent, (play.shop, 10_00)))
         ledger = play.world.system.ledger
         assert received(ledger, ledger.size - 1) == {play.shop.wallet.kid: 10_00}
+
+
+def test_a_long_journal_is_read_in_pieces(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hooks, "READ_ENTRIES", 2)
+    with watched(shop) as play:
+        play.books.add_webhook(play.fresh(), shop.url, ("payment.received",))
+        play.consent(play.shop)
+        consent = play.consent(play.asel)
+        for _ in range(5):
+            play.pay(play.asel, play.ask(consent, (play.shop, 10_00)))
+        assert round_of(play)() == 5
+        assert [event["data"]["amount_tiyn"] for event in shop.events] == [10_00] * 5

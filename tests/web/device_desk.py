@@ -27,7 +27,6 @@ from wallets.wallet import send_one
 STATIC = ROOT / "wallets/site/static"
 SCRIPTS = {
     "/bench.js": ROOT / "tests/web/device_bench.js",
-    "/vectors.js": ROOT / "tests/web/device_vectors.js",
 }
 PAGE = (
     '<!doctype html><html lang="en"><title>device</title>'

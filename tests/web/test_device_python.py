@@ -129,3 +129,20 @@ def test_marked_money_keeps_its_purpose_and_its_rule(desk: Desk, browser: Browse
     for phone in (pupil, canteen):
         phone.run("sync")
     desk.audit()
+
+
+def test_lists_pass_from_browser_to_browser_by_qr(desk: Desk, browser: Browser) -> None:
+    told, cut_off = (Phone(browser, desk, name).join() for name in ("Told", "Cut off"))
+    had = cut_off.call("status")["trust"]["sequence"]
+    with desk.lock:
+        desk.sandbox.field.centre.revoke(bytes(32))
+    told.run("sync")
+    newest = told.call("status")["trust"]["sequence"]
+    assert newest > had
+    cut_off.offline()
+    message = bytes.fromhex(told.call("trustMessage", had))
+    assert len(message) <= 1_024
+    assert cut_off.call("readTrustMessage", message) == newest
+    assert cut_off.call("readTrustMessage", message) == newest
+    assert cut_off.refused("readTrustMessage", message[:-1]) == "E_DECODE"
+    assert cut_off.refused("readTrustMessage", bytes(1_025)) == "E_TRUST_QR"

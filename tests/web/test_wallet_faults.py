@@ -94,7 +94,6 @@ def test_the_disk_is_full(aigerim: Person, bolat: Person) -> None:
     aigerim.send("pay", amount="11")
     expect(aigerim.page.locator(".refusal[data-code=E_HOST_STORE]")).to_be_visible()
     aigerim.again().holds(before)
-    aigerim.page.reload()
     aigerim.open(f"pay/{bolat.kid}")
     aigerim.send("pay", amount="11")
     aigerim.heading("Paid").holds(before - 1_100)

@@ -118,10 +118,13 @@ class Postman:
 
     def go_round(self) -> int:
         """Read the journal's news, then deliver what is due; how many deliveries were tried."""
+        more = True
+        while more and not self._stopping.is_set():
+            with self._world.lock:  # let go between the pieces, so that payments go on
+                desks, _ = self._present()
+                more = desks.hooks.read_journal(desks.ledger, desks.partners)
         with self._world.lock:
             desks, signer = self._present()
-            while desks.hooks.read_journal(desks.ledger, desks.partners):
-                pass
             due = desks.hooks.due(BATCH)
         for delivery in due:
             if self._stopping.is_set():

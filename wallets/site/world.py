@@ -20,6 +20,7 @@ from cbdc.aliases import AliasDirectory
 from cbdc.cabinet import Row
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.joining import JoinDesk
+from cbdc.news import concerned
 from cbdc.policies import preset
 from cbdc.ports import Checkpoint, Clock, no_checkpoint
 from cbdc.private import make_folder
@@ -224,8 +225,4 @@ def touched(system: System, index: int) -> set[bytes]:
     """The key ids whose money an entry of the journal moves or judges: those it pays, and those who signed."""
     if index == 0:
         return set()
-    transaction = system.ledger.transaction(index)
-    kids = {kid for kid, _ in transaction.witnesses}
-    for token in transaction.record.creates:
-        kids.update(token.lock.kids)
-    return kids
+    return set(concerned(system.ledger.transaction(index)))

@@ -10,15 +10,18 @@ The table says **whether** a party sees a field, and never shows a name: whoever
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from cbdc.errors import Refused
 from cbdc.token import BANK_INVENTORY
+from offline.records import PAY
 from wallets.pilot.moves import Holder
 from wallets.pilot.privacy_report import JOURNAL as READS_JOURNAL
-from wallets.pilot.privacy_report import ONLINE, VIEWS, Fact, Known, Payment
+from wallets.pilot.privacy_report import OFFLINE, ONLINE, VIEWS, Fact, Known, Payment
+from wallets.pilot.privacy_report import OWN as READS_OWN
 from wallets.site.following import Following, Line, following
 from wallets.site.operations import N_, Asked, Json, Operation, Query
-from wallets.site.roles.explorer import ROLE, find_line
+from wallets.site.roles.explorer import ROLE, find_line, whole_id
 from wallets.site.roles.watching import line_row
 
 OWN, JOURNAL, NO = "own", "journal", "no"
@@ -44,6 +47,17 @@ PARTIES: Mapping[str, str] = {
     "supervisor": N_("Supervisor"),
     "public": N_("Everybody"),
 }
+OFFLINE_FIELDS: Mapping[str, str] = {
+    "amount": N_("Amount"),
+    "time": N_("Time"),
+    "payer_device": N_("Payer's device key"),
+    "payer_pseudonym": N_("Payer's pseudonym"),
+    "payer_name": N_("Payer's name"),
+    "payee_device": N_("Payee's device key"),
+    "payee_pseudonym": N_("Payee's pseudonym"),
+    "payee_name": N_("Payee's name"),
+    "history": N_("Earlier holders of the note"),
+}
 _MONEY = ("amount", "time", "mark", "basket")
 _KEYS = ("payer_key", "payer_pseudonym", "payee_key", "payee_pseudonym")
 
@@ -61,6 +75,66 @@ def sees(asked: Asked, arguments: Mapping[str, str]) -> Json:
     linked = _linked(book, line)
     return {
         "line": line_row(system, book, line),
+        **_shown(FIELDS, table),
+        "same_bank": known.bank_of(line.payer) == known.bank_of(line.payees[0]),
+        "linked": linked,
+    }
+
+
+def sees_offline(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """Who sees which field of a payment from device to device, once somebody has synced; E_EXPLORER_UNKNOWN."""
+    wanted = whole_id(arguments["transfer"])
+    hops = {one.oid: one for one in asked.world.sandbox.field.transfers() if one.record.kind == PAY}
+    transfer = hops.get(wanted)
+    if transfer is None:
+        raise Refused("E_EXPLORER_UNKNOWN", text=arguments["transfer"][:80])
+    book = following(asked.world.system)
+    loaders = {
+        asked.world.system.ledger.transaction(line.index).record.device: line.payer  # type: ignore[attr-defined]
+        for line in book.lines
+        if line.kind == "LoadOffline"
+    }
+    record = transfer.record
+    known = replace(known_of(asked, book), loaders=loaders)
+    payment = Payment(record.reference, OFFLINE, record.payer, record.outputs[0].owner)
+    table = {party: offline_fields_of(party, known, payment) for party in PARTIES}
+    return {
+        "line": None,
+        "transfer": wanted.hex(),
+        "amount_tiyn": record.outputs[0].amount_tiyn,
+        "time": record.time,
+        "hop": record.hop,
+        **_shown(OFFLINE_FIELDS, table),
+        "same_bank": False,
+        "linked": None,
+    }
+
+
+def offline_fields_of(party: str, known: Known, payment: Payment) -> dict[str, str]:
+    """What one party sees of each field of a payment from device to device.
+
+    A party for which the views of a pilot's report have no fact sees nothing. The journal gives the payee the payer's
+    pseudonym only if the payer's device ever loaded: a load names its device.
+    """
+    if party in ("payer", "payee"):
+        row = dict.fromkeys(OFFLINE_FIELDS, OWN)
+        other = "payee" if party == "payer" else "payer"
+        row[f"{other}_name"] = NO
+        kid = payment.payee if party == "payer" else payment.payer
+        row[f"{other}_pseudonym"] = JOURNAL if kid in known.loaders else NO
+        return row
+    reads = READS_OWN if party == "national_bank" else READS_JOURNAL
+    view = VIEWS.get((party, reads))
+    if view is None or not list(view(known, payment)):
+        return dict.fromkeys(OFFLINE_FIELDS, NO)
+    row = dict.fromkeys(OFFLINE_FIELDS, OWN)
+    row["payer_name"] = row["payee_name"] = NO
+    return row
+
+
+def _shown(fields: Mapping[str, str], table: Mapping[str, Mapping[str, str]]) -> Json:
+    """Parties, and fields with a cell for each party."""
+    return {
         "parties": [{"name": name, "title": title} for name, title in PARTIES.items()],
         "fields": [
             {
@@ -68,10 +142,8 @@ def sees(asked: Asked, arguments: Mapping[str, str]) -> Json:
                 "title": title,
                 "cells": [{"party": party, "sees": table[party][name]} for party in PARTIES],
             }
-            for name, title in FIELDS.items()
+            for name, title in fields.items()
         ],
-        "same_bank": known.bank_of(line.payer) == known.bank_of(line.payees[0]),
-        "linked": linked,
     }
 
 
@@ -147,4 +219,15 @@ def _linked(book: Following, line: Line) -> int:
 
 
 OPERATIONS: tuple[Operation, ...] = ()
-QUERIES = (Query(ROLE, "sees", N_("Who sees what"), sees, takes="entry", in_menu=False),)
+QUERIES = (
+    Query(ROLE, "sees", N_("Who sees what"), sees, takes="entry", in_menu=False),
+    Query(
+        ROLE,
+        "sees-offline",
+        N_("Who sees what"),
+        sees_offline,
+        takes="transfer",
+        in_menu=False,
+        template="roles/explorer/sees-one.html",
+    ),
+)

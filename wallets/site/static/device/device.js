@@ -118,6 +118,26 @@ export class Device {
     return this.#runner.read((step) => papers.trustNewerThan(step, sequence));
   }
 
+  /**
+   * The message that passes this device's TRUST lists on by QR, to a reader that has list number `sequence` (0:
+   * nothing is known of it). E_TRUST_QR when they are too many for one code: a sync brings them.
+   * @param {number} [sequence]
+   * @returns {Promise<Uint8Array>}
+   */
+  trustMessage(sequence = 0) {
+    return this.#runner.read((step) => papers.trustMessage(step, sequence));
+  }
+
+  /**
+   * Read such a message; nothing happens when its lists are not newer. Raises E_TRUST_QR, E_FIELD, decoding errors,
+   * and what `adoptTrust` raises.
+   * @param {Uint8Array} message
+   * @returns {Promise<number>} The adopted number.
+   */
+  readTrustMessage(message) {
+    return this.#runner.step("trust", (step) => papers.readTrustMessage(step, message));
+  }
+
   /** The device's certificate, as bytes; E_ELEMENT_STATE before `adopt`. @returns {Promise<Uint8Array>} */
   certificate() {
     return this.#runner.read((step) => papers.certificate(step));

@@ -13,6 +13,7 @@ import { ACTIVE, NEW } from "./state.js";
 import {
   TengeError,
   adoptChain,
+  bytesOfLists,
   checkCertificate,
   envelopeOf,
   hex,
@@ -20,6 +21,7 @@ import {
   openTrust,
   sameBytes,
   signRecord,
+  takeLists,
 } from "./wire.js";
 
 /**
@@ -30,6 +32,8 @@ import {
 /** The papers of one device, opened; remembered while they are the same. */
 export class PaperCache {
   #key = "";
+  /** @type {Papers | null} */
+  #seen = null;
   /** @type {{ trust: any, certificate: any }} */
   #opened = { trust: null, certificate: null };
 
@@ -39,6 +43,9 @@ export class PaperCache {
    * @returns {Promise<{ trust: any, certificate: any }>}
    */
   async of(papers) {
+    if (papers === this.#seen) {
+      return this.#opened;
+    }
     if (!papers.root || !papers.certificate) {
       return { trust: null, certificate: null };
     }
@@ -49,6 +56,7 @@ export class PaperCache {
       this.#opened = { trust, certificate };
       this.#key = key;
     }
+    this.#seen = papers;
     return this.#opened;
   }
 }
@@ -124,8 +132,12 @@ export async function addAuthority(step, bytes) {
 export async function adoptTrust(step, chain) {
   const { trust } = step.element;
   const lists = await Promise.all(chain.map((item) => openSigned("TRUST", item, trust.network)));
-  const view = await adoptChain(trust, lists);
-  if (view !== trust) {
+  return believe(step, await adoptChain(trust, lists));
+}
+
+/** @param {Step} step @param {any} view A trust view, the same or newer. @returns {number} */
+function believe(step, view) {
+  if (view !== step.element.trust) {
     step.state = {
       ...step.state,
       trustSequence: view.sequence,
@@ -134,6 +146,17 @@ export async function adoptTrust(step, chain) {
     };
   }
   return view.sequence;
+}
+
+/** @param {Step} step @param {Uint8Array} message @returns {Promise<number>} */
+export async function readTrustMessage(step, message) {
+  return believe(step, await takeLists(message, step.element.trust));
+}
+
+/** @param {Step} step @param {number} sequence @returns {Promise<Uint8Array>} */
+export async function trustMessage(step, sequence) {
+  await network(step);
+  return bytesOfLists(step.element.trust.chainAfter(sequence));
 }
 
 /** @param {Step} step @param {number} sequence @returns {Promise<Uint8Array[]>} */

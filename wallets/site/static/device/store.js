@@ -3,6 +3,7 @@
  * Where a device in a browser keeps what it knows: one IndexedDB database, changed by one transaction a step.
  *
  *   element   "state"        the element's whole state, one value (`state.js`)
+ *             "step"         the number of the last step
  *             "key"          the key: a CryptoKey that cannot be taken out, and its public half
  *   rows      [kind, key]    what the host keeps beside it (`rows.js`)
  *
@@ -87,11 +88,11 @@ export class DeviceStore {
   async read() {
     const known = this.#known;
     return this.#transact("readonly", (transaction, ask, done) => {
-      ask(transaction.objectStore(ELEMENT).get("state"), (found) => {
-        if (known && found && found.step === known.step) {
+      ask(transaction.objectStore(ELEMENT).get("step"), (step = 0) => {
+        if (known && step === known.step) {
           done(known);
         } else {
-          this.#readAll(transaction, ask, found, done);
+          this.#readAll(transaction, ask, step, done);
         }
       });
     });
@@ -100,21 +101,24 @@ export class DeviceStore {
   /**
    * @param {IDBTransaction} transaction
    * @param {Ask} ask
-   * @param {any} found
+   * @param {number} step
    * @param {(snapshot: Snapshot) => void} done
    */
-  #readAll(transaction, ask, found, done) {
+  #readAll(transaction, ask, step, done) {
+    const element = transaction.objectStore(ELEMENT);
     const rowStore = transaction.objectStore(ROWS);
-    ask(transaction.objectStore(ELEMENT).get("key"), (key) =>
-      ask(rowStore.getAllKeys(), (names) =>
-        ask(rowStore.getAll(), (values) => {
-          const rows = new Map();
-          for (const [place, [kind, name]] of names.entries()) {
-            kindOf(rows, kind).set(name, values[place]);
-          }
-          this.#known = { step: found?.step ?? 0, state: found?.state ?? null, key: key ?? null, rows };
-          done(this.#known);
-        }),
+    ask(element.get("state"), (state = null) =>
+      ask(element.get("key"), (key = null) =>
+        ask(rowStore.getAllKeys(), (names) =>
+          ask(rowStore.getAll(), (values) => {
+            const rows = new Map();
+            for (const [place, [kind, name]] of names.entries()) {
+              kindOf(rows, kind).set(name, values[place]);
+            }
+            this.#known = { step, state, key, rows };
+            done(this.#known);
+          }),
+        ),
       ),
     );
   }
@@ -134,14 +138,17 @@ export class DeviceStore {
     const after = { step: before.step + 1, state: changes.state };
     await this.#transact("readwrite", (transaction, ask, done) => {
       const element = transaction.objectStore(ELEMENT);
-      ask(element.get("state"), (found) => {
-        if ((found?.step ?? 0) !== before.step) {
+      ask(element.get("step"), (step = 0) => {
+        if (step !== before.step) {
           throw new TengeError("E_HOST_STORE", {
             store: this.name,
             detail: "another window wrote in between",
           });
         }
-        element.put(after, "state");
+        element.put(after.step, "step");
+        if (after.state !== before.state) {
+          element.put(after.state, "state");
+        }
         if (changes.key) {
           element.put(changes.key, "key");
         }
@@ -178,7 +185,12 @@ export class DeviceStore {
       try {
         const transaction = this.#database.transaction([ELEMENT, ROWS], mode, { durability: "strict" });
         transaction.oncomplete = () => resolve(answer);
-        transaction.onabort = () => reject(thrown ?? this.#unavailable(transaction.error));
+        transaction.onabort = () =>
+          reject(
+            thrown && !(thrown instanceof DOMException)
+              ? thrown
+              : this.#unavailable(thrown ?? transaction.error),
+          );
         /** @type {Ask} */
         const ask = (asked, then) => {
           asked.onsuccess = () => {

@@ -31,12 +31,14 @@ export {
   encodeCommit as bytesOfCommit,
   encodeDraft as bytesOfDraft,
   encodeHello as bytesOfHello,
+  encodeLists as bytesOfLists,
   encodeOffer as bytesOfOffer,
   encodeOfferMessage as bytesOfOfferMessage,
   encodeRequest as bytesOfRequest,
   openBundle,
   openMessage,
   openOffer,
+  takeLists,
 } from "../protocol/containers.js";
 export { TengeError } from "../protocol/errors.js";
 export {

@@ -5,9 +5,9 @@
  *
  *     [1, [AUTH envelope...], [type, DEVCERT envelope, TRANSFER envelope, TRANSFER envelope]]
  *
- * The other types (E3 to E8) are made and judged where statements, logs and the journal are: at settlement and in court.
- * A file of theirs is refused here with E_EVIDENCE_ELSEWHERE, which says that this reader does not know, not that nothing
- * is proved.
+ * The other types (E3 to E8) are made and judged where statements, logs and the journal are: at settlement and in
+ * court. A file of theirs is refused here with E_EVIDENCE_ELSEWHERE, which says that this reader does not know, and
+ * not that nothing is proved.
  *
  * Source: DTO/1, section 5.10.
  */
@@ -17,7 +17,9 @@ import { decodeArray, encode } from "./canonical.js";
 import { checkCertificateBy } from "./checks.js";
 import { TengeError } from "./errors.js";
 import { envelopeItems, openPart, verifySigned } from "./records.js";
-import { Authority, BANK_CA, openAuthority } from "./trust.js";
+import { BANK_CA, openAuthority } from "./trust.js";
+
+/** @typedef {import("./trust.js").Authority} Authority */
 
 export const DOUBLE_SPEND = 1;
 export const EQUIVOCATION = 2;

@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * What the ledger signs, and how a holder checks it without believing anybody on the way: the journal's first entry, the
- * heads of the log, and the proofs that an entry is in it. As `cbdc/ledger/entry.py`.
+ * What the ledger signs, and how a holder checks it without believing anybody on the way: the journal's first entry,
+ * the heads of the log, and the proofs that an entry is in it. As `cbdc/ledger/entry.py`.
  *
  *     entry   [index, time, transaction bytes]        leaf  SHA-256(0x00 || entry)
  *     head    [size, root, time], signed by a key of role LEDGER in its time

@@ -1,8 +1,8 @@
 // @ts-check
 /**
- * Coin choice: which tokens pay an amount. The fewest that suffice, the largest first; the last one is as small as still
- * suffices, so change stays small. The same tokens give the same choice in whatever order they come, and the same as
- * `cbdc/selection.py`.
+ * Coin choice: which tokens pay an amount. The fewest that suffice, the largest first; the last one is as small as
+ * still suffices, so change stays small. The same tokens give the same choice in whatever order they come, and the
+ * same as `cbdc/selection.py`.
  *
  * A token is named `"transaction id:output"` (hexadecimal and decimal), as `tokenName` in `transaction.js` writes it.
  */

@@ -9,8 +9,8 @@
  *     token id    [transaction id, output]
  *     lock        [1, kid]  [2, threshold, [kid...]]  [3, hash, claim kid, refund kid, deadline]
  *
- * A holder signs TRANSFER and LOAD_OFFLINE; the others are read, so that a wallet can show what the journal says. Marks'
- * definitions and statements inside a transaction are opened as envelopes only, their fields not.
+ * A holder signs TRANSFER and LOAD_OFFLINE; the others are read, so that a wallet can show what the journal says.
+ * Marks' definitions and statements inside a transaction are opened as envelopes only, their fields not.
  */
 
 import { hex } from "./bytes.js";
@@ -290,7 +290,10 @@ function checkCarried(type, record) {
   }
 }
 
-/** The envelope around a record of a mark, whose body is not looked into. @param {Uint8Array} data @param {number} type */
+/**
+ * The envelope around a record of a mark, whose body is not looked into.
+ * @param {Uint8Array} data @param {number} type
+ */
 function openOuter(data, type) {
   const values = decode(data);
   if (!Array.isArray(values)) {

@@ -25,6 +25,7 @@ import {
   unhex,
 } from "./core.js";
 import { lineOf } from "./journal.js";
+import { arrivals } from "./marks.js";
 
 const MOST_PAGES = 50;
 const MOST_INPUTS = 250;
@@ -254,7 +255,8 @@ export class OnlineWallet {
   async pay({ id, kid, amountTiyn, mark = "", words = "", request = "" }) {
     return this.#once(id, "pay", { kid, amountTiyn, mark, words, request }, async () => {
       await this.#requireUnpaid(request, id);
-      const outputs = [core.outputFor(unhex(kid), amountTiyn, mark)];
+      const parts = await arrivals(this, kid, mark, amountTiyn);
+      const outputs = parts.map(([name, tiyn]) => core.outputFor(unhex(kid), tiyn, name));
       return this.#transfer(outputs, amountTiyn, mark);
     });
   }

@@ -377,7 +377,7 @@ function atTheBank() {
     h(
       "p",
       {},
-      h("a", { class: "button quiet", href: "/person/", rel: "noopener" }, t("Open my bank's page")),
+      h("a", { class: "button quiet", href: "/", rel: "noopener" }, t("Open my bank's page")),
     ),
   );
 }
