@@ -1,10 +1,9 @@
 """Every page of every desk that a menu leads to, a page of each kind behind them, and the sign-in pages, in a browser.
 
-For each: what axe finds, nothing wider than a phone, nothing inline, no jump while it loads, and, in the pseudo-language,
-no text outside the catalogues; on the first page of each desk also everything in reach of the keyboard. The list of pages is the table of operations and
-queries itself, so a new page is looked at without anybody thinking of it.
-
-`TENGE_BROWSER_FULL=1` looks at each page in three languages, on a phone and a desktop, light and dark, and by keyboard.
+For each: what axe finds, nothing wider than a phone, nothing inline, no jump while it loads, and, in the
+pseudo-language, no text outside the catalogues; on the first page of each desk also everything in reach of the
+keyboard. The list of pages is the table of operations and queries itself, so a new page is looked at without anybody
+thinking of it.
 """
 
 from collections.abc import Iterator

@@ -27,7 +27,7 @@ def join_code(asked: Asked, fields: Any) -> Json:
     """A one-time code that joins a wallet to this account."""
     user = asked.user
     code = asked.world.joining[user.bank_id].issue(asked.id, customer_id(user))
-    return {"code": code, "bank_id": user.bank_id}
+    return {"code": code, "bank_id": user.bank_id, "wallet": user.id}
 
 
 def report_lost(asked: Asked, fields: Any) -> Json:
