@@ -13,7 +13,6 @@ import ipaddress
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -22,13 +21,13 @@ from cbdc.errors import Refused
 from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_environment
 from wallets.site.app import Options
 from wallets.site.classroom import REGION, open_class
-from wallets.site.serving import Wsgi, make_server
+from wallets.site.serving import Wsgi, make_server, serve_until_stopped
 from wallets.site.tls import AUTHORITY_FILE, addresses_of_this_computer, make_certificate
 from wallets.site.whole import Whole
 from wallets.site.world import World
 from wallets.web.app import LOCAL_NAMES, Door
 from wallets.web.app import create_app as create_stage_app
-from wallets.web.server import Say, is_loopback, is_wildcard, stopped_politely, url
+from wallets.web.server import Say, is_loopback, is_wildcard, url
 from wallets.web.stage import Stage
 
 WARNING = """\
@@ -94,8 +93,7 @@ def serve(
             whole.partners.start()
             try:
                 _announce(say, host, int(server.bind_addr[1]), data, world, seats)
-                with stopped_politely(), suppress(KeyboardInterrupt):
-                    server.serve()
+                serve_until_stopped(server)
             finally:
                 world.hub.close()
                 whole.partners.close()

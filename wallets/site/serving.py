@@ -4,6 +4,7 @@ Plain on this computer; with a certificate it speaks TLS, which phones need befo
 camera. Sizes are bounded by the server before the application sees anything.
 """
 
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ MAX_BODY_BYTES = 2 * 1_048_576
 MAX_HEADER_BYTES = 16_384
 QUIET_SECONDS = 30
 STOP_SECONDS = 5
+LOOK_SECONDS = 0.2
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -65,3 +67,25 @@ def running(app: Wsgi, host: str, port: int, certificate: Certificate | None = N
     finally:
         server.stop()
         thread.join(timeout=STOP_SECONDS + 5)
+
+
+def serve_until_stopped(server: Server) -> None:
+    """Serve in a thread of its own until Ctrl-C or a polite kill.
+
+    The signal sets a flag and raises nothing: an exception out of a signal may come up where nobody can pass it on (in
+    a finaliser, say), and would be lost.
+    """
+    stopped = threading.Event()
+
+    def stop(number: int, frame: object) -> None:
+        stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    thread = threading.Thread(target=server.serve, daemon=True)
+    try:
+        thread.start()
+        while thread.is_alive() and not stopped.wait(LOOK_SECONDS):
+            pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
