@@ -279,3 +279,48 @@ def test_every_loss_policy_is_compared_and_each_adds_up(whole: Whole) -> None:
     by_name = {row["name"]: row for row in found["policies"]}
     assert by_name["ISSUER"]["reserve_tiyn"] == 60_000
     assert by_name["PAYEE"]["payees_tiyn"] > 0
+
+
+def test_a_refused_redemption_leaves_no_request_behind(whole: Whole) -> None:
+    clerk = Program(whole, "clerk-2")
+    has_tiyn = clerk.get("/v1/roles/bank/home").get_json()["inventory_tiyn"]
+    assert code(clerk.do("bank", "redeem-surplus", amount_tiyn=has_tiyn + 1)) == "E_TILL"
+    assert whole.world.system.register.open() == []
+    assert clerk.do("bank", "redeem-surplus", amount_tiyn=has_tiyn).status_code == 200
+
+
+def test_an_approval_that_could_not_issue_is_not_written_down(whole: Whole) -> None:
+    clerk, world = Program(whole, "clerk-2"), whole.world
+    has_tiyn = clerk.get("/v1/roles/bank/home").get_json()["reserve_tiyn"]
+    request = clerk.do("bank", "order-tokens", amount_tiyn=has_tiyn + 1).get_json()["request"]
+    first, second = Program(whole, "officer-2"), Program(whole, "officer-3")
+    assert first.do("national-bank", "approve", request=request).get_json()["approvals"] == 1
+    for _ in range(2):
+        assert code(second.do("national-bank", "approve", request=request)) == "E_FUNDS_ACCOUNT"
+        (waiting,) = world.system.register.open()
+        assert (waiting.state_name, len(waiting.approvals)) == ("registered", 1)
+    # The approval counts as soon as the account covers the order.
+    customer_of_two = customer(whole, "madina")
+    assert clerk.do("bank", "pay-in", customer=customer_of_two, amount_tiyn=1).status_code == 200
+    assert second.do("national-bank", "approve", request=request).get_json()["approvals"] == 2
+    assert world.system.register.open() == []
+
+
+def test_money_of_closed_notes_has_no_age(whole: Whole) -> None:
+    operator, officer = Program(whole, "operator"), Program(whole, "officer-1")
+    assert operator.do("operator", "wait", days=200).status_code == 200
+    shown = officer.get("/v1/roles/national-bank/offline").get_json()
+    assert shown["totals"]["float_tiyn"] == 0
+    assert [row["amount_tiyn"] for row in shown["ages"]] == [0] * len(shown["ages"])
+
+
+def test_the_clock_stops_before_the_certificates_end(tmp_path: Path) -> None:
+    with opened(folder=tmp_path) as whole:
+        operator, world = Program(whole, "operator"), whole.world
+        answers = [operator.do("operator", "wait", days=400) for _ in range(12)]
+        assert [answer.status_code for answer in answers][:3] == [200] * 3
+        assert code(answers[-1]) == "E_SITE_CLOCK"
+        reached = world.clock.now()
+        assert reached < min(auth.record.expires for auth in world.system.authority.auths)
+    with opened(folder=tmp_path) as whole:
+        assert whole.world.clock.now() == reached

@@ -149,8 +149,12 @@ def order_tokens(asked: Asked, fields: JustAmount) -> Json:
 
 
 def redeem_surplus(asked: Asked, fields: JustAmount) -> Json:
-    """Give digital tenge of the inventory back for reserves."""
-    receipt = bank(asked).redeem_surplus(asked.id, fields.amount_tiyn)
+    """Give digital tenge of the inventory back for reserves; E_TILL before anything is registered."""
+    mine = bank(asked)
+    if asked.world.system.register.find(asked.id) is None:
+        # Once registered, a redemption that finds too little would stay open for ever.
+        mine.till.choose(mine.till.tokens(), fields.amount_tiyn)
+    receipt = mine.redeem_surplus(asked.id, fields.amount_tiyn)
     return {"transaction": receipt.transaction_id.hex(), "amount_tiyn": fields.amount_tiyn}
 
 

@@ -10,9 +10,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from cbdc.accounts import reserve
 from cbdc.authority import open_root
 from cbdc.errors import Refused
-from cbdc.register import APPROVED, REDEEM
+from cbdc.register import APPROVED, ISSUE, REDEEM, REGISTERED
 from offline.evidence import verify_evidence
 from offline.parameters import PARAMETERS, PRESETS
 from wallets.site.opening import BANKS
@@ -109,6 +110,8 @@ def offline_money(asked: Asked, arguments: Mapping[str, str]) -> Json:
     now, facts = world.clock.now(), centre.reconciler.facts()
     ages = dict.fromkeys((*_AGES, 0), 0)
     for tree in facts.trees.values():
+        if now > tree.closes:
+            continue  # what was unspent at the end has gone back to its owner
         days = max(0, now - tree.note.record.issued) // DAY_SECONDS
         ages[next((limit for limit in _AGES if days < limit), 0)] += tree.float_tiyn
     view = centre.lists.view
@@ -171,8 +174,9 @@ def _proof(world: World, name: str) -> bytes:
 def approve(asked: Asked, fields: OfRequest) -> Json:
     """This officer's approval; the one that completes the number needed also issues."""
     national_bank = asked.world.system.national_bank
-    request_id = octets(fields.request)
-    request = national_bank.approve(request_id, national_bank.officers[asked.user.seat])
+    request_id, officer = octets(fields.request), national_bank.officers[asked.user.seat]
+    _check_covered(asked.world, request_id, officer.public.kid)
+    request = national_bank.approve(request_id, officer)
     issued = ""
     if request.state == APPROVED:
         issued = national_bank.issue(request_id).transaction_id.hex()
@@ -182,6 +186,21 @@ def approve(asked: Asked, fields: OfRequest) -> Json:
         "transaction": issued,
         "amount_tiyn": request.amount_tiyn,
     }
+
+
+def _check_covered(world: World, request_id: bytes, officer: bytes) -> None:
+    """E_FUNDS_ACCOUNT before the approval that would issue, so that a refused one is not written down."""
+    national_bank, request = world.system.national_bank, world.system.register.get(request_id)
+    approved_by = {officer, *(kid for kid, _ in request.approvals)}
+    if request.kind != ISSUE or len(approved_by) < national_bank.threshold:
+        return
+    has_tiyn = national_bank.reserve_tiyn(request.party)
+    # What a crash cut off is finished without a second debit: the money has left the account already.
+    if request.state == REGISTERED and has_tiyn < request.amount_tiyn:
+        account = reserve(request.party).path
+        raise Refused(
+            "E_FUNDS_ACCOUNT", account=account, balance_tiyn=has_tiyn, needed_tiyn=request.amount_tiyn
+        )
 
 
 def fund_loss_reserve(asked: Asked, fields: JustAmount) -> Json:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from cbdc.errors import TengeError
+from cbdc.errors import Refused, TengeError
 from cbdc.money import tenge
 from wallets.desk import derived
 from wallets.site.operations import N_, Asked, Fields, Json, Operation, Query
@@ -18,6 +18,7 @@ from wallets.site.users import OPERATOR_ROLE
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
+CLOCK_MARGIN_SECONDS = 365 * DAY_SECONDS
 
 
 class Wait(Fields, frozen=True):
@@ -78,9 +79,14 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
 
 
 def wait(asked: Asked, fields: Wait) -> Json:
-    """Let virtual time pass; what falls due is booked."""
+    """Let virtual time pass; what falls due is booked. E_SITE_CLOCK where the institutions' certificates would end."""
     seconds = fields.days * DAY_SECONDS + fields.hours * HOUR_SECONDS + fields.minutes * MINUTE_SECONDS
-    asked.world.put_forward(seconds)
+    world = asked.world
+    # Past that moment no institution may sign: the sandbox could not even be opened again.
+    ends = min(auth.record.expires for auth in world.system.authority.auths) - CLOCK_MARGIN_SECONDS
+    if world.clock.now() + seconds > ends:
+        raise Refused("E_SITE_CLOCK", ends=ends)
+    world.put_forward(seconds)
     return {"days": fields.days, "hours": fields.hours, "minutes": fields.minutes}
 
 
