@@ -324,3 +324,21 @@ def test_the_clock_stops_before_the_certificates_end(tmp_path: Path) -> None:
         assert reached < min(auth.record.expires for auth in world.system.authority.auths)
     with opened(folder=tmp_path) as whole:
         assert whole.world.clock.now() == reached
+
+
+def test_no_institution_and_no_stranger_can_be_frozen(whole: Whole) -> None:
+    system, officer = whole.world.system, Program(whole, "officer-1")
+    keys = (
+        system.banks[1].inventory_kid,
+        system.loss_reserve_kid,
+        system.escrow_kid,
+        system.treasury.account_kid,
+    )
+    known = [system.ledger.registered(kid) for kid in keys]
+    pseudonyms = [key.pseudonym.hex() for key in known if key is not None]
+    assert len(pseudonyms) == len(keys)
+    for pseudonym in (*pseudonyms, "ab" * 32):
+        before = system.ledger.size
+        refused = officer.do("national-bank", "freeze", pseudonym=pseudonym, reference="court 9")
+        assert (refused.status_code, code(refused)) == (404, "E_HTTP_NONE")
+        assert system.ledger.size == before

@@ -225,3 +225,13 @@ def test_garbage_is_no_sign_in(whole: Whole, body: bytes) -> None:
     )
     assert answer.status_code in (400, 413)
     assert answer.mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/bank/%0d%0aSet-Cookie:%20x=1", "/bank/%0a", "/bank/%00", "/bank/%C3%A9"])
+def test_a_strange_path_leads_to_the_sign_in_and_puts_nothing_into_the_headers(
+    visitor: Visitor, path: str
+) -> None:
+    answer = visitor.get(path)
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/sign-in/bank?next=/bank/%")
+    assert "x=1" not in str(answer.headers.getlist("Set-Cookie"))

@@ -23,7 +23,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Response, g, make_response, redirect, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -261,7 +261,7 @@ class Site:
         status = _STATUS_OF.get(error.code, _STATUS[error.family])
         if error.code == "E_SITE_SIGN_IN" and request.method == "GET":
             role = str(error.facts["role"])
-            return make_response(redirect(f"/sign-in/{role}?next={request.path}", 303))
+            return make_response(redirect(f"/sign-in/{role}?next={quote(request.path)}", 303))
         return self.page("error.html", status, refusal=words)
 
     def http_refusal(self, error: HTTPException) -> Response:

@@ -210,8 +210,15 @@ def fund_loss_reserve(asked: Asked, fields: JustAmount) -> Json:
 
 
 def freeze(asked: Asked, fields: Holder) -> Json:
-    """The enforcement authority stops a holder from spending, on a legal reference."""
-    receipt = asked.world.system.enforcement.freeze(asked.id, octets(fields.pseudonym), fields.reference)
+    """The enforcement authority stops a wallet's holder from spending, on a legal reference; E_HTTP_NONE.
+
+    No institution can be frozen here: a frozen escrow or loss reserve would stop the settlement of everybody.
+    """
+    pseudonym = octets(fields.pseudonym)
+    banks = asked.world.system.banks.values()
+    if not any(one.pseudonym == pseudonym for bank in banks for one in bank.customers.all()):
+        raise Refused("E_HTTP_NONE", what="wallet holder", id=pseudonym)
+    receipt = asked.world.system.enforcement.freeze(asked.id, pseudonym, fields.reference)
     return {"transaction": receipt.transaction_id.hex()}
 
 
