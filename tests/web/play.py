@@ -48,6 +48,11 @@ _SAID = """() => {
   }
   return found;
 }"""
+# Words that stick out of their button, link or heading. What scrolls by itself and what flows in a text is no box.
+_STICKING_OUT = """() => [...document.querySelectorAll("a[href], button, h1, h2, h3, label, legend")]
+  .filter((node) => node.checkVisibility() && getComputedStyle(node).display !== "inline"
+    && node.clientWidth > 1 && node.scrollWidth > node.clientWidth + 1)
+  .map((node) => node.textContent.trim().slice(0, 60))"""
 _WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -159,6 +164,8 @@ class Play:
         assert left == [], f"{where}: still English: {left}"
         wider = page.evaluate(_WIDER)
         assert wider <= 0, f"{where}: {wider} px wider than the screen"
+        out = page.evaluate(_STICKING_OUT)
+        assert out == [], f"{where}: sticks out of its box: {out}"
         self.steps.append(name)
         folder = SHOTS / "journeys" / f"{language}-{self.size}"
         folder.mkdir(parents=True, exist_ok=True)
