@@ -123,6 +123,8 @@ def clerk_serves_customers(play: Play) -> None:
     keys.see("{name}'s wallet is frozen and its devices are revoked.", name=name)
     play.step(keys, "frozen")
     assert play.world.system.ledger.frozen(customer.pseudonym)
-    keys.send("Lift the freeze", {"Legal reference": "call 18"}).see("{name}'s wallet is free again.", name=name)
+    keys.send("Lift the freeze", {"Legal reference": "call 18"}).see(
+        "{name}'s wallet is free again.", name=name
+    )
     assert not play.world.system.ledger.frozen(customer.pseudonym)
     assert NO_BREAK in play.say.money(tenge(9_000))

@@ -80,9 +80,13 @@ class Keyboard:
         node = target.element_handle()
         for _ in range(MOST_ROUNDS):
             away: int | None = node.evaluate(_AWAY)
-            assert away is not None, f"no key leads to {node.evaluate('(node) => node.outerHTML.slice(0, 160)')}"
+            assert away is not None, (
+                f"no key leads to {node.evaluate('(node) => node.outerHTML.slice(0, 160)')}"
+            )
             if away == 0:
-                assert node.evaluate(_SEEN), f"the focus is not seen: {node.evaluate('(node) => node.outerHTML')}"
+                assert node.evaluate(_SEEN), (
+                    f"the focus is not seen: {node.evaluate('(node) => node.outerHTML')}"
+                )
                 return self
             for _ in range(abs(away)):
                 self.page.keyboard.press("Tab" if away > 0 else "Shift+Tab")
@@ -148,13 +152,17 @@ class Keyboard:
             self.write(self.labelled(label, form), value)
         return self
 
-    def send(self, button: str, values: Mapping[str, str], within: Locator | None = None, /, **facts: str) -> "Keyboard":
+    def send(
+        self, button: str, values: Mapping[str, str], within: Locator | None = None, /, **facts: str
+    ) -> "Keyboard":
         """Fill the form of a desk and press its button; the page that answers is loaded."""
         form = self.form(button, within, **facts)
         self.fill(form, values)
         return self.leave(lambda: self.press("button", button, form, **facts))
 
-    def send_surely(self, button: str, values: Mapping[str, str], within: Locator | None = None, /) -> "Keyboard":
+    def send_surely(
+        self, button: str, values: Mapping[str, str], within: Locator | None = None, /
+    ) -> "Keyboard":
         """The same where a dialog asks first: Escape goes back and nothing is sent, the second time it is meant."""
         form = self.form(button, within)
         self.fill(form, values)
@@ -194,7 +202,11 @@ class Keyboard:
 
     def title(self, text: str, /, **facts: str) -> "Keyboard":
         """The page's heading is this text of the catalogue."""
-        expect(self.page.locator("main h1")).to_have_text(self.say(text, **facts))
+        try:
+            expect(self.page.locator("main h1")).to_have_text(self.say(text, **facts))
+        except AssertionError as error:
+            said = self.page.locator(".refusal, [role=alert]").all_inner_texts()
+            raise AssertionError(f"{error}\nthe page refuses: {said}") from None
         return self
 
     def refused(self, code: str) -> "Keyboard":

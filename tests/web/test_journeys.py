@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.web import journeys_accounts as accounts
+from tests.web import journeys_money as money
 from tests.web.play import SIZES, WALLET, Journey, Play
 from tests.web.site_browser import is_full
 from wallets.site.table import OPEN_ROLES
@@ -24,6 +25,10 @@ JOURNEYS = (
     Journey("account", ("person",), accounts.person_joins_and_loses_a_phone),
     Journey("till", ("shop", WALLET), accounts.shop_takes_money_at_the_till),
     Journey("customers", ("bank",), accounts.clerk_serves_customers),
+    Journey("issue", ("national-bank", "bank", "register"), money.two_officers_approve_an_issue),
+    Journey("case", ("national-bank", "operator"), money.an_officer_takes_a_case_away),
+    Journey("policy", ("national-bank",), money.a_policy_is_previewed_and_put_in_force),
+    Journey("project", ("treasury", WALLET), money.budget_money_reaches_a_shop),
 )
 Cast = tuple[Journey, str, str]
 
@@ -51,4 +56,6 @@ def test_journey(browser: Browser, tmp_path: Path, journey: Journey, language: s
 def test_every_role_has_a_journey_and_a_normal_run_speaks_every_language_on_every_size() -> None:
     played = chosen(False)
     assert {role for journey, _, _ in played for role in journey.roles} == {*ROLES, *OPEN_ROLES, WALLET}
-    assert {(language, size) for _, language, size in played} == {(one, size) for one in LANGUAGES for size in SIZES}
+    assert {(language, size) for _, language, size in played} == {
+        (one, size) for one in LANGUAGES for size in SIZES
+    }
