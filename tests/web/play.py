@@ -77,6 +77,7 @@ class Play:
         self._browser = browser
         self._stack = ExitStack()
         self._errors: list[str] = []
+        self._programs: dict[str, Program] = {}
 
     def __enter__(self) -> "Play":
         self.site = self._stack.enter_context(open_site())
@@ -98,8 +99,10 @@ class Play:
         return self.site.world
 
     def program(self, user_id: str) -> Program:
-        """The JSON interface, to ask what a desk did."""
-        return Program(self.site.whole, user_id)
+        """The JSON interface, to ask what a desk did; one for each user, so that every request has its own id."""
+        if user_id not in self._programs:
+            self._programs[user_id] = Program(self.site.whole, user_id)
+        return self._programs[user_id]
 
     # --- browsers ---
 

@@ -13,6 +13,8 @@ from playwright.sync_api import Browser
 
 from tests.web import journeys_accounts as accounts
 from tests.web import journeys_money as money
+from tests.web import journeys_wallet as wallet
+from tests.web import journeys_watching as watching
 from tests.web.play import SIZES, WALLET, Journey, Play
 from tests.web.site_browser import is_full
 from wallets.site.table import OPEN_ROLES
@@ -29,6 +31,12 @@ JOURNEYS = (
     Journey("case", ("national-bank", "operator"), money.an_officer_takes_a_case_away),
     Journey("policy", ("national-bank",), money.a_policy_is_previewed_and_put_in_force),
     Journey("project", ("treasury", WALLET), money.budget_money_reaches_a_shop),
+    Journey("audit", ("supervisor",), watching.supervisor_audits),
+    Journey("explorer", ("explorer",), watching.somebody_explores),
+    Journey("sandbox", ("operator", WALLET), watching.operator_runs_the_sandbox),
+    Journey("online", (WALLET, "person"), wallet.two_people_pay_online),
+    Journey("refusals", (WALLET,), wallet.a_refusal_is_explained_and_put_right),
+    Journey("offline", (WALLET, "shop"), wallet.two_browsers_pay_with_no_network),
 )
 Cast = tuple[Journey, str, str]
 
