@@ -84,7 +84,7 @@ def a_refusal_is_explained_and_put_right(play: Play) -> None:
 
 def two_browsers_pay_with_no_network(play: Play) -> None:
     """Money taken along; both browsers cut off; invoice, payment, receipt as pictures; then home to the ledger."""
-    payer, payee = play.wallet("aigerim"), play.wallet("dana")
+    payer, payee = play.wallet("aigerim", workers=True), play.wallet("dana", workers=True)
     payer.go("Home", "Top up").submit("Top up", {"Amount, tenge": play.say.typed(tenge(6_000))})
     payer.title("My money").go("Home", "Take along").title("Take along")
     payer.submit("Take along", {"Amount, tenge": play.say.typed(tenge(3_000))})

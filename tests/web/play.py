@@ -30,7 +30,8 @@ from wallets.site.world import World
 SIZES = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 800}}
 LOCALES = {"kk": "kk-KZ", "ru": "ru-RU", "en": "en-GB"}
 WALLET = "wallet"
-PATIENCE_MILLISECONDS = 15_000
+PATIENCE_MILLISECONDS = 20_000  # several browsers at once on a busy machine
+USUAL_MILLISECONDS = 5_000
 
 # What is said on the page in its own language: neither codes nor what somebody typed nor another language's name.
 _SAID = """() => {
@@ -81,6 +82,8 @@ class Play:
 
     def __enter__(self) -> "Play":
         self.site = self._stack.enter_context(open_site())
+        expect.set_options(timeout=PATIENCE_MILLISECONDS)
+        self._stack.callback(expect.set_options, timeout=USUAL_MILLISECONDS)
         return self
 
     def __exit__(
@@ -106,13 +109,17 @@ class Play:
 
     # --- browsers ---
 
-    def page(self) -> Page:
-        """A page of a browser of its own, which prefers the journey's language."""
+    def page(self, workers: bool = False) -> Page:
+        """A page of a browser of its own, which prefers the journey's language; with service workers if wished.
+
+        Every wallet would keep a megabyte for a life without network, which only journeys without network need.
+        """
         context: BrowserContext = self._browser.new_context(
             viewport=SIZES[self.size],  # type: ignore[arg-type]
             locale=LOCALES[self.say.language],
             accept_downloads=True,
             reduced_motion="reduce",
+            service_workers="allow" if workers else "block",
         )
         self._stack.callback(context.close)
         context.set_default_timeout(PATIENCE_MILLISECONDS)
@@ -137,9 +144,13 @@ class Play:
 
     def enter(self, keys: Keyboard, role: str, user_id: str) -> Keyboard:
         """From the first page to a desk."""
-        user = self.world.users.get(user_id)
         title = keys.page.get_by_role("heading", name=self.say(ROLE_TITLES[role]), exact=True)
         keys.leave(lambda: keys.hit(keys.page.get_by_role("link").filter(has=title)))
+        return self.sign_in(keys, role, user_id)
+
+    def sign_in(self, keys: Keyboard, role: str, user_id: str) -> Keyboard:
+        """From the sign-in page to the desk."""
+        user = self.world.users.get(user_id)
         name = self.say(user.name)
         form = keys.form("Sign in as {name}", name=name)
         label = self.say("Passcode of {name}", name=name)
@@ -149,10 +160,10 @@ class Play:
         expect(keys.page.locator(".bar-role")).to_contain_text(name)
         return keys
 
-    def wallet(self, user_id: str) -> "Wallet":
+    def wallet(self, user_id: str, workers: bool = False) -> "Wallet":
         """A wallet that joins the user's account with a code of the bank."""
         code, bank = self.site.code(user_id)
-        page = self.page()
+        page = self.page(workers)
         page.goto(f"{self.site.url}/wallet/?as={user_id}#join={code}&bank={bank}")
         return Wallet(page, self.say).join(user_id)
 
