@@ -13,7 +13,7 @@ page, so that not every step is looked at; whether it arrived is then the browse
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -74,7 +74,7 @@ class Keyboard:
 
     # --- keys ---
 
-    def reach(self, target: Locator) -> "Keyboard":
+    def reach(self, target: Locator) -> Self:
         """Tab, forward or back, until the focus is on the target; it must be seen there."""
         expect(target).to_be_visible()
         node = target.element_handle()
@@ -92,27 +92,27 @@ class Keyboard:
                 self.page.keyboard.press("Tab" if away > 0 else "Shift+Tab")
         raise AssertionError(f"Tab does not reach {node.evaluate('(node) => node.outerHTML.slice(0, 160)')}")
 
-    def hit(self, target: Locator, key: str = "Enter") -> "Keyboard":
+    def hit(self, target: Locator, key: str = "Enter") -> Self:
         """Reach it and press a key on it."""
         self.reach(target)
         self.page.keyboard.press(key)
         return self
 
-    def press(self, role: Any, text: str, within: Locator | None = None, /, **facts: str) -> "Keyboard":
+    def press(self, role: Any, text: str, within: Locator | None = None, /, **facts: str) -> Self:
         """A control by role and name, with Enter."""
         return self.hit(self.control(role, text, within, **facts))
 
-    def leave(self, act: Callable[[], Any]) -> "Keyboard":
+    def leave(self, act: Callable[[], Any]) -> Self:
         """Do something that loads another page, and wait for that."""
         with self.page.expect_navigation():
             act()
         return self
 
-    def follow(self, text: str, within: Locator | None = None, /, **facts: str) -> "Keyboard":
+    def follow(self, text: str, within: Locator | None = None, /, **facts: str) -> Self:
         """A link of a desk to another page."""
         return self.leave(lambda: self.press("link", text, within, **facts))
 
-    def write(self, target: Locator, text: str) -> "Keyboard":
+    def write(self, target: Locator, text: str) -> Self:
         """Write a text into a field, in place of what is there."""
         self.reach(target)
         self.page.keyboard.press("Control+A")
@@ -120,7 +120,7 @@ class Keyboard:
         expect(target).to_have_value(text)
         return self
 
-    def choose(self, target: Locator, option: str | re.Pattern[str]) -> "Keyboard":
+    def choose(self, target: Locator, option: str | re.Pattern[str]) -> Self:
         """An option of a list by the arrow keys; `option` is its text as it is shown."""
         self.reach(target)
         self.page.keyboard.press("Home")
@@ -131,13 +131,13 @@ class Keyboard:
             self.page.keyboard.press("ArrowDown")
         raise AssertionError(f"the arrow keys do not reach {pattern.pattern}")
 
-    def tick(self, target: Locator) -> "Keyboard":
+    def tick(self, target: Locator) -> Self:
         """Set a check box with the space bar."""
         self.hit(target, "Space")
         expect(target).to_be_checked()
         return self
 
-    def open(self, text: str, within: Locator | None = None, /) -> "Keyboard":
+    def open(self, text: str, within: Locator | None = None, /) -> Self:
         """Unfold what is folded under a text."""
         summary = (within or self.page).locator("summary", has_text=self.say(text))
         self.hit(summary.first, "Space")
@@ -146,7 +146,7 @@ class Keyboard:
 
     # --- forms ---
 
-    def fill(self, form: Locator, values: Mapping[str, str]) -> "Keyboard":
+    def fill(self, form: Locator, values: Mapping[str, str]) -> Self:
         """Write into fields by their labels."""
         for label, value in values.items():
             self.write(self.labelled(label, form), value)
@@ -154,15 +154,13 @@ class Keyboard:
 
     def send(
         self, button: str, values: Mapping[str, str], within: Locator | None = None, /, **facts: str
-    ) -> "Keyboard":
+    ) -> Self:
         """Fill the form of a desk and press its button; the page that answers is loaded."""
         form = self.form(button, within, **facts)
         self.fill(form, values)
         return self.leave(lambda: self.press("button", button, form, **facts))
 
-    def send_surely(
-        self, button: str, values: Mapping[str, str], within: Locator | None = None, /
-    ) -> "Keyboard":
+    def send_surely(self, button: str, values: Mapping[str, str], within: Locator | None = None, /) -> Self:
         """The same where a dialog asks first: Escape goes back and nothing is sent, the second time it is meant."""
         form = self.form(button, within)
         self.fill(form, values)
@@ -175,7 +173,7 @@ class Keyboard:
         expect(self.control("button", "Go back", dialog)).to_be_focused()
         return self.leave(lambda: self.press("button", button, dialog))
 
-    def give_file(self, target: Locator, *paths: Path) -> "Keyboard":
+    def give_file(self, target: Locator, *paths: Path) -> Self:
         """Choose files: Enter on the field opens the system's own window, which takes paths."""
         with self.page.expect_file_chooser() as waiting:
             self.hit(target)
@@ -191,16 +189,16 @@ class Keyboard:
 
     # --- what is there ---
 
-    def see(self, text: str, within: Locator | None = None, /, **facts: str) -> "Keyboard":
+    def see(self, text: str, within: Locator | None = None, /, **facts: str) -> Self:
         """The page shows a text of the catalogue."""
         return self.shown(self.say(text, **facts), within)
 
-    def shown(self, text: str | re.Pattern[str], within: Locator | None = None, /) -> "Keyboard":
+    def shown(self, text: str | re.Pattern[str], within: Locator | None = None, /) -> Self:
         """The page shows this: an amount, a name, a pattern."""
         expect(within or self.page.locator("main")).to_contain_text(text, use_inner_text=True)
         return self
 
-    def title(self, text: str, /, **facts: str) -> "Keyboard":
+    def title(self, text: str, /, **facts: str) -> Self:
         """The page's heading is this text of the catalogue."""
         try:
             expect(self.page.locator("main h1")).to_have_text(self.say(text, **facts))
@@ -209,7 +207,7 @@ class Keyboard:
             raise AssertionError(f"{error}\nthe page refuses: {said}") from None
         return self
 
-    def refused(self, code: str) -> "Keyboard":
+    def refused(self, code: str) -> Self:
         """The page refuses: the code's sentence, its next step, and the focus where it can be heard."""
         notice = self.page.get_by_role("alert")
         expect(notice).to_contain_text(self.say.refusal(code))
