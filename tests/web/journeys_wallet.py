@@ -22,6 +22,11 @@ def two_people_pay_online(play: Play) -> None:
     play.step(payer, "topped-up")
     assert play.holds_tiyn("aigerim") == TOPPED_UP_TIYN
 
+    news = "() => document.dispatchEvent(new CustomEvent('wallet-changed'))"
+    payee.kept_focus(payee.control("link", "Request", payee.page.locator("main")), news)
+    payee.kept_focus(
+        payee.control("link", "Pay", payee.page.locator("#nav")), "() => window.tengeWallet.draw()"
+    )
     payee.go("Home", "Request").title("Request")
     payee.submit("Show the request", {"Amount, tenge": play.say.typed(ASKED_TIYN), "What for": "Нан"})
     payee.title("Ask for {amount}", amount=play.say.money(ASKED_TIYN))

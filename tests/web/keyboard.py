@@ -31,7 +31,7 @@ _AWAY = """(node) => {
     .filter((one) => one.checkVisibility({ visibilityProperty: true })
       && !one.closest("details:not([open]) > :not(summary)"));
   const place = reach.indexOf(node);
-  if (place < 0) return null;
+  if (place < 0) return node.isConnected ? null : 1;
   if (!now || now === document.body) return place + 1;
   const follows = (one) => now.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING;
   const ahead = reach.filter((one) => one !== now && follows(one));
@@ -44,6 +44,7 @@ _SEEN = """(node) => {
   return box.width > 0 && box.height > 0 && node.matches(":focus-visible")
     && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
 }"""
+_TAG = "(node) => node.outerHTML.slice(0, 160)"
 _CHOSEN = "(node) => node.selectedOptions[0]?.textContent.trim() ?? ''"
 
 
@@ -79,18 +80,15 @@ class Keyboard:
         expect(target).to_be_visible()
         node = target.element_handle()
         for _ in range(MOST_ROUNDS):
-            away: int | None = node.evaluate(_AWAY)
-            assert away is not None, (
-                f"no key leads to {node.evaluate('(node) => node.outerHTML.slice(0, 160)')}"
-            )
+            # The locator finds it anew each time: a page may be drawn again while keys are pressed.
+            away: int | None = target.evaluate(_AWAY)
+            assert away is not None, f"no key leads to {target.evaluate(_TAG)}"
             if away == 0:
-                assert node.evaluate(_SEEN), (
-                    f"the focus is not seen: {node.evaluate('(node) => node.outerHTML')}"
-                )
+                assert target.evaluate(_SEEN), f"the focus is not seen: {target.evaluate(_TAG)}"
                 return self
             for _ in range(abs(away)):
                 self.page.keyboard.press("Tab" if away > 0 else "Shift+Tab")
-        raise AssertionError(f"Tab does not reach {node.evaluate('(node) => node.outerHTML.slice(0, 160)')}")
+        raise AssertionError(f"Tab does not reach {target.evaluate(_TAG)}")
 
     def hit(self, target: Locator, key: str = "Enter") -> Self:
         """Reach it and press a key on it."""

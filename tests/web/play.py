@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from tests.site.visitor import Program
 from tests.web.keyboard import Keyboard
@@ -54,6 +54,22 @@ _STICKING_OUT = """() => [...document.querySelectorAll("a[href], button, h1, h2,
   .filter((node) => node.checkVisibility() && getComputedStyle(node).display !== "inline"
     && node.clientWidth > 1 && node.scrollWidth > node.clientWidth + 1)
   .map((node) => node.textContent.trim().slice(0, 60))"""
+# Words that stand on two lines because their column is too narrow for them.
+_BROKEN = """() => {
+  const found = [];
+  const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    if (node.parentElement.closest("code, .mono, .hash, .code, svg") || !node.parentElement.checkVisibility()) continue;
+    for (const word of node.data.matchAll(/\\p{L}{4,20}/gu)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((box) => box.top)).size > 1) found.push(word[0]);
+    }
+  }
+  return found;
+}"""
 _WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -180,6 +196,8 @@ class Play:
         assert wider <= 0, f"{where}: {wider} px wider than the screen"
         out = page.evaluate(_STICKING_OUT)
         assert out == [], f"{where}: sticks out of its box: {out}"
+        broken = page.evaluate(_BROKEN)
+        assert broken == [], f"{where}: words broken over two lines: {broken}"
         self.steps.append(name)
         folder = SHOTS / "journeys" / f"{language}-{self.size}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -235,6 +253,15 @@ class Wallet(Keyboard):
         """The first screen shows this amount."""
         self.go("Home").title("My money")
         expect(self.page.locator(place)).to_have_text(self.say.money(amount_tiyn))
+        return self
+
+    def kept_focus(self, link: Locator, draw: str) -> "Wallet":
+        """A link keeps the focus while what it stands in is drawn anew, as it is when news come."""
+        self.reach(link)
+        link.evaluate("(node) => { node.dataset.old = 'yes'; }")
+        self.page.evaluate(draw)
+        expect(link).not_to_have_attribute("data-old", "yes")
+        expect(link).to_be_focused()
         return self
 
     def explained(self, code: str) -> "Wallet":
