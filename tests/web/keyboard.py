@@ -78,7 +78,6 @@ class Keyboard:
     def reach(self, target: Locator) -> Self:
         """Tab, forward or back, until the focus is on the target; it must be seen there."""
         expect(target).to_be_visible()
-        node = target.element_handle()
         for _ in range(MOST_ROUNDS):
             # The locator finds it anew each time: a page may be drawn again while keys are pressed.
             away: int | None = target.evaluate(_AWAY)
