@@ -10,6 +10,7 @@ from cbdc.errors import Refused
 from wallets.site.operations import Operation, Query
 from wallets.site.roles import (
     bank,
+    bank_customers,
     customer,
     explorer,
     explorer_offline,
@@ -81,6 +82,7 @@ def make_table(queries: Iterable[Query], operations: Iterable[Operation]) -> Tab
 _MODULES: Sequence = (  # type: ignore[type-arg]
     customer,
     bank,
+    bank_customers,
     national_bank,
     national_bank_settings,
     register,
