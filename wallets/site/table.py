@@ -11,6 +11,7 @@ from wallets.site.operations import Operation, Query
 from wallets.site.roles import (
     bank,
     bank_customers,
+    bank_inventory,
     customer,
     explorer,
     explorer_offline,
@@ -82,6 +83,7 @@ def make_table(queries: Iterable[Query], operations: Iterable[Operation]) -> Tab
 _MODULES: Sequence = (  # type: ignore[type-arg]
     customer,
     bank,
+    bank_inventory,
     bank_customers,
     national_bank,
     national_bank_settings,
