@@ -12,6 +12,7 @@ from msgspec import Meta
 from cbdc.errors import Refused, TengeError
 from cbdc.money import tenge
 from wallets.desk import derived
+from wallets.site import bank_rules
 from wallets.site.operations import N_, Asked, Fields, Json, Operation, Query
 from wallets.site.users import OPERATOR_ROLE
 
@@ -79,7 +80,7 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
 
 
 def wait(asked: Asked, fields: Wait) -> Json:
-    """Let virtual time pass; what falls due is booked. E_SITE_CLOCK where the institutions' certificates would end."""
+    """Let virtual time pass: what falls due is booked, who agreed is topped up. E_SITE_CLOCK."""
     seconds = fields.days * DAY_SECONDS + fields.hours * HOUR_SECONDS + fields.minutes * MINUTE_SECONDS
     world = asked.world
     # Past that moment no institution may sign: the sandbox could not even be opened again.
@@ -87,6 +88,7 @@ def wait(asked: Asked, fields: Wait) -> Json:
     if world.clock.now() + seconds > ends:
         raise Refused("E_SITE_CLOCK", ends=ends)
     world.put_forward(seconds)
+    bank_rules.top_up_all(world, derived(asked.id, "top up"))
     return {"days": fields.days, "hours": fields.hours, "minutes": fields.minutes}
 
 
