@@ -8,9 +8,10 @@ it runs. A bank decides what it does for its own customers below them:
     top-up      a customer who agreed and holds less than so much is sold digital tenge up to so much
 
 Each setting is a sentence that the bank's certified key signs, kept for ever in the order of arrival; what holds is
-read out of these signed sentences and nothing else. None of them lets a bank take a token out of a wallet: the waterfall is
-the payer's transfer by the bank's terms, and only wallets that ask for terms use it (`cbdc.overflow`). Here these are
-the simulated wallets in this server; a browser pays straight to the ledger and tops itself up by a rule of its own.
+read out of these signed sentences and nothing else. None of them lets a bank take a token out of a wallet: the
+waterfall is the payer's transfer by the bank's terms, and only wallets that ask for terms use it (`cbdc.overflow`).
+Here these are the simulated wallets in this server; a browser pays straight to the ledger and tops itself up by a rule
+of its own.
 
 A default of a sandbox is that no bank has set anything. That a top-up needs the customer's yes is an assumption.
 """
