@@ -30,6 +30,7 @@ MOST_MOVEMENTS = 20
 PERIOD_TITLES = {"month": N_("Paid this month"), "year": N_("Paid this year")}
 MOVEMENT_TITLES = {
     "deposit received": N_("Deposit received"),
+    "wage received": N_("Wage received"),
     "cash paid in": N_("Cash paid in"),
     "cash paid out": N_("Cash paid out"),
     "deposit paid out": N_("Deposit paid out"),
