@@ -347,7 +347,8 @@ def _pay(scene: Scene) -> Told:
 
 
 def _sync(scene: Scene) -> Told:
-    return _summed(scene.world.sandbox.sync(scene.reachable, scene.id))
+    there = scene.reachable
+    return _summed(scene.world.sandbox.sync(there, scene.id)) if there else Told()
 
 
 def _fraud_pay(scene: Scene) -> Told:
