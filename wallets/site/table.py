@@ -29,6 +29,7 @@ from wallets.site.roles import (
     supervisor,
     supervisor_audit,
     teacher,
+    till,
     treasury,
     treasury_projects,
 )
@@ -85,6 +86,7 @@ def make_table(queries: Iterable[Query], operations: Iterable[Operation]) -> Tab
 
 _MODULES: Sequence = (  # type: ignore[type-arg]
     customer,
+    till,
     bank,
     bank_inventory,
     bank_customers,
