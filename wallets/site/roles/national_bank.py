@@ -1,7 +1,8 @@
 """The desk of the National Bank: supply, issue and redemption by two of three officers, offline money and its cases.
 
-Each officer signs with the officer's own key; the second approval of a request issues at once. The National Bank sees
-keys, pseudonyms and amounts; whose they are is known to the holders' banks.
+Each officer signs with the officer's own key; the second approval of a request issues at once, and one refusal with a
+reason ends it for ever. The National Bank sees keys, pseudonyms and amounts; whose they are is known to the holders'
+banks.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,16 @@ from offline.evidence import verify_evidence
 from offline.parameters import PARAMETERS, PRESETS
 from wallets.site.opening import BANKS
 from wallets.site.operations import N_, Asked, Download, Fields, Json, Operation, Query
-from wallets.site.roles.parts import Amount, HexId, LegalReference, octets, request_row, sheet_rows
+from wallets.site.roles.parts import (
+    Amount,
+    HexId,
+    LegalReference,
+    Reason,
+    octets,
+    request_page,
+    request_row,
+    sheet_rows,
+)
 from wallets.site.users import NATIONAL_BANK_ROLE
 from wallets.site.world import World
 
@@ -36,6 +46,13 @@ class OfRequest(Fields, frozen=True):
     """One request of the operator's register."""
 
     request: HexId
+
+
+class RefusedRequest(Fields, frozen=True):
+    """One request of the operator's register, and why it is refused."""
+
+    request: HexId
+    reason: Reason
 
 
 class JustAmount(Fields, frozen=True):
@@ -100,6 +117,21 @@ def requests(asked: Asked, arguments: Mapping[str, str]) -> Json:
         ],
         "closed": [request_row(asked.world, one) for one in reversed(register.closed())][:MOST_SHOWN],
         "threshold": asked.world.system.national_bank.threshold,
+    }
+
+
+def one_request(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """One request: who asked, who signed, what is missing, the reserves behind it, the history; E_REQUEST_UNKNOWN."""
+    world = asked.world
+    request = world.system.register.get(octets(arguments["request"]))
+    page = request_page(world, request)
+    mine = asked.user.seat in page["approved_by"]
+    may = page["is_open"] and request.kind != REDEEM
+    return {
+        "one": page,
+        "mine": mine,
+        "may_approve": may and (not mine or request.state == APPROVED),
+        "may_refuse": may and not page["begun"],
     }
 
 
@@ -203,6 +235,14 @@ def _check_covered(world: World, request_id: bytes, officer: bytes) -> None:
         )
 
 
+def refuse(asked: Asked, fields: RefusedRequest) -> Json:
+    """This officer refuses a request on which nothing was begun: final, whatever was signed before. E_REQUEST_STATE."""
+    national_bank = asked.world.system.national_bank
+    officer = national_bank.officers[asked.user.seat]
+    request = national_bank.refuse(octets(fields.request), officer, fields.reason)
+    return {"request": fields.request, "amount_tiyn": request.amount_tiyn, "reason": fields.reason}
+
+
 def fund_loss_reserve(asked: Asked, fields: JustAmount) -> Json:
     """A request for the loss reserve, to be approved like every issue; charged to the National Bank's loss account."""
     request = asked.world.system.national_bank.request_loss_reserve(asked.id, fields.amount_tiyn)
@@ -254,6 +294,7 @@ _ROLE = NATIONAL_BANK_ROLE
 QUERIES: tuple[Query, ...] = (
     Query(_ROLE, "", N_("Supply and balance sheets"), home),
     Query(_ROLE, "requests", N_("Requests to issue"), requests),
+    Query(_ROLE, "requests", N_("Request"), one_request, takes="request", in_menu=False),
     Query(_ROLE, "offline", N_("Offline money"), offline_money),
     Query(_ROLE, "cases", N_("Cases and evidence"), cases),
     Query(_ROLE, "evidence", N_("Evidence"), evidence_file, takes="file", in_menu=False),
@@ -266,6 +307,15 @@ OPERATIONS: tuple[Operation, ...] = (
         OfRequest,
         approve,
         N_("Approved: {approvals} of {threshold} for {amount}."),
+    ),
+    Operation(
+        _ROLE,
+        "refuse",
+        N_("Refuse"),
+        RefusedRequest,
+        refuse,
+        N_("Refused for ever: the request of {amount}."),
+        danger=True,
     ),
     Operation(
         _ROLE,
