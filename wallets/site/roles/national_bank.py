@@ -22,7 +22,6 @@ from wallets.site.operations import N_, Asked, Download, Fields, Json, Operation
 from wallets.site.roles.parts import (
     Amount,
     HexId,
-    LegalReference,
     Reason,
     octets,
     request_page,
@@ -59,19 +58,6 @@ class JustAmount(Fields, frozen=True):
     """An amount."""
 
     amount_tiyn: Amount
-
-
-class Holder(Fields, frozen=True):
-    """A holder by pseudonym, and on what the act stands."""
-
-    pseudonym: HexId
-    reference: LegalReference
-
-
-class OfDevice(Fields, frozen=True):
-    """One device."""
-
-    device: HexId
 
 
 class Mode(Fields, frozen=True):
@@ -249,34 +235,6 @@ def fund_loss_reserve(asked: Asked, fields: JustAmount) -> Json:
     return {"request": request.id.hex(), "amount_tiyn": request.amount_tiyn}
 
 
-def freeze(asked: Asked, fields: Holder) -> Json:
-    """The enforcement authority stops a wallet's holder from spending, on a legal reference; E_HTTP_NONE.
-
-    No institution can be frozen here: a frozen escrow or loss reserve would stop the settlement of everybody.
-    """
-    pseudonym = octets(fields.pseudonym)
-    banks = asked.world.system.banks.values()
-    if not any(one.pseudonym == pseudonym for bank in banks for one in bank.customers.all()):
-        raise Refused("E_HTTP_NONE", what="wallet holder", id=pseudonym)
-    receipt = asked.world.system.enforcement.freeze(asked.id, pseudonym, fields.reference)
-    return {"transaction": receipt.transaction_id.hex()}
-
-
-def unfreeze(asked: Asked, fields: Holder) -> Json:
-    """The freeze is lifted, on a legal reference."""
-    receipt = asked.world.system.enforcement.unfreeze(asked.id, octets(fields.pseudonym), fields.reference)
-    return {"transaction": receipt.transaction_id.hex()}
-
-
-def revoke_device(asked: Asked, fields: OfDevice) -> Json:
-    """A device is put on the list of revoked ones, which every device learns at its next sync."""
-    centre = asked.world.sandbox.field.centre
-    device = octets(fields.device)
-    centre.devices.bank_of(device)
-    made = centre.revoke(device)
-    return {"list": made.record.sequence}
-
-
 def switch_mode(asked: Asked, fields: Mode) -> Json:
     """Another preset of offline numbers for everybody: a signed list, which every device learns at its next sync."""
     made = asked.world.sandbox.field.centre.switch_mode(asked.id, fields.mode)
@@ -324,19 +282,6 @@ OPERATIONS: tuple[Operation, ...] = (
         JustAmount,
         fund_loss_reserve,
         N_("Requested: {amount} for the loss reserve. Two officers must approve it."),
-    ),
-    Operation(
-        _ROLE, "freeze", N_("Freeze a holder"), Holder, freeze, N_("The holder is frozen."), danger=True
-    ),
-    Operation(_ROLE, "unfreeze", N_("Lift a freeze"), Holder, unfreeze, N_("The freeze is lifted.")),
-    Operation(
-        _ROLE,
-        "revoke-device",
-        N_("Revoke a device"),
-        OfDevice,
-        revoke_device,
-        N_("The device is revoked by list {list}."),
-        danger=True,
     ),
     Operation(
         _ROLE,
