@@ -170,6 +170,11 @@ class OperatorRegister:
 
     def register(self, signed: Signed[MoneyRequest]) -> Request:
         """Register a request, or find it registered. Raises E_REQUEST_PARTY (not signed by the party), E_ID_REUSED."""
+        known = self.check(signed)
+        return known if known is not None else self.write(Request(signed, self._clock.now()))
+
+    def check(self, signed: Signed[MoneyRequest]) -> Request | None:
+        """The same request if it is registered, None if it could be; raises what `register` raises, writes nothing."""
         # Opened anew, so that the signature is judged for this network and no other.
         signed = open_envelope(signed.envelope(), MoneyRequest, self._certificates.network)
         known = self.find(signed.record.id)
@@ -177,9 +182,8 @@ class OperatorRegister:
             if known.signed.body != signed.body:
                 raise Refused("E_ID_REUSED", id=signed.record.id)
             return known
-        now = self._clock.now()
-        self._check_party(signed, now)
-        return self.write(Request(signed, now))
+        self._check_party(signed, self._clock.now())
+        return None
 
     def _check_party(self, signed: Signed[MoneyRequest], now: int) -> None:
         record = signed.record
