@@ -30,6 +30,7 @@ from wallets.desk import derived
 from wallets.pilot.folder import canonical_json
 from wallets.site import memory as keep
 from wallets.site import opening
+from wallets.site.deciding import joint_acts
 from wallets.site.hub import Hub
 from wallets.site.jobs import Jobs
 from wallets.site.users import DEMO_USERS, Directory, User
@@ -92,6 +93,8 @@ class World:
             self.street = opening.bring_street(self.sandbox)
         self.know_marks()
         self.sandbox.close_cases()
+        self.acts = joint_acts(self.system, self.sandbox.field.centre)
+        self.acts.resume()
         self._told = self.system.ledger.size
 
     def bring_street(self) -> None:
