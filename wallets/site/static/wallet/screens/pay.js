@@ -104,7 +104,7 @@ function contactButton(app, body, contact) {
  * @param {{ kid: string, amountTiyn: number, words: string, request: string, name?: string }} payment
  */
 export async function details(app, body, payment) {
-  const id = hex(randomBytes(32));
+  let id = hex(randomBytes(32));
   const name = payment.name ?? (await app.nameOf(payment.kid));
   const kinds = await moneyChoice(app);
   const fixed = payment.amountTiyn > 0 && payment.request;
@@ -132,6 +132,7 @@ export async function details(app, body, payment) {
         if (!amountTiyn) {
           throw formError(t("Write an amount above zero, like 1 250.50."));
         }
+        id = await app.wallet.idForNextTry(id);
         const wish = {
           id,
           kid: payment.kid,
