@@ -11,7 +11,7 @@ the answer of an operation is kept under its request id, and the same request ge
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -141,6 +141,10 @@ class World:
                 kids |= touched(self.system, index)
             self._told = size
         self.hub.tell(kids, size)
+
+    def tell(self, kids: Iterable[bytes]) -> None:
+        """Tell the holders of these keys that something of theirs changed which stands in no journal."""
+        self.hub.tell(kids, self._told)
 
     @property
     def has_news(self) -> bool:
