@@ -56,7 +56,7 @@ def shop_takes_money_at_the_till(play: Play) -> None:
     till = Wallet(keys.page, play.say).join("dana")
     customer = play.wallet("bolat")
     customer.go("Home", "Top up").submit("Top up", {"Amount, tenge": play.say.typed(tenge(5_000))})
-    customer.holds(tenge(5_000))
+    customer.title("My money").holds(tenge(5_000))
 
     till.go("More", "Till of a shop").title("Till")
     till.submit("Show the code", {"Amount, tenge": play.say.typed(price_tiyn), "Bill": "No. 7"})

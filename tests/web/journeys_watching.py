@@ -20,9 +20,8 @@ def supervisor_audits(play: Play) -> None:
     play.program("operator").do("operator", "live", fraud=True)
     keys = play.desk("supervisor", "supervisor")
     keys.see("Alerts, newest first")
-    keys.see(
-        "Three independent counts of the supply agree: this desk's, the ledger's table, and the National Bank's books."
-    )
+    counts = "the supervisor's, the ledger's table, and the National Bank's books."
+    keys.see(f"Three independent counts of the supply agree: {counts}")
     keys.shown(play.say.money(play.outstanding_tiyn()))
     play.step(keys, "alerts")
     keys.follow("Conservation", keys.page.locator(".menu"))

@@ -60,6 +60,7 @@ _BROKEN = """() => {
   const walker = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const node = walker.currentNode;
+    if (node.data.includes("://")) continue;
     if (node.parentElement.closest("code, .mono, .hash, .code, svg") || !node.parentElement.checkVisibility()) continue;
     for (const word of node.data.matchAll(/\\p{L}{4,20}/gu)) {
       const range = document.createRange();
