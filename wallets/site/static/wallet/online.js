@@ -450,6 +450,12 @@ export class OnlineWallet {
     }
   }
 
+  /** The id of a person's next try: another once it was refused under this one. @param {string} id */
+  async idForNextTry(id) {
+    const known = await this.store.get("intents", id);
+    return known?.state === "refused" ? hex(randomBytes(32)) : id;
+  }
+
   /** What waits to be sent. @returns {Promise<any[]>} */
   async openIntents() {
     return (await this.store.all("intents")).filter(({ state }) => state === "saved");

@@ -107,7 +107,7 @@ function contactButton(app, body, contact) {
  *   freeOnly?: boolean }} payment A request of the board is paid with free money only.
  */
 export async function details(app, body, payment) {
-  const id = hex(randomBytes(32));
+  let id = hex(randomBytes(32));
   const name = payment.name ?? (await app.nameOf(payment.kid));
   const kinds = payment.freeOnly ? null : await moneyChoice(app);
   const fixed = payment.amountTiyn > 0 && payment.request;
@@ -135,6 +135,7 @@ export async function details(app, body, payment) {
         if (!amountTiyn) {
           throw formError(t("Write an amount above zero, like 1 250.50."));
         }
+        id = await app.wallet.idForNextTry(id);
         const wish = {
           id,
           kid: payment.kid,

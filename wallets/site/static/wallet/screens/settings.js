@@ -47,7 +47,9 @@ export async function money(app) {
       { action, name: what },
       [field(t("Amount, tenge"), amountInput("amount"))],
       async ({ amount }) => {
-        await app.wallet[what]({ id, amountTiyn: needAmount(amount) });
+        const amountTiyn = needAmount(amount);
+        id = await app.wallet.idForNextTry(id);
+        await app.wallet[what]({ id, amountTiyn });
         id = hex(randomBytes(32));
         announce(done);
         await app.refresh();
