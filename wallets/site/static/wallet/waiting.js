@@ -209,3 +209,13 @@ export async function giveMandate(wallet, record) {
 export function revokeMandate(wallet, id) {
   return say(wallet, `/v1/mandates/${id}/revoke`, `mandate revoke ${id}`);
 }
+
+/**
+ * Let the bank fill this wallet up by its rule, or end it; in real time, a newer word counts.
+ * @param {OnlineWallet} wallet @param {boolean} yes
+ */
+export async function sayTopUp(wallet, yes) {
+  const time = Math.floor(Date.now() / 1000);
+  const said = await holderProof(`bank top-up ${yes ? "yes" : "no"}`, time, wallet.network, wallet.api.signer);
+  return wallet.api.post(`/v1/keys/${wallet.kid}/top-up-words`, said);
+}
