@@ -7,7 +7,17 @@ import { standing } from "../consent.js";
 import { keyOf } from "../names.js";
 import { t } from "../text.js";
 import { giveMandate, revokeMandate, sayTopUp } from "../waiting.js";
-import { actionButton, actionForm, amountInput, announce, empty, field, formError, h, heading } from "../view.js";
+import {
+  actionButton,
+  actionForm,
+  amountInput,
+  announce,
+  empty,
+  field,
+  formError,
+  h,
+  heading,
+} from "../view.js";
 import { asked } from "./asked.js";
 
 const DAY_SECONDS = 86_400;
@@ -27,7 +37,9 @@ export async function mandates(app) {
     h(
       "p",
       {},
-      t("A payee whom you allow it collects out of your deposit, within the limits you sign. You end it at once."),
+      t(
+        "A payee whom you allow it collects out of your deposit, within the limits you sign. You end it at once.",
+      ),
     ),
     asked(app, "mandates", load, ({ mandates: rows }) => lists(app, rows)),
     h("h2", {}, t("Allow a payee to collect")),
@@ -189,13 +201,19 @@ function ownTopUp(app) {
   );
 }
 
-/** The bank's rules for this holder in words, and the holder's yes or no to the top-up. @param {any} app @param {any} rules */
+/**
+ * The bank's rules for this holder in words, and the holder's yes or no to the top-up.
+ * @param {any} app @param {any} rules
+ */
 function bankRules(app, rules) {
   const lines = [
     rules.waterfall_tiyn
-      ? t("What a payment would bring above {amount} becomes a deposit, where the payer's wallet asks the bank first.", {
-          amount: money(rules.waterfall_tiyn),
-        })
+      ? t(
+          "What a payment would bring above {amount} becomes a deposit, where the payer's wallet asks the bank first.",
+          {
+            amount: money(rules.waterfall_tiyn),
+          },
+        )
       : t("Everything that comes stays in the wallet."),
     rules.reverse
       ? t("What a payment lacks may come out of the deposit first.")
@@ -221,8 +239,14 @@ function bankRules(app, rules) {
     h(
       "p",
       { class: "agreed", "data-agreed": String(rules.agreed) },
-      rules.agreed ? t("You let the bank fill this wallet up.") : t("You do not let the bank fill this wallet up."),
+      rules.agreed
+        ? t("You let the bank fill this wallet up.")
+        : t("You do not let the bank fill this wallet up."),
     ),
-    actionButton(rules.agreed ? t("End the top-up by the bank") : t("Let the bank fill it up"), turn, "quiet"),
+    actionButton(
+      rules.agreed ? t("End the top-up by the bank") : t("Let the bank fill it up"),
+      turn,
+      "quiet",
+    ),
   ];
 }

@@ -51,7 +51,9 @@ export async function request(app) {
         field(
           t("Whom to ask"),
           h("input", { name: "whom", maxlength: "80", autocomplete: "off" }),
-          t("A phone number, contact or key: it goes into their wallet. Leave it empty for a code and a link."),
+          t(
+            "A phone number, contact or key: it goes into their wallet. Leave it empty for a code and a link.",
+          ),
         ),
       ],
       async ({ amount, words, whom }) => {
