@@ -295,7 +295,7 @@ def test_with_no_network_what_was_known_is_shown(aigerim: Person) -> None:
     expect(aigerim.page.locator(".asking").first).to_be_visible()
     aigerim.open("mandates")
     expect(
-        aigerim.page.get_by_text("Not known yet; the wallet asks when there is a network.")
+        aigerim.page.get_by_text("Not known yet; the wallet asks when there is a network.").first
     ).to_be_visible()
     assert audit(aigerim.page) == []
     aigerim.shot("third-no-network")
