@@ -14,7 +14,9 @@ from cbdc.request_board import DECLINED, EXPIRED, MOST_TO_ONE, OPEN, PAID, WITHD
 from cbdc.token import KeyLock, Token
 from tests.site.partner_world import DAY, Scene, refused, scene
 from wallets.cast import Member
+from wallets.site.bank_rules import REVERSE, TOP_UP, WATERFALL, put
 from wallets.site.hub import Subscriber
+from wallets.site.wallet_rules import NO, YES
 
 
 @pytest.fixture(scope="module")
@@ -279,3 +281,86 @@ def test_banks_have_titles_in_each_language(play: Scene) -> None:
     assert first["name"] == "alatau"
     assert set(first["titles"]) == {"en", "kk", "ru"}
     assert len(set(first["titles"].values())) == 3
+
+
+# --- what the bank does by itself ---
+
+
+def rules(play: Scene, member: Member) -> dict[str, Any]:
+    gateway, kid = play.gateway(member.wallet.signer), member.wallet.kid
+    path = f"/v1/keys/{kid.hex()}/bank-rules"
+    answer = gateway.get(path, gateway.proof(kid, "GET", path))
+    assert isinstance(answer, dict)
+    return answer
+
+
+def say(
+    play: Scene, member: Member, purpose: str, time: int = 0, signer: Member | None = None
+) -> dict[str, Any]:
+    record = HolderProof(member.wallet.kid, purpose, time or play.clock.now(), bytes(16))
+    word = sign(record, play.world.system.network, (signer or member).wallet.signer).encode()
+    answer = play.gateway().post(f"/v1/keys/{member.wallet.kid.hex()}/top-up-words", word)
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_the_banks_rules_are_shown_to_their_holder(play: Scene) -> None:
+    before = rules(play, play.asel)
+    bank_id, tier = play.world.system.ledger.registered(play.asel.wallet.kid).bank_id, before["tier"]  # type: ignore[union-attr]
+    assert (before["waterfall_tiyn"], before["reverse"], before["floor_tiyn"]) == (0, False, 0)
+    with play.world.doing():
+        for kind, first, second in ((WATERFALL, 900_00, 0), (REVERSE, 1, 0), (TOP_UP, 10_00, 20_00)):
+            put(play.world, bank_id, "test", play.fresh(), kind, tier, first, second)
+    found = rules(play, play.asel)
+    assert (found["waterfall_tiyn"], found["reverse"]) == (900_00, True)
+    assert (found["floor_tiyn"], found["target_tiyn"]) == (10_00, 20_00)
+    path = f"/v1/keys/{play.asel.wallet.kid.hex()}/bank-rules"
+    gateway = play.gateway(play.timur.wallet.signer)
+    with refused("E_HTTP_PROOF"):
+        gateway.get(path, gateway.proof(play.timur.wallet.kid, "GET", path))
+
+
+def test_a_holder_agrees_to_the_top_up_and_ends_it(play: Scene) -> None:
+    assert rules(play, play.timur)["agreed"] is False
+    assert say(play, play.timur, YES)["agreed"] is True
+    assert say(play, play.timur, YES)["agreed"] is True
+    play.clock.advance(1)
+    assert say(play, play.timur, NO)["agreed"] is False
+    assert rules(play, play.timur)["agreed"] is False
+
+
+@pytest.mark.parametrize(
+    ("purpose", "shift", "code"),
+    [
+        ("bank top-up maybe", 0, "E_HTTP_PROOF"),
+        ("GET /v1/head", 0, "E_HTTP_PROOF"),
+        (YES, -301, "E_HTTP_PROOF"),
+        (YES, 301, "E_HTTP_PROOF"),
+    ],
+)
+def test_another_word_agrees_to_nothing(play: Scene, purpose: str, shift: int, code: str) -> None:
+    with refused(code):
+        say(play, play.zhanna, purpose, play.clock.now() + shift)
+    assert rules(play, play.zhanna)["agreed"] is False
+
+
+def test_an_old_word_said_again_turns_nothing_back(play: Scene) -> None:
+    then = play.clock.now()
+    say(play, play.shop, YES, then)
+    play.clock.advance(5)
+    say(play, play.shop, NO)
+    with refused("E_HTTP_PROOF"):
+        say(play, play.shop, YES, then)
+    assert rules(play, play.shop)["agreed"] is False
+
+
+def test_a_strangers_key_agrees_for_nobody(play: Scene) -> None:
+    with refused("E_SIG"):
+        say(play, play.zhanna, YES, signer=play.timur)
+    unknown = HolderProof(bytes(32), YES, play.clock.now(), bytes(16))
+    word = sign(unknown, play.world.system.network, play.timur.wallet.signer).encode()
+    with refused("E_HTTP_PROOF"):
+        play.gateway().post(f"/v1/keys/{play.zhanna.wallet.kid.hex()}/top-up-words", word)
+    with refused("E_HTTP_NONE"):
+        play.gateway().post(f"/v1/keys/{bytes(32).hex()}/top-up-words", word)
+    assert rules(play, play.zhanna)["agreed"] is False

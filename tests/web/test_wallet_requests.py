@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect
 from tests.web.audit import audit, each_look, walk
 from tests.web.test_wallet_third import Books
 from tests.web.wallet_site import Person, WalletSite, open_site
+from wallets.site.bank_rules import agrees
 from wallets.site.opening import bank_title
 from wallets.site.words import Words
 
@@ -164,6 +165,22 @@ def test_an_automatic_payment_is_allowed_collected_and_ended(
     except Exception as error:
         code = getattr(error, "code", "")
     assert code == "E_MANDATE_OVER"
+
+
+def test_the_banks_top_up_is_agreed_to_and_ended(dana: Person, site: WalletSite) -> None:
+    page = dana.open("mandates")
+    agreed = page.locator(".agreed")
+    expect(agreed).to_have_attribute("data-agreed", "false")
+    dana.button("Let the bank fill it up")
+    expect(agreed).to_have_attribute("data-agreed", "true")
+    key = site.world.system.ledger.registered(bytes.fromhex(dana.kid))
+    assert key is not None
+    customer = site.world.system.banks[key.bank_id].customers.owner_of(bytes.fromhex(dana.kid))
+    assert agrees(site.world, key.bank_id, customer.id)
+    page.wait_for_timeout(1_100)  # A newer word counts, by the second.
+    dana.button("End the top-up by the bank")
+    expect(agreed).to_have_attribute("data-agreed", "false")
+    assert not agrees(site.world, key.bank_id, customer.id)
 
 
 @pytest.mark.parametrize("language", ["kk", "ru"])

@@ -12,7 +12,7 @@ from cbdc.errors import TengeError
 from cbdc.http.client import HttpGateway, WsgiTransport
 from cbdc.http.partner_client import PartnerClient
 from cbdc.keys import ED25519, SoftwareKey
-from cbdc.partners.records import CLAIM
+from cbdc.partners.records import CLAIM, RELEASE
 from cbdc.ports import SeededEntropy, SystemClock
 from cbdc.token import HashLock, TokenId
 from tests.web.audit import audit, each_look, walk
@@ -202,6 +202,54 @@ def test_money_behind_a_lock_and_taken_by_its_payee(aigerim: Person, dana: Perso
     dana.holds(195_00)
 
 
+def test_a_quorum_waits_for_its_second_key(aigerim: Person, dana: Person, books: Books) -> None:
+    both = [bytes.fromhex(person.kid) for person in (aigerim, dana)]
+    lock = conditional.two_party_lock(*both)
+    until = books.now + 3_600
+    asked = books.client.ask_to_lock(books.fresh(), books.consent(aigerim), lock, 12_00, "Rent", until)
+    aigerim.open(f"order/{asked['id']}")
+    expect(aigerim.page.locator(".order .words")).to_contain_text("is locked until 2 of these sign")
+    aigerim.button("Approve and sign")
+    aigerim.heading("Paid")
+    paid = books.client.order(bytes.fromhex(asked["id"]))
+    locked = TokenId(bytes.fromhex(paid["transaction_id"]), 0)
+    shares = [(both[1], 12_00)]
+    opening = books.client.ask_to_open(
+        books.fresh(), books.consent(aigerim), RELEASE, locked, until, shares=shares
+    )
+    aigerim.open(f"order/{opening['id']}")
+    aigerim.button("Approve and sign")
+    expect(aigerim.page.get_by_text("1 of those asked have signed")).to_be_visible()
+    expect(aigerim.page.get_by_role("button", name="Approve and sign")).to_have_count(0)
+    assert books.state(opening["id"]) == "open"
+    dana.open(f"order/{opening['id']}")
+    dana.heading("Release 12\u00a0₸ from a lock")
+    expect(dana.page.get_by_role("button", name="Refuse")).to_have_count(0)
+    dana.button("Approve and sign")
+    dana.heading("Released from a lock")
+    assert books.state(opening["id"]) == "paid"
+    dana.holds(207_00)
+
+
+def test_above_the_limits_nothing_arrives(aigerim: Person, dana: Person, books: Books) -> None:
+    aigerim.open("third")
+    rows = aigerim.page.locator(".third details li")
+    expect(rows.first).to_be_attached()
+    before = rows.count()
+    for tiyn, code in ((500_01, "E_CONSENT_PAYMENT"), (500_00, ""), (400_00, "E_CONSENT_DAY")):
+        if code:
+            with pytest.raises(TengeError, match=code):
+                books.ask(aigerim, (dana.kid, tiyn))
+        else:
+            order = books.ask(aigerim, (dana.kid, tiyn))
+            aigerim.open(f"order/{order}")
+            aigerim.button("Refuse")
+            expect(aigerim.page.locator(".sum[data-state=declined]")).to_be_visible()
+            books.ask(aigerim, (dana.kid, 250_00))
+    aigerim.open("third")
+    expect(rows).to_have_count(before + 2)
+
+
 def test_an_order_of_a_consent_that_was_taken_back_is_explained(
     aigerim: Person, dana: Person, books: Books
 ) -> None:
@@ -221,8 +269,21 @@ def test_an_order_of_a_consent_that_was_taken_back_is_explained(
     refusal.get_by_text("Explain").click()
     expect(refusal.get_by_text("What now")).to_be_visible()
     before = books.site.world.system.ledger.size
-    dana.holds(195_00)
+    dana.holds(207_00)
     assert books.site.world.system.ledger.size == before
+
+
+def test_an_order_that_ran_out_is_shown_so(aigerim: Person, dana: Person, books: Books) -> None:
+    let_in(aigerim, books)
+    order = books.ask(aigerim, (dana.kid, 3_00), seconds=600)
+    aigerim.open(f"order/{order}")
+    expect(aigerim.page.get_by_role("button", name="Approve and sign")).to_be_visible()
+    books.site.world.put_forward(601)
+    aigerim.open("")
+    aigerim.open(f"order/{order}")
+    expect(aigerim.page.locator(".sum[data-state=expired]")).to_be_visible()
+    expect(aigerim.page.get_by_role("button", name="Approve and sign")).to_have_count(0)
+    assert books.state(order) == "expired"
 
 
 def test_with_no_network_what_was_known_is_shown(aigerim: Person) -> None:
@@ -234,7 +295,7 @@ def test_with_no_network_what_was_known_is_shown(aigerim: Person) -> None:
     expect(aigerim.page.locator(".asking").first).to_be_visible()
     aigerim.open("mandates")
     expect(
-        aigerim.page.get_by_text("Not known yet; the wallet asks when there is a network.")
+        aigerim.page.get_by_text("Not known yet; the wallet asks when there is a network.").first
     ).to_be_visible()
     assert audit(aigerim.page) == []
     aigerim.shot("third-no-network")

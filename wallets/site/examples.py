@@ -219,6 +219,9 @@ class _Story:
         gateway.submit_many([one.transfer([Token(tenge(100), KeyLock(other.kid))], "example batch")])
         for path in (f"/v1/keys/{kid}/limits", f"/v1/keys/{kid}/entries/1"):
             gateway.get(path, gateway.proof(one.kid, "GET", path))
+        rules = f"/v1/keys/{kid}/bank-rules"
+        gateway.get(rules, gateway.proof(one.kid, "GET", rules))
+        gateway.post(f"/v1/keys/{kid}/top-up-words", one.word("bank top-up yes"))
         one.bank.deposit_tiyn(one.kid)
         inventory = HttpBank(gateway, one.bank.bank_id).inventory_kid
         one.bank.defund(one.transfer([Token(tenge(50), KeyLock(inventory))], "example defund"))

@@ -16,14 +16,11 @@ import * as along from "./screens/along.js";
 import * as face from "./screens/face.js";
 import * as home from "./screens/home.js";
 import * as join from "./screens/join.js";
-import * as mandates from "./screens/mandates.js";
 import * as losses from "./screens/losses.js";
 import * as pay from "./screens/pay.js";
 import * as people from "./screens/people.js";
 import * as records from "./screens/records.js";
 import * as settings from "./screens/settings.js";
-import * as requests from "./screens/requests.js";
-import * as third from "./screens/third.js";
 import * as till from "./screens/till.js";
 import { Recogniser } from "./recognise.js";
 import { loadReaderLater } from "./scan.js";
@@ -34,7 +31,10 @@ import { announce, fill, h, refusal } from "./view.js";
 const PROFILE = /^[a-z0-9-]{1,40}$/;
 const REFRESH_AFTER_MILLISECONDS = 300;
 
-/** Screens by the first part of the route. @type {Record<string, (app: App, argument: string) => Promise<any>>} */
+/**
+ * Screens by the first part of the route; those that are seldom opened are loaded then, and kept for offline.
+ * @type {Record<string, (app: App, argument: string) => Promise<any>>}
+ */
 const SCREENS = {
   "": home.home,
   join: join.join,
@@ -50,11 +50,11 @@ const SCREENS = {
   history: records.history,
   line: records.line,
   contacts: people.contacts,
-  requests: requests.requests,
-  third: third.third,
-  consent: third.consent,
-  order: third.order,
-  mandates: mandates.mandates,
+  requests: async (app) => (await import("./screens/requests.js")).requests(app),
+  third: async (app) => (await import("./screens/third.js")).third(app),
+  consent: async (app, argument) => (await import("./screens/third.js")).consent(app, argument),
+  order: async (app, argument) => (await import("./screens/third.js")).order(app, argument),
+  mandates: async (app) => (await import("./screens/mandates.js")).mandates(app),
   money: settings.money,
   limits: settings.limits,
   mark: settings.mark,

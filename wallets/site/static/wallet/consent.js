@@ -47,7 +47,10 @@ export function scopeInWords(scope) {
   );
 }
 
-/** How a consent or a mandate stands, for a person; "" when it stands. @param {string} problem As the interface says it. */
+/**
+ * How a consent or a mandate stands, for a person; "" when it stands.
+ * @param {string} problem As the interface says it.
+ */
 export function standing(problem) {
   return (
     {

@@ -25,10 +25,14 @@ export async function newsOfWaiting(app) {
   if (!before) {
     return [];
   }
-  const known = new Map([...before.orders, ...before.inbox, ...before.asked].map((row) => [row.id, row.state]));
+  const known = new Map(
+    [...before.orders, ...before.inbox, ...before.asked].map((row) => [row.id, row.state]),
+  );
   const orders = openOrders(app.wallet, now).filter(({ id }) => !known.has(id));
   const requests = openRequests(now).filter(({ id }) => !known.has(id));
-  const answers = now.asked.filter((row) => known.has(row.id) && known.get(row.id) !== row.state && answered(row));
+  const answers = now.asked.filter(
+    (row) => known.has(row.id) && known.get(row.id) !== row.state && answered(row),
+  );
   return [
     ...orders.map((order) => [
       t("{name} asks: {what}", { name: order.partner_name, what: titleOfOrder(order) }),

@@ -1,5 +1,5 @@
 // @ts-check
-/** An order of a third party in words, and as what the wallet would sign for it. The two are made from the same bytes. */
+/** An order of a third party: in words, and as what the wallet would sign. Both are made from the same bytes. */
 
 import { hex, readTransfer, unhex } from "./core.js";
 import { money, moment } from "./format.js";
@@ -21,7 +21,7 @@ export function outputsOf(order) {
   }));
 }
 
-/** What signing an order would make: the outputs of a payment, or of the one body that opens a lock. @param {any} order */
+/** What signing it would make: a payment's outputs, or those of the body that opens a lock. @param {any} order */
 function madeBy(order) {
   return order.kind === "payment" ? outputsOf(order) : readTransfer(unhex(order.to_sign)).outputs;
 }

@@ -11,7 +11,8 @@ const MESSAGES = Object.freeze({ 1: "payment", 7: "receipt", 32: "invoice" });
 /**
  * @typedef {{ kind: "request", text: string, request: any } | { kind: "phone", number: string }
  *   | { kind: "key", kid: string } | { kind: "join", code: string, bankId: number }
- *   | { kind: "consent", wish: import("./consent.js").Wish } | { kind: "payment" | "receipt" | "invoice", message: Uint8Array }} Found
+ *   | { kind: "consent", wish: import("./consent.js").Wish }
+ *   | { kind: "payment" | "receipt" | "invoice", message: Uint8Array }} Found
  */
 
 /** Collects what comes in pieces. */

@@ -70,7 +70,10 @@ export async function refreshWaiting(wallet) {
   return { before: before ?? null, now };
 }
 
-/** What the holder of this key says for a purpose, in the ledger's time. @param {OnlineWallet} wallet @param {string} purpose */
+/**
+ * What the holder of this key says for a purpose, in the ledger's time.
+ * @param {OnlineWallet} wallet @param {string} purpose
+ */
 function word(wallet, purpose) {
   return holderProof(purpose, wallet.now(), wallet.network, wallet.api.signer);
 }
@@ -90,7 +93,14 @@ async function say(wallet, path, purpose) {
  */
 export async function askSomebody(wallet, { kid, amountTiyn, memo, expires }) {
   const id = randomBytes(32);
-  const record = { id, payee: wallet.api.signer.kid, amountTiyn, memo: memoLine(memo), made: wallet.now(), expires };
+  const record = {
+    id,
+    payee: wallet.api.signer.kid,
+    amountTiyn,
+    memo: memoLine(memo),
+    made: wallet.now(),
+    expires,
+  };
   const envelope = await signWish(REQUEST_TO_PAY, record, wallet.network, wallet.api.signer);
   const asking = (await wallet.store.get("meta", ASKING)) ?? {};
   await wallet.store.write([["meta", ASKING, { ...asking, [hex(id)]: { envelope, kid } }]]);
@@ -116,7 +126,9 @@ async function sendAsked(wallet, wanted = "") {
       refused = error;
       await withdraw(wallet, id).catch(() => undefined);
     }
-    const left = Object.entries((await wallet.store.get("meta", ASKING)) ?? {}).filter(([name]) => name !== id);
+    const left = Object.entries((await wallet.store.get("meta", ASKING)) ?? {}).filter(
+      ([name]) => name !== id,
+    );
     await wallet.store.write([["meta", ASKING, Object.fromEntries(left)]]);
     if (refused && id === wanted) {
       throw refused;
@@ -171,7 +183,10 @@ async function namePayments(wallet, inbox) {
 async function namePayment(wallet, row, transaction) {
   const said = await word(wallet, `request paid ${hex(sha256(join(unhex(row.id), unhex(transaction))))}`);
   try {
-    const answer = await wallet.api.post(`/v1/requests/${row.id}/payments`, encode([unhex(transaction), said]));
+    const answer = await wallet.api.post(
+      `/v1/requests/${row.id}/payments`,
+      encode([unhex(transaction), said]),
+    );
     return { ...answer, payer: row.payer };
   } catch (error) {
     if (isUnavailable(error)) {
@@ -208,4 +223,19 @@ export async function giveMandate(wallet, record) {
 /** @param {OnlineWallet} wallet @param {string} id */
 export function revokeMandate(wallet, id) {
   return say(wallet, `/v1/mandates/${id}/revoke`, `mandate revoke ${id}`);
+}
+
+/**
+ * Let the bank fill this wallet up by its rule, or end it; in real time, a newer word counts.
+ * @param {OnlineWallet} wallet @param {boolean} yes
+ */
+export async function sayTopUp(wallet, yes) {
+  const time = Math.floor(Date.now() / 1000);
+  const said = await holderProof(
+    `bank top-up ${yes ? "yes" : "no"}`,
+    time,
+    wallet.network,
+    wallet.api.signer,
+  );
+  return wallet.api.post(`/v1/keys/${wallet.kid}/top-up-words`, said);
 }

@@ -18,7 +18,11 @@ const FRESH_SECONDS = 600;
  * @param {(data: any) => any} show Nodes, or a promise of them.
  */
 export function asked(app, name, load, show) {
-  const place = h("div", { class: "asked" }, h("p", { class: "note", role: "status" }, t("One moment …")));
+  const place = h(
+    "div",
+    { class: "asked", "aria-busy": "true" },
+    h("p", { class: "note", role: "status" }, t("One moment …")),
+  );
   let shown = "";
   const draw = async () => {
     let data;
@@ -48,7 +52,7 @@ export function asked(app, name, load, show) {
       fill(place, note && h("p", { class: "warning", role: "status" }, note), nodes);
     }
   };
-  draw();
+  draw().finally(() => place.removeAttribute("aria-busy"));
   follow(place, draw);
   return place;
 }

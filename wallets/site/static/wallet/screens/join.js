@@ -67,7 +67,11 @@ async function fillBanks(app, select, chosen) {
     fill(
       select,
       banks.map((/** @type {any} */ bank) =>
-        h("option", { value: bank.bank_id, selected: String(bank.bank_id) === chosen }, titleIn(bank.titles, bank.name)),
+        h(
+          "option",
+          { value: bank.bank_id, selected: String(bank.bank_id) === chosen },
+          titleIn(bank.titles, bank.name),
+        ),
       ),
     );
   } catch {

@@ -6,8 +6,18 @@ import { day, money, readAmount, short } from "../format.js";
 import { standing } from "../consent.js";
 import { keyOf } from "../names.js";
 import { t } from "../text.js";
-import { giveMandate, revokeMandate } from "../waiting.js";
-import { actionButton, actionForm, amountInput, announce, empty, field, formError, h, heading } from "../view.js";
+import { giveMandate, revokeMandate, sayTopUp } from "../waiting.js";
+import {
+  actionButton,
+  actionForm,
+  amountInput,
+  announce,
+  empty,
+  field,
+  formError,
+  h,
+  heading,
+} from "../view.js";
 import { asked } from "./asked.js";
 
 const DAY_SECONDS = 86_400;
@@ -27,13 +37,22 @@ export async function mandates(app) {
     h(
       "p",
       {},
-      t("A payee whom you allow it collects out of your deposit, within the limits you sign. You end it at once."),
+      t(
+        "A payee whom you allow it collects out of your deposit, within the limits you sign. You end it at once.",
+      ),
     ),
     asked(app, "mandates", load, ({ mandates: rows }) => lists(app, rows)),
     h("h2", {}, t("Allow a payee to collect")),
     form(app),
     h("h2", {}, t("Into my own wallet")),
     ownTopUp(app),
+    h("h2", {}, t("What my bank does by itself")),
+    asked(
+      app,
+      "bank rules",
+      () => app.wallet.api.get(`/v1/keys/${app.wallet.kid}/bank-rules`, true),
+      (rules) => bankRules(app, rules),
+    ),
   );
 }
 
@@ -180,4 +199,54 @@ function ownTopUp(app) {
     lines.length ? lines.map((one) => h("p", {}, one)) : h("p", {}, t("Nothing comes by itself yet.")),
     h("p", {}, h("a", { class: "button quiet", href: "#/money" }, t("Change it"))),
   );
+}
+
+/**
+ * The bank's rules for this holder in words, and the holder's yes or no to the top-up.
+ * @param {any} app @param {any} rules
+ */
+function bankRules(app, rules) {
+  const lines = [
+    rules.waterfall_tiyn
+      ? t(
+          "What a payment would bring above {amount} becomes a deposit, where the payer's wallet asks the bank first.",
+          {
+            amount: money(rules.waterfall_tiyn),
+          },
+        )
+      : t("Everything that comes stays in the wallet."),
+    rules.reverse
+      ? t("What a payment lacks may come out of the deposit first.")
+      : t("The bank adds nothing to a payment."),
+    rules.floor_tiyn
+      ? t("Who agrees and holds less than {floor} is filled up to {target}.", {
+          floor: money(rules.floor_tiyn),
+          target: money(rules.target_tiyn),
+        })
+      : t("The bank fills no wallet up now."),
+  ];
+  const turn = async () => {
+    await sayTopUp(app.wallet, !rules.agreed);
+    announce(t("Kept."));
+    app.changed();
+  };
+  return [
+    h(
+      "ul",
+      { class: "words" },
+      lines.map((one) => h("li", {}, one)),
+    ),
+    h(
+      "p",
+      { class: "agreed", "data-agreed": String(rules.agreed) },
+      rules.agreed
+        ? t("You let the bank fill this wallet up.")
+        : t("You do not let the bank fill this wallet up."),
+    ),
+    actionButton(
+      rules.agreed ? t("End the top-up by the bank") : t("Let the bank fill it up"),
+      turn,
+      "quiet",
+    ),
+  ];
 }

@@ -163,7 +163,10 @@ export async function payToppingUp(app, wish) {
   return app.wallet.pay(wish);
 }
 
-/** Take what free money lacks for an amount from the deposit, where the person allowed it. @param {any} app @param {number} amountTiyn */
+/**
+ * Take what free money lacks for an amount from the deposit, where the person allowed it.
+ * @param {any} app @param {number} amountTiyn
+ */
 export async function topUpMissing(app, amountTiyn) {
   const { wallet } = app;
   const free = (await wallet.balances()).find((/** @type {any} */ row) => row.mark === "").freeTiyn;

@@ -8,7 +8,10 @@ import { askSomebody, checkedRequest, declineRequest, refreshWaiting, withdraw }
 import { actionButton, announce, empty, formError, h, heading } from "../view.js";
 import { asked } from "./asked.js";
 
-/** Put a request into somebody's wallet. @param {any} app @param {{ whom: string, amountTiyn: number, memo: string, expires: number }} wish */
+/**
+ * Put a request into somebody's wallet.
+ * @param {any} app @param {{ whom: string, amountTiyn: number, memo: string, expires: number }} wish
+ */
 export async function ask(app, { whom, ...wish }) {
   const kid = await keyOf(app, whom);
   if (kid === app.wallet.kid) {
@@ -64,7 +67,8 @@ function stateInWords(state) {
 
 /** @param {any} row */
 function aboutOf(row) {
-  const until = row.state === "open" && row.expires ? t("until {moment}", { moment: moment(row.expires) }) : "";
+  const until =
+    row.state === "open" && row.expires ? t("until {moment}", { moment: moment(row.expires) }) : "";
   return [row.memo, stateInWords(row.state), until].filter(Boolean).join(" · ");
 }
 

@@ -379,11 +379,7 @@ function atTheBank() {
         "Cards, and the money of a lost wallet, are the bank's: it lifts a freeze, and restores a wallet for whom it knows.",
       ),
     ),
-    h(
-      "p",
-      {},
-      h("a", { class: "button quiet", href: "/", rel: "noopener" }, t("Open my bank's page")),
-    ),
+    h("p", {}, h("a", { class: "button quiet", href: "/", rel: "noopener" }, t("Open my bank's page"))),
   );
 }
 

@@ -9,8 +9,26 @@ import { readWish, scopeInWords, standing } from "../consent.js";
 import { day, money, moment, readAmount, short } from "../format.js";
 import { inWords, outputsOf, peerOf, stateOfOrder, sumOf, titleOfOrder } from "../orders.js";
 import { t } from "../text.js";
-import { declineOrder, giveConsent, openOrders, refreshWaiting, revokeConsent, waitingOf } from "../waiting.js";
-import { actionButton, actionForm, amountInput, announce, empty, field, fill, formError, h, heading } from "../view.js";
+import {
+  declineOrder,
+  giveConsent,
+  openOrders,
+  refreshWaiting,
+  revokeConsent,
+  waitingOf,
+} from "../waiting.js";
+import {
+  actionButton,
+  actionForm,
+  amountInput,
+  announce,
+  empty,
+  field,
+  fill,
+  formError,
+  h,
+  heading,
+} from "../view.js";
 import { scanPanel } from "../scan.js";
 import { asked } from "./asked.js";
 import { topUpMissing } from "./pay.js";
@@ -29,7 +47,13 @@ export async function third(app) {
     "div",
     { class: "third" },
     heading(t("Third parties")),
-    h("p", {}, t("A third party reads and asks what you allow it. It never has your key: you sign, or nothing happens.")),
+    h(
+      "p",
+      {},
+      t(
+        "A third party reads and asks what you allow it. It never has your key: you sign, or nothing happens.",
+      ),
+    ),
     asked(app, "third", load, ({ consents, orders }) => [
       h("h2", {}, t("Waits for me")),
       orderList(openOrders(app.wallet, { orders, inbox: [], asked: [] }), t("Nothing waits for you.")),
@@ -140,7 +164,12 @@ async function finder(app) {
       },
     ),
     found,
-    h("details", {}, h("summary", {}, t("Scan its code")), scanPanel((one) => take(app, one))),
+    h(
+      "details",
+      {},
+      h("summary", {}, t("Scan its code")),
+      scanPanel((one) => take(app, one)),
+    ),
   );
 }
 
@@ -159,7 +188,13 @@ async function partnersLike(app, wanted) {
     fitting
       .slice(0, 20)
       .map((/** @type {any} */ one) =>
-        h("li", {}, h("a", { href: `#/consent/${one.kid}` }, one.name), " ", t("Key {key}", { key: short(one.kid) })),
+        h(
+          "li",
+          {},
+          h("a", { href: `#/consent/${one.kid}` }, one.name),
+          " ",
+          t("Key {key}", { key: short(one.kid) }),
+        ),
       ),
   );
 }
@@ -217,7 +252,12 @@ function consentForm(app, partner, wish) {
       field(t("Most in a day, tenge"), amountInput("day", { required: false, value: tenge(wish.dayTiyn) })),
       field(
         t("For how many days"),
-        h("input", { name: "days", inputmode: "numeric", autocomplete: "off", value: String(wish.days || 30) }),
+        h("input", {
+          name: "days",
+          inputmode: "numeric",
+          autocomplete: "off",
+          value: String(wish.days || 30),
+        }),
       ),
     ],
     async (values) => {
@@ -266,7 +306,8 @@ function recordOf(app, partner, values) {
 /** @param {any} app @param {string} id */
 export async function order(app, id) {
   const load = async () => ({
-    order: (await refreshWaiting(app.wallet)).now.orders.find((/** @type {any} */ one) => one.id === id) ?? null,
+    order:
+      (await refreshWaiting(app.wallet)).now.orders.find((/** @type {any} */ one) => one.id === id) ?? null,
     mine: (await app.wallet.api.get(`/v1/keys/${app.wallet.kid}/consents`, true)).consents.map(
       (/** @type {any} */ one) => one.id,
     ),
@@ -292,7 +333,10 @@ export async function order(app, id) {
 /** @param {any} app @param {any} order @param {string[]} mine Ids of own consents. @param {string} intentId */
 async function orderParts(app, order, mine, intentId) {
   const open = openOrders(app.wallet, { orders: [order], inbox: [], asked: [] }).length > 0;
-  const term = (/** @type {string} */ name, /** @type {string} */ value) => [h("dt", {}, name), h("dd", {}, value)];
+  const term = (/** @type {string} */ name, /** @type {string} */ value) => [
+    h("dt", {}, name),
+    h("dd", {}, value),
+  ];
   return [
     h("p", { class: "sum", "data-state": order.state }, money(sumOf(order))),
     h("h2", {}, t("What your signature does")),
@@ -311,10 +355,7 @@ async function orderParts(app, order, mine, intentId) {
       term(t("Answer until"), moment(order.expires)),
       term(t("How it stands"), stateOfOrder(order.state)),
       order.signers.length > 1 &&
-        term(
-          t("Signatures"),
-          t("{number} of those asked have signed", { number: order.signed_by.length }),
-        ),
+        term(t("Signatures"), t("{number} of those asked have signed", { number: order.signed_by.length })),
     ),
     open
       ? h(

@@ -9,7 +9,6 @@ import { actionForm, amountInput, announce, empty, field, fill, formError, h, he
 import { scanPanel } from "../scan.js";
 import { beginAsk, invoiceOf } from "./face.js";
 import { follow } from "./home.js";
-import { ask } from "./requests.js";
 import { take } from "./taking.js";
 
 const REQUEST_SECONDS = 86_400;
@@ -51,7 +50,9 @@ export async function request(app) {
         field(
           t("Whom to ask"),
           h("input", { name: "whom", maxlength: "80", autocomplete: "off" }),
-          t("A phone number, contact or key: it goes into their wallet. Leave it empty for a code and a link."),
+          t(
+            "A phone number, contact or key: it goes into their wallet. Leave it empty for a code and a link.",
+          ),
         ),
       ],
       async ({ amount, words, whom }) => {
@@ -60,6 +61,7 @@ export async function request(app) {
           throw formError(t("Write an amount above zero, like 1 250.50."));
         }
         if (whom.trim()) {
+          const { ask } = await import("./requests.js");
           await ask(app, { whom, amountTiyn, memo: words, expires: app.wallet.now() + REQUEST_SECONDS });
           return;
         }
