@@ -30,10 +30,10 @@ OFFICERS = Field(
             "        if False:\n            raise",
         ),
         (
-            "a-dropped-act-is-signed",
-            "An act that was dropped can still be signed and carried out.",
-            '        if proposal.state != PROPOSED:\n            raise Refused("E_ACT_STATE", id=id, '
-            "state=proposal.state_name)\n        if proposal.officer",
+            "what-is-impossible-is-signed",
+            "An act that cannot be carried out any more is signed by the second officer and fails.",
+            "        self._handlers[proposal.act.kind].check(proposal.act)\n",
+            "",
             "        if proposal.officer",
         ),
     )
