@@ -34,7 +34,6 @@ OFFICERS = Field(
             "An act that cannot be carried out any more is signed by the second officer and fails.",
             "        self._handlers[proposal.act.kind].check(proposal.act)\n",
             "",
-            "        if proposal.officer",
         ),
     )
     + bugs(
