@@ -63,7 +63,7 @@ def two_officers_approve_an_issue(play: Play) -> None:
     registrar.page.reload()
     registrar.see("Done", row)
     play.step(registrar, "done")
-    registrar.leave(lambda: registrar.hit(row.get_by_role("link")))
+    registrar.leave(lambda: registrar.hit(row.locator("a[href^='/explorer/']")))
     registrar.see("Found").see("Issue")
     assert registrar.page.url.endswith(play.world.system.register.closed()[-1].transaction_id.hex())
 
