@@ -31,6 +31,7 @@ from wallets.pilot.folder import canonical_json
 from wallets.site import memory as keep
 from wallets.site import opening
 from wallets.site.deciding import joint_acts
+from wallets.site.hours import Hours, carry_out, hours_of
 from wallets.site.hub import Hub
 from wallets.site.jobs import Jobs
 from wallets.site.users import DEMO_USERS, Directory, User
@@ -95,7 +96,25 @@ class World:
         self.sandbox.close_cases()
         self.acts = joint_acts(self.system, self.sandbox.field.centre)
         self.acts.resume()
+        self.settle_due()
         self._told = self.system.ledger.size
+
+    @property
+    def hours(self) -> Hours:
+        """The opening hours of the settlement system at this sandbox's desks."""
+        return hours_of(self.memory.settings)
+
+    def check_settlement_open(self) -> None:
+        """E_SETTLEMENT_CLOSED, with the next opening, while the settlement system rests."""
+        calendar = self.hours.calendar()
+        if calendar is not None:
+            calendar.check_open(self.clock.now())
+
+    def settle_due(self) -> None:
+        """Carry out what waited for the opening, if hours are kept and the system is open."""
+        calendar = self.hours.calendar()
+        if calendar is not None and calendar.is_open(self.clock.now()):
+            carry_out(self.system)
 
     def bring_street(self) -> None:
         """Let the street's residents come, once for an act; they stay until it ends."""
@@ -165,6 +184,7 @@ class World:
                 if kept["mark"] != mark:
                     raise Refused("E_ID_REUSED", id=request)
                 return dict(kept["answer"])
+            self.settle_due()
             answer = do(row_id)
             row = canonical_json({"mark": mark, "answer": answer}).encode()
             self.system.stores.cabinet.put_many([Row(_ANSWERS, row_id, row)])
@@ -178,6 +198,7 @@ class World:
             self.memory.shift_seconds += seconds
             self.clock.shift_seconds = self.memory.shift_seconds
             self.save()
+            self.settle_due()
             self.sandbox.close_cases()
 
     def reach(self, moment: int) -> None:

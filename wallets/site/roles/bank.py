@@ -101,7 +101,11 @@ def order_tokens(asked: Asked, fields: JustAmount) -> Json:
 
 
 def redeem_surplus(asked: Asked, fields: JustAmount) -> Json:
-    """Give digital tenge of the inventory back for reserves; E_TILL before anything is registered."""
+    """Give digital tenge of the inventory back for reserves; E_TILL before anything is registered.
+
+    E_SETTLEMENT_CLOSED while the settlement system rests.
+    """
+    asked.world.check_settlement_open()
     mine = bank(asked)
     if asked.world.system.register.find(asked.id) is None:
         # Once registered, a redemption that finds too little would stay open for ever.

@@ -190,13 +190,18 @@ def _proof(world: World, name: str) -> bytes:
 
 
 def approve(asked: Asked, fields: OfRequest) -> Json:
-    """This officer's approval; the one that completes the number needed also issues."""
+    """This officer's approval; the one that completes the number needed also issues.
+
+    While the settlement system rests, the issue waits for its opening; E_SETTLEMENT_CLOSED for one that waits already.
+    """
     national_bank = asked.world.system.national_bank
     request_id, officer = octets(fields.request), national_bank.officers[asked.user.seat]
     _check_covered(asked.world, request_id, officer.public.kid)
+    if asked.world.system.register.get(request_id).state == APPROVED:
+        asked.world.check_settlement_open()
     request = national_bank.approve(request_id, officer)
-    issued = ""
-    if request.state == APPROVED:
+    issued, calendar = "", asked.world.hours.calendar()
+    if request.state == APPROVED and (calendar is None or calendar.is_open(asked.world.clock.now())):
         issued = national_bank.issue(request_id).transaction_id.hex()
     return {
         "approvals": len(request.approvals),
