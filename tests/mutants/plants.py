@@ -8,6 +8,7 @@ from tests.mutants import (
     plants_centre,
     plants_channel,
     plants_court,
+    plants_desks,
     plants_elements,
     plants_forms,
     plants_graph,
@@ -50,5 +51,6 @@ FIELDS = (
     *plants_wallet_page.FIELDS,
     *plants_wallet_api.FIELDS,
     *plants_site.FIELDS,
+    *plants_desks.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)
