@@ -24,6 +24,7 @@ from tests.mutants import (
     plants_steps,
     plants_wallet_api,
     plants_wallet_page,
+    plants_wallet_third,
     plants_wallets,
 )
 
@@ -50,6 +51,7 @@ FIELDS = (
     *plants_browser_protocol.FIELDS,
     *plants_wallet_page.FIELDS,
     *plants_wallet_api.FIELDS,
+    *plants_wallet_third.FIELDS,
     *plants_site.FIELDS,
     *plants_desks.FIELDS,
 )

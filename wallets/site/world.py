@@ -11,7 +11,7 @@ the answer of an operation is kept under its request id, and the same request ge
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from wallets.desk import derived
 from wallets.pilot.folder import canonical_json
 from wallets.site import memory as keep
 from wallets.site import opening
+from wallets.site.deciding import joint_acts
 from wallets.site.hub import Hub
 from wallets.site.jobs import Jobs
 from wallets.site.users import DEMO_USERS, Directory, User
@@ -92,6 +93,8 @@ class World:
             self.street = opening.bring_street(self.sandbox)
         self.know_marks()
         self.sandbox.close_cases()
+        self.acts = joint_acts(self.system, self.sandbox.field.centre)
+        self.acts.resume()
         self._told = self.system.ledger.size
 
     def bring_street(self) -> None:
@@ -138,6 +141,10 @@ class World:
                 kids |= touched(self.system, index)
             self._told = size
         self.hub.tell(kids, size)
+
+    def tell(self, kids: Iterable[bytes]) -> None:
+        """Tell the holders of these keys that something of theirs changed which stands in no journal."""
+        self.hub.tell(kids, self._told)
 
     @property
     def has_news(self) -> bool:

@@ -7,19 +7,23 @@
 
 import { Api, isUnavailable } from "./api.js";
 import { money } from "./format.js";
-import { nameOf } from "./names.js";
+import { learnBankName, nameOf } from "./names.js";
 import { listen } from "./news.js";
+import { newsOfWaiting } from "./notice.js";
 import { OnlineWallet } from "./online.js";
 import { Pocket, loadDevice } from "./pocket.js";
 import * as along from "./screens/along.js";
 import * as face from "./screens/face.js";
 import * as home from "./screens/home.js";
 import * as join from "./screens/join.js";
+import * as mandates from "./screens/mandates.js";
 import * as losses from "./screens/losses.js";
 import * as pay from "./screens/pay.js";
 import * as people from "./screens/people.js";
 import * as records from "./screens/records.js";
 import * as settings from "./screens/settings.js";
+import * as requests from "./screens/requests.js";
+import * as third from "./screens/third.js";
 import * as till from "./screens/till.js";
 import { Recogniser } from "./recognise.js";
 import { loadReaderLater } from "./scan.js";
@@ -46,6 +50,11 @@ const SCREENS = {
   history: records.history,
   line: records.line,
   contacts: people.contacts,
+  requests: requests.requests,
+  third: third.third,
+  consent: third.consent,
+  order: third.order,
+  mandates: mandates.mandates,
   money: settings.money,
   limits: settings.limits,
   mark: settings.mark,
@@ -123,19 +132,20 @@ export class App {
     drawFrame(this, name);
   }
 
-  /** A link to a payment (`#pay=TENGE1:...`): kept until there is a wallet that can pay it. */
+  /** A link to a payment (`#pay=TENGE1:...`) or a consent (`#consent=KEY&...`): kept until there is a wallet for it. */
   #followLink() {
-    const link = /^#pay=(.+)$/.exec(location.hash);
+    const link = /^#(pay|consent)=(.+)$/.exec(location.hash);
     if (link) {
       this.#linked = link[0];
-      history.replaceState(null, "", `${location.pathname}${location.search}#/pay`);
+      history.replaceState(null, "", `${location.pathname}${location.search}#/${link[1]}`);
     }
     if (this.#linked && this.wallet.member) {
       const text = this.#linked;
       this.#linked = "";
       try {
         this.found = new Recogniser().take(text);
-        history.replaceState(null, "", `${location.pathname}${location.search}#/pay`);
+        const screen = this.found?.kind === "consent" ? "consent" : "pay";
+        history.replaceState(null, "", `${location.pathname}${location.search}#/${screen}`);
       } catch (error) {
         this.problem = error;
       }
@@ -154,6 +164,7 @@ export class App {
       this.problem = null;
       await this.pocket.finishLoad().catch(() => undefined);
       await settings.topUpByRule(this).catch(() => undefined);
+      await this.#tellWaiting().catch(() => undefined);
     } catch (error) {
       this.online = !isUnavailable(error);
       this.problem = this.online ? error : null;
@@ -172,6 +183,15 @@ export class App {
   changed() {
     document.dispatchEvent(new CustomEvent("wallet-changed"));
     drawNetwork(this);
+  }
+
+  /** What has come to wait for the person, told once. */
+  async #tellWaiting() {
+    await learnBankName(this.wallet);
+    for (const [text, address] of await newsOfWaiting(this)) {
+      announce(text);
+      toast(text, address);
+    }
   }
 
   async #lastIndex() {
@@ -196,9 +216,14 @@ export class App {
 
 /** @param {string} text @param {string} address */
 function toast(text, address) {
+  const news = document.getElementById("news") ?? h("aside", { id: "news", "aria-label": t("News") });
   const node = h("a", { class: "toast", href: address }, text);
-  document.body.append(node);
-  setTimeout(() => node.remove(), 6000);
+  news.append(node);
+  document.body.append(news);
+  setTimeout(() => {
+    node.remove();
+    news.childElementCount || news.remove();
+  }, 6000);
 }
 
 const LINKS = [
