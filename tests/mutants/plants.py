@@ -8,6 +8,7 @@ from tests.mutants import (
     plants_centre,
     plants_channel,
     plants_court,
+    plants_desks,
     plants_elements,
     plants_forms,
     plants_graph,
@@ -54,5 +55,6 @@ FIELDS = (
     *plants_wallet_api.FIELDS,
     *plants_wallet_third.FIELDS,
     *plants_site.FIELDS,
+    *plants_desks.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

@@ -161,8 +161,7 @@ def test_a_freeze_at_the_customers_wish_leaves_devices_and_a_court_is_not_overru
     listed = clerk.get("/v1/roles/bank/customers?show=frozen").get_json()
     assert [row["id"] for row in listed["customers"]] == [mine]
     assert clerk.do("bank", "unfreeze", customer=mine, reference="found").status_code == 200
-    officer = Program(whole, "officer-1")
-    officer.do("national-bank", "freeze", pseudonym=seen["pseudonym"], reference="court 5")
+    whole.world.system.enforcement.freeze(derived("court"), bytes.fromhex(seen["pseudonym"]), "court 5")
     assert not page(whole, "aigerim")["is_own_freeze"]
     assert code(clerk.do("bank", "unfreeze", customer=mine, reference="please")) == "E_SITE_FREEZE"
     assert code(clerk.do("bank", "close-account", customer=mine)) == "E_FROZEN"

@@ -1,6 +1,7 @@
 """A bank's own rules: signed, stricter than the ledger and never looser, their effect computed before they hold."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from cbdc import canonical
 from cbdc.cabinet import Row
 from cbdc.errors import Refused
 from cbdc.money import tenge
-from tests.site.visitor import Program, Visitor, opened
+from cbdc.ports import ManualClock
+from tests.site.visitor import START, Program, Visitor, opened
 from wallets.desk import derived
 from wallets.site import bank_rules
 from wallets.site.opening import customer_id
 from wallets.site.whole import Whole
+from wallets.site.world import World
 
 
 @pytest.fixture
@@ -198,3 +201,44 @@ def test_rules_and_consents_outlive_the_server(tmp_path: Path) -> None:
         assert rule(whole, 4, "clerk-2")["waterfall_tiyn"] == tenge(9)
         assert bank_rules.agrees(whole.world, 2, customer_id(whole.world.users.get("madina")))
         assert derived("nobody") not in dict(whole.world.system.stores.cabinet.all("site bank 2/top-up"))
+
+
+class Killed(BaseException):
+    """The power went out."""
+
+
+@pytest.mark.parametrize("place", [1, 4, 7, 10, 13])
+def test_a_top_up_that_is_killed_anywhere_sells_once(tmp_path: Path, place: int) -> None:
+    left = [-1]
+
+    def bomb(point: str) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise Killed(point)
+
+    clock = ManualClock(START)
+    world = World(clock, 7, tmp_path, "", bomb)
+    aigerim = world.users.get("aigerim")
+    name = customer_id(aigerim)
+    wallet = world.sandbox.wallet("a phone of aigerim")
+    world.system.banks[1].register_key(name, wallet.signer)
+    bank_rules.agree(world, 1, name, True)
+    bank_rules.put(world, 1, "clerk-1", derived("rule"), bank_rules.TOP_UP, 2, tenge(1_000), tenge(5_000))
+    has_tiyn = world.system.banks[1].deposit_tiyn(name)
+    left[0] = place
+    with suppress(Killed):
+        bank_rules.top_up(world, 1, derived("top up"))
+    reached = left[0] <= 0
+    left[0] = -1
+    world.close()
+    world = World(clock, 7, tmp_path)
+    try:
+        assert reached
+        bank_rules.top_up(world, 1, derived("top up"))
+        bank_rules.top_up(world, 1, derived("top up"))
+        bank = world.system.banks[1]
+        assert world.system.ledger.holding_tiyn(bank.customers.get(name).pseudonym) == tenge(5_000)
+        assert bank.deposit_tiyn(name) == has_tiyn - tenge(5_000)
+        assert world.system.supervise() == []
+    finally:
+        world.close()
