@@ -23,6 +23,7 @@ from tests.mutants import (
     plants_steps,
     plants_wallet_api,
     plants_wallet_page,
+    plants_wallet_third,
     plants_wallets,
 )
 
@@ -49,6 +50,7 @@ FIELDS = (
     *plants_browser_protocol.FIELDS,
     *plants_wallet_page.FIELDS,
     *plants_wallet_api.FIELDS,
+    *plants_wallet_third.FIELDS,
     *plants_site.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

@@ -41,6 +41,7 @@ from wallets.site.document import make_document
 from wallets.site.partners import Partners
 from wallets.site.serving import Wsgi
 from wallets.site.world import World
+from wallets.web.words import choose_language
 
 LIMITS = Limits(per_second=400, burst=4_000)
 WALLET_HEADER = "HTTP_TENGE_WALLET"
@@ -178,7 +179,8 @@ class Whole:
         try:
             self.world.require_wallets_network(str(environ.get(WALLET_HEADER, "")))
         except TengeError as cut:
-            return problem(cut, "en")(environ, start_response)
+            spoken = choose_language("", str(environ.get("HTTP_ACCEPT_LANGUAGE", "")))
+            return problem(cut, spoken)(environ, start_response)
         if not path.startswith("/v1/") or self._is_ours(path):
             return self._mounts(environ, start_response)
         answer = self._interface(environ, start_response)

@@ -7,7 +7,7 @@
 
 import { Api, isUnavailable } from "./api.js";
 import { money } from "./format.js";
-import { nameOf } from "./names.js";
+import { learnBankName, nameOf } from "./names.js";
 import { listen } from "./news.js";
 import { OnlineWallet } from "./online.js";
 import { Pocket, loadDevice } from "./pocket.js";
@@ -22,11 +22,15 @@ const REFRESH_AFTER_MILLISECONDS = 300;
 
 /** @typedef {(app: App, argument: string) => Promise<any>} Screen */
 
+/** Modules of screens that do not come with the page. @type {Set<string>} */
+const LATER = new Set();
+
 /**
  * A screen whose module is fetched when it is first opened, or when the first screen stands (`loadScreens`).
  * @param {string} file A module in `screens`. @param {string} name The function in it. @returns {Screen}
  */
 function later(file, name) {
+  LATER.add(file);
   return async (app, argument) => (await import(`./screens/${file}.js`))[name](app, argument);
 }
 
@@ -46,6 +50,11 @@ const SCREENS = {
   history: later("records", "history"),
   line: later("records", "line"),
   contacts: later("people", "contacts"),
+  requests: later("requests", "requests"),
+  third: later("third", "third"),
+  consent: later("third", "consent"),
+  order: later("third", "order"),
+  mandates: later("mandates", "mandates"),
   money: later("settings", "money"),
   limits: later("settings", "limits"),
   mark: later("settings", "mark"),
@@ -56,8 +65,7 @@ const SCREENS = {
 
 /** Fetch what the first screen did without: the page may be cut off before its service worker has kept everything. */
 async function loadScreens() {
-  const files = ["home", "pay", "till", "along", "face", "records", "people", "settings", "losses"];
-  await Promise.all(files.map((file) => import(`./screens/${file}.js`)));
+  await Promise.all(Array.from(LATER, (file) => import(`./screens/${file}.js`)));
   (await import("./scan.js")).loadReaderLater();
 }
 
@@ -130,19 +138,20 @@ export class App {
     drawFrame(this, name);
   }
 
-  /** A link to a payment (`#pay=TENGE1:...`): kept until there is a wallet that can pay it. */
+  /** A link to a payment (`#pay=TENGE1:...`) or a consent (`#consent=KEY&...`): kept until there is a wallet for it. */
   #followLink() {
-    const link = /^#pay=(.+)$/.exec(location.hash);
+    const link = /^#(pay|consent)=(.+)$/.exec(location.hash);
     if (link) {
       this.#linked = link[0];
-      history.replaceState(null, "", `${location.pathname}${location.search}#/pay`);
+      history.replaceState(null, "", `${location.pathname}${location.search}#/${link[1]}`);
     }
     if (this.#linked && this.wallet.member) {
       const text = this.#linked;
       this.#linked = "";
       try {
         this.found = new Recogniser().take(text);
-        history.replaceState(null, "", `${location.pathname}${location.search}#/pay`);
+        const screen = this.found?.kind === "consent" ? "consent" : "pay";
+        history.replaceState(null, "", `${location.pathname}${location.search}#/${screen}`);
       } catch (error) {
         this.problem = error;
       }
@@ -163,6 +172,7 @@ export class App {
       await import("./screens/settings.js")
         .then(({ topUpByRule }) => topUpByRule(this))
         .catch(() => undefined);
+      await this.#tellWaiting().catch(() => undefined);
     } catch (error) {
       this.online = !isUnavailable(error);
       this.problem = this.online ? error : null;
@@ -181,6 +191,16 @@ export class App {
   changed() {
     document.dispatchEvent(new CustomEvent("wallet-changed"));
     drawNetwork(this);
+  }
+
+  /** What has come to wait for the person, told once. */
+  async #tellWaiting() {
+    await learnBankName(this.wallet);
+    const { newsOfWaiting } = await import("./notice.js");
+    for (const [text, address] of await newsOfWaiting(this)) {
+      announce(text);
+      toast(text, address);
+    }
   }
 
   async #lastIndex() {
@@ -205,9 +225,14 @@ export class App {
 
 /** @param {string} text @param {string} address */
 function toast(text, address) {
+  const news = document.getElementById("news") ?? h("aside", { id: "news", "aria-label": t("News") });
   const node = h("a", { class: "toast", href: address }, text);
-  document.body.append(node);
-  setTimeout(() => node.remove(), 6000);
+  news.append(node);
+  document.body.append(news);
+  setTimeout(() => {
+    node.remove();
+    news.childElementCount || news.remove();
+  }, 6000);
 }
 
 const LINKS = [
