@@ -304,7 +304,7 @@ class _Story:
         }
         code = str(self.json("POST", "/v1/roles/bank/recovery-code", token, wish)["recovery_code"])
         signer = SoftwareKey(ED25519, derived("example new wallet"))
-        gateway = HttpGateway(self.recorder, {}.get, self.clock, SeededEntropy(SEED))
+        gateway = HttpGateway(self.recorder, real_clock=self.clock, entropy=SeededEntropy(SEED))
         client = RecoveryClient(gateway, number, signer)
         client.complete(code, client.papers(code))
 

@@ -1,7 +1,8 @@
 """What a wallet outside the server is served under `/v1/`: the extensions over the world's present act, and its turn.
 
 Joining, history, limits, marks and phone numbers (`cbdc.http.wallets`), payment requests (`cbdc.http.requests`),
-offline money (`offline.http_api`), reports of a loss (`offline.http_losses`) and recoveries (`cbdc.http.recoveries`) stand on the one sandbox of the world.
+offline money (`offline.http_api`), reports of a loss (`offline.http_losses`) and recoveries (`cbdc.http.recoveries`)
+stand on the one sandbox of the world.
 Bodies are read before a request takes its turn, so whoever sends slowly holds up nobody.
 """
 
