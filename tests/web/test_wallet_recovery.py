@@ -1,4 +1,4 @@
-"""A browser wallet is lost: the bank's code, a new browser, the money again; the old browser is told and pays nothing."""
+"""A browser wallet is lost: the bank's code, a new browser, the money again; the old one is told and pays nothing."""
 
 import re
 from collections.abc import Iterator
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from cbdc.http.client import WsgiTransport
+from cbdc.ports import SystemClock
+from tests.site.phone import Phone
 from tests.site.visitor import Visitor
 from tests.web.audit import audit, each_look, walk
 from tests.web.wallet_site import Person, WalletSite, open_site
@@ -115,7 +118,9 @@ def pays(browser: Browser, site: WalletSite, new: Person) -> None:
     dana.close()
 
 
-@pytest.mark.parametrize("language, title", [("kk", "Әмиянымды жоғалттым"), ("ru", "Я потерял(а) кошелёк")])
+@pytest.mark.parametrize(
+    ("language", "title"), [("kk", "Әмиянымды жоғалттым"), ("ru", "Я потерял(а) кошелёк")]
+)
 def test_in_kazakh_and_russian(browser: Browser, site: WalletSite, language: str, title: str) -> None:
     person = Person(browser, site, "bolat", locale={"kk": "kk-KZ", "ru": "ru-RU"}[language])
     person.open("recover")
@@ -123,3 +128,59 @@ def test_in_kazakh_and_russian(browser: Browser, site: WalletSite, language: str
     assert audit(person.page) == []
     person.shot(f"recover-{language}")
     person.close()
+
+
+# What a dishonest server could offer instead of the papers: another key, another bank, another kind, another lost key.
+CHECKS = """async ([papers, lost, bankId]) => {
+  const { checkedPaper } = await import("/static/wallet/recovering.js");
+  const { unhex } = await import("/static/wallet/core.js");
+  const wallet = window.tengeWallet.wallet;
+  const signer = await wallet.begin();
+  const stranger = { ...signer, raw: new Uint8Array(32), kid: new Uint8Array(32) };
+  const told = (type, body, key, about) => {
+    try { checkedPaper(type, unhex(body), wallet.network, key, about); return "signed"; }
+    catch (error) { return error.code; }
+  };
+  const [register, recover] = papers;
+  const good = { lost, bankId };
+  return [
+    told(register.type, register.body, signer, good),
+    told(recover.type, recover.body, signer, good),
+    told(register.type, register.body, stranger, good),
+    told(recover.type, recover.body, stranger, good),
+    told(register.type, register.body, signer, { lost, bankId: bankId + 1 }),
+    told(recover.type, recover.body, signer, { lost: "00".repeat(32), bankId }),
+    told(65, recover.body, signer, good),
+  ];
+}"""
+
+
+def test_the_browser_signs_only_what_gives_to_its_own_key(browser: Browser, site: WalletSite) -> None:
+    old = Person(browser, site, "bolat").join().top_up("300")
+    link = recovery_link(site, "bolat")
+    code, bank_id = link.removeprefix("#recover=")[:10], int(link.rpartition("=")[2])
+    new = Person(browser, site, "bolat")
+    answers = []
+    new.page.on(
+        "response", lambda answer: answers.append(answer.json()) if answer.url.endswith("/papers") else None
+    )
+    new.open("recover")
+    new.page.locator("form[name=recover] select").select_option(str(bank_id))
+    new.send("recover", code=code).heading("What comes back")
+    papers = answers[0]["papers"]
+    told = new.page.evaluate(CHECKS, [papers, answers[0]["lost"], bank_id])
+    assert told == ["signed", "signed", *["E_PEER_ANSWER"] * 5]
+    # Money that comes in between changes the papers: the person looks again, and then takes all of it.
+    joining, bank_of_dana = site.code("dana")
+    dana = Phone(WsgiTransport(site.whole), bank_of_dana, "dana", SystemClock())
+    dana.join(joining)
+    dana.fund(50)
+    dana.pay(bytes.fromhex(answers[0]["lost"]), 20)
+    new.send("takeOver")
+    expect(new.page.locator(".notice")).to_contain_text("Something came to the lost wallet meanwhile.")
+    assert new.tiyn("[data-of=comes]") == 32_000
+    new.send("takeOver").heading("My money").holds(32_000)
+    expect(new.open("history").locator("main")).to_contain_text("Came back from a lost wallet")
+    for person in (old, new):
+        person.close()
+    site.audited()

@@ -145,7 +145,7 @@ export class App {
       return BEFORE.includes(first) ? SCREENS[first] : join.join;
     }
     const gone = !AFTER.includes(name) && (await this.#isReplaced());
-    return gone ? REPLACED : (SCREENS[name] ?? SCREENS[""]);
+    return gone ? REPLACED : (SCREENS[name === "recover" ? "" : name] ?? SCREENS[""]);
   }
 
   /** Whether the ledger said that another key took this wallet over. */

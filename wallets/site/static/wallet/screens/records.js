@@ -25,6 +25,7 @@ function titleOf(kind, way) {
     "fund in": t("Topped up"),
     "defund out": t("Back to the deposit"),
     "load out": t("Taken along"),
+    "back own": t("Came back from a lost wallet"),
     "home in": t("Came home from offline"),
     "receive in": t("Received offline"),
     "give out": t("Paid offline"),
