@@ -13,6 +13,7 @@ from wallets.site.roles import (
     bank_customers,
     bank_inventory,
     bank_limits,
+    card_till,
     customer,
     explorer,
     explorer_offline,
@@ -91,6 +92,7 @@ def make_table(queries: Iterable[Query], operations: Iterable[Operation]) -> Tab
 _MODULES: Sequence = (  # type: ignore[type-arg]
     customer,
     till,
+    card_till,
     bank,
     bank_inventory,
     bank_customers,
