@@ -94,14 +94,14 @@ def post(play: Scene, member: Member, path: str, purpose: str, **more: Any) -> A
 
 def test_a_card_is_linked_filled_and_pays_in_a_shop(play: Scene) -> None:
     filled(play, play.asel)
-    before, supply = deposit(play), play.world.system.ledger.supply_tiyn
+    before, supply = deposit(play), play.world.system.ledger.supply().outstanding_tiyn
     card = seen(play, play.asel)
     assert card["pocket_tiyn"] == POCKET_TIYN
     assert card["lock"][0] == play.asel.wallet.kid.hex()
     assert "*" in card["number"]
     assert take(play, held(play, play.asel, 250_00), 250_00) == CAPTURED
     assert deposit(play) == before + 250_00
-    assert play.world.system.ledger.supply_tiyn == supply
+    assert play.world.system.ledger.supply().outstanding_tiyn == supply
     card = seen(play, play.asel)
     assert card["pocket_tiyn"] == POCKET_TIYN - 250_00
     assert [one["used"] for one in card["limits"] if one["channel"] == "pos"][1] == 250_00

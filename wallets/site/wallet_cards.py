@@ -1,9 +1,14 @@
 """Cards in a wallet over HTTP: seen, linked, frozen and held to a terminal by the wallet's own key, and nobody else's.
 
 Reading takes a proof of the key, as every reading of what belongs to one. What changes something is a signed word
-(`HolderProof`) of the key for exactly that: `card link ID`, `card freeze CARD`, `card unfreeze CARD`, and
-`card hold CARD ID AMOUNT` for one amount in tiyn at one terminal (`ID` has 16 bytes there, so that a word fits). A word is good for five minutes of real time. Said
-again, linking and holding give the answer they gave; of freezing and unfreezing the newer word counts.
+(`HolderProof`) of the key for exactly that:
+
+    card link ID                   the wallet's own id for the card, 32 bytes
+    card freeze CARD, card unfreeze CARD
+    card hold CARD ID AMOUNT       one amount in tiyn at one terminal; `ID` has 16 bytes, so that a word fits
+
+A word is good for five minutes of real time. Said again, linking and holding give the answer they gave; of freezing
+and unfreezing the newer word counts.
 
 Filling the pocket and emptying it are no business of these: they are transfers that the wallet signs and hands in.
 """

@@ -25,6 +25,8 @@ function titleOf(kind, way) {
     "fund in": t("Topped up"),
     "defund out": t("Back to the deposit"),
     "load out": t("Taken along"),
+    "card out": t("Put on a card"),
+    "card in": t("Taken off a card"),
     "home in": t("Came home from offline"),
     "receive in": t("Received offline"),
     "give out": t("Paid offline"),
