@@ -18,9 +18,12 @@ export async function cardsOf(wallet) {
   return (await wallet.api.get(`/v1/keys/${wallet.kid}/cards`, true)).cards;
 }
 
-/** A word in real time. @param {OnlineWallet} wallet @param {string} path @param {string} purpose */
-async function say(wallet, path, purpose) {
-  const time = Math.floor(Date.now() / 1000);
+/**
+ * A word in real time.
+ * @param {OnlineWallet} wallet @param {string} path @param {string} purpose @param {number} [after] Said after that.
+ */
+async function say(wallet, path, purpose, after = 0) {
+  const time = Math.max(Math.floor(Date.now() / 1000), after + 1);
   const said = await holderProof(purpose, time, wallet.network, wallet.api.signer);
   return wallet.api.post(`/v1/keys/${wallet.kid}/cards${path}`, said);
 }
@@ -34,9 +37,15 @@ export async function linkCard(wallet) {
   return card;
 }
 
-/** Freeze a card, or let it pay again. @param {OnlineWallet} wallet @param {string} card @param {boolean} frozen */
-export function freezeCard(wallet, card, frozen) {
-  return say(wallet, `/${card}/words`, `card ${frozen ? "freeze" : "unfreeze"} ${card}`);
+/**
+ * Freeze a card, or let it pay again. The newer word counts, so none is said twice in a second.
+ * @param {OnlineWallet} wallet @param {string} card @param {boolean} frozen
+ */
+export async function freezeCard(wallet, card, frozen) {
+  const now = Math.floor(Date.now() / 1000);
+  const last = Math.min((await wallet.store.get("meta", `card word ${card}`)) ?? 0, now + 60);
+  await wallet.store.write([["meta", `card word ${card}`, Math.max(now, last + 1)]]);
+  return say(wallet, `/${card}/words`, `card ${frozen ? "freeze" : "unfreeze"} ${card}`, last);
 }
 
 /**
