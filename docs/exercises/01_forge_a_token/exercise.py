@@ -1,7 +1,7 @@
-"""Exercise 1, forge a token. Write the functions that say TODO; README.md beside this file tells the story.
+"""Forge a token. Write the functions that say TODO; README.md beside this file tells the story.
 
-python docs/exercises/grade.py 1                                  your grade
-python docs/exercises/01_forge_a_token/exercise.py                what the ledger says to your attacks
+tenge exercise check      your grade (in this folder)
+python exercise.py        what the ledger says to your attacks
 """
 
 from collections.abc import Mapping
