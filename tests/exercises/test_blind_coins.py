@@ -214,8 +214,8 @@ def _guessed(scores: Scored) -> int:
 def test_z4_the_transcript_says_nothing_about_the_coins(lab: Modules) -> None:
     """The true matching is an ordinary one among 1 000 shuffles, and the best guess is right as often as by chance.
 
-    Six statistics. Blinding being perfect, the true matching beats 995 of 1 000 with chance 1 in 200; of 30 coins one is
-    guessed rightly, and more than 5 with chance 1 in 1 700. The seeds are fixed.
+    Six statistics. Blinding being perfect, the true matching beats 995 of 1 000 with chance 1 in 200; of 30 coins one
+    is guessed rightly, and more than 5 with chance 1 in 1 700. The seeds are fixed.
     """
     for name, scores in _scores(lab, "good").items():
         assert _better_than(scores) < SHUFFLES - 5, name

@@ -164,7 +164,8 @@ class Student:
     def begin_check(self) -> None:
         """A new check: a new trace, and no world of the last one."""
         self.trace = Trace()
-        self._worlds = [None] * len(self._worlds)  # numbers are not used again: over there they are remembered
+        # Numbers are not used again: over there they are remembered.
+        self._worlds = [None] * len(self._worlds)
 
     def printed(self, most: int = 4_000) -> str:
         """The end of what the answer printed."""
