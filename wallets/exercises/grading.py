@@ -114,7 +114,9 @@ def grade(
     if not answer.is_file():
         raise Refused("E_EXERCISE_ANSWER", file=answer.as_posix(), name=lab.name)
     barred = {name: lab.say(texts, language, f"barred.{name}") for name, texts in lab.barred.items()}
-    student = Student(answer, lab.given(), ["cbdc.keys", *lab.preload], barred, limits)
+    # What is loaded before the bars are put up could be imported all the same.
+    preload = [name for name in ("cbdc.keys", *lab.preload) if name not in barred]
+    student = Student(answer, lab.given(), preload, barred, limits)
     asker = _Asker(lab, student, tuple(seeds), language)
     try:
         with _alone(lab.folder):
