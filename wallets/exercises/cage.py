@@ -34,7 +34,7 @@ HIDDEN = Path(__file__).resolve().parent
 class Limits:
     """What an answer may use up: for one call, and in all."""
 
-    call_seconds: int = 10
+    call_seconds: int = 5
     processor_seconds: int = 120
     memory_bytes: int = 768 << 20
     file_bytes: int = 16 << 20
@@ -53,7 +53,7 @@ def close(folder: Path, limits: Limits) -> list[str]:
 def readable_places() -> list[Path]:
     """Python, its libraries, the code of the house without the grader, and what every program reads."""
     named = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    python = [sys.prefix, sys.base_prefix, sys.exec_prefix, *named, *_library_paths()]
+    python: list[str] = [sys.prefix, sys.base_prefix, sys.exec_prefix, *named, *_library_paths()]
     system = [
         "/usr/lib",
         "/lib",
@@ -65,7 +65,7 @@ def readable_places() -> list[Path]:
     ]
     house = [HOUSE / "cbdc", HOUSE / "offline"]
     house += [one for one in sorted((HOUSE / "wallets").iterdir()) if one != HIDDEN]
-    places = {Path(os.path.realpath(one)) for one in (*python, *system, *house) if one}
+    places = {Path(os.path.realpath(str(one))) for one in (*python, *system, *house)}
     # A library folder that holds the whole house (an unusual install) would open the grader too.
     return sorted(one for one in places if one.exists() and one != HOUSE and one not in HOUSE.parents)
 

@@ -10,6 +10,7 @@ Nothing is ever written over: a folder that holds an answer is refused.
 import os
 import shutil
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from cbdc.errors import LANGUAGES, Refused
@@ -56,13 +57,13 @@ def begin(lab: Lab, parent: Path, language: str) -> Place:
 
 def reset(place: Place) -> Path | None:
     """Put the stub back, and the lab's own code; the kept copy of the answer, unless it was the stub anyway."""
-    stub, kept = place.lab.folder / ANSWER, None
+    stub = place.lab.folder / ANSWER
+    kept: Path | None = None
     for file in place.lab.given():
         shutil.copyfile(file, place.folder / file.name)
     if place.answer.is_file() and place.answer.read_bytes() != stub.read_bytes():
-        number = 1
-        while (kept := place.folder / f"exercise.{number}.py").exists():
-            number += 1
+        free = (place.folder / f"exercise.{number}.py" for number in count(1))
+        kept = next(path for path in free if not path.exists())
         place.answer.rename(kept)
     growing = place.folder / f".{ANSWER}.{os.getpid()}"
     shutil.copyfile(stub, growing)

@@ -156,8 +156,8 @@ def main() -> None:
         os.dup2(new if old else nothing, old)
     line = Line(source, target)  # type: ignore[arg-type]
     limits, preload, barred = line.hear()
-    for module in preload:
-        importlib.import_module(module)
+    for wanted in preload:
+        importlib.import_module(wanted)
     os.chdir(folder)
     sys.path[:] = [path for path in sys.path if path]
     sys.path.insert(0, str(folder))
@@ -166,11 +166,11 @@ def main() -> None:
     line.say("walls", close(folder, limits))
     module: object = None
     while True:
-        kind, wanted, given, named = line.hear()
+        kind, function, given, named = line.hear()
         if kind == "load":
             module = _answer(line, folder, lambda: _load(folder / name))
         else:
-            _answer(line, folder, lambda: getattr(module, wanted)(*given, **named))  # noqa: B023 - called at once
+            _answer(line, folder, lambda: getattr(module, function)(*given, **named))  # noqa: B023 - called at once
 
 
 class _Barred:
