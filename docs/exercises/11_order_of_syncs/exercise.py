@@ -28,7 +28,9 @@ def example_who_claims_the_same(pasture: Pasture) -> list[tuple[str, str]]:
     found = []
     for one in pasture.claimants:
         for other in pasture.claimants:
-            mine = {step.record.outpoint: step.oid for line in pasture.lines[one] for step in steps(pasture, line)}
+            mine = {
+                step.record.outpoint: step.oid for line in pasture.lines[one] for step in steps(pasture, line)
+            }
             theirs = [step for line in pasture.lines[other] for step in steps(pasture, line)]
             if any(mine.get(step.record.outpoint, step.oid) != step.oid for step in theirs):
                 found.append((one, other))
@@ -104,9 +106,7 @@ def digest(decision: Mapping[str, object]) -> bytes:
     raise NotImplementedError("TODO")
 
 
-def opened(
-    data: bytes, keys: Mapping[bytes, tuple[int, bytes]], network: bytes
-) -> Signed[Transfer] | None:
+def opened(data: bytes, keys: Mapping[bytes, tuple[int, bytes]], network: bytes) -> Signed[Transfer] | None:
     """The transfer in these bytes with the signature of a certified device, or None."""
     try:
         signed = open_envelope(data, Transfer, network)

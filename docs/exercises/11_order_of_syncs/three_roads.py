@@ -127,7 +127,9 @@ class Scribe:
             self.notes.append(note)
         return Coin(note, (), 0, amount_tiyn, owner)
 
-    def pay(self, coin: Coin, payee: Holder, amount_tiyn: int = 0, signer: Holder | None = None) -> list[Coin]:
+    def pay(
+        self, coin: Coin, payee: Holder, amount_tiyn: int = 0, signer: Holder | None = None
+    ) -> list[Coin]:
         """The coin's owner pays `amount_tiyn` of it (0: all) to `payee`: the payee's coin, and the change if any.
 
         With `signer` somebody else signs in the owner's name.
@@ -273,9 +275,9 @@ class Pasture:
         return self._derived([one for coin in coins for one in coin.transfers])
 
     def _derived(self, transfers: Sequence[Signed[Transfer]]) -> dict[str, object]:
-        from offline.admission import check_follows  # noqa: PLC0415 - the answer's process never comes here
-        from offline.graph import Rules, derive  # noqa: PLC0415 - as above
-        from offline.seen import Seen  # noqa: PLC0415 - as above
+        from offline.admission import check_follows
+        from offline.graph import Rules, derive
+        from offline.seen import Seen
 
         seen = Seen()
         for holder in self._scribe.holders:

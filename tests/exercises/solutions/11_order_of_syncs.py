@@ -118,9 +118,7 @@ def digest(decision: Mapping[str, object]) -> bytes:
     return hashlib.sha256(canonical.encode([credited, losses, sorted(decision["guilty"])])).digest()
 
 
-def opened(
-    data: bytes, keys: Mapping[bytes, tuple[int, bytes]], network: bytes
-) -> Signed[Transfer] | None:
+def opened(data: bytes, keys: Mapping[bytes, tuple[int, bytes]], network: bytes) -> Signed[Transfer] | None:
     """The transfer in these bytes with the signature of a certified device, or None."""
     try:
         signed = open_envelope(data, Transfer, network)
