@@ -140,7 +140,7 @@ class Student:
         self._answer, self._given = answer, given
         self._preload, self._barred = preload, dict(barred)
         self._limits = limits or Limits()
-        self._worlds: list[Any] = []
+        self._worlds = _Worlds()
         self._process: _Process | None = None
         self._strikes = 0
         self._unloadable: Raised | None = None
@@ -164,7 +164,7 @@ class Student:
     def begin_check(self) -> None:
         """A new check: a new trace, and no world of the last one."""
         self.trace = Trace()
-        self._worlds = []
+        self._worlds.forget()
 
     def printed(self, most: int = 4_000) -> str:
         """The end of what the answer printed."""
@@ -255,10 +255,12 @@ class Student:
         """A world's answer to the student, or what it raises; a mistake in the asking is the student's."""
         asked = f"{name}({', '.join(_short(one) for one in given)})"
         try:
-            world = self._worlds[abs(number)]
+            world = self._worlds.known[number]
             if name not in world.CALLS:
                 raise AttributeError(f"{type(world).__name__} has no {name}")
-            real = [self._worlds[one] if is_far else one for one, is_far in zip(given, far, strict=True)]
+            real = [
+                self._worlds.known[one] if is_far else one for one, is_far in zip(given, far, strict=True)
+            ]
             value = getattr(world, name)(*real, **{str(key): one for key, one in named.items()})
         except Exception as error:
             rule = error.rule if isinstance(error, TengeError) else ""
@@ -289,13 +291,34 @@ def _short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+class _Worlds:
+    """The worlds that an answer may ask, by number. A number is given once, so an old one never means a new world."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, Any] = {}
+        self._next = 0
+
+    def number(self, world: Any) -> int:
+        """The number of a world, a new one if it has none."""
+        for number, one in self.known.items():
+            if one is world:
+                return number
+        self._next += 1
+        self.known[self._next] = world
+        return self._next
+
+    def forget(self) -> None:
+        """No old world may be asked any more."""
+        self.known.clear()
+
+
 class _Telling(pickle.Pickler):
     """Pickles for the student's process: worlds go as their number, and what they show as copies."""
 
     dispatch_table = copyreg.dispatch_table.copy()
     dispatch_table[SoftwareKey] = lambda key: (SoftwareKey, (key.public.algorithm, key.secret))
 
-    def __init__(self, buffer: BinaryIO, worlds: list[Any]) -> None:
+    def __init__(self, buffer: BinaryIO, worlds: "_Worlds") -> None:
         super().__init__(buffer, protocol=5)
         self._worlds = worlds
 
@@ -303,10 +326,7 @@ class _Telling(pickle.Pickler):
         """The number of a world, with what it shows; nothing for anything else."""
         if isinstance(obj, type) or not hasattr(type(obj), "CALLS"):
             return None
-        known = [index for index, one in enumerate(self._worlds) if one is obj]
-        number = known[0] if known else len(self._worlds)
-        if not known:
-            self._worlds.append(obj)
+        number = self._worlds.number(obj)
         shown = {name: getattr(obj, name) for name in type(obj).SHOWN}
         return number, type(obj).__name__, shown, tuple(type(obj).CALLS)
 
