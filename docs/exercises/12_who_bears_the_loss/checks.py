@@ -1,4 +1,4 @@
-"""What the grader asks of this exercise: shares against the product's, measures against a run of its own, facts of an argument.
+"""What the grader asks: shares beside the product's, measures beside a run of its own, the facts of an argument.
 
 Whether an argument is good, a teacher judges. Asked here is only what can be counted: that its figures are the measured
 ones, that who it says is worse off is worse off, and that it says what it chose.
@@ -80,9 +80,7 @@ def test_dilute(student: Student, seed: int) -> None:
     need(answer < 10_000, "too_many", count=answer)
     kept = office.value_tiyn // (answer + 1)
     need(kept <= office.target_tiyn, "shop_keeps_more", kept=kept, target=office.target_tiyn)
-    need(
-        answer == 1 or office.value_tiyn // answer > office.target_tiyn, "fewer_would_do", count=answer
-    )
+    need(answer == 1 or office.value_tiyn // answer > office.target_tiyn, "fewer_would_do", count=answer)
     fork = ForkMaker(seed, "dilute").fork(office.value_tiyn, min(answer, 30) + 1, 0)
     paid = fork.decided("PRO_RATA", b"")["paid"]
     assert sum(paid.values()) == office.value_tiyn  # type: ignore[attr-defined]
@@ -275,7 +273,9 @@ def _judge_argument(said: Mapping[str, object], table: Table) -> None:
     need(len({word.lower() for word in words}) >= FEWEST_WORDS // 2, "text_repeats")
     for name in (policy, other, party):
         need(str(name) in text, "text_does_not_name", name=name)
-    numbers = {int(one) for one in re.findall(r"-?\d+", text)} | {int(one) for one in re.findall(r"\d+", text)}
+    numbers = {int(one) for one in re.findall(r"-?\d+", text)} | {
+        int(one) for one in re.findall(r"\d+", text)
+    }
     for value in cells:
         need(value in numbers, "figure_not_in_text", value=value)
     known = {abs(value) for row in table.values() for value in row.values()}
@@ -291,7 +291,13 @@ def _cells(figures: object, table: Table) -> list[int]:
         fits = isinstance(one, tuple) and len(one) == 3 and one[0] in table and one[1] in MEASURES
         need(fits, "no_figures", answer=repr(one)[:80])
         policy, measure, value = one
-        need(value == table[policy][measure], "figure_not_measured", policy=policy, measure=measure, value=value)
+        need(
+            value == table[policy][measure],
+            "figure_not_measured",
+            policy=policy,
+            measure=measure,
+            value=value,
+        )
     cells = {(one[0], one[1]) for one in figures}
     need(len(cells) >= FEWEST_FIGURES, "too_few_figures", count=len(cells), fewest=FEWEST_FIGURES)
     need(len({one[0] for one in cells}) >= 2, "figures_of_one_policy")

@@ -111,9 +111,10 @@ def measured(town: Town) -> dict[str, dict[str, int]]:
 
 
 def who_gains(table: Table) -> tuple[list[str], list[str]]:
-    """Under which policies the ring gains most ("ring_gain_tiyn"), and under which honest payees bear least ("payees_tiyn").
+    """Under which policies the ring gains most, and under which honest payees bear least.
 
-    Two lists of policies in alphabetical order: where several are equal, all of them.
+    By "ring_gain_tiyn" and "payees_tiyn". Two lists of policies in alphabetical order: where several are equal, all
+    of them.
     """
     raise NotImplementedError("TODO")
 

@@ -25,7 +25,7 @@ slots = 2
 loss_policy = "{policy}"
 seed = {seed}
 [people]
-count = 8
+count = 6
 villages = 1
 household = 2
 neighbours = 2
@@ -67,7 +67,7 @@ class Town:
             ("days", 2),
             ("seed", chance.randrange(1, 1_000_000)),
             ("copies", chance.randrange(3, 6)),
-            ("online", chance.randrange(0, 3_000, 500)),
+            ("online", chance.randrange(1_000, 4_000, 500)),
             ("hide", chance.randrange(36, 72)),
         )
         self.configuration = _TOML.format(policy="WATERFALL", **dict(self._numbers))

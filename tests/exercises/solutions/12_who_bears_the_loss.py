@@ -86,10 +86,10 @@ def lottery(fork: Fork, beacon: bytes) -> dict[str, object]:
     """One branch has everything."""
     identity, position = fork["fork"]
     salt = beacon + identity + position.to_bytes(1, "big")
-    winner = min((branch for branch, _ in fork["branches"]), key=lambda one: hashlib.sha256(salt + one).digest())
-    kept = {
-        end: tiyn if branch == winner else 0 for branch, ends in fork["branches"] for end, tiyn in ends
-    }
+    winner = min(
+        (branch for branch, _ in fork["branches"]), key=lambda one: hashlib.sha256(salt + one).digest()
+    )
+    kept = {end: tiyn if branch == winner else 0 for branch, ends in fork["branches"] for end, tiyn in ends}
     return made_good(fork, kept)
 
 
