@@ -128,6 +128,7 @@ def argument(table: Table) -> dict[str, object]:
      "limit": a sentence of eight words or more: what these figures cannot show,
      "text": 60 words or more that name your policy, the other policy and the party, and hold each figure's value}
 
+    Policies and parties are named by the words used here (`PARTIES`), also in a Kazakh or Russian text.
     Values in the text are whole tiyn in digits without spaces, as in the table; the text holds no other number above
     999. Towns differ, so let the function choose by the table, and write the text with f-strings.
     """

@@ -40,7 +40,7 @@ _CHANGES = (
     ("what is made good is borne too", "sum(missing) - given}", "sum(missing)}", RATA),
     ("a lot without a beacon", "salt = beacon + identity", "salt = identity", LOT),
     ("a lot without a position", ' + position.to_bytes(1, "big")', "", LOT),
-    ("the largest hash wins", "winner = min((branch", "winner = max((branch", LOT),
+    ("the largest hash wins", "winner = min(", "winner = max(", LOT),
     ("the owner pays what he has not", _OWNER, "owner_cap", FALL),
     ("the owner pays without a cap", _OWNER, "owner_tiyn", FALL),
     (
