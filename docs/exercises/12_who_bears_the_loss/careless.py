@@ -42,6 +42,9 @@ class Office:
     friend          the payee who is in it
     value_tiyn      what the output holds
     target_tiyn     what the ring wants a shop to keep of it at most
+    device_tiyn, online_tiyn   what the thief's device, and its owner online, could pay for a loss
+    max_out_tiyn    what the device may pay out between two syncs: the caps of WATERFALL are thousandths of it
+    caps_permille   those caps: the owner's, the bank's
     """
 
     SHOWN = (
@@ -54,6 +57,10 @@ class Office:
         "friend",
         "value_tiyn",
         "target_tiyn",
+        "device_tiyn",
+        "online_tiyn",
+        "max_out_tiyn",
+        "caps_permille",
     )
     CALLS = ("draw", "pro_rata")
 
@@ -68,6 +75,11 @@ class Office:
         self.friend = chance.choice(("Kairat", "Yerkin", "Aslan"))
         self.value_tiyn = chance.randrange(300_000, 900_000)
         self.target_tiyn = self.value_tiyn * chance.randrange(12, 190) // 1_000
+        self.device_tiyn, self.online_tiyn = (chance.randrange(50_000, 700_000) for _ in range(2))
+        extra = chance.randrange(1, self.most_branches - 1)
+        half_tiyn = extra * self.value_tiyn // 2
+        self.max_out_tiyn = half_tiyn + chance.randrange(1, self.value_tiyn // 2 - 1)
+        self.caps_permille = (2_000, 2_000)
 
     def draw(self, branches: Sequence[bytes]) -> bytes:
         """The branch that this office would pay."""

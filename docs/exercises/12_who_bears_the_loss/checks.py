@@ -90,6 +90,42 @@ def test_dilute(student: Student, seed: int) -> None:
     student.note("R28", f"the shop keeps {kept} of {office.value_tiyn} tiyn; under WATERFALL all of it")
 
 
+def test_let_the_bank_pay(student: Student, seed: int) -> None:
+    """Who pays last is not who pays most: behaviour decides which step of the waterfall the loss reaches."""
+    office = Office(seed)
+    answer = student.let_the_bank_pay(office)
+    need(
+        isinstance(answer, tuple) and len(answer) == 3 and all(map(_tiyn, answer)),
+        "no_plan",
+        answer=repr(answer)[:80],
+    )
+    device, online, branches = answer
+    inside = 0 <= device <= office.device_tiyn and 0 <= online <= office.online_tiyn
+    need(inside and 2 <= branches <= office.most_branches, "no_plan", answer=repr(answer)[:80])
+    loss = (branches - 1) * office.value_tiyn
+    borne = _waterfall(loss, device, online, office.max_out_tiyn, office.caps_permille)
+    student.note("WATERFALL", f"{loss} tiyn: {borne}")
+    for party in ("device", "owner", "reserve"):
+        need(not borne[party], "another_pays_too", party=party, tiyn=borne[party])
+    cap = office.max_out_tiyn * office.caps_permille[1] // 1_000
+    most = min(office.most_branches, cap // office.value_tiyn + 1)
+    need(branches == most, "bank_could_pay_more", branches=branches, most=most)
+
+
+def _waterfall(loss: int, device: int, owner: int, most: int, caps: tuple[int, int]) -> dict[str, int]:
+    """Who bears a loss under WATERFALL (5.11)."""
+    right, left = dict.fromkeys(PARTIES, 0), loss
+    for party, has in (
+        ("device", device),
+        ("owner", min(owner, most * caps[0] // 1_000)),
+        ("bank", most * caps[1] // 1_000),
+        ("reserve", loss),
+    ):
+        right[party] = min(left, has)
+        left -= right[party]
+    return right
+
+
 # --- part 2 ---
 
 
@@ -152,15 +188,7 @@ def test_waterfall(student: Student, seed: int) -> None:
         loss, device, owner = (chance.choice((0, chance.randrange(1_000_000))) for _ in range(3))
         most, caps = chance.randrange(300_000), (chance.randrange(3_000), chance.randrange(3_000))
         said = student.waterfall(loss, device, owner, most, caps)
-        right, left = dict.fromkeys(PARTIES, 0), loss
-        for party, has in (
-            ("device", device),
-            ("owner", min(owner, most * caps[0] // 1_000)),
-            ("bank", most * caps[1] // 1_000),
-            ("reserve", loss),
-        ):
-            right[party] = min(left, has)
-            left -= right[party]
+        right = _waterfall(loss, device, owner, most, caps)
         need(isinstance(said, dict) and set(said) >= set(PARTIES), "no_parties", answer=repr(said)[:80])
         need(sum(said[party] for party in PARTIES) == loss, "loss_not_borne", loss=loss)
         for party in PARTIES:
@@ -240,7 +268,7 @@ def test_argument(student: Student, seed: int) -> None:
     said = student.argument(table)
     need(isinstance(said, dict), "no_argument", answer=repr(said)[:80])
     _judge_argument(said, table)
-    student.note("teacher", str(said["text"])[:150])
+    student.note("teacher", str(said["text"])[:2_000])
     # What holds in this town may not hold in another: the function must have read the table.
     chance = random.Random(seed)
     for _ in range(3):

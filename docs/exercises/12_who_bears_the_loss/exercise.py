@@ -51,6 +51,18 @@ def dilute(office: Office) -> int:
     raise NotImplementedError("TODO")
 
 
+def let_the_bank_pay(office: Office) -> tuple[int, int, int]:
+    """A plan under WATERFALL in which the thief's bank bears the whole loss, and the loss is as large as it can be.
+
+    Returns (what the thief leaves in his device, what he leaves online, number of branches). He may spend his own money
+    honestly before he begins, so he leaves from 0 to `device_tiyn` and from 0 to `online_tiyn`. Each branch is a
+    payment of `value_tiyn`; 2 to `most_branches` of them. The reserve must bear nothing: the National Bank would look.
+
+    Hint: `waterfall` below tells who pays; the bank pays at most max_out_tiyn * caps_permille[1] // 1000.
+    """
+    raise NotImplementedError("TODO")
+
+
 # --- part 2: shares to the tiyn ---
 
 
@@ -138,7 +150,7 @@ def argument(table: Table) -> dict[str, object]:
 if __name__ == "__main__":
     here = Office(seed=7)
     print("example", example_two_branches(here))
-    for attack in (off_balance, grind, dilute):
+    for attack in (off_balance, grind, dilute, let_the_bank_pay):
         try:
             print(attack.__name__, attack(here))
         except NotImplementedError:

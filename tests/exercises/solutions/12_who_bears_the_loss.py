@@ -42,6 +42,12 @@ def dilute(office: Office) -> int:
     return office.value_tiyn // (office.target_tiyn + 1)
 
 
+def let_the_bank_pay(office: Office) -> tuple[int, int, int]:
+    """Nothing is left, and the bank's cap is filled."""
+    cap = office.max_out_tiyn * office.caps_permille[1] // 1_000
+    return 0, 0, min(office.most_branches, cap // office.value_tiyn + 1)
+
+
 def in_proportion(amount_tiyn: int, weights: Sequence[int]) -> list[int]:
     """What is left, by the weights that are left."""
     left_tiyn, left_weight, parts = amount_tiyn, sum(weights), []

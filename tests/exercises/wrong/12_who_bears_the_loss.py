@@ -3,7 +3,7 @@
 from tests.exercises.answers import Changed, Rewritten
 
 PARTS, RATA, LOT, FALL = "in_proportion", "pro_rata", "lottery", "waterfall"
-TABLE, GAINS, ARGUE = "measured", "who_gains", "argument"
+TABLE, GAINS, ARGUE, BANK = "measured", "who_gains", "argument", "let_the_bank_pay"
 
 _FIRST = "first = -(-share_tiyn * ends[0][1] // value_tiyn)"
 _BROKEN = "each + (1 if number < broken else 0)"
@@ -138,6 +138,10 @@ WRONG = [
         {"dilute": "one = arguments[0]\n    return one.value_tiyn // (one.target_tiyn + 1) - 1"},
         "dilute",
     ),
+    Changed("the thief leaves his money", "return 0, 0, min(", "return office.device_tiyn, 0, min(", BANK),
+    Changed("the owner leaves his money", "return 0, 0, min(", "return 0, office.online_tiyn, min(", BANK),
+    Changed("the reserve pays too", "cap // office.value_tiyn + 1)", "cap // office.value_tiyn + 2)", BANK),
+    Changed("a branch too few", "cap // office.value_tiyn + 1)", "cap // office.value_tiyn)", BANK),
     Rewritten("as many as it takes", {"dilute": "return 99"}, "dilute"),
     Rewritten(
         "equal parts",
