@@ -15,6 +15,7 @@
 #   make orders    the derivation in 10,000 games x 10 orders (slow)    make bench-offline   figures of docs/performance.md
 #   make walk      long random days of browser devices (COUNT=2000 steps, SEED=1)
 #   make mutated   spoilt messages for every reader of the protocol (COUNT=10000)
+#   make lighthouse   scores of every kind of page (needs node)    make cold   a first visit: seconds, bytes, jumps
 #   make cluster   the engines of `tenge offline cluster`
 #   make clean     remove what make made
 
@@ -38,10 +39,10 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline walk mutated cluster clean
+.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline walk mutated lighthouse cold cluster clean
 
 help:
-	@sed -n '3,18s/^# \{0,1\}//p' Makefile
+	@sed -n '3,23s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -162,6 +163,14 @@ campaign-adversaries: $(VENV)/test.stamp
 
 walk: $(VENV)/test.stamp
 	TENGE_DEVICE_STEPS=$(or $(COUNT),2000) TENGE_DEVICE_SEED=$(SEED) $(PY) -m pytest -n 0 tests/web/test_device_walk.py
+
+# Scores of every kind of page by Lighthouse, which is a program of node and is taken as it is found: without it the
+# command says how to get it. A first visit is measured by the browser of the tests.
+lighthouse: $(VENV)/test.stamp
+	$(PY) -m tests.web.lighthouse $(LIGHTHOUSE_ARGS)
+
+cold: $(VENV)/test.stamp
+	$(PY) -m tests.web.cold
 
 # Spoilt messages, judged by both Python readers and by the browser's code.
 mutated: $(VENV)/test.stamp

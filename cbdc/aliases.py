@@ -19,6 +19,7 @@ people. One lookup has an id of the asker's making: the same id gives the same a
 import hashlib
 import hmac
 import re
+from collections.abc import Sequence
 
 from cbdc import canonical
 from cbdc.cabinet import Cabinet, Row, follow
@@ -141,6 +142,11 @@ class AliasDirectory:
         if not found:
             raise Refused("E_ALIAS_UNKNOWN")
         return bytes(found)
+
+    def numbers_of(self, kids: Sequence[bytes]) -> int:
+        """How many phone numbers lead to these keys now: a number of numbers, never which."""
+        held = [kid for _, kid in self._cabinet.all(_HELD)]
+        return sum(1 for kid in held if self._present(kid) in kids)
 
     def _count(self, pseudonym: bytes) -> Row:
         day = (self._clock.now() + UTC_PLUS_5_SECONDS) // DAY_SECONDS

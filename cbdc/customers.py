@@ -59,6 +59,7 @@ class CustomerFile:
         self._entropy = entropy
         self._people = f"bank {bank_id}/customer"
         self._keys = f"bank {bank_id}/key"
+        self._closed = f"bank {bank_id}/customer.closed"
         self._by_pseudonym = {customer.pseudonym: customer for customer in self.all()}
 
     def open(self, id: bytes, name: str, reference: str, tier: int, category: int) -> Customer:
@@ -97,6 +98,37 @@ class CustomerFile:
         if data is None:
             raise Refused("E_CUSTOMER_UNKNOWN", bank_id=self._bank_id, id=id)
         return self._load(id, data)
+
+    def close(self, id: bytes) -> None:
+        """Close a customer's account: the bank takes nothing more in for it and gives it no new key; again: nothing.
+
+        What is still the customer's can go out, and its keys stay as they are on the ledger. E_CUSTOMER_UNKNOWN.
+        """
+        self.get(id)
+        self._cabinet.put_many([Row(self._closed, id, b"1")])
+
+    def reopen(self, id: bytes) -> None:
+        """Open a closed account again; E_CUSTOMER_UNKNOWN."""
+        self.get(id)
+        self._cabinet.put_many([Row(self._closed, id, None)])
+
+    def is_closed(self, id: bytes) -> bool:
+        """Whether the account was closed."""
+        return self._cabinet.get(self._closed, id) is not None
+
+    def closed(self) -> set[bytes]:
+        """The ids of all closed accounts."""
+        return {name for name, _ in self._cabinet.all(self._closed)}
+
+    def served(self, id: bytes, again: bool = False) -> Customer:
+        """The customer, whose account is open, or not when what was done before is asked for `again`.
+
+        Raises E_CUSTOMER_UNKNOWN, E_CUSTOMER_CLOSED.
+        """
+        customer = self.get(id)
+        if not again and self.is_closed(id):
+            raise Refused("E_CUSTOMER_CLOSED", bank_id=self._bank_id, id=id)
+        return customer
 
     def get_many(self, ids: Sequence[bytes]) -> dict[bytes, Customer]:
         """Those of these customers that the bank has, by id."""

@@ -175,7 +175,7 @@ class CommercialBank:
         self, id: bytes, customer: bytes, amount_tiyn: int, text: str = "deposit received"
     ) -> None:
         """Money arrives from outside (salary, cash, another bank): reserves and deposit grow. Once per `id`."""
-        self.customers.get(customer)
+        self.customers.served(customer, self._books.booked(id))
         self._books.post(self._deposit(id, customer, amount_tiyn, text))
 
     def _deposit(
@@ -207,7 +207,7 @@ class CommercialBank:
     ) -> None:
         """Between two customers of this bank. Once per `id`; E_FUNDS_ACCOUNT when there is too little."""
         self.customers.get(payer)
-        self.customers.get(payee)
+        self.customers.served(payee, self._books.booked(id))
         lines = (
             debit(deposit(self._bank_id, payer), amount_tiyn),
             credit(deposit(self._bank_id, payee), amount_tiyn),
@@ -227,7 +227,7 @@ class CommercialBank:
 
     def enrolment(self, customer: bytes, public: PublicKey) -> RegisterKey:
         """The registration of a customer's key, for the holder to sign (and thereby to prove it has the key)."""
-        return self._enrolment(self.customers.get(customer), public)
+        return self._enrolment(self.customers.served(customer), public)
 
     def _enrolment(self, known: Customer, public: PublicKey) -> RegisterKey:
         nonce = follow_nonce("enrol", public.kid)

@@ -2,6 +2,7 @@
 
     request     a bank (or the treasury) signs what it wants; the operator registers it under its id, once
     approval    emission officers of the National Bank approve an issue: two of three
+    refusal     or one of them refuses it, with a signed reason, before anything was begun: that is final
     issue       the reserve account is debited, the ledger creates the tokens, the money counts as circulating
     redemption  the mirror: the ledger destroys the tokens, the reserve account is credited
 
@@ -61,6 +62,7 @@ from cbdc.register import (
     MoneyRequest,
     OperatorRegister,
     Request,
+    RequestRefusal,
 )
 from cbdc.token import KeyLock, Token
 from cbdc.transaction import (
@@ -163,7 +165,30 @@ class NationalBank:
         signed = sign_transaction(self.proposal(request), self._gateway.network, [officer])
         approvals = (*request.approvals, signed.witnesses[0])
         state = APPROVED if len(approvals) >= self.threshold else REGISTERED
-        return self.register.write(replace(request, approvals=approvals, state=state))
+        return self.register.approved(replace(request, approvals=approvals, state=state), officer.public.kid)
+
+    def refuse(self, request_id: bytes, officer: Signer, reason: str) -> Request:
+        """An emission officer refuses an issue on which nothing was begun, however many have approved it: for ever.
+
+        The same refusal again finds itself. Raises E_REQUEST_UNKNOWN, E_REQUEST_STATE (not an open issue, begun, or
+        refused before in other words), E_AUTHORITY (not an officer).
+        """
+        request, kid = self.register.get(request_id), officer.public.kid
+        known = self.register.refusal_of(request_id)
+        if known is not None and (known.record.officer, known.record.reason) == (kid, reason):
+            return request
+        if request.kind == REDEEM or request.state not in (REGISTERED, APPROVED):
+            raise Refused("E_REQUEST_STATE", id=request_id, state=request.state_name)
+        self._certificates.require(kid, authority.EMISSION, self._clock.now())
+        if self.is_begun(request):
+            # The account was debited, so the tokens may be on the ledger already: `resume` completes it.
+            raise Refused("E_REQUEST_STATE", id=request_id, state="begun")
+        record = RequestRefusal(request_id, kid, reason, self._clock.now())
+        return self.register.refuse_signed(request, sign(record, self._gateway.network, officer))
+
+    def is_begun(self, request: Request) -> bool:
+        """Whether the issue was begun: the account is debited, and nothing but its end can follow."""
+        return self._books.booked(self._hold(request).id)
 
     def issue(self, request_id: bytes) -> Receipt:
         """Carry out an approved request; the same receipt however often it is asked for.
@@ -323,7 +348,7 @@ class NationalBank:
                         self._finish_redeem(request)
                 elif request.state == REFUSED:
                     self._return(request)
-                elif self._books.booked(self._hold(request).id):
+                elif self.is_begun(request):
                     self._finish_issue(request)
             except (Refused, Malformed) as refusal:
                 refused.append((request.id, refusal))

@@ -52,8 +52,11 @@ class JoinDesk:
         self._clock = clock
 
     def issue(self, id: bytes, customer: bytes) -> str:
-        """A code for a customer; the same `id` (32 bytes) gives the same code. E_CUSTOMER_UNKNOWN."""
-        self._bank.customers.get(customer)
+        """A code for a customer; the same `id` (32 bytes) gives the same code.
+
+        Raises E_CUSTOMER_UNKNOWN, E_CUSTOMER_CLOSED.
+        """
+        self._bank.customers.served(customer)
         number = int.from_bytes(self._entropy.bytes("join code", HASH.load(id, "id") + customer, 16), "big")
         letters = [_ALPHABET[number >> (5 * place) & 31] for place in range(CODE_LETTERS)]
         code = "".join(letters)

@@ -45,6 +45,7 @@ _MANDATES = "mandate"
 _REVOKED = "mandate.revoked"
 _PERIODS = "mandate.period"
 _TAKEN = "mandate.collection"
+MOST_LISTED = 200
 _SUM = Group((Unsigned(), Unsigned()))
 _COLLECTION = Group((HASH, Unsigned(), AMOUNT, Unsigned(0, 1)))
 
@@ -88,6 +89,10 @@ def revoke_purpose(id: bytes) -> str:
     return f"mandate revoke {id.hex()}"
 
 
+def _listing(kid: bytes) -> str:
+    return f"mandate.of/{kid.hex()}"
+
+
 class MandateDesk:
     """Mandates at whoever executes them. `execute(id, mandate, tiyn)` moves the money under that id, or raises."""
 
@@ -114,7 +119,12 @@ class MandateDesk:
             raise Refused("E_ID_REUSED", id=mandate.record.id)
         if known is None:
             self._check_present(mandate.record.payer, payer)
-            self._cabinet.put_many([Row(_MANDATES, mandate.record.id, mandate.encode())])
+            record = mandate.record
+            rows = [Row(_MANDATES, record.id, mandate.encode())]
+            rows += [
+                Row(_listing(kid), record.id, b"") for kid in dict.fromkeys((record.payer, record.payee))
+            ]
+            self._cabinet.put_many(rows)
 
     def _check_present(self, kid: bytes, payer: RegisteredKey) -> None:
         """What a mandate takes comes out of a deposit, so the ledger would not stop who found or stole a wallet."""
@@ -140,6 +150,25 @@ class MandateDesk:
         if data is None:
             raise Refused("E_MANDATE_UNKNOWN", id=id)
         return self._open(data)
+
+    def mandates_of(self, kid: bytes) -> list[Mandate]:
+        """The newest MOST_LISTED mandates that a key gave or may collect on, newest first."""
+        ids = [name for name, _ in self._cabinet.all(_listing(kid))][-MOST_LISTED:]
+        rows = self._cabinet.get_many(_MANDATES, ids)
+        return [self._open(rows[name]) for name in reversed(ids)]
+
+    def revoked(self, id: bytes) -> bool:
+        """Whether the payer took it back."""
+        return self._cabinet.get(_REVOKED, id) is not None
+
+    def standing(self, mandate: Mandate) -> str:
+        """What is wrong with a mandate now; empty when it stands."""
+        now = self._clock.now()
+        if self.revoked(mandate.id):
+            return "the payer revoked it"
+        if now < mandate.first:
+            return "it has not begun"
+        return "its time is over" if now > mandate.last else ""
 
     def collected(self, id: bytes, period: int) -> tuple[int, int]:
         """What was collected of a mandate in a period: tiyn, and payments."""
@@ -180,7 +209,7 @@ class MandateDesk:
         if payee != mandate.payee:
             raise Refused("E_MANDATE_PAYEE", kid=payee)
         if self._policy.holds("mandate_window"):
-            if self._cabinet.get(_REVOKED, mandate.id) is not None:
+            if self.revoked(mandate.id):
                 raise Refused("E_MANDATE_OVER", problem="the payer revoked it")
             if not mandate.first <= now <= mandate.last:
                 problem = f"it is {now}, outside {mandate.first} to {mandate.last}"

@@ -57,6 +57,14 @@ class Calendar:
     def _day(self, now: int) -> date:
         return datetime.fromtimestamp(now + self.offset_seconds, UTC).date()
 
+    def hours_at(self, moment: int) -> tuple[int, int] | None:
+        """When it is open on the local day of a moment, in Unix seconds; None when it rests all day."""
+        return self._hours(self._day(moment))
+
+    def is_holiday_at(self, moment: int) -> bool:
+        """Whether the local day of a moment is a holiday."""
+        return bool(self.holiday(self._day(moment)))
+
     def is_open(self, now: int) -> bool:
         """Whether it is open at this second."""
         hours = self._hours(self._day(now))

@@ -12,10 +12,13 @@ bank nor the authority can move a holder's money alone, and the ledger lets them
 Nothing that was spent comes back, offline money on a lost device waits for the end of its notes, and a wallet whose
 seed was kept needs none of this.
 
+A key far away, in a browser, signs in between: `papers` says what it must sign, and `complete_signed` checks every
+signature before anything moves. What the holder was paid meanwhile changes the papers; then they are asked for again.
+
 Each step has an id of the caller's and may be repeated; a crash between two steps is mended by the same call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cbdc import canonical
@@ -27,9 +30,9 @@ from cbdc.gateway import Freezes, Gateway
 from cbdc.keys import PublicKey, Signer
 from cbdc.policies import PolicySet
 from cbdc.ports import Clock
-from cbdc.record import HASH, MOMENT, Group, Text, Unsigned
+from cbdc.record import HASH, MOMENT, ONLINE_DOMAIN, Group, Text, Unsigned, object_id, signing_message
 from cbdc.token import KeyLock, Token, TokenId
-from cbdc.transaction import Recover
+from cbdc.transaction import Recover, Transaction
 
 TOKENS_AT_ONCE = 200
 _REQUEST = Group((HASH, HASH, HASH, MOMENT))
@@ -117,10 +120,7 @@ class RecoveryDesk:
             # A later report of the same customer is not this request's to lift.
             return amount_tiyn
         self._bank.register_key(customer, signer)
-        for inputs, outputs in self._parts(lost, new):
-            named = b"".join(token.transaction_id + token.output.to_bytes(2, "big") for token in inputs)
-            nonce = follow_nonce("recover", id, named)
-            record = Recover(nonce, lost, new, inputs, outputs, f"recovery {id.hex()[:16]}")
+        for record in self._records(id, lost, new):
             signed = self._enforcement.countersign(self._bank.sign_service(record, signer))
             self._gateway.submit(signed.encode())
         retired = self._gateway.registered(lost)
@@ -128,6 +128,49 @@ class RecoveryDesk:
             raise Refused("E_KEY_RETIRED", kid=lost)
         self._unfreeze(id, customer)
         return amount_tiyn
+
+    def papers(self, id: bytes, new: PublicKey) -> tuple[Transaction, ...]:
+        """What the new key must sign, its enrolment first; nothing when the recovery is complete.
+
+        Looking changes nothing. Raises E_RECOVERY_UNKNOWN (also when another key comes).
+        """
+        customer, lost, kid, _ = self._get(id)
+        if new.kid != kid:
+            raise Refused("E_RECOVERY_UNKNOWN", bank_id=self._bank.bank_id, id=id)
+        if self._cabinet.get(self._done, id) is not None:
+            return ()
+        records = list(self._records(id, lost, kid))
+        if len(records) > 1 and not records[-1].inputs:
+            # The first one that moves money retires the lost key already.
+            records.pop()
+        return (self._bank.enrolment(customer, new), *records)
+
+    def complete_signed(self, id: bytes, new: PublicKey, signatures: Sequence[bytes]) -> int:
+        """As `complete`, by the new key's signatures over `papers`, in their order; how much it got (tiyn).
+
+        Raises E_SIG for a signature that is missing, of another key or over other papers, before anything moves; and
+        whatever `papers` and `complete` raise.
+        """
+        signed: dict[bytes, bytes] = {}
+        papers = self.papers(id, new)
+        if len(signatures) < len(papers):
+            raise Refused("E_SIG", kid=new.kid)
+        for record, signature in zip(papers, signatures, strict=False):
+            message = self.message(record)
+            new.verify(signature, message)
+            signed[message] = signature
+        return self.complete(id, _SignedBefore(new, signed))
+
+    def message(self, record: Transaction) -> bytes:
+        """The bytes over which a key signs one of `papers`."""
+        identity = object_id(ONLINE_DOMAIN, record.TYPE, self._gateway.network, record.body())
+        return signing_message(ONLINE_DOMAIN, record.TYPE, identity)
+
+    def _records(self, id: bytes, lost: bytes, new: bytes) -> Iterator[Recover]:
+        for inputs, outputs in self._parts(lost, new):
+            named = b"".join(token.transaction_id + token.output.to_bytes(2, "big") for token in inputs)
+            nonce = follow_nonce("recover", id, named)
+            yield Recover(nonce, lost, new, inputs, outputs, f"recovery {id.hex()[:16]}")
 
     def _parts(self, lost: bytes, new: bytes) -> Iterator[tuple[tuple[TokenId, ...], tuple[Token, ...]]]:
         """What to move, a mark and so many tokens at a time; at last perhaps nothing, which retires the lost key."""
@@ -179,3 +222,17 @@ class RecoveryDesk:
         values: tuple[Any, ...] = _REQUEST.load(canonical.decode(data), "recovery")
         customer, lost, new, asked = values
         return customer, lost, new, asked
+
+
+class _SignedBefore:
+    """A key that is far away: it signs what it has signed before, and nothing else (E_SIG)."""
+
+    def __init__(self, public: PublicKey, signed: Mapping[bytes, bytes]) -> None:
+        self.public = public
+        self._signed = signed
+
+    def sign(self, message: bytes) -> bytes:
+        signature = self._signed.get(message)
+        if signature is None:
+            raise Refused("E_SIG", kid=self.public.kid)
+        return signature

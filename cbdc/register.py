@@ -6,17 +6,20 @@ E_ID_REUSED. On the ledger its id is used once too, so no request can be carried
 
     registered -> approved -> done            refused is the other end, and final: a new request takes a new id
 
+Beside a request the register keeps who did what and when: each approval's moment, and an officer's signed refusal with
+its reason. They are written in the same commit as the request's new state.
+
 Source: `docs/domain.md`: the National Bank issues on registers and payment messages that the operator produces from
 the requests of banks and of the treasury.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from cbdc import authority, canonical
 from cbdc.accounts import TREASURY_PARTY
 from cbdc.authority import Authority
-from cbdc.cabinet import Cabinet, Row
+from cbdc.cabinet import Cabinet, Row, follow
 from cbdc.errors import Refused
 from cbdc.ports import Clock
 from cbdc.record import (
@@ -48,8 +51,12 @@ DONE = 3
 REFUSED = 4
 STATE_NAMES = {REGISTERED: "registered", APPROVED: "approved", DONE: "done", REFUSED: "refused"}
 
+MOST_REASON_BYTES = 255
+
 _OPEN = "request.open"
 _CLOSED = "request.closed"
+_APPROVED_AT = "request.approved at"
+_REFUSALS = "request.refusal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,20 @@ class MoneyRequest(Record):
     TYPE: ClassVar[int] = 84
     DOMAIN: ClassVar[bytes] = ONLINE_DOMAIN
     SCHEMA: ClassVar[tuple[Kind, ...]] = (HASH, Unsigned(ISSUE, LOSS_RESERVE), Unsigned(), AMOUNT, MOMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRefusal(Record):
+    """An emission officer refuses a request: which one, why (words for its party), by which key, and when."""
+
+    request: bytes
+    officer: bytes
+    reason: str
+    time: int
+
+    TYPE: ClassVar[int] = 92
+    DOMAIN: ClassVar[bytes] = ONLINE_DOMAIN
+    SCHEMA: ClassVar[tuple[Kind, ...]] = (HASH, HASH, Text(MOST_REASON_BYTES), MOMENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +170,11 @@ class OperatorRegister:
 
     def register(self, signed: Signed[MoneyRequest]) -> Request:
         """Register a request, or find it registered. Raises E_REQUEST_PARTY (not signed by the party), E_ID_REUSED."""
+        known = self.check(signed)
+        return known if known is not None else self.write(Request(signed, self._clock.now()))
+
+    def check(self, signed: Signed[MoneyRequest]) -> Request | None:
+        """The same request if it is registered, None if it could be; raises what `register` raises, writes nothing."""
         # Opened anew, so that the signature is judged for this network and no other.
         signed = open_envelope(signed.envelope(), MoneyRequest, self._certificates.network)
         known = self.find(signed.record.id)
@@ -156,9 +182,8 @@ class OperatorRegister:
             if known.signed.body != signed.body:
                 raise Refused("E_ID_REUSED", id=signed.record.id)
             return known
-        now = self._clock.now()
-        self._check_party(signed, now)
-        return self.write(Request(signed, now))
+        self._check_party(signed, self._clock.now())
+        return None
 
     def _check_party(self, signed: Signed[MoneyRequest], now: int) -> None:
         record = signed.record
@@ -195,6 +220,26 @@ class OperatorRegister:
             raise Refused("E_REQUEST_STATE", id=id, state=request.state_name)
         return self.close(Request(request.signed, request.registered_at, REFUSED, refusal=code))
 
+    def refuse_signed(self, request: Request, refusal: Signed[RequestRefusal]) -> Request:
+        """Close a request by an officer's signed refusal; its approvals stay in the row, to be read and not used."""
+        closed = replace(request, state=REFUSED, refusal="E_REQUEST_REFUSED")
+        return self.close(closed, Row(_REFUSALS, request.id, refusal.encode()))
+
+    def refusal_of(self, id: bytes) -> Signed[RequestRefusal] | None:
+        """The officer's refusal of a request, or None: it was not refused, or by the ledger."""
+        data = self._cabinet.get(_REFUSALS, id)
+        return None if data is None else open_envelope(data, RequestRefusal, self._certificates.network)
+
+    def approved_at(self, id: bytes, kid: bytes) -> int | None:
+        """When an officer approved a request; None when it did not, or before the register kept moments."""
+        data = self._cabinet.get(_APPROVED_AT, follow("approval", id, kid))
+        return None if data is None else MOMENT.load(canonical.decode(data), "moment")
+
+    def approved(self, request: Request, kid: bytes) -> Request:
+        """Keep an open request with one approval more, and its moment."""
+        data = canonical.encode(self._clock.now())
+        return self.write(request, Row(_APPROVED_AT, follow("approval", request.id, kid), data))
+
     def open(self) -> list[Request]:
         """The requests that are not closed, oldest first."""
         return [self._open_row(data) for _, data in self._cabinet.all(_OPEN)]
@@ -203,15 +248,15 @@ class OperatorRegister:
         """The requests that are done or refused, in the order they ended."""
         return [self._open_row(data) for _, data in self._cabinet.all(_CLOSED)]
 
-    def write(self, request: Request) -> Request:
-        """Keep an open request durably."""
-        self._cabinet.put_many([Row(_OPEN, request.id, request.encode())])
+    def write(self, request: Request, *beside: Row) -> Request:
+        """Keep an open request durably, in one commit with rows beside it."""
+        self._cabinet.put_many([Row(_OPEN, request.id, request.encode()), *beside])
         return request
 
-    def close(self, request: Request) -> Request:
-        """Keep a request that came to its end."""
+    def close(self, request: Request, *beside: Row) -> Request:
+        """Keep a request that came to its end, in one commit with rows beside it."""
         self._cabinet.put_many(
-            [Row(_OPEN, request.id, None), Row(_CLOSED, request.id, request.encode())],
+            [Row(_OPEN, request.id, None), Row(_CLOSED, request.id, request.encode()), *beside],
         )
         return request
 

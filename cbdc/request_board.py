@@ -5,6 +5,8 @@
     request     whoever knows the id (32 random bytes: the link) reads the request, and checks the payee's signature
     mark_paid   whoever signed the payment says which transaction it was. The journal is asked whether it really pays
     withdraw    the payee takes an unpaid request back
+    address     the payee puts a request into the inbox of one key: who holds it is asked, and nobody else
+    decline     who was asked says no, for good; the payee sees it
 
 The request moves no money and hinders none: paying is a transfer like any other, which the ledger judges without
 knowing of requests. The board only answers "was this paid, and by what".
@@ -15,7 +17,9 @@ Rules kept here:
   the request, of exactly its amount, in free money, to its payee's key;
 - only a key that signed the transaction can name it, so nobody else's payment is passed off as one's own;
 - a word is bound to its act and each act happens once, so a word sent again changes nothing;
-- one holder posts so many requests a day (`REQUESTS_A_DAY`, an assumption).
+- one holder posts so many requests a day (`REQUESTS_A_DAY`), and has so many open ones in one inbox (`MOST_TO_ONE`);
+  both are assumptions;
+- a request is addressed to one key, once. What was declined is paid by nobody.
 """
 
 import hashlib
@@ -53,15 +57,19 @@ from cbdc.transaction import SignedTransaction, Transfer
 
 REQUESTS_A_DAY = 500
 MOST_LISTED = 200
+MOST_TO_ONE = 20
 MOST_MEMO_BYTES = 140
 OPEN = "open"
 PAID = "paid"
 WITHDRAWN = "withdrawn"
+DECLINED = "declined"
 EXPIRED = "expired"
 
 _DRAWER = "request board"
 _PAYMENTS = "request board/payment"
 _COUNTS = "request board/count"
+_ADDRESSEES = "request board/addressee"
+_DECLINED = "request board/declined"
 _ROW = Group((Bytes(), Unsigned(), Unsigned(0, 1), HASH_OR_NONE))
 # Controls, invisible and unassigned characters, and the separators that break a line or a paragraph.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -101,11 +109,13 @@ class RequestToPay(Record):
 
 
 class Posted(NamedTuple):
-    """A request on the board: what the payee signed, OPEN, PAID, WITHDRAWN or EXPIRED, and what paid it."""
+    """A request on the board: what the payee signed, OPEN, PAID, WITHDRAWN, DECLINED or EXPIRED, what paid it, and the
+    key it was addressed to (empty: nobody in particular)."""
 
     request: Signed[RequestToPay]
     state: str
     transaction_id: bytes
+    payer: bytes = b""
 
 
 class Journal(Protocol):
@@ -133,6 +143,16 @@ def paid_purpose(id: bytes, transaction_id: bytes) -> str:
 def withdraw_purpose(id: bytes) -> str:
     """What the payee's key signs to take a request back."""
     return f"request withdraw {id.hex()}"
+
+
+def address_purpose(id: bytes, kid: bytes) -> str:
+    """What the payee's key signs to put a request into the inbox of the key `kid`."""
+    return f"request to {hashlib.sha256(id + kid).hexdigest()}"
+
+
+def decline_purpose(id: bytes) -> str:
+    """What the addressee's key signs to say no."""
+    return f"request decline {id.hex()}"
 
 
 class RequestBoard:
@@ -173,21 +193,23 @@ class RequestBoard:
 
     def requests_of(self, payee: bytes) -> list[Posted]:
         """The newest MOST_LISTED requests that a key posted, newest first."""
-        ids = [name for name, _ in self._cabinet.all(_mine(payee))][-MOST_LISTED:]
+        return self._listed(_mine(payee))
+
+    def _listed(self, drawer: str) -> list[Posted]:
+        ids = [name for name, _ in self._cabinet.all(drawer)][-MOST_LISTED:]
         rows = self._cabinet.get_many(_DRAWER, ids)
         return [self._load(rows[name])[0] for name in reversed(ids)]
 
     def mark_paid(self, id: bytes, transaction_id: bytes, word: Signed[HolderProof]) -> Posted:
         """Note that a transaction paid a request, on the word (`paid_purpose`) of a key that signed it; again: nothing.
 
-        Raises E_PAY_REQUEST_UNKNOWN, E_REQUEST_PAID, E_REQUEST_WITHDRAWN, E_REQUEST_WORD, E_SIG, E_REQUEST_EXPIRED, and
-        E_REQUEST_PAYMENT for a transaction that does not pay it.
+        Raises E_PAY_REQUEST_UNKNOWN, E_REQUEST_PAID, E_REQUEST_WITHDRAWN, E_REQUEST_DECLINED, E_REQUEST_WORD, E_SIG,
+        E_REQUEST_EXPIRED, and E_REQUEST_PAYMENT for a transaction that does not pay it.
         """
         posted, since = self._get(id)
         if posted.state == PAID and posted.transaction_id == transaction_id:
             return posted
-        if posted.state == PAID:
-            raise Refused("E_REQUEST_PAID")
+        _check_unanswered(posted)
         if posted.state == WITHDRAWN:
             raise Refused("E_REQUEST_WITHDRAWN")
         receipt = self._gateway.find(HASH.load(transaction_id, "transaction id"))
@@ -198,21 +220,70 @@ class RequestBoard:
         self._check_payment(posted.request.record, since, receipt, transaction)
         rows = [self._row(posted.request, since, 0, transaction_id), Row(_PAYMENTS, transaction_id, id)]
         self._cabinet.put_many(rows)
-        return Posted(posted.request, PAID, transaction_id)
+        return posted._replace(state=PAID, transaction_id=transaction_id)
 
     def withdraw(self, id: bytes, word: Signed[HolderProof]) -> Posted:
         """Take a request back, on the payee's word (`withdraw_purpose`); again: nothing.
 
-        Raises E_PAY_REQUEST_UNKNOWN, E_REQUEST_WORD, E_SIG, E_REQUEST_PAID.
+        Raises E_PAY_REQUEST_UNKNOWN, E_REQUEST_WORD, E_SIG, E_REQUEST_PAID, E_REQUEST_DECLINED.
         """
         posted, since = self._get(id)
         self._check_word(word, withdraw_purpose(id), [posted.request.record.payee])
-        if posted.state == PAID:
-            raise Refused("E_REQUEST_PAID")
+        _check_unanswered(posted)
         self._cabinet.put_many([self._row(posted.request, since, 1, b"")])
-        return Posted(posted.request, WITHDRAWN, b"")
+        return posted._replace(state=WITHDRAWN)
+
+    # --- one who is asked ---
+
+    def address(self, id: bytes, kid: bytes, word: Signed[HolderProof]) -> Posted:
+        """Put a request into the inbox of a key, on the payee's word (`address_purpose`); again: nothing.
+
+        Raises E_PAY_REQUEST_UNKNOWN, E_REQUEST_WORD, E_SIG, E_REQUEST_ADDRESSED for another key than before,
+        E_KEY_UNKNOWN, E_KEY_RETIRED, E_REQUEST_INBOX, and when it is no longer open E_REQUEST_PAID,
+        E_REQUEST_WITHDRAWN, E_REQUEST_EXPIRED.
+        """
+        posted, _ = self._get(id)
+        payee = posted.request.record.payee
+        self._check_word(word, address_purpose(id, HASH.load(kid, "key id")), [payee])
+        if posted.payer:
+            if posted.payer != kid:
+                raise Refused("E_REQUEST_ADDRESSED", id=id)
+            return posted
+        if self._key(kid).successor:
+            raise Refused("E_KEY_RETIRED", kid=kid)
+        self._check_open(posted)
+        waiting = sum(one.state == OPEN and one.request.record.payee == payee for one in self.inbox_of(kid))
+        if waiting >= MOST_TO_ONE:
+            raise Refused("E_REQUEST_INBOX", limit=MOST_TO_ONE)
+        self._cabinet.put_many([Row(_ADDRESSEES, id, kid), Row(_inbox(kid), id, b"")])
+        return posted._replace(payer=kid)
+
+    def inbox_of(self, kid: bytes) -> list[Posted]:
+        """The newest MOST_LISTED requests that were addressed to a key, newest first."""
+        return self._listed(_inbox(kid))
+
+    def decline(self, id: bytes, word: Signed[HolderProof]) -> Posted:
+        """Say no for good, on the word (`decline_purpose`) of the key that was asked; again: nothing.
+
+        Raises E_PAY_REQUEST_UNKNOWN, E_REQUEST_WORD (also where nobody was asked), E_SIG, E_REQUEST_PAID,
+        E_REQUEST_WITHDRAWN, E_REQUEST_EXPIRED.
+        """
+        posted, _ = self._get(id)
+        self._check_word(word, decline_purpose(id), [posted.payer])
+        if posted.state == DECLINED:
+            return posted
+        self._check_open(posted)
+        self._cabinet.put_many([Row(_DECLINED, id, canonical.encode(self._clock.now()))])
+        return posted._replace(state=DECLINED)
 
     # --- judging ---
+
+    def _check_open(self, posted: Posted) -> None:
+        _check_unanswered(posted)
+        if posted.state == WITHDRAWN:
+            raise Refused("E_REQUEST_WITHDRAWN")
+        if posted.state == EXPIRED:
+            raise Refused("E_REQUEST_EXPIRED", expires=posted.request.record.expires, now=self._clock.now())
 
     def _check_payment(
         self, record: RequestToPay, since: int, receipt: Receipt, transaction: SignedTransaction
@@ -272,14 +343,27 @@ class RequestBoard:
     def _load(self, data: bytes) -> tuple[Posted, int]:
         envelope, since, withdrawn, transaction_id = _ROW.load(canonical.decode(data), "request")
         request = open_envelope(envelope, RequestToPay, self._gateway.network)
-        expires = request.record.expires
+        name, expires = request.record.id, request.record.expires
         if transaction_id:
             state = PAID
         elif withdrawn:
             state = WITHDRAWN
+        elif self._cabinet.get(_DECLINED, name) is not None:
+            state = DECLINED
         else:
             state = EXPIRED if expires and self._clock.now() > expires else OPEN
-        return Posted(request, state, transaction_id), since
+        return Posted(request, state, transaction_id, self._cabinet.get(_ADDRESSEES, name) or b""), since
+
+
+def _check_unanswered(posted: Posted) -> None:
+    if posted.state == PAID:
+        raise Refused("E_REQUEST_PAID")
+    if posted.state == DECLINED:
+        raise Refused("E_REQUEST_DECLINED")
+
+
+def _inbox(kid: bytes) -> str:
+    return f"request board/inbox/{kid.hex()}"
 
 
 def _mine(payee: bytes) -> str:

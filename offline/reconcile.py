@@ -483,6 +483,10 @@ class Reconciler:
         found = self._archive.answers(_QUARANTINE)
         return {key[len(_QUARANTINE) :]: value.decode() for key, value in found}
 
+    def uncertified(self) -> dict[bytes, list[tuple[bytes, int]]]:
+        """What waits for its device's certificate: by key id, the object ids and when each arrived."""
+        return {kid: [(oid, row[1]) for (oid, _), row in rows.items()] for kid, rows in self._waiting.items()}
+
     def head(self) -> tuple[int, bytes]:
         """The size and the root of the log of object ids."""
         return self._archive.log.size, self._archive.log.root()

@@ -17,8 +17,10 @@ prints one JSON value on standard output and nothing else. Heavy modules are loa
 so that `tenge --version` answers at once.
 """
 
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -35,6 +37,8 @@ from wallets.cli_lab import lab
 from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
 from wallets.cli_reconcile import bench_offline, reconcile, traffic
+
+_Command = Callable[..., Any]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -149,13 +153,31 @@ def explain(name: str, folder: Path, language: str, as_json: bool) -> int:
     return OK
 
 
+def _where(kept: str) -> Callable[[_Command], _Command]:
+    """The options of a command that serves: where it listens, and where it keeps what is `kept`."""
+    options = [
+        click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on."),
+        click.option(
+            "--port", default=8765, show_default=True, help="The port to listen on; 0 takes a free one."
+        ),
+        click.option(
+            "--data", type=click.Path(path_type=Path), help=f"A folder to keep {kept} in [memory only]."
+        ),
+        click.option(
+            "--store", default="", help="URL of the ledger's store [a file in the folder, or memory]."
+        ),
+    ]
+
+    def given(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return given
+
+
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8765, show_default=True, help="The port to listen on; 0 takes a free one.")
-@click.option(
-    "--data", type=click.Path(path_type=Path), help="A folder to keep the sandbox in [memory only]."
-)
-@click.option("--store", default="", help="URL of the ledger's store [a file in the folder, or memory].")
+@_where("the sandbox")
 @click.option(
     "--class", "seats", type=click.IntRange(1, 60), help="A class of so many students, over TLS, for phones."
 )
@@ -175,10 +197,7 @@ def serve(host: str, port: int, data: Path | None, store: str, seats: int | None
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", default=8765, show_default=True, help="The port to listen on; 0 takes a free one.")
-@click.option("--data", type=click.Path(path_type=Path), help="A folder to keep the stage in [memory only].")
-@click.option("--store", default="", help="URL of the ledger's store [a file in the folder, or memory].")
+@_where("the stage")
 @_refusals
 def stage(host: str, port: int, data: Path | None, store: str) -> int:
     """Open the stage alone: three phones, a bank and the National Bank on one page, with a story of twelve clicks.

@@ -16,6 +16,8 @@ from cbdc.errors import Unavailable
 from cbdc.http.client import HttpGateway
 from cbdc.http.partners import CALL_HEADER, packed
 from cbdc.keys import PublicKey, Signer, public_key
+from cbdc.mandates import Mandate
+from cbdc.mandates import revoke_purpose as mandate_revoke_purpose
 from cbdc.money import split
 from cbdc.orders import HolderProof
 from cbdc.partners.records import (
@@ -201,6 +203,24 @@ class ConsentClient:
     def orders(self) -> list[Json]:
         """The orders that ask for this key's signature."""
         return list(self._mine("partner-orders")["orders"])
+
+    def partners(self) -> list[Json]:
+        """Every third party that introduced itself."""
+        return list(_object(self._gateway.get("/v1/partners"))["partners"])
+
+    def give_mandate(self, mandate: Mandate) -> Json:
+        """Sign a mandate and hand it in."""
+        signed = sign(mandate, self._gateway.network, self._signer)
+        return _object(self._gateway.post("/v1/mandates", signed.encode()))
+
+    def revoke_mandate(self, id: bytes) -> Json:
+        """Take a mandate back."""
+        path = f"/v1/mandates/{id.hex()}/revoke"
+        return _object(self._gateway.post(path, self._word(mandate_revoke_purpose(id))))
+
+    def mandates(self) -> list[Json]:
+        """The newest mandates that this key gave or may collect on."""
+        return list(self._mine("mandates")["mandates"])
 
     def _mine(self, name: str) -> Json:
         kid = self._signer.public.kid

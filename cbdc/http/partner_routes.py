@@ -36,6 +36,7 @@ def _partner_routes(api: PartnerApi) -> list[Route]:
             limit_bytes=MAX_LENGTH,
             refusals=("E_ID_REUSED", "E_KEY", "E_PARTNER_MANY", "E_SIG"),
         ),
+        Route("GET", "/v1/partners", "Every third party that introduced itself.", api.partners, "Partners"),
         Route(
             "GET",
             "/v1/partners/{partner}",
@@ -243,6 +244,12 @@ def _holder_routes(api: PartnerApi) -> list[Route]:
     reads = (
         ("consents", "The consents that a key gave, for its holder only.", api.consents_of, "Consents"),
         ("partner-orders", "The orders that ask for a key's signature.", api.orders_for, "Orders"),
+        (
+            "mandates",
+            "The newest 200 mandates that a key gave or may collect on, for its holder only.",
+            api.mandates_of,
+            "Mandates",
+        ),
     )
     return [
         *_posts(rows),

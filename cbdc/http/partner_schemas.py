@@ -31,6 +31,7 @@ _KEY = {"kid": _ID, "algorithm": {"enum": [1, 2]}, "public_key": _HEX}
 
 SCHEMAS: Mapping[str, wire.Json] = {
     "Partner": _closed(name=_TEXT, since=_NUMBER, **_KEY),
+    "Partners": _closed(partners=_list_of(_reference("Partner"))),
     "WebhookKey": _closed(**_KEY),
     "Named": _closed(id=_ID),
     "Consent": _closed(
@@ -77,6 +78,21 @@ SCHEMAS: Mapping[str, wire.Json] = {
         order=_reference("PartnerOrder"),
         receipt={"anyOf": [_reference("Booked"), {"type": "null"}]},
     ),
+    "Mandate": _closed(
+        id=_ID,
+        payer=_ID,
+        payee=_ID,
+        payment_limit_tiyn=_NUMBER,
+        period_limit_tiyn=_NUMBER,
+        most_payments=_NUMBER,
+        period_seconds=_NUMBER,
+        first=_NUMBER,
+        last=_NUMBER,
+        problem=_TEXT | {"description": "what is wrong with it now; empty when it stands"},
+        collected_tiyn=_NUMBER | {"description": "in the period that is under way"},
+        payments=_NUMBER,
+    ),
+    "Mandates": _closed(mandates=_list_of(_reference("Mandate"))),
     "Collected": _closed(id=_ID, payee=_ID, amount_tiyn=_NUMBER),
     "Hook": _closed(id=_ID, partner=_ID, url=_TEXT, events=_list_of(_TEXT)),
     "Delivery": _closed(

@@ -6,13 +6,14 @@ empty body in it, in the header `Tenge-Call` (URL-safe Base64 without padding). 
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cbdc.distribution import CommercialBank
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.http import addresses, wire
+from cbdc.http.requests import Tell, nobody
 from cbdc.http.routes import Ask
 from cbdc.keys import PublicKey
 from cbdc.ledger.ledger import Ledger
@@ -41,7 +42,8 @@ HISTORY_ENTRIES = 500
 
 @dataclass(frozen=True, slots=True)
 class Desks:
-    """What the routes speak with. `webhook_key` signs deliveries; `public` lets them leave the private network."""
+    """What the routes speak with. `webhook_key` signs deliveries; `public` lets them leave the private network; `news`
+    lets the keys know that something of theirs waits or has changed."""
 
     ledger: Ledger
     partners: PartnerDesk
@@ -50,6 +52,7 @@ class Desks:
     mandates: MandateDesk
     webhook_key: PublicKey
     public: bool = False
+    news: Tell = nobody
 
 
 def out_of_deposit(ledger: Ledger, banks: Mapping[int, CommercialBank]) -> Any:
@@ -114,6 +117,10 @@ class PartnerApi:
             "public_key": partner.key.raw.hex(),
         }
 
+    def partners(self, ask: Ask) -> wire.Json:
+        """Every third party."""
+        return {"partners": [self._partner(kid) for kid in self._desks.partners.all()]}
+
     def consents(self, ask: Ask) -> wire.Json:
         """The consents that name a third party."""
         call = self._asked(ask)
@@ -171,11 +178,15 @@ class PartnerApi:
 
     def order(self, ask: Ask) -> wire.Json:
         """A payment for the holder to sign."""
-        return self._desks.orders.order_payment(self._posted(ask))
+        return self._told(self._desks.orders.order_payment(self._posted(ask)))
 
     def opening(self, ask: Ask) -> wire.Json:
         """A lock for its keys to open."""
-        return self._desks.orders.order_opening(self._posted(ask))
+        return self._told(self._desks.orders.order_opening(self._posted(ask)))
+
+    def _told(self, order: wire.Json) -> wire.Json:
+        self._desks.news([bytes.fromhex(kid) for kid in order["signers"]])
+        return order
 
     def state(self, ask: Ask) -> wire.Json:
         """What became of an order."""
@@ -197,6 +208,7 @@ class PartnerApi:
                 raise Refused("E_MANDATE_UNKNOWN", id=wish.mandate)
             counted = desk.count(consent, wish.amount_tiyn)
             self._desks.mandates.collect(id, wish.mandate, mandate.payee, wish.amount_tiyn)
+            self._desks.news(_both(mandate))
             desk.cabinet.put_many([counted])
             return {"id": id.hex(), "payee": mandate.payee.hex(), "amount_tiyn": wish.amount_tiyn}
 
@@ -246,13 +258,16 @@ class PartnerApi:
         """A holder's consent."""
         consent = open_envelope(ask.body, Consent, self._network)
         self._desks.partners.accept(consent)
+        self._desks.news([consent.record.holder])
         return self._consent(consent.record)
 
     def revoke_consent(self, ask: Ask) -> wire.Json:
         """A holder takes a consent back."""
         name = ask.octets("consent")
         self._desks.partners.revoke(open_envelope(ask.body, HolderProof, self._network), name)
-        return self._consent(self._desks.partners.consent(name))
+        consent = self._desks.partners.consent(name)
+        self._desks.news([consent.holder])
+        return self._consent(consent)
 
     def consents_of(self, ask: Ask) -> wire.Json:
         """The consents that a key gave."""
@@ -269,24 +284,52 @@ class PartnerApi:
 
     def pay(self, ask: Ask) -> wire.Json:
         """A signed transaction for an order."""
-        return self._desks.orders.pay(ask.octets("order"), ask.body)
+        answer = self._desks.orders.pay(ask.octets("order"), ask.body)
+        self._told(answer["order"])
+        return answer
 
     def decline(self, ask: Ask) -> wire.Json:
         """A holder says no."""
         proof = open_envelope(ask.body, HolderProof, self._network)
-        return self._desks.orders.decline(ask.octets("order"), proof)
+        return self._told(self._desks.orders.decline(ask.octets("order"), proof))
 
     def give_mandate(self, ask: Ask) -> wire.Json:
         """A payer's mandate."""
         mandate = open_envelope(ask.body, Mandate, self._network)
         self._desks.mandates.accept(mandate)
+        self._desks.news(_both(mandate.record))
         return {"id": mandate.record.id.hex()}
 
     def revoke_mandate(self, ask: Ask) -> wire.Json:
         """A payer takes a mandate back."""
         name = ask.octets("mandate")
         self._desks.mandates.revoke(open_envelope(ask.body, HolderProof, self._network), name)
+        self._desks.news(_both(self._desks.mandates.mandate(name)))
         return {"id": name.hex()}
+
+    def mandates_of(self, ask: Ask) -> wire.Json:
+        """The mandates that a key gave or may collect on."""
+        kid = ask.octets("kid")
+        ask.require_holder(kid)
+        return {"mandates": [self._mandate(one) for one in self._desks.mandates.mandates_of(kid)]}
+
+    def _mandate(self, mandate: Mandate) -> wire.Json:
+        desk, period = self._desks.mandates, mandate.period(self._desks.partners.clock.now())
+        tiyn, payments = desk.collected(mandate.id, period)
+        return {
+            "id": mandate.id.hex(),
+            "payer": mandate.payer.hex(),
+            "payee": mandate.payee.hex(),
+            "payment_limit_tiyn": mandate.payment_limit_tiyn,
+            "period_limit_tiyn": mandate.period_limit_tiyn,
+            "most_payments": mandate.most_payments,
+            "period_seconds": mandate.period_seconds,
+            "first": mandate.first,
+            "last": mandate.last,
+            "problem": desk.standing(mandate),
+            "collected_tiyn": tiyn,
+            "payments": payments,
+        }
 
     def _consent(self, consent: Consent) -> wire.Json:
         desk = self._desks.partners
@@ -304,6 +347,10 @@ class PartnerApi:
             "problem": desk.live(consent),
             "started_today_tiyn": desk.started_tiyn(consent.id, day),
         }
+
+
+def _both(mandate: Mandate) -> Iterable[bytes]:
+    return {mandate.payer, mandate.payee}
 
 
 def _nothing(call: Call) -> None:

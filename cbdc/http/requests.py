@@ -4,7 +4,7 @@ An extension of `cbdc.http`; the rules are those of `cbdc.request_board`. An ans
 so a payer's wallet believes the payee's key and nobody else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from cbdc import canonical
 from cbdc.errors import Refused
@@ -13,6 +13,7 @@ from cbdc.http.routes import HEX_SCHEMA, NUMBER_SCHEMA, Ask, Route, list_of, obj
 from cbdc.orders import HolderProof
 from cbdc.record import HASH, Bytes, Group, open_envelope
 from cbdc.request_board import (
+    DECLINED,
     EXPIRED,
     OPEN,
     PAID,
@@ -25,6 +26,7 @@ from cbdc.request_board import (
 
 _MOST_BYTES = 1_024
 _PAYMENT = Group((HASH, Bytes(most=_MOST_BYTES)))
+Tell = Callable[[Iterable[bytes]], None]
 _ID = {"id": "a request's 32-byte id in hexadecimal"}
 _KID = {"kid": "a 32-byte key id in hexadecimal"}
 _TEXT = {"type": "string"}
@@ -37,16 +39,22 @@ SCHEMAS: Mapping[str, wire.Json] = {
         memo=_TEXT,
         made=NUMBER_SCHEMA,
         expires=NUMBER_SCHEMA,
-        state={"enum": [OPEN, PAID, WITHDRAWN, EXPIRED]},
+        state={"enum": [OPEN, PAID, WITHDRAWN, DECLINED, EXPIRED]},
         transaction_id=HEX_SCHEMA,
         envelope=HEX_SCHEMA,
+        payer=HEX_SCHEMA
+        | {"description": "whom it was addressed to; empty for nobody, and in what a link shows"},
     ),
     "PaymentRequests": object_schema(requests=list_of(reference("PaymentRequest"))),
 }
 
 
-def written(posted: Posted) -> wire.Json:
-    """A request as an answer."""
+def nobody(kids: Iterable[bytes]) -> None:
+    """Tell nobody."""
+
+
+def written(posted: Posted, whole: bool = False) -> wire.Json:
+    """A request as an answer; `whole` with whom it asks, for those two only."""
     record = posted.request.record
     return {
         "id": record.id.hex(),
@@ -58,15 +66,17 @@ def written(posted: Posted) -> wire.Json:
         "state": posted.state,
         "transaction_id": posted.transaction_id.hex(),
         "envelope": posted.request.encode().hex(),
+        "payer": posted.payer.hex() if whole else "",
     }
 
 
 class RequestApi:
-    """The handlers over one board."""
+    """The handlers over one board. `tell` lets the keys know that a request of theirs has changed."""
 
-    def __init__(self, gateway: BoardGateway, board: RequestBoard) -> None:
+    def __init__(self, gateway: BoardGateway, board: RequestBoard, tell: Tell = nobody) -> None:
         self._gateway = gateway
         self._board = board
+        self._tell = tell
 
     def post(self, ask: Ask) -> wire.Json:
         """A payee asks for money."""
@@ -78,28 +88,96 @@ class RequestApi:
 
     def mine(self, ask: Ask) -> wire.Json:
         """What a key asked for."""
+        return {"requests": [written(one, True) for one in self._board.requests_of(self._holder(ask))]}
+
+    def inbox(self, ask: Ask) -> wire.Json:
+        """What a key is asked for."""
+        return {"requests": [written(one, True) for one in self._board.inbox_of(self._holder(ask))]}
+
+    def _holder(self, ask: Ask) -> bytes:
         kid = ask.octets("kid")
         if self._gateway.registered(kid) is None:
             raise Refused("E_HTTP_NONE", what="key", id=kid)
         ask.require_holder(kid)
-        return {"requests": [written(posted) for posted in self._board.requests_of(kid)]}
+        return kid
+
+    def address(self, ask: Ask) -> wire.Json:
+        """The payee puts a request into an inbox."""
+        kid, envelope = _PAYMENT.load(canonical.decode(ask.body), "addressee")
+        word = open_envelope(envelope, HolderProof, self._gateway.network)
+        return self._told(self._board.address(ask.octets("id"), kid, word))
+
+    def decline(self, ask: Ask) -> wire.Json:
+        """Who is asked says no."""
+        word = open_envelope(ask.body, HolderProof, self._gateway.network)
+        return self._told(self._board.decline(ask.octets("id"), word))
+
+    def _told(self, posted: Posted) -> wire.Json:
+        self._tell({posted.request.record.payee, posted.payer} - {b""})
+        return written(posted, True)
 
     def mark_paid(self, ask: Ask) -> wire.Json:
         """The payer names the transaction that paid."""
         transaction_id, envelope = _PAYMENT.load(canonical.decode(ask.body), "payment")
         word = open_envelope(envelope, HolderProof, self._gateway.network)
-        return written(self._board.mark_paid(ask.octets("id"), transaction_id, word))
+        posted = self._board.mark_paid(ask.octets("id"), transaction_id, word)
+        self._told(posted)
+        return written(posted)
 
     def withdraw(self, ask: Ask) -> wire.Json:
         """The payee takes a request back."""
         word = open_envelope(ask.body, HolderProof, self._gateway.network)
-        return written(self._board.withdraw(ask.octets("id"), word))
+        return self._told(self._board.withdraw(ask.octets("id"), word))
 
     # --- the table ---
 
     def routes(self) -> list[Route]:
         """The routes, for an `Extension` together with SCHEMAS."""
-        return [*self._payees_routes(), *self._payers_routes()]
+        return [*self._payees_routes(), *self._payers_routes(), *self._inbox_routes()]
+
+    def _inbox_routes(self) -> list[Route]:
+        return [
+            Route(
+                "POST",
+                "/v1/requests/{id}/addressees",
+                "The payee puts a request into the inbox of one key, which may pay or decline it.",
+                self.address,
+                "PaymentRequest",
+                _ID,
+                takes="a canonical array: the key's id, a HolderProof's envelope for `request to <hexadecimal"
+                " SHA-256(request id || key id)>`, of the payee's key",
+                limit_bytes=2 * _MOST_BYTES,
+                refusals=(
+                    "E_PAY_REQUEST_UNKNOWN",
+                    "E_REQUEST_WORD",
+                    "E_REQUEST_ADDRESSED",
+                    "E_REQUEST_INBOX",
+                    "E_KEY_UNKNOWN",
+                    "E_SIG",
+                ),
+            ),
+            Route(
+                "GET",
+                "/v1/keys/{kid}/inbox",
+                "The newest 200 requests that were addressed to a key, for its holder only.",
+                self.inbox,
+                "PaymentRequests",
+                _KID,
+                proof=True,
+                refusals=("E_HTTP_PROOF",),
+            ),
+            Route(
+                "POST",
+                "/v1/requests/{id}/refusals",
+                "Who was asked says no, for good.",
+                self.decline,
+                "PaymentRequest",
+                _ID,
+                takes="a HolderProof's envelope for `request decline <id>`, of the key that was asked",
+                limit_bytes=_MOST_BYTES,
+                refusals=("E_PAY_REQUEST_UNKNOWN", "E_REQUEST_WORD", "E_REQUEST_PAID", "E_SIG"),
+            ),
+        ]
 
     def _payees_routes(self) -> list[Route]:
         return [

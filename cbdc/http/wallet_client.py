@@ -28,7 +28,14 @@ from cbdc.marks import MarkDefinition
 from cbdc.orders import HolderProof
 from cbdc.ports import Clock, Entropy
 from cbdc.record import HASH, ONLINE_DOMAIN, Signed, object_id, open_envelope, sign, signing_message
-from cbdc.request_board import Posted, RequestToPay, paid_purpose, withdraw_purpose
+from cbdc.request_board import (
+    Posted,
+    RequestToPay,
+    address_purpose,
+    decline_purpose,
+    paid_purpose,
+    withdraw_purpose,
+)
 from cbdc.transaction import RegisterKey
 
 _NONCE_BYTES = 16
@@ -212,6 +219,22 @@ class WalletClient:
         answer = self._gateway.post(f"/v1/requests/{id.hex()}/withdrawals", self._word(withdraw_purpose(id)))
         return self._posted(answer)
 
+    def ask_of(self, id: bytes, kid: bytes) -> Posted:
+        """Put an own request into the inbox of a key; raises what `RequestBoard.address` raises."""
+        body = canonical.encode([kid, self._word(address_purpose(id, kid))])
+        return self._posted(self._gateway.post(f"/v1/requests/{id.hex()}/addressees", body))
+
+    def inbox(self) -> list[Posted]:
+        """The newest requests that were addressed to this key, newest first."""
+        answer = self._mine("inbox")
+        with wire.understood("requests"):
+            return [self._posted(one) for one in wire.as_list(wire.as_object(answer)["requests"])]
+
+    def decline_request(self, id: bytes) -> Posted:
+        """Say no to a request in the own inbox; raises what `RequestBoard.decline` raises."""
+        answer = self._gateway.post(f"/v1/requests/{id.hex()}/refusals", self._word(decline_purpose(id)))
+        return self._posted(answer)
+
     # --- how ---
 
     def _posted(self, answer: object) -> Posted:
@@ -219,7 +242,8 @@ class WalletClient:
             body: Mapping[str, object] = wire.as_object(answer)
             envelope = wire.as_octets(body["envelope"])
             request = open_envelope(envelope, RequestToPay, self._gateway.network)
-            return Posted(request, wire.as_text(body["state"]), wire.as_octets(body["transaction_id"]))
+            payer = wire.as_octets(body["payer"])
+            return Posted(request, wire.as_text(body["state"]), wire.as_octets(body["transaction_id"]), payer)
 
     def _mine(self, what: str) -> object:
         path = f"/v1/keys/{self.kid.hex()}/{what}"

@@ -6,6 +6,7 @@ ask once more after a lost answer: joining, claiming and looking up give the sam
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 from cbdc import canonical
 from cbdc.aliases import AliasDirectory
@@ -211,44 +212,39 @@ class WalletApi:
         return [*self._join_routes(), *self._reading_routes(), *self._alias_routes()]
 
     def _join_routes(self) -> list[Route]:
+        offered = "a canonical array: the code, the key's algorithm, the public key"
         codes = ("E_BANK_UNKNOWN", "E_JOIN_CODE", "E_JOIN_USED", "E_JOIN_EXPIRED")
+        join = partial(Route, "POST", arguments=_BANK, limit_bytes=_MOST_BODY_BYTES)
         return [
-            Route(
-                "POST",
+            join(
                 "/v1/banks/{bank_id}/offers",
                 "What a key must sign to join a bank account by a code.",
                 self.offer,
                 "Offer",
-                _BANK,
-                takes="a canonical array: the code, the key's algorithm, the public key",
-                limit_bytes=_MOST_BODY_BYTES,
+                takes=offered,
                 refusals=codes,
             ),
-            Route(
-                "POST",
+            join(
                 "/v1/banks/{bank_id}/joins",
                 "The key joins the account: registered on the ledger, once for a code.",
                 self.join,
                 "Receipt",
-                _BANK,
-                takes="a canonical array: the code, the key's algorithm, the public key, its signature of the offer",
-                limit_bytes=_MOST_BODY_BYTES,
+                takes=f"{offered}, its signature of the offer",
                 refusals=(*codes, "E_SIG", "E_KEY_TAKEN"),
             ),
         ]
 
     def _reading_routes(self) -> list[Route]:
+        read = partial(Route, "GET")
         return [
-            Route(
-                "GET",
+            read(
                 "/v1/keys/{kid}/entries/{since}",
                 "The journal's entries that pay a key or that it signed, from a number on, a thousand looked at.",
                 self.entries,
                 "Entries",
                 {**_KID, "since": "the first entry's number"},
             ),
-            Route(
-                "GET",
+            read(
                 "/v1/keys/{kid}/limits",
                 "What the holder of a key holds and has paid beside the limits, for its holder only.",
                 self.limits,
@@ -257,8 +253,7 @@ class WalletApi:
                 proof=True,
                 refusals=("E_HTTP_PROOF", "E_HTTP_NONE"),
             ),
-            Route(
-                "GET",
+            read(
                 "/v1/marks/{mark}",
                 "A mark's signed definition, and its rule in words.",
                 self.mark,
@@ -269,47 +264,40 @@ class WalletApi:
         ]
 
     def _alias_routes(self) -> list[Route]:
-        proven = "a HolderProof's envelope"
+        taken, proven = "a canonical array: {}the number, {}", "a HolderProof's envelope"
         common = ("E_ALIAS_NUMBER", "E_ALIAS_PROOF", "E_SIG", "E_FROZEN")
+        alias = partial(Route, "POST", limit_bytes=2 * _MOST_BODY_BYTES)
         return [
-            Route(
-                "POST",
+            alias(
                 "/v1/aliases/claims",
                 "A phone number leads to the key that signed.",
                 self.claim,
                 "Done",
-                takes=f"a canonical array: the number, {proven}",
-                limit_bytes=2 * _MOST_BODY_BYTES,
+                takes=taken.format("", proven),
                 refusals=(*common, "E_ALIAS_TAKEN"),
             ),
-            Route(
-                "POST",
+            alias(
                 "/v1/aliases/moves",
                 "A phone number leads to another key; signed by the one it leads to.",
                 self.move,
                 "Done",
-                takes=f"a canonical array: the number, the other key's id, {proven}",
-                limit_bytes=2 * _MOST_BODY_BYTES,
+                takes=taken.format("", f"the other key's id, {proven}"),
                 refusals=(*common, "E_ALIAS_UNKNOWN"),
             ),
-            Route(
-                "POST",
+            alias(
                 "/v1/aliases/removals",
                 "A phone number leads nowhere; signed by the key it leads to.",
                 self.remove,
                 "Done",
-                takes=f"a canonical array: the number, {proven}",
-                limit_bytes=2 * _MOST_BODY_BYTES,
+                takes=taken.format("", proven),
                 refusals=(*common, "E_ALIAS_UNKNOWN"),
             ),
-            Route(
-                "POST",
+            alias(
                 "/v1/aliases/lookups",
                 "The key behind a phone number, for a registered holder, so many a day; once for a lookup's id.",
                 self.look_up,
                 "Alias",
-                takes=f"a canonical array: 32 bytes that name the lookup, the number, {proven} with this purpose",
-                limit_bytes=2 * _MOST_BODY_BYTES,
+                takes=taken.format("32 bytes that name the lookup, ", f"{proven} with this purpose"),
                 refusals=("E_ALIAS_NUMBER", "E_ALIAS_UNKNOWN", "E_ALIAS_RATE", "E_HTTP_PROOF", "E_SIG"),
             ),
         ]

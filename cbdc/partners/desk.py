@@ -114,6 +114,10 @@ class PartnerDesk:
         record = self._introduced(data).record
         return Partner(public_key(record.algorithm, record.public_key), record.name, record.time)
 
+    def all(self) -> list[bytes]:
+        """The key ids of every third party, oldest first."""
+        return [kid for kid, _ in self.cabinet.all(_PARTNERS)]
+
     def _introduced(self, data: bytes) -> Signed[Introduction]:
         return open_envelope(data, Introduction, self.ledger.network)
 

@@ -394,3 +394,64 @@ def test_a_seizure_written_down_and_overtaken_is_planned_again(system: System) -
         system.enforcement.seize(ident("s"), kid, tenge(200), to, "court 7")
     assert system.enforcement.seize(ident("s"), kid, tenge(200), to, "court 7").index > 0
     assert system.treasury.available_tiyn() == tenge(200)
+
+
+# --- an officer's refusal ---
+
+
+def test_an_officer_refuses_with_a_signed_reason(system: System) -> None:
+    bank = system.national_bank
+    identity = ask(system, ISSUE, 1, tenge(400), key("bank-1"))
+    bank.approve(identity, key("emission-1"))
+    bank.approve(identity, key("emission-2"))
+    refused = bank.refuse(identity, key("emission-3"), "not this quarter")
+    assert (refused.state, len(refused.approvals)) == (REFUSED, 2)
+    assert bank.refuse(identity, key("emission-3"), "not this quarter") == refused
+    word = system.register.refusal_of(identity)
+    assert word is not None
+    word.verify(key("emission-3").public)
+    assert (word.record.request, word.record.reason) == (identity, "not this quarter")
+    for attempt in (lambda: bank.issue(identity), lambda: bank.approve_and_issue(identity)):
+        with pytest.raises(Refused, match="E_REQUEST_REFUSED"):
+            attempt()
+    for other, reason in (("emission-3", "for another reason"), ("emission-1", "not this quarter")):
+        with pytest.raises(Refused, match="E_REQUEST_STATE"):
+            bank.refuse(identity, key(other), reason)
+    assert system.resume() == []
+    assert bank.reserve_tiyn(1) == tenge(1_000)
+
+
+@pytest.mark.parametrize("label", ["bank-1", "operator", "root", "enforcement", "nobody"])
+def test_only_an_officer_refuses(system: System, label: str) -> None:
+    identity = ask(system, ISSUE, 1, tenge(400), key("bank-1"))
+    with pytest.raises(Refused, match="E_AUTHORITY"):
+        system.national_bank.refuse(identity, key(label), "I do not like it")
+    assert system.register.get(identity).state == REGISTERED
+    assert system.register.refusal_of(identity) is None
+
+
+def test_what_was_begun_is_completed_and_not_refused(system: System) -> None:
+    bank = system.national_bank
+    identity = ask(system, ISSUE, 1, tenge(400), key("bank-1"))
+    bank.approve(identity, key("emission-1"))
+    request = bank.approve(identity, key("emission-2"))
+    system.books.post(bank._hold(request))  # as if the power went out just after the debit
+    with pytest.raises(Refused, match="E_REQUEST_STATE"):
+        bank.refuse(identity, key("emission-3"), "too late")
+    assert system.resume() == []
+    assert system.register.get(identity).state == DONE
+    check_books(system)
+
+
+def test_a_redemption_is_not_the_officers_to_refuse(system: System) -> None:
+    identity = ask(system, REDEEM, 1, tenge(400), key("bank-1"))
+    with pytest.raises(Refused, match="E_REQUEST_STATE"):
+        system.national_bank.refuse(identity, key("emission-1"), "keep it")
+
+
+def test_the_moments_of_approvals_are_kept(system: System) -> None:
+    identity = ask(system, ISSUE, 1, tenge(400), key("bank-1"))
+    officer = key("emission-2")
+    assert system.register.approved_at(identity, officer.public.kid) is None
+    system.national_bank.approve(identity, officer)
+    assert system.register.approved_at(identity, officer.public.kid) == system.clock.now()

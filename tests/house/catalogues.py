@@ -33,14 +33,14 @@ JINJA_OPTIONS = {"newstyle_gettext": "true", "trimmed": "true", "silent": "false
 
 
 def area_of(path: Path) -> str:
-    """The area whose catalogue holds the texts of a file: a role, the wallet, or the shell."""
+    """The area whose catalogue holds the texts of a file: a role, what desks share, the wallet, or the shell."""
     parts = path.relative_to(SITE).parts
     if parts[0] == "static":
         return "wallet"
     if parts[0] == "roles":
         return parts[1].removesuffix(".py").replace("_", "-").partition("--")[0]
     if parts[:2] == ("templates", "roles"):
-        return parts[2]
+        return parts[2] if len(parts) > 3 else "desks"
     return "shell"
 
 

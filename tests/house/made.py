@@ -1,4 +1,4 @@
-"""Parts of documents that are made from the code, each between two comments, and kept in step by tests.
+"""Parts of documents and of the wallet's page that are made from the code, each between two comments.
 
     <!-- made: vector encoding/N3-uint16 -->
     ...
@@ -26,6 +26,7 @@ from tests.house import (
     made_lab,
     made_links,
     made_losses,
+    made_modules,
     made_objects,
     made_pilots,
     made_policies,
@@ -45,6 +46,7 @@ MAKERS: Mapping[str, Maker] = {
     **made_links.MAKERS,
     **made_lab.MAKERS,
     **made_losses.MAKERS,
+    **made_modules.MAKERS,
     **made_objects.MAKERS,
     **made_protocol.MAKERS,
     **made_pilots.MAKERS,
@@ -81,8 +83,8 @@ def refreshed(text: str, makers: Mapping[str, Maker] = MAKERS) -> str:
 
 
 def pages(root: Path = ROOT) -> Iterator[Path]:
-    """Every page of docs/ in which something is made."""
-    for page in sorted((root / "docs").rglob("*.md")):
+    """Every page of docs/ in which something is made, and the wallet's own page."""
+    for page in [*sorted((root / "docs").rglob("*.md")), *(root / "wallets/site/static").rglob("index.html")]:
         if _OPENING.search(page.read_text(encoding="utf-8")):
             yield page
 

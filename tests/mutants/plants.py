@@ -8,6 +8,7 @@ from tests.mutants import (
     plants_centre,
     plants_channel,
     plants_court,
+    plants_desks,
     plants_elements,
     plants_forms,
     plants_graph,
@@ -17,12 +18,14 @@ from tests.mutants import (
     plants_links,
     plants_losses,
     plants_marks,
+    plants_officers,
     plants_partners,
     plants_shell,
     plants_site,
     plants_steps,
     plants_wallet_api,
     plants_wallet_page,
+    plants_wallet_third,
     plants_wallets,
 )
 
@@ -41,6 +44,7 @@ FIELDS = (
     *plants_losses.FIELDS,
     *plants_links.FIELDS,
     *plants_wallets.FIELDS,
+    *plants_officers.FIELDS,
     *plants_partners.FIELDS,
     *plants_banking.FIELDS,
     *plants_lab.FIELDS,
@@ -49,6 +53,8 @@ FIELDS = (
     *plants_browser_protocol.FIELDS,
     *plants_wallet_page.FIELDS,
     *plants_wallet_api.FIELDS,
+    *plants_wallet_third.FIELDS,
     *plants_site.FIELDS,
+    *plants_desks.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

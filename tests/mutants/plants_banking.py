@@ -56,6 +56,22 @@ BANKING = Field(
         ),
     )
     + bugs(
+        "cbdc/recovery.py",
+        ("tests/cbdc/test_recovery_far.py",),
+        (
+            "far-signatures-unchecked",
+            "A recovery begins with signatures that are not the new key's.",
+            "            new.verify(signature, message)\n",
+            "",
+        ),
+        (
+            "far-signatures-missing",
+            "A recovery begins although the new key has not signed all of it.",
+            "        if len(signatures) < len(papers):",
+            "        if len(signatures) < 0:",
+        ),
+    )
+    + bugs(
         "cbdc/overflow.py",
         ("tests/cbdc/test_overflow.py",),
         (

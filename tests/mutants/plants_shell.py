@@ -38,6 +38,26 @@ SHELL = Field(
     )
     + bugs(
         "wallets/site/words.py",
+        ("tests/site/test_spoken.py",),
+        (
+            "a-region-has-one-name",
+            "What was cut off is named in English to everybody.",
+            "told[name] = self.say(_now(), str(fact))",
+            "told[name] = str(fact)",
+        ),
+    )
+    + bugs(
+        "wallets/site/whole.py",
+        ("tests/site/test_spoken.py",),
+        (
+            "who-is-cut-off-reads-english",
+            "A wallet without network is refused in English, whatever its person speaks.",
+            'spoken = choose_language("", str(environ.get("HTTP_ACCEPT_LANGUAGE", "")))',
+            'spoken = "en"',
+        ),
+    )
+    + bugs(
+        "wallets/site/words.py",
         ("tests/house/test_catalogues.py::test_amounts_are_written_as_people_write_them",),
         (
             "fifty-tiyn-are-five",

@@ -49,6 +49,8 @@ CHECKS = [
 # An answer without an end; a fresh sandbox, which ends every session and costs a second.
 LEFT_OUT = {"get_v1_wallets_kid_events", "post_v1_roles_operator_reset", "delete_v1_sessions"}
 _MUCH = 10_000_000
+MUTATED = 5_000  # requests a round
+TRIES = 60  # made-up requests for each operation and round
 
 
 class Target:
@@ -220,23 +222,32 @@ def _throwing(aim: Target, operation: Any, tries: int, seed_number: int | None) 
 
 def main(seconds: int) -> int:
     """Throw until the time is over; the number of findings."""
-    until, findings, rounds = time.monotonic() + seconds, 0, 0
+    until, findings, rounds, mutated, operations_met = time.monotonic() + seconds, 0, 0, 0, 0
     first = random.SystemRandom().randrange(2**32)
     while time.monotonic() < until:
         rounds += 1
         with target() as aim:
-            for text in throw_mutated(aim, 5_000, first + rounds):
+            for text in throw_mutated(aim, MUTATED, first + rounds):
                 findings += 1
                 print(text)
-            for name, throw in made_up(aim, 60, first + rounds):
+            mutated += MUTATED
+            throwers = list(made_up(aim, TRIES, first + rounds))
+            random.Random(first + rounds).shuffle(
+                throwers
+            )  # a round that is cut short leaves others out each time
+            for name, throw in throwers:
                 if time.monotonic() > until:
                     break
+                operations_met += 1
                 try:
                     throw()
                 except Exception as error:
                     findings += 1
                     print(f"{first + rounds} {name}: {error}")
-    print(f"{rounds} rounds from seed {first}, {findings} findings")
+    print(
+        f"{rounds} rounds from seed {first}: {mutated} mutated requests, up to {TRIES} made up for each of"
+        f" {operations_met} operations ({len(throwers)} in a whole round), {findings} findings"
+    )
     return findings
 
 

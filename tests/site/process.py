@@ -1,4 +1,4 @@
-"""The real command `tenge serve` as a process on a free port."""
+"""The real command `tenge serve` (or `tenge stage`) as a process on a free port."""
 
 import re
 import subprocess
@@ -10,10 +10,10 @@ from tests.conftest import ROOT
 
 
 @contextmanager
-def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int, list[str]]]:
+def served(*arguments: str, command: str = "serve") -> Iterator[tuple[subprocess.Popen[str], int, list[str]]]:
     """The process, its port, and the lines that it printed until it was ready."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "wallets.cli", "serve", "--port", "0", *arguments],
+        [sys.executable, "-m", "wallets.cli", command, "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -114,17 +114,18 @@ def test_a_lost_wallet_is_frozen_and_freed_and_a_courts_freeze_stays(whole: Whol
     assert code(other) == "E_CUSTOMER_UNKNOWN"
     assert clerk.do("bank", "unfreeze", customer=aigerim, reference="found").status_code == 200
     assert world.system.ledger.frozen(pseudonym) == ""
-    officer = Program(whole, "officer-1")
-    assert (
-        officer.do("national-bank", "freeze", pseudonym=pseudonym.hex(), reference="court 5").status_code
-        == 200
-    )
+    officer, another = Program(whole, "officer-1"), Program(whole, "officer-2")
+    court = {"pseudonym": pseudonym.hex(), "reference": "court 5"}
+    assert officer.do("national-bank", "freeze", **court).get_json()["state"] == "proposed"
+    assert world.system.ledger.frozen(pseudonym) == ""
+    (proposed,) = officer.get("/v1/roles/national-bank/acts").get_json()["open"]
+    assert another.do("national-bank", "second", act=proposed["id"]).get_json()["state"] == "done"
+    assert world.system.ledger.frozen(pseudonym) == "court 5"
     assert code(clerk.do("bank", "unfreeze", customer=aigerim, reference="please")) == "E_SITE_FREEZE"
     assert Program(whole, "aigerim").do("person", "report-lost").status_code == 200
-    assert (
-        officer.do("national-bank", "unfreeze", pseudonym=pseudonym.hex(), reference="court 6").status_code
-        == 200
-    )
+    court["reference"] = "court 6"
+    proposed = another.do("national-bank", "unfreeze", **court).get_json()
+    assert officer.do("national-bank", "second", act=proposed["id"]).get_json()["state"] == "done"
     missing = officer.do("national-bank", "unfreeze", pseudonym=pseudonym.hex(), reference="court 7")
     assert code(missing) == "E_NOT_FROZEN"
 
@@ -172,7 +173,10 @@ def test_a_request_needs_a_usable_id(whole: Whole, request_id: object) -> None:
 def test_unknown_things_are_refused_in_words(whole: Whole) -> None:
     officer = Program(whole, "officer-1")
     assert code(officer.do("national-bank", "approve", request="00" * 32)) == "E_REQUEST_UNKNOWN"
-    assert code(officer.do("national-bank", "revoke-device", device="00" * 32)) == "E_DEVICE_UNKNOWN"
+    assert (
+        code(officer.do("national-bank", "revoke-device", device="00" * 32, reference="abc"))
+        == "E_DEVICE_UNKNOWN"
+    )
     assert code(officer.do("national-bank", "switch-mode", mode="none such")) == "E_PARAMETER_SET"
     assert code(officer.do("national-bank", "verify", file="case-9.dto")) == "E_STAGE_PROOF"
     assert code(officer.get("/v1/roles/national-bank/no-page")) == "E_SITE_PATH"

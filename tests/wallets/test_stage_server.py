@@ -1,53 +1,21 @@
-"""`tenge serve`: where it listens, what it says, what it refuses, and that it stops as it should."""
+"""`tenge stage`: where it listens, what it says, what it refuses, and that it stops as it should."""
 
 import http.client
-import re
 import signal
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from cbdc.errors import TengeError
-from tests.conftest import ROOT
+from tests.site.process import served
 from wallets import cli
 from wallets.web import server
 
 LOOPBACK = ("127.0.0.1", "127.8.9.1", "::1", "localhost")
 ELSEWHERE = ("0.0.0.0", "::", "192.168.0.7", "classroom.example", "")
-
-
-@contextmanager
-def served(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], int, list[str]]]:
-    """The real command on a free port: the process, the port, and the lines it printed first."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "wallets.cli", "stage", "--port", "0", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    try:
-        assert process.stdout is not None
-        lines: list[str] = []
-        while not (lines and "Ctrl-C" in lines[-1]):
-            line = process.stdout.readline()
-            assert line, process.stderr.read() if process.stderr else ""
-            lines.append(line.rstrip("\n"))
-        found = re.search(r"http://\S+:(\d+)/", "\n".join(lines))
-        assert found
-        yield process, int(found[1]), lines
-    finally:
-        process.kill()
-        process.wait()
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
 
 
 def _get(port: int, path: str) -> tuple[int, str]:
@@ -73,7 +41,7 @@ def _stop(process: subprocess.Popen[str], how: int) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_and_stops(how: int) -> None:
-    with served() as (process, port, lines):
+    with served(command="stage") as (process, port, lines):
         assert lines == [
             f"The stage is at http://127.0.0.1:{port}/",
             "It lives in memory only.",
@@ -87,7 +55,7 @@ def test_it_serves_and_stops(how: int) -> None:
 @pytest.mark.slow
 def test_it_keeps_its_stage_in_a_folder(tmp_path: Path) -> None:
     for _ in range(2):
-        with served("--data", str(tmp_path / "stage")) as (process, port, lines):
+        with served("--data", str(tmp_path / "stage"), command="stage") as (process, port, lines):
             assert lines[1] == f"It is kept in {(tmp_path / 'stage').as_posix()}."
             assert '"act":1' in _get(port, "/api/stage")[1].replace(" ", "")
             assert "Stopped; the stage is kept in" in _stop(process, signal.SIGINT)

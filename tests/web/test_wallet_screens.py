@@ -40,6 +40,11 @@ SCREENS = (
     "lost",
     "settings",
     "about",
+    "requests",
+    "third",
+    "consent",
+    "order/00",
+    "mandates",
 )
 
 
@@ -71,7 +76,7 @@ def test_a_screen_is_for_everybody(person: Person, screen: str) -> None:
     page = person.open(screen)
     assert (each_look(page, audit) if FULL else audit(page)) == []
     page.set_viewport_size({"width": 390, "height": 844})
-    person.shot(f"screen-{screen or 'home'}")
+    person.shot(f"screen-{screen.replace('/', '-') or 'home'}")
 
 
 @pytest.mark.parametrize("screen", SCREENS if FULL else ("", "history"))

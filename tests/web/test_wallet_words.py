@@ -13,7 +13,7 @@ from tests.web.test_wallet_screens import SCREENS
 from tests.web.wallet_site import Person, open_site
 from wallets.site.words import Words
 
-NAMES = {"Aigerim", "alatau"}  # what the person called the wallet, and the bank's own name
+NAMES = {"Aigerim", "Alatau Test Bank"}  # what the person called the wallet, and the bank's own title
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

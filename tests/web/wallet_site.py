@@ -104,6 +104,7 @@ class Person:
         """Go to a screen of the page that is open."""
         self.page.evaluate("(route) => window.tengeWallet.go(route)", route)
         expect(self.page.locator(f'main[data-screen="#/{route}"][data-ready=yes]')).to_be_attached()
+        expect(self.page.locator(".asked[aria-busy]")).to_have_count(0)
         return self.page
 
     def again(self) -> "Person":

@@ -38,7 +38,9 @@ from wallets.site.table import TABLE, Table
 from wallets.site.users import ROLE_SIGHTS, ROLE_TITLES, ROLES, User
 from wallets.site.words import Words, choose
 from wallets.site.world import World
-from wallets.web.app import Door
+from wallets.web.app import HEADERS as STAGE_HEADERS
+from wallets.web.app import POLICY as STAGE_POLICY
+from wallets.web.app import STATUS, Door
 from wallets.web.words import refusal_words
 
 MAX_FORM_BYTES = 65_536
@@ -47,22 +49,13 @@ THEME_COOKIE = "theme"
 THEMES = ("light", "dark")
 LANGUAGE_SECONDS = 365 * 86_400
 
-POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
-    " object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-HEADERS = {
+# As the stage's, but pictures may stand in the page itself.
+POLICY = STAGE_POLICY.replace("img-src 'self'", "img-src 'self' data:")
+HEADERS = STAGE_HEADERS | {
     "Content-Security-Policy": POLICY,
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
     # With "no-referrer" a browser hides the origin of a form from its own server too, and that is what is checked.
     "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cache-Control": "no-store",
 }
-_STATUS = {"malformed": 400, "refused": 409, "unavailable": 503}
 _STATUS_OF = {
     "E_WEB_HOST": 421,
     "E_SITE_FORM": 403,
@@ -258,7 +251,7 @@ class Site:
             answer.status_code = status
             return answer
         words = refusal_words(error, self.words.spoken(g.language))
-        status = _STATUS_OF.get(error.code, _STATUS[error.family])
+        status = _STATUS_OF.get(error.code, STATUS[error.family])
         if error.code == "E_SITE_SIGN_IN" and request.method == "GET":
             role = str(error.facts["role"])
             return make_response(redirect(f"/sign-in/{role}?next={quote(request.path)}", 303))

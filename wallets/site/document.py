@@ -145,6 +145,7 @@ def _tag_of(path: str) -> str:
         "keys": "wallets",
         "aliases": "wallets",
         "banks": "banks",
+        "bank-titles": "banks",
         "consents": "third parties",
         "partner-orders": "third parties",
         "mandates": "third parties",

@@ -23,7 +23,6 @@ from cbdc.http.wallet_client import WalletClient
 from cbdc.http.wallets import LOOKUP_PURPOSE
 from cbdc.keys import ED25519, ES256, SoftwareKey
 from cbdc.mandates import Mandate
-from cbdc.mandates import revoke_purpose as mandate_purpose
 from cbdc.money import tenge
 from cbdc.orders import FundOrder, HolderProof
 from cbdc.partners.records import CLAIM, SCOPES, Consent
@@ -197,7 +196,8 @@ class _Story:
 
     def read(self, gateway: HttpGateway) -> None:
         """What everybody may read."""
-        for path in ("health", "supply", "head", "entries/1", "consistency/1", "banks", "banks/1"):
+        names = ("health", "supply", "head", "entries/1", "consistency/1", "banks", "banks/1", "bank-titles")
+        for path in names:
             gateway.get(f"/v1/{path}")
         sandbox = self.world.sandbox
         sandbox.new_mark("meals", {8: (9,), 9: ()})
@@ -219,6 +219,9 @@ class _Story:
         gateway.submit_many([one.transfer([Token(tenge(100), KeyLock(other.kid))], "example batch")])
         for path in (f"/v1/keys/{kid}/limits", f"/v1/keys/{kid}/entries/1"):
             gateway.get(path, gateway.proof(one.kid, "GET", path))
+        rules = f"/v1/keys/{kid}/bank-rules"
+        gateway.get(rules, gateway.proof(one.kid, "GET", rules))
+        gateway.post(f"/v1/keys/{kid}/top-up-words", one.word("bank top-up yes"))
         one.bank.deposit_tiyn(one.kid)
         inventory = HttpBank(gateway, one.bank.bank_id).inventory_kid
         one.bank.defund(one.transfer([Token(tenge(50), KeyLock(inventory))], "example defund"))
@@ -268,6 +271,11 @@ class _Story:
         payer.mark_paid(link, receipt.transaction_id)
         payee.withdraw_request(second)
         payee.requests()
+        third = derived("example link 3")
+        payee.ask_for(third, tenge(40), "tickets", self.now() + DAY_SECONDS)
+        payee.ask_of(third, one.kid)
+        payer.inbox()
+        payer.decline_request(third)
 
     def losses(self, one: _Holder, other: _Holder) -> None:
         """A device is lost, then somebody's whole wallet."""
@@ -346,6 +354,7 @@ class _Story:
         payees = [other.kid, self.asel]
         order = books.ask_to_split(derived("example split"), ids[0], payees, tenge(25), "dinner", until)
         one.consents.orders()
+        one.consents.partners()
         one.pay_order(order, "example order")
         books.order(bytes.fromhex(order["id"]))
         self._lock(books, ids, one, other)
@@ -379,9 +388,10 @@ class _Story:
         mandate = Mandate(
             name, one.kid, other.kid, tenge(50), tenge(100), 2, 30 * DAY_SECONDS, now, now + 90 * DAY_SECONDS
         )
-        one.gateway.post("/v1/mandates", sign(mandate, one.gateway.network, one.signer).encode())
+        one.consents.give_mandate(mandate)
         books.collect(derived("example collection"), consent, name, tenge(20))
-        one.gateway.post(f"/v1/mandates/{name.hex()}/revoke", one.word(mandate_purpose(name)))
+        one.consents.mandates()
+        one.consents.revoke_mandate(name)
 
     def _dead(self, books: PartnerClient) -> None:
         """A delivery that nobody takes becomes a dead letter, and is put back into the queue."""

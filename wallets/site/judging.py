@@ -2,6 +2,8 @@
 
 A replay costs time, so the state after every few hundred entries is kept beside it, and answers are remembered. A
 journal that is too long for a page is refused in words; `tenge explain` has no such bound.
+
+`judge_now` judges a transaction that nobody has submitted, on the state as it is, and commits nothing.
 """
 
 from collections import OrderedDict
@@ -12,8 +14,11 @@ from cbdc.errors import Refused
 from cbdc.explanation import Explanation, explain_transaction
 from cbdc.ledger.entry import open_entry
 from cbdc.ledger.replay import Replay
+from cbdc.ledger.rules import needs
+from cbdc.ledger.state import StateKey, StateValue
 from cbdc.ledger.store import Store
 from cbdc.system import System
+from cbdc.transaction import SignedTransaction
 
 MOST_ENTRIES = 6_000
 _STEP = 400
@@ -66,3 +71,13 @@ def judge(system: System) -> Judge:
     if system not in _JUDGES:
         _JUDGES[system] = Judge(system.stores.ledger)
     return _JUDGES[system]
+
+
+def judge_now(system: System, transaction: SignedTransaction, now: int) -> Explanation:
+    """What the ledger would answer to a transaction at `now` (not before its last entry), and why; nothing changes."""
+    ledger = system.ledger
+    now = max(now, ledger.head().record.time)
+    view: dict[StateKey, StateValue | None] = {}
+    while missing := needs(ledger.genesis, view, transaction, now):
+        view.update(ledger.load(missing))
+    return explain_transaction(ledger.genesis, view, transaction, now)

@@ -9,7 +9,9 @@ A wallet in a browser has no secure element, so its device is of the lowest tier
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
+from cbdc.cabinet import Row
 from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
 from cbdc.money import tenge
@@ -36,6 +38,33 @@ MERCHANT_TIER = 4
 NEIGHBOURS = ("Neighbour Asel", "Neighbour Timur", "Neighbour Zhanna")
 NEIGHBOUR_DEPOSIT_TENGE = 40_000
 NEIGHBOUR_BUYS_TENGE = 15_000
+
+
+class Resident(NamedTuple):
+    """Somebody of the street: a name, the short name of its bank, PERSON or MERCHANT, and where it lives."""
+
+    name: str
+    bank: str
+    category: int
+    region: str
+
+
+STREET = (
+    Resident(N_("Aru of the street"), "alatau", PERSON, "Almaty"),
+    Resident(N_("Daulet of the street"), "alatau", PERSON, "Almaty"),
+    Resident(N_("Kamila of the street"), "alatau", PERSON, "Almaty"),
+    Resident(N_("Nurlan of the street"), "alatau", PERSON, "Almaty"),
+    Resident(N_("Saltanat of the street"), "tobol", PERSON, "Aktobe"),
+    Resident(N_("Temir of the street"), "tobol", PERSON, "Aktobe"),
+    Resident(N_("Zarina of the street"), "tobol", PERSON, "Aktobe"),
+    Resident(N_("Yerbol of the street"), "tobol", PERSON, "Aktobe"),
+    Resident(N_("Grocery of the street"), "alatau", MERCHANT, "Almaty"),
+    Resident(N_("Market stall of the street"), "tobol", MERCHANT, "Aktobe"),
+    Resident(N_("Canteen of the street"), "tobol", MERCHANT, "Aktobe"),
+)
+STREET_DEPOSIT_TENGE = 60_000
+_STREET = "site street"
+_HERE = derived("street")
 
 
 def open_sandbox(
@@ -96,6 +125,31 @@ def bring_neighbours(sandbox: Sandbox) -> list[Member]:
         if member.device is not None:
             member.device.recover(sandbox.clock.now())
     return [*people, shop]
+
+
+def bring_street(sandbox: Sandbox) -> list[Member]:
+    """The street's residents, in the order of `STREET`: new ones, or those of a kept sandbox as they were.
+
+    They are **simulated**: wallets and devices in this server, at both banks. That they are here is written down first.
+    """
+    sandbox.system.stores.cabinet.put_many([Row(_STREET, _HERE, b"1")])
+    found = []
+    for one in STREET:
+        is_shop = one.category == MERCHANT
+        deposit_tiyn = 0 if is_shop else tenge(STREET_DEPOSIT_TENGE)
+        tier = MERCHANT_TIER if is_shop else PERSON_TIER
+        found += sandbox.add_group(
+            one.name, one.category, one.bank, tier, [one.name], [deposit_tiyn], [True], "SE"
+        )
+    for member in found:
+        if member.device is not None:
+            member.device.recover(sandbox.clock.now())
+    return found
+
+
+def has_street(sandbox: Sandbox) -> bool:
+    """Whether the street's residents have come to this sandbox."""
+    return sandbox.system.stores.cabinet.get(_STREET, _HERE) is not None
 
 
 def first_morning(sandbox: Sandbox, neighbours: list[Member]) -> None:

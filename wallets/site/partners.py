@@ -6,6 +6,7 @@ present ones each time. Deliveries go to this computer and to private networks o
 
 from cbdc.http.partner_routes import extension
 from cbdc.http.partners import Desks, out_of_deposit
+from cbdc.http.requests import Tell, nobody
 from cbdc.http.server import Extension
 from cbdc.mandates import MandateDesk
 from cbdc.partners.desk import PartnerDesk
@@ -26,15 +27,17 @@ def mandate_policy() -> PolicySet:
     return preset("sandbox").with_rules([Rule(kind, kind, 1) for kind in _MANDATE_RULES])
 
 
-def open_desks(system: System, clock: Clock, real_clock: Clock, public: bool = False) -> Desks:
-    """The desks of third parties over a system's ledger and cabinet."""
+def open_desks(
+    system: System, clock: Clock, real_clock: Clock, public: bool = False, news: Tell = nobody
+) -> Desks:
+    """The desks of third parties over a system's ledger and cabinet; `news` wakes the wallets of these keys."""
     cabinet = system.stores.cabinet
     hooks = Hooks(cabinet, real_clock)
     partners = PartnerDesk(system.ledger, cabinet, clock, real_clock, hooks.tell)
     execute = out_of_deposit(system.ledger, system.banks)
     mandates = MandateDesk(system.ledger, cabinet, mandate_policy(), clock, execute)
     key = system.keys.get(WEBHOOK_KEY).public
-    return Desks(system.ledger, partners, OrderBook(partners), hooks, mandates, key, public)
+    return Desks(system.ledger, partners, OrderBook(partners), hooks, mandates, key, public, news)
 
 
 class Partners:
@@ -48,7 +51,8 @@ class Partners:
         self.postman = Postman(world, lambda: (self.desks, world.system.keys.get(WEBHOOK_KEY)), real_clock)
 
     def _open(self) -> None:
-        self.desks = open_desks(self._world.system, self._world.clock, self._real_clock)
+        world = self._world
+        self.desks = open_desks(world.system, world.clock, self._real_clock, news=world.tell)
 
     def extension(self) -> Extension:
         """The routes over the present desks."""

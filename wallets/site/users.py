@@ -88,13 +88,15 @@ class User:
         return MERCHANT if self.role == SHOP_ROLE else PERSON
 
 
+ALMATY, AKTOBE = N_("Almaty"), N_("Aktobe")
+
 DEMO_USERS = (
-    User("aigerim", PERSON_ROLE, N_("Aigerim"), 0, 1, "Almaty", 250_000),
-    User("bolat", PERSON_ROLE, N_("Bolat"), 1, 1, "Almaty", 180_000),
-    User("madina", PERSON_ROLE, N_("Madina"), 2, 2, "Aktobe", 120_000),
-    User("yerlan", PERSON_ROLE, N_("Yerlan"), 3, 2, "Aktobe", 90_000),
-    User("dana", SHOP_ROLE, N_("Dana's bakery"), 0, 1, "Almaty", 400_000),
-    User("arman", SHOP_ROLE, N_("Arman's kiosk"), 1, 2, "Aktobe", 200_000),
+    User("aigerim", PERSON_ROLE, N_("Aigerim"), 0, 1, ALMATY, 250_000),
+    User("bolat", PERSON_ROLE, N_("Bolat"), 1, 1, ALMATY, 180_000),
+    User("madina", PERSON_ROLE, N_("Madina"), 2, 2, AKTOBE, 120_000),
+    User("yerlan", PERSON_ROLE, N_("Yerlan"), 3, 2, AKTOBE, 90_000),
+    User("dana", SHOP_ROLE, N_("Dana's bakery"), 0, 1, ALMATY, 400_000),
+    User("arman", SHOP_ROLE, N_("Arman's kiosk"), 1, 2, AKTOBE, 200_000),
     User("clerk-1", BANK_ROLE, N_("Clerk of the first bank"), 0, 1),
     User("clerk-2", BANK_ROLE, N_("Clerk of the second bank"), 1, 2),
     User("officer-1", NATIONAL_BANK_ROLE, N_("First officer"), 0),

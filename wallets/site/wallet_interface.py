@@ -5,9 +5,13 @@ offline money (`offline.http_api`) and reports of a loss (`offline.http_losses`)
 Bodies are read before a request takes its turn, so whoever sends slowly holds up nobody.
 """
 
+from collections.abc import Callable, Mapping
+
 from cbdc.errors import Unavailable
+from cbdc.http import wire
 from cbdc.http.requests import SCHEMAS as REQUEST_SCHEMAS
 from cbdc.http.requests import RequestApi
+from cbdc.http.routes import NUMBER_SCHEMA, Ask, Route, list_of, object_schema, reference
 from cbdc.http.server import Extension
 from cbdc.http.wallets import SCHEMAS as WALLET_SCHEMAS
 from cbdc.http.wallets import WalletApi
@@ -16,7 +20,18 @@ from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
 from offline.http_api import OfflineApi
 from offline.http_losses import SCHEMAS as LOSS_SCHEMAS
 from offline.http_losses import LossApi
+from wallets.site import wallet_rules
+from wallets.site.opening import bank_title
+from wallets.site.words import LANGUAGES, Words
 from wallets.site.world import World
+
+_TEXT = {"type": "string"}
+TITLE_SCHEMAS: Mapping[str, wire.Json] = {
+    "BankTitle": object_schema(
+        bank_id=NUMBER_SCHEMA, name=_TEXT, titles=object_schema(**dict.fromkeys(sorted(LANGUAGES), _TEXT))
+    ),
+    "BankTitles": object_schema(banks=list_of(reference("BankTitle"))),
+}
 
 
 def extensions(world: World) -> list[Extension]:
@@ -24,15 +39,39 @@ def extensions(world: World) -> list[Extension]:
     system, field = world.system, world.sandbox.field
     wallets = WalletApi(system.ledger, world.joining, world.aliases, world.clock)
     board = RequestBoard(system.ledger, system.stores.cabinet, world.clock)
-    requests = RequestApi(system.ledger, board)
+    requests = RequestApi(system.ledger, board, world.tell)
+    titles = Route(
+        "GET", "/v1/bank-titles", "What banks are called, in each language.", _titles(world), "BankTitles"
+    )
     offline = OfflineApi(field.centre, system.authority, system.escrow_kid, field.fresh_trust)
     losses = LossApi(system.ledger, field.centre, system.enforcement)
     return [
         Extension(wallets.routes(), WALLET_SCHEMAS),
         Extension(requests.routes(), REQUEST_SCHEMAS),
+        Extension([titles], TITLE_SCHEMAS),
+        Extension(wallet_rules.RulesApi(world).routes(), wallet_rules.SCHEMAS),
         Extension(offline.routes(), OFFLINE_SCHEMAS),
         Extension(losses.routes(), LOSS_SCHEMAS),
     ]
+
+
+def _titles(world: World) -> Callable[[Ask], wire.Json]:
+    banks, words = world.system.banks, Words()
+
+    def titles(ask: Ask) -> wire.Json:
+        """The names of banks as people say them."""
+        return {
+            "banks": [
+                {
+                    "bank_id": bank.bank_id,
+                    "name": bank.name,
+                    "titles": {one: words.say(one, bank_title(bank.name)) for one in sorted(LANGUAGES)},
+                }
+                for bank in banks.values()
+            ]
+        }
+
+    return titles
 
 
 class Turn:

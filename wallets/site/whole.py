@@ -10,6 +10,7 @@ sandbox finds the wallets that it cuts off.
 
 import gzip
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -40,6 +41,7 @@ from wallets.site.document import make_document
 from wallets.site.partners import Partners
 from wallets.site.serving import Wsgi
 from wallets.site.world import World
+from wallets.web.words import choose_language
 
 LIMITS = Limits(per_second=400, burst=4_000)
 WALLET_HEADER = "HTTP_TENGE_WALLET"
@@ -52,6 +54,7 @@ _PACKED = (
     "application/wasm",
 )
 _LEAST_PACKED = 600
+_FILES = frozenset({"static", "wallet", "wallet file", "wallet words"})
 
 
 def create_site(
@@ -78,6 +81,14 @@ def create_site(
     return app, site
 
 
+def _pack(data: bytes) -> bytes:
+    return gzip.compress(data, 6, mtime=0)
+
+
+# A first visit to the wallet asks for some fifty files, and every visitor for the same ones.
+_packed_file = lru_cache(maxsize=256)(_pack)
+
+
 def _packed(response: Response) -> Response:
     """Text travels compressed where the browser can take it; streams and small answers do not."""
     wanted = "gzip" in request.headers.get("Accept-Encoding", "")
@@ -91,7 +102,7 @@ def _packed(response: Response) -> Response:
     data = response.get_data()
     if len(data) < _LEAST_PACKED:
         return response
-    response.set_data(gzip.compress(data, 6, mtime=0))
+    response.set_data(_packed_file(data) if request.endpoint in _FILES else _pack(data))
     response.headers["Content-Encoding"] = "gzip"
     response.vary.add("Accept-Encoding")
     return response
@@ -168,7 +179,8 @@ class Whole:
         try:
             self.world.require_wallets_network(str(environ.get(WALLET_HEADER, "")))
         except TengeError as cut:
-            return problem(cut, "en")(environ, start_response)
+            spoken = choose_language("", str(environ.get("HTTP_ACCEPT_LANGUAGE", "")))
+            return problem(cut, spoken)(environ, start_response)
         if not path.startswith("/v1/") or self._is_ours(path):
             return self._mounts(environ, start_response)
         answer = self._interface(environ, start_response)

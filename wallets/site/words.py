@@ -177,12 +177,13 @@ class Words:
         )
 
     def say_now(self, text: str, facts: Mapping[str, object] | None = None) -> str:
-        """A marked text in the language of the request, amounts among the facts as people write them."""
+        """A marked text in the language of the request; amounts among the facts as people write them, and names of the
+        sandbox (people, regions) as the catalogues have them."""
         told = {}
         for name, fact in (facts or {}).items():
             if type(fact) is int and name.endswith("_tiyn"):
                 told[name.removesuffix("_tiyn")] = money_text(fact, _now())
-            told[name] = str(fact)
+            told[name] = self.say(_now(), str(fact))
         return self.say(_now(), text, **told) if told else self.say(_now(), text)
 
 

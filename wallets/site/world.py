@@ -11,7 +11,7 @@ the answer of an operation is kept under its request id, and the same request ge
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,8 @@ from wallets.desk import derived
 from wallets.pilot.folder import canonical_json
 from wallets.site import memory as keep
 from wallets.site import opening
+from wallets.site.deciding import joint_acts
+from wallets.site.hours import Hours, carry_out, hours_of
 from wallets.site.hub import Hub
 from wallets.site.jobs import Jobs
 from wallets.site.users import DEMO_USERS, Directory, User
@@ -87,9 +89,37 @@ class World:
         opening.open_accounts(self.sandbox, self.users.all())
         self.neighbours: list[Member] = opening.bring_neighbours(self.sandbox)
         opening.first_morning(self.sandbox, self.neighbours)
+        self.street: list[Member] = []
+        if opening.has_street(self.sandbox):
+            self.street = opening.bring_street(self.sandbox)
         self.know_marks()
         self.sandbox.close_cases()
+        self.acts = joint_acts(self.system, self.sandbox.field.centre)
+        self.acts.resume()
+        self.settle_due()
         self._told = self.system.ledger.size
+
+    @property
+    def hours(self) -> Hours:
+        """The opening hours of the settlement system at this sandbox's desks."""
+        return hours_of(self.memory.settings)
+
+    def check_settlement_open(self) -> None:
+        """E_SETTLEMENT_CLOSED, with the next opening, while the settlement system rests."""
+        calendar = self.hours.calendar()
+        if calendar is not None:
+            calendar.check_open(self.clock.now())
+
+    def settle_due(self) -> None:
+        """Carry out what waited for the opening, if hours are kept and the system is open."""
+        calendar = self.hours.calendar()
+        if calendar is not None and calendar.is_open(self.clock.now()):
+            carry_out(self.system)
+
+    def bring_street(self) -> None:
+        """Let the street's residents come, once for an act; they stay until it ends."""
+        with self.doing():
+            self.street = self.street or opening.bring_street(self.sandbox)
 
     def know_marks(self) -> None:
         """Make every mark of the treasury known to the sandbox and, as an offline rule, to devices; idempotent."""
@@ -131,6 +161,10 @@ class World:
             self._told = size
         self.hub.tell(kids, size)
 
+    def tell(self, kids: Iterable[bytes]) -> None:
+        """Tell the holders of these keys that something of theirs changed which stands in no journal."""
+        self.hub.tell(kids, self._told)
+
     @property
     def has_news(self) -> bool:
         """Whether the journal has entries that nobody was told of: reading a device's notes may book what is due."""
@@ -150,6 +184,7 @@ class World:
                 if kept["mark"] != mark:
                     raise Refused("E_ID_REUSED", id=request)
                 return dict(kept["answer"])
+            self.settle_due()
             answer = do(row_id)
             row = canonical_json({"mark": mark, "answer": answer}).encode()
             self.system.stores.cabinet.put_many([Row(_ANSWERS, row_id, row)])
@@ -163,7 +198,17 @@ class World:
             self.memory.shift_seconds += seconds
             self.clock.shift_seconds = self.memory.shift_seconds
             self.save()
+            self.settle_due()
             self.sandbox.close_cases()
+
+    def reach(self, moment: int) -> None:
+        """Put the clock forward to a moment (virtual seconds), if it is not there yet; nothing is booked."""
+        with self.lock:
+            ahead = moment - self.clock.now()
+            if ahead > 0:
+                self.memory.shift_seconds += ahead
+                self.clock.shift_seconds = self.memory.shift_seconds
+                self.save()
 
     def reset(self) -> None:
         """Begin a new act from zero; the earlier one stays in its folder. Students of a class go with it."""
@@ -196,6 +241,9 @@ class World:
             self.require_network((kid_text, self._region_of(bytes.fromhex(kid_text))))
 
     def _region_of(self, kid: bytes) -> str:
+        for member, resident in zip(self.street, opening.STREET, strict=False):
+            if member.wallet.kid == kid:
+                return resident.region
         customers = {opening.customer_id(user): user for user in self.users.all() if user.is_customer}
         for bank in self.system.banks.values():
             try:

@@ -51,7 +51,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-_STATUS = {"malformed": 400, "refused": 409, "unavailable": 503}
+STATUS = {"malformed": 400, "refused": 409, "unavailable": 503}
 _STATUS_OF = {
     "E_WEB_HOST": 421,
     "E_WEB_SESSION": 403,
@@ -231,7 +231,7 @@ def _json_object() -> dict[str, Any]:
 
 
 def _status(error: TengeError) -> int:
-    return _STATUS_OF.get(error.code, _STATUS[error.family])
+    return _STATUS_OF.get(error.code, STATUS[error.family])
 
 
 def _refuse(error: TengeError) -> Response:

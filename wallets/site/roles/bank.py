@@ -1,7 +1,7 @@
 """The desk of a commercial bank: its inventory, its customers, and its orders to the National Bank.
 
-A clerk acts for the clerk's own bank and no other: every call here goes to `bank(asked)`. What a customer holds in
-digital tenge is not the bank's to see beyond the limits it must enforce; it sees deposits, keys and devices.
+A clerk acts for the clerk's own bank and no other: every call here goes to `bank(asked)`. The pages about customers
+stand in `wallets.site.roles.bank_customers`; what may be done for one of them at the counter stands here.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from cbdc.distribution import CommercialBank
 from cbdc.token import MERCHANT, PERSON
 from wallets.site import opening
 from wallets.site.operations import N_, Asked, Fields, Json, Operation, Query
-from wallets.site.roles.lost import devices_of, lift_report, report_lost_wallet
+from wallets.site.roles.lost import lift_report, report_lost_wallet
 from wallets.site.roles.parts import Amount, LegalReference, octets, request_row, sheet_rows
 from wallets.site.users import BANK_ROLE
 
@@ -91,54 +91,6 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
     }
 
 
-def customers(asked: Asked, arguments: Mapping[str, str]) -> Json:
-    """The bank's customers, all or those whose name or document number holds a text."""
-    mine, wanted = bank(asked), arguments.get("search", "").strip().casefold()[:60]
-    found = [
-        one
-        for one in mine.customers.all()
-        if not wanted or wanted in one.name.casefold() or wanted in one.reference.casefold()
-    ]
-    rows = [
-        {
-            "id": one.id.hex(),
-            "name": one.name,
-            "reference": one.reference,
-            "tier": one.tier,
-            "is_shop": one.category == MERCHANT,
-            "deposit_tiyn": mine.deposit_tiyn(one.id),
-            "keys": len(mine.customers.keys_of(one.id)),
-        }
-        for one in found[:MOST_SHOWN]
-    ]
-    return {"customers": rows, "found": len(found), "search": wanted}
-
-
-def one_customer(asked: Asked, arguments: Mapping[str, str]) -> Json:
-    """One customer: account, keys, what the limits leave, devices, whether the wallet is frozen."""
-    mine, world = bank(asked), asked.world
-    customer = mine.customers.get(octets(arguments["customer"]))
-    ledger = world.system.ledger
-    limits = ledger.genesis.policy.limits(customer.tier)
-    kids = mine.customers.keys_of(customer.id)
-    return {
-        "id": customer.id.hex(),
-        "name": customer.name,
-        "reference": customer.reference,
-        "tier": customer.tier,
-        "is_shop": customer.category == MERCHANT,
-        "pseudonym": customer.pseudonym.hex(),
-        "deposit_tiyn": mine.deposit_tiyn(customer.id),
-        "keys": [kid.hex() for kid in kids],
-        "devices": [kid.hex() for kid in devices_of(world, kids)],
-        "holding_tiyn": ledger.holding_tiyn(customer.pseudonym),
-        "holding_limit_tiyn": limits.holding_limit_tiyn,
-        "payment_limit_tiyn": limits.payment_limit_tiyn,
-        "day_limit_tiyn": limits.day_limit_tiyn,
-        "frozen": ledger.frozen(customer.pseudonym),
-    }
-
-
 # --- what is done ---
 
 
@@ -149,7 +101,11 @@ def order_tokens(asked: Asked, fields: JustAmount) -> Json:
 
 
 def redeem_surplus(asked: Asked, fields: JustAmount) -> Json:
-    """Give digital tenge of the inventory back for reserves; E_TILL before anything is registered."""
+    """Give digital tenge of the inventory back for reserves; E_TILL before anything is registered.
+
+    E_SETTLEMENT_CLOSED while the settlement system rests.
+    """
+    asked.world.check_settlement_open()
     mine = bank(asked)
     if asked.world.system.register.find(asked.id) is None:
         # Once registered, a redemption that finds too little would stay open for ever.
@@ -212,11 +168,7 @@ def _customer(asked: Asked, id_text: str) -> Customer:
     return bank(asked).customers.get(octets(id_text))
 
 
-QUERIES = (
-    Query(BANK_ROLE, "", N_("Overview"), home),
-    Query(BANK_ROLE, "customers", N_("Customers"), customers),
-    Query(BANK_ROLE, "customers", N_("Customer"), one_customer, takes="customer", in_menu=False),
-)
+QUERIES: tuple[Query, ...] = (Query(BANK_ROLE, "", N_("Overview"), home),)
 OPERATIONS = (
     Operation(
         BANK_ROLE,

@@ -1,7 +1,8 @@
 """The desk of the National Bank: supply, issue and redemption by two of three officers, offline money and its cases.
 
-Each officer signs with the officer's own key; the second approval of a request issues at once. The National Bank sees
-keys, pseudonyms and amounts; whose they are is known to the holders' banks.
+Each officer signs with the officer's own key; the second approval of a request issues at once, and one refusal with a
+reason ends it for ever. The National Bank sees keys, pseudonyms and amounts; whose they are is known to the holders'
+banks.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,15 @@ from offline.evidence import verify_evidence
 from offline.parameters import PARAMETERS, PRESETS
 from wallets.site.opening import BANKS
 from wallets.site.operations import N_, Asked, Download, Fields, Json, Operation, Query
-from wallets.site.roles.parts import Amount, HexId, LegalReference, octets, request_row, sheet_rows
+from wallets.site.roles.parts import (
+    Amount,
+    HexId,
+    Reason,
+    octets,
+    request_page,
+    request_row,
+    sheet_rows,
+)
 from wallets.site.users import NATIONAL_BANK_ROLE
 from wallets.site.world import World
 
@@ -38,23 +47,17 @@ class OfRequest(Fields, frozen=True):
     request: HexId
 
 
+class RefusedRequest(Fields, frozen=True):
+    """One request of the operator's register, and why it is refused."""
+
+    request: HexId
+    reason: Reason
+
+
 class JustAmount(Fields, frozen=True):
     """An amount."""
 
     amount_tiyn: Amount
-
-
-class Holder(Fields, frozen=True):
-    """A holder by pseudonym, and on what the act stands."""
-
-    pseudonym: HexId
-    reference: LegalReference
-
-
-class OfDevice(Fields, frozen=True):
-    """One device."""
-
-    device: HexId
 
 
 class Mode(Fields, frozen=True):
@@ -100,6 +103,21 @@ def requests(asked: Asked, arguments: Mapping[str, str]) -> Json:
         ],
         "closed": [request_row(asked.world, one) for one in reversed(register.closed())][:MOST_SHOWN],
         "threshold": asked.world.system.national_bank.threshold,
+    }
+
+
+def one_request(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """One request: who asked, who signed, what is missing, the reserves behind it, the history; E_REQUEST_UNKNOWN."""
+    world = asked.world
+    request = world.system.register.get(octets(arguments["request"]))
+    page = request_page(world, request)
+    mine = asked.user.seat in page["approved_by"]
+    may = page["is_open"] and request.kind != REDEEM
+    return {
+        "one": page,
+        "mine": mine,
+        "may_approve": may and (not mine or request.state == APPROVED),
+        "may_refuse": may and not page["begun"],
     }
 
 
@@ -172,13 +190,18 @@ def _proof(world: World, name: str) -> bytes:
 
 
 def approve(asked: Asked, fields: OfRequest) -> Json:
-    """This officer's approval; the one that completes the number needed also issues."""
+    """This officer's approval; the one that completes the number needed also issues.
+
+    While the settlement system rests, the issue waits for its opening; E_SETTLEMENT_CLOSED for one that waits already.
+    """
     national_bank = asked.world.system.national_bank
     request_id, officer = octets(fields.request), national_bank.officers[asked.user.seat]
     _check_covered(asked.world, request_id, officer.public.kid)
+    if asked.world.system.register.get(request_id).state == APPROVED:
+        asked.world.check_settlement_open()
     request = national_bank.approve(request_id, officer)
-    issued = ""
-    if request.state == APPROVED:
+    issued, calendar = "", asked.world.hours.calendar()
+    if request.state == APPROVED and (calendar is None or calendar.is_open(asked.world.clock.now())):
         issued = national_bank.issue(request_id).transaction_id.hex()
     return {
         "approvals": len(request.approvals),
@@ -203,38 +226,18 @@ def _check_covered(world: World, request_id: bytes, officer: bytes) -> None:
         )
 
 
+def refuse(asked: Asked, fields: RefusedRequest) -> Json:
+    """This officer refuses a request on which nothing was begun: final, whatever was signed before. E_REQUEST_STATE."""
+    national_bank = asked.world.system.national_bank
+    officer = national_bank.officers[asked.user.seat]
+    request = national_bank.refuse(octets(fields.request), officer, fields.reason)
+    return {"request": fields.request, "amount_tiyn": request.amount_tiyn, "reason": fields.reason}
+
+
 def fund_loss_reserve(asked: Asked, fields: JustAmount) -> Json:
     """A request for the loss reserve, to be approved like every issue; charged to the National Bank's loss account."""
     request = asked.world.system.national_bank.request_loss_reserve(asked.id, fields.amount_tiyn)
     return {"request": request.id.hex(), "amount_tiyn": request.amount_tiyn}
-
-
-def freeze(asked: Asked, fields: Holder) -> Json:
-    """The enforcement authority stops a wallet's holder from spending, on a legal reference; E_HTTP_NONE.
-
-    No institution can be frozen here: a frozen escrow or loss reserve would stop the settlement of everybody.
-    """
-    pseudonym = octets(fields.pseudonym)
-    banks = asked.world.system.banks.values()
-    if not any(one.pseudonym == pseudonym for bank in banks for one in bank.customers.all()):
-        raise Refused("E_HTTP_NONE", what="wallet holder", id=pseudonym)
-    receipt = asked.world.system.enforcement.freeze(asked.id, pseudonym, fields.reference)
-    return {"transaction": receipt.transaction_id.hex()}
-
-
-def unfreeze(asked: Asked, fields: Holder) -> Json:
-    """The freeze is lifted, on a legal reference."""
-    receipt = asked.world.system.enforcement.unfreeze(asked.id, octets(fields.pseudonym), fields.reference)
-    return {"transaction": receipt.transaction_id.hex()}
-
-
-def revoke_device(asked: Asked, fields: OfDevice) -> Json:
-    """A device is put on the list of revoked ones, which every device learns at its next sync."""
-    centre = asked.world.sandbox.field.centre
-    device = octets(fields.device)
-    centre.devices.bank_of(device)
-    made = centre.revoke(device)
-    return {"list": made.record.sequence}
 
 
 def switch_mode(asked: Asked, fields: Mode) -> Json:
@@ -254,6 +257,7 @@ _ROLE = NATIONAL_BANK_ROLE
 QUERIES: tuple[Query, ...] = (
     Query(_ROLE, "", N_("Supply and balance sheets"), home),
     Query(_ROLE, "requests", N_("Requests to issue"), requests),
+    Query(_ROLE, "requests", N_("Request"), one_request, takes="request", in_menu=False),
     Query(_ROLE, "offline", N_("Offline money"), offline_money),
     Query(_ROLE, "cases", N_("Cases and evidence"), cases),
     Query(_ROLE, "evidence", N_("Evidence"), evidence_file, takes="file", in_menu=False),
@@ -269,24 +273,20 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
     Operation(
         _ROLE,
+        "refuse",
+        N_("Refuse"),
+        RefusedRequest,
+        refuse,
+        N_("Refused for ever: the request of {amount}."),
+        danger=True,
+    ),
+    Operation(
+        _ROLE,
         "fund-loss-reserve",
         N_("Fund the loss reserve"),
         JustAmount,
         fund_loss_reserve,
         N_("Requested: {amount} for the loss reserve. Two officers must approve it."),
-    ),
-    Operation(
-        _ROLE, "freeze", N_("Freeze a holder"), Holder, freeze, N_("The holder is frozen."), danger=True
-    ),
-    Operation(_ROLE, "unfreeze", N_("Lift a freeze"), Holder, unfreeze, N_("The freeze is lifted.")),
-    Operation(
-        _ROLE,
-        "revoke-device",
-        N_("Revoke a device"),
-        OfDevice,
-        revoke_device,
-        N_("The device is revoked by list {list}."),
-        danger=True,
     ),
     Operation(
         _ROLE,

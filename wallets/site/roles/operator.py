@@ -4,7 +4,8 @@ None of this exists outside a sandbox. The neighbours are simulated wallets and 
 device is loud and is caught.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -12,8 +13,11 @@ from msgspec import Meta
 from cbdc.errors import Refused, TengeError
 from cbdc.money import tenge
 from wallets.desk import derived
+from wallets.site import bank_rules
+from wallets.site.opening import STREET
 from wallets.site.operations import N_, Asked, Fields, Json, Operation, Query
 from wallets.site.users import OPERATOR_ROLE
+from wallets.site.world import World
 
 MINUTE_SECONDS = 60
 HOUR_SECONDS = 3_600
@@ -58,7 +62,7 @@ class Sure(Fields, frozen=True):
 def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
     """The state of the sandbox: clock, act, journal, outages, who listens."""
     world = asked.world
-    regions = sorted({user.region for user in world.users.all() if user.region})
+    regions = regions_of(world)
     wallets = [
         {"kid": kid.hex(), "owner": customer.name, "bank_id": number}
         for number, bank in world.system.banks.items()
@@ -79,25 +83,53 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
 
 
 def wait(asked: Asked, fields: Wait) -> Json:
-    """Let virtual time pass; what falls due is booked. E_SITE_CLOCK where the institutions' certificates would end."""
+    """Let virtual time pass: what falls due is booked, who agreed is topped up. E_SITE_CLOCK."""
     seconds = fields.days * DAY_SECONDS + fields.hours * HOUR_SECONDS + fields.minutes * MINUTE_SECONDS
     world = asked.world
+    check_clock(world, seconds)
+    world.put_forward(seconds)
+    bank_rules.top_up_all(world, derived(asked.id, "top up"))
+    return {"days": fields.days, "hours": fields.hours, "minutes": fields.minutes}
+
+
+def check_clock(world: World, seconds: int) -> None:
+    """E_SITE_CLOCK when the clock, put forward by so much, would come near the end of a certificate."""
     # Past that moment no institution may sign: the sandbox could not even be opened again.
     ends = min(auth.record.expires for auth in world.system.authority.auths) - CLOCK_MARGIN_SECONDS
     if world.clock.now() + seconds > ends:
         raise Refused("E_SITE_CLOCK", ends=ends)
-    world.put_forward(seconds)
-    return {"days": fields.days, "hours": fields.hours, "minutes": fields.minutes}
+
+
+def regions_of(world: World) -> list[str]:
+    """The names of all regions, of users and of the street's residents."""
+    known = {user.region for user in world.users.all() if user.region}
+    return sorted(known | {one.region for one in STREET if world.street})
+
+
+def check_region(world: World, name: str, known: Sequence[str]) -> None:
+    """E_OUTAGE_NAME for a region that is none of those known."""
+    if name not in known:
+        raise Refused("E_OUTAGE_NAME", name=name[:40], known=", ".join(sorted(set(known))))
+
+
+def _check_name(world: World, name: str) -> None:
+    """E_OUTAGE_NAME for what is neither a region, nor a wallet's key, nor cut off."""
+    kid = bytes.fromhex(name) if re.fullmatch("[0-9a-f]{64}", name) else b""
+    if name in world.memory.outages or (kid and world.system.ledger.registered(kid) is not None):
+        return
+    check_region(world, name, regions_of(world))
 
 
 def cut(asked: Asked, fields: Outage) -> Json:
-    """Cut the network for a wallet or a region."""
+    """Cut the network for a wallet or a region; E_OUTAGE_NAME."""
+    _check_name(asked.world, fields.name)
     asked.world.set_outage(fields.name, True)
     return {"name": fields.name[:16]}
 
 
 def connect(asked: Asked, fields: Outage) -> Json:
-    """Connect it again."""
+    """Connect it again; E_OUTAGE_NAME."""
+    _check_name(asked.world, fields.name)
     asked.world.set_outage(fields.name, False)
     return {"name": fields.name[:16]}
 

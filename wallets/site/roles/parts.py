@@ -7,7 +7,7 @@ from msgspec import Meta
 from cbdc.accounts import BalanceSheet
 from cbdc.errors import Malformed
 from cbdc.money import MAX_TIYN
-from cbdc.register import KIND_NAMES, Request
+from cbdc.register import APPROVED, ISSUE, KIND_NAMES, REDEEM, REGISTERED, Request
 from wallets.site.marked import N_
 from wallets.site.opening import BANKS
 from wallets.site.world import World
@@ -23,6 +23,15 @@ LegalReference = Annotated[
     str,
     Meta(
         min_length=3, max_length=120, title=N_("Legal reference"), description=N_("A decision's number, say")
+    ),
+]
+Reason = Annotated[
+    str,
+    Meta(
+        min_length=3,
+        max_length=120,
+        title=N_("Reason"),
+        description=N_("Whoever asked reads it; no names of people"),
     ),
 ]
 
@@ -65,9 +74,14 @@ def party_name(party: int) -> str:
     return BANKS[party - 1][1] if 1 <= party <= len(BANKS) else PARTY_TREASURY
 
 
+def officer_seats(world: World) -> dict[bytes, int]:
+    """The seats of the National Bank's officers, from 0, by key id."""
+    return {officer.public.kid: seat for seat, officer in enumerate(world.system.national_bank.officers)}
+
+
 def request_row(world: World, request: Request) -> dict[str, Any]:
-    """A line of the operator's register for a page."""
-    officers = {officer.public.kid: seat for seat, officer in enumerate(world.system.national_bank.officers)}
+    """A line of the operator's register for a page; `reason` and `refused_by` are an officer's, if one refused it."""
+    officers, refusal = officer_seats(world), world.system.register.refusal_of(request.id)
     return {
         "id": request.id.hex(),
         "kind": KIND_NAMES[request.kind],
@@ -80,7 +94,63 @@ def request_row(world: World, request: Request) -> dict[str, Any]:
         "approved_by": sorted(officers[kid] for kid, _ in request.approvals if kid in officers),
         "transaction": request.transaction_id.hex(),
         "refusal": request.refusal,
+        "reason": refusal.record.reason if refusal is not None else "",
+        "refused_by": officers.get(refusal.record.officer) if refusal is not None else None,
     }
+
+
+def request_page(world: World, request: Request) -> dict[str, Any]:
+    """A request with who asked, who signed and who did not, what is missing, the reserves behind it, its history."""
+    bank, register = world.system.national_bank, world.system.register
+    seats, row = officer_seats(world), request_row(world, request)
+    refusal, is_issue = register.refusal_of(request.id), request.kind == ISSUE
+    open_tiyn = sum(
+        one.amount_tiyn
+        for one in register.open()
+        if (one.kind, one.party) == (ISSUE, request.party) and not bank.is_begun(one)
+    )
+    reserve_tiyn = bank.reserve_tiyn(request.party)
+    begun = request.kind != REDEEM and bank.is_begun(request)
+    is_open = request.state in (REGISTERED, APPROVED)
+    approvals = [
+        {"seat": seats.get(kid), "kid": kid.hex(), "time": register.approved_at(request.id, kid)}
+        for kid, _ in request.approvals
+    ]
+    history = [{"what": "registered", "time": request.registered_at, "seat": None, "text": ""}]
+    history += [
+        {"what": "approved", "time": one["time"], "seat": one["seat"], "text": ""} for one in approvals
+    ]
+    if refusal is not None:
+        told = refusal.record
+        seat = seats.get(told.officer)
+        history.append({"what": "refused", "time": told.time, "seat": seat, "text": told.reason})
+    entry = _entry_of(world, request)
+    if entry is not None:
+        time = world.system.ledger.entry(entry).time
+        history.append({"what": "done", "time": time, "seat": None, "text": ""})
+    return row | {
+        "signed": request.signed.encode().hex(),
+        "requested_at": request.signed.record.time,
+        "threshold": bank.threshold,
+        "approvals": approvals,
+        "missing": max(0, bank.threshold - len(approvals)) if is_open and request.kind != REDEEM else 0,
+        "silent": sorted(set(seats.values()) - {one["seat"] for one in approvals}),
+        "is_open": is_open,
+        "is_issue": is_issue,
+        "begun": begun,
+        "reserve_tiyn": reserve_tiyn,
+        "open_tiyn": open_tiyn,
+        "short_tiyn": max(0, request.amount_tiyn - reserve_tiyn) if is_issue and is_open and not begun else 0,
+        "history": history,
+        "entry": entry,
+    }
+
+
+def _entry_of(world: World, request: Request) -> int | None:
+    if not request.transaction_id:
+        return None
+    receipt = world.system.ledger.find(request.transaction_id)
+    return None if receipt is None else receipt.index
 
 
 def sheet_rows(sheet: BalanceSheet) -> dict[str, Any]:

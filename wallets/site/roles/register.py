@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from wallets.site.operations import N_, Asked, Json, Operation, Query
-from wallets.site.roles.parts import request_row
+from wallets.site.roles.parts import octets, request_page, request_row
 from wallets.site.users import REGISTER_ROLE
 
 MOST_SHOWN = 500
@@ -18,5 +18,14 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
     }
 
 
-QUERIES: tuple[Query, ...] = (Query(REGISTER_ROLE, "", N_("Register of requests"), home),)
+def one_request(asked: Asked, arguments: Mapping[str, str]) -> Json:
+    """One request with the bytes that its party signed, who approved or refused it and when; E_REQUEST_UNKNOWN."""
+    world = asked.world
+    return {"one": request_page(world, world.system.register.get(octets(arguments["request"])))}
+
+
+QUERIES: tuple[Query, ...] = (
+    Query(REGISTER_ROLE, "", N_("Register of requests"), home),
+    Query(REGISTER_ROLE, "requests", N_("Request"), one_request, takes="request", in_menu=False),
+)
 OPERATIONS: tuple[Operation, ...] = ()

@@ -7,22 +7,12 @@
 
 import { Api, isUnavailable } from "./api.js";
 import { money } from "./format.js";
-import { nameOf } from "./names.js";
+import { learnBankName, nameOf } from "./names.js";
 import { listen } from "./news.js";
 import { OnlineWallet } from "./online.js";
 import { Pocket, loadDevice } from "./pocket.js";
-import * as along from "./screens/along.js";
-import * as face from "./screens/face.js";
-import * as home from "./screens/home.js";
 import * as join from "./screens/join.js";
-import * as losses from "./screens/losses.js";
-import * as pay from "./screens/pay.js";
-import * as people from "./screens/people.js";
-import * as records from "./screens/records.js";
-import * as settings from "./screens/settings.js";
-import * as till from "./screens/till.js";
 import { Recogniser } from "./recognise.js";
-import { loadReaderLater } from "./scan.js";
 import { openStore } from "./store.js";
 import { preferredLanguage, speak, t } from "./text.js";
 import { announce, fill, h, refusal } from "./view.js";
@@ -30,29 +20,54 @@ import { announce, fill, h, refusal } from "./view.js";
 const PROFILE = /^[a-z0-9-]{1,40}$/;
 const REFRESH_AFTER_MILLISECONDS = 300;
 
-/** Screens by the first part of the route. @type {Record<string, (app: App, argument: string) => Promise<any>>} */
+/** @typedef {(app: App, argument: string) => Promise<any>} Screen */
+
+/** Modules of screens that do not come with the page. @type {Set<string>} */
+const LATER = new Set();
+
+/**
+ * A screen whose module is fetched when it is first opened, or when the first screen stands (`loadScreens`).
+ * @param {string} file A module in `screens`. @param {string} name The function in it. @returns {Screen}
+ */
+function later(file, name) {
+  LATER.add(file);
+  return async (app, argument) => (await import(`./screens/${file}.js`))[name](app, argument);
+}
+
+/** Screens by the first part of the route. A newcomer's only one comes with the page. @type {Record<string, Screen>} */
 const SCREENS = {
-  "": home.home,
+  "": later("home", "home"),
   join: join.join,
-  pay: pay.pay,
-  scan: pay.scan,
-  request: till.request,
-  till: till.till,
-  along: along.along,
-  ask: face.ask,
-  give: face.give,
-  got: face.got,
-  inbox: face.inbox,
-  history: records.history,
-  line: records.line,
-  contacts: people.contacts,
-  money: settings.money,
-  limits: settings.limits,
-  mark: settings.mark,
-  lost: losses.lost,
-  settings: settings.settings,
-  about: settings.about,
+  pay: later("pay", "pay"),
+  scan: later("pay", "scan"),
+  request: later("till", "request"),
+  till: later("till", "till"),
+  along: later("along", "along"),
+  ask: later("face", "ask"),
+  give: later("face", "give"),
+  got: later("face", "got"),
+  inbox: later("face", "inbox"),
+  history: later("records", "history"),
+  line: later("records", "line"),
+  contacts: later("people", "contacts"),
+  requests: later("requests", "requests"),
+  third: later("third", "third"),
+  consent: later("third", "consent"),
+  order: later("third", "order"),
+  mandates: later("mandates", "mandates"),
+  money: later("settings", "money"),
+  limits: later("settings", "limits"),
+  mark: later("settings", "mark"),
+  lost: later("losses", "lost"),
+  settings: later("settings", "settings"),
+  about: later("settings", "about"),
 };
+
+/** Fetch what the first screen did without: the page may be cut off before its service worker has kept everything. */
+async function loadScreens() {
+  await Promise.all(Array.from(LATER, (file) => import(`./screens/${file}.js`)));
+  (await import("./scan.js")).loadReaderLater();
+}
 
 /** What every screen works with. */
 export class App {
@@ -97,7 +112,7 @@ export class App {
     const [name = "", argument = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
     const main = /** @type {HTMLElement} */ (document.getElementById("main"));
     const wanted = this.wallet.member
-      ? (SCREENS[name] ?? home.home)
+      ? (SCREENS[name] ?? SCREENS[""])
       : name === "settings" || name === "about"
         ? SCREENS[name]
         : join.join;
@@ -123,19 +138,20 @@ export class App {
     drawFrame(this, name);
   }
 
-  /** A link to a payment (`#pay=TENGE1:...`): kept until there is a wallet that can pay it. */
+  /** A link to a payment (`#pay=TENGE1:...`) or a consent (`#consent=KEY&...`): kept until there is a wallet for it. */
   #followLink() {
-    const link = /^#pay=(.+)$/.exec(location.hash);
+    const link = /^#(pay|consent)=(.+)$/.exec(location.hash);
     if (link) {
       this.#linked = link[0];
-      history.replaceState(null, "", `${location.pathname}${location.search}#/pay`);
+      history.replaceState(null, "", `${location.pathname}${location.search}#/${link[1]}`);
     }
     if (this.#linked && this.wallet.member) {
       const text = this.#linked;
       this.#linked = "";
       try {
         this.found = new Recogniser().take(text);
-        history.replaceState(null, "", `${location.pathname}${location.search}#/pay`);
+        const screen = this.found?.kind === "consent" ? "consent" : "pay";
+        history.replaceState(null, "", `${location.pathname}${location.search}#/${screen}`);
       } catch (error) {
         this.problem = error;
       }
@@ -153,7 +169,10 @@ export class App {
       this.online = true;
       this.problem = null;
       await this.pocket.finishLoad().catch(() => undefined);
-      await settings.topUpByRule(this).catch(() => undefined);
+      await import("./screens/settings.js")
+        .then(({ topUpByRule }) => topUpByRule(this))
+        .catch(() => undefined);
+      await this.#tellWaiting().catch(() => undefined);
     } catch (error) {
       this.online = !isUnavailable(error);
       this.problem = this.online ? error : null;
@@ -172,6 +191,16 @@ export class App {
   changed() {
     document.dispatchEvent(new CustomEvent("wallet-changed"));
     drawNetwork(this);
+  }
+
+  /** What has come to wait for the person, told once. */
+  async #tellWaiting() {
+    await learnBankName(this.wallet);
+    const { newsOfWaiting } = await import("./notice.js");
+    for (const [text, address] of await newsOfWaiting(this)) {
+      announce(text);
+      toast(text, address);
+    }
   }
 
   async #lastIndex() {
@@ -196,9 +225,14 @@ export class App {
 
 /** @param {string} text @param {string} address */
 function toast(text, address) {
+  const news = document.getElementById("news") ?? h("aside", { id: "news", "aria-label": t("News") });
   const node = h("a", { class: "toast", href: address }, text);
-  document.body.append(node);
-  setTimeout(() => node.remove(), 6000);
+  news.append(node);
+  document.body.append(news);
+  setTimeout(() => {
+    node.remove();
+    news.childElementCount || news.remove();
+  }, 6000);
 }
 
 const LINKS = [
@@ -290,7 +324,7 @@ async function start() {
   keepForOffline(app);
   listen(app);
   app.refresh();
-  loadReaderLater();
+  loadScreens().catch(() => undefined);
   loadDevice().catch(() => undefined);
 }
 

@@ -16,6 +16,7 @@ export { TengeError } from "../protocol/errors.js";
 export { ED25519, ES256, keyId, makeKey, rawOf, signMessage } from "../protocol/keys.js";
 export { checkInclusion, fundOrder, leafOf } from "../protocol/online.js";
 export { choose } from "../protocol/selection.js";
+export { CONSENT, MANDATE, REQUEST_TO_PAY, SCOPES, openRequestToPay, signWish } from "../protocol/wishes.js";
 export { LOAD_OFFLINE, TRANSFER } from "../protocol/transaction.js";
 
 export const QR_PREFIX = "DT1:";
@@ -75,6 +76,11 @@ export function readTransaction(bytes, network) {
     mark: hex(mark),
   }));
   return { type, id: hex(id), signers: witnesses.map(([kid]) => hex(kid)), creates };
+}
+
+/** The fields of a transfer's body; the decoding errors. @param {Uint8Array} body */
+export function readTransfer(body) {
+  return readBody(/** @type {any} */ (transactions.TRANSACTIONS.get(transactions.TRANSFER)), body);
 }
 
 /**

@@ -58,3 +58,15 @@ export async function arrivals(wallet, kid, mark, amountTiyn) {
   );
   return partsOf(unhex(definition.envelope), mark, payer.category, payee.category, amountTiyn);
 }
+
+/**
+ * The row that keeps a mark's definition, where the wallet has none of it yet.
+ * @param {import("./online.js").OnlineWallet} wallet @param {string} mark "" for free money.
+ * @returns {Promise<import("./store.js").Change[]>}
+ */
+export async function unknownMark(wallet, mark) {
+  if (!mark || (await wallet.store.get("marks", mark))) {
+    return [];
+  }
+  return [["marks", mark, await wallet.api.get(`/v1/marks/${mark}`)]];
+}

@@ -12,32 +12,14 @@
 
 import { isUnavailable, isVerdict } from "./api.js";
 import * as core from "./core.js";
-import {
-  ED25519,
-  ES256,
-  TengeError,
-  encode,
-  hex,
-  makeKey,
-  randomBytes,
-  sameBytes,
-  signMessage,
-  unhex,
-} from "./core.js";
+import { TengeError, encode, hex, randomBytes, signMessage, unhex } from "./core.js";
+import { checkOffer, newSigner } from "./joining.js";
 import { lineOf } from "./journal.js";
-import { arrivals } from "./marks.js";
+import { arrivals, unknownMark } from "./marks.js";
 
 const MOST_PAGES = 50;
 const MOST_INPUTS = 250;
-
-/** A new key that cannot be taken out of the browser. */
-async function newSigner() {
-  try {
-    return await makeKey(ED25519);
-  } catch {
-    return makeKey(ES256);
-  }
-}
+const ORDERS = "/v1/partner-orders/";
 
 /** The online half. Make it with a store and an `Api`, then `open` it. */
 export class OnlineWallet {
@@ -124,7 +106,7 @@ export class OnlineWallet {
     ]);
     const shown = [code, signer.algorithm, signer.raw];
     const offer = await this.api.post(`/v1/banks/${bankId}/offers`, encode(shown));
-    const message = this.#checkOffer(unhex(offer.body), signer);
+    const message = checkOffer(unhex(offer.body), this.network, signer);
     const possession = await signMessage(signer.privateKey, message);
     const receipt = await this.api.post(`/v1/banks/${bankId}/joins`, encode([...shown, possession]));
     await this.checkReceipt(receipt);
@@ -138,15 +120,6 @@ export class OnlineWallet {
       since: receipt.index,
     };
     await this.store.write([["meta", "member", this.member]]);
-  }
-
-  /** What to sign: the registration, if it is of this very key. @param {Uint8Array} body @param {any} signer */
-  #checkOffer(body, signer) {
-    const { algorithm, publicKey, message } = core.readOffer(body, this.network);
-    if (algorithm !== signer.algorithm || !sameBytes(publicKey, signer.raw)) {
-      throw new TengeError("E_PEER_ANSWER", { answer: "offer" });
-    }
-    return message;
   }
 
   // --- what is there ---
@@ -193,21 +166,13 @@ export class OnlineWallet {
       const id = `${one.transaction_id}:${one.output}`;
       if (!known.delete(id)) {
         changes.push(["tokens", id, { id, amountTiyn: one.amount_tiyn, mark: one.mark, heldBy: "" }]);
-        changes.push(...(await this.#markChanges(one.mark)));
+        changes.push(...(await unknownMark(this, one.mark)));
       }
     }
     changes.push(...[...known.keys()].map((id) => /** @type {any} */ (["tokens", id, undefined])));
     if (changes.length) {
       await this.store.write(changes);
     }
-  }
-
-  /** @param {string} mark @returns {Promise<import("./store.js").Change[]>} */
-  async #markChanges(mark) {
-    if (!mark || (await this.store.get("marks", mark))) {
-      return [];
-    }
-    return [["marks", mark, await this.api.get(`/v1/marks/${mark}`)]];
   }
 
   async #readJournal() {
@@ -222,7 +187,8 @@ export class OnlineWallet {
         const line = lineOf(entry, this.kid, this.network, banks);
         if (line) {
           const before = await this.store.get("history", line.id);
-          const told = before ? { words: before.words, kind: before.kind, receipt: before.receipt } : {};
+          const { words, kind, receipt, direction } = before ?? {};
+          const told = before ? { words, kind, receipt, direction } : {};
           changes.push(["history", line.id, { ...line, ...told }]);
         }
       }
@@ -305,6 +271,23 @@ export class OnlineWallet {
     });
   }
 
+  /**
+   * Hand in what an order of a third party asks for: just these outputs, or the one body that opens a lock. The answer
+   * is the line of the history; null while signatures of others are missing. Raises as `pay`.
+   * @param {{ id: string, order: string, kind: string, kid: string, amountTiyn: number, words: string,
+   *   outputs: any[], body: Uint8Array | null, way: "in" | "out" }} answer
+   */
+  answerOrder({ id, order, kind, kid, amountTiyn, words, outputs, body, way }) {
+    const request = `order:${order}`;
+    return this.#once(id, kind, { kid, amountTiyn, mark: "", words, request, way }, async () => {
+      await this.#requireUnpaid(request, id);
+      const made = body
+        ? await this.#signed(core.TRANSFER, core.readTransfer(body), [])
+        : await this.#transfer(outputs, amountTiyn, "");
+      return { ...made, path: `${ORDERS}${order}/pay` };
+    });
+  }
+
   /** @param {any[]} outputs @param {number} amountTiyn @param {string} mark */
   async #transfer(outputs, amountTiyn, mark) {
     const { chosen, record } = await this.#chosen(outputs, amountTiyn, mark);
@@ -379,15 +362,28 @@ export class OnlineWallet {
   async #send(intent) {
     let receipt;
     try {
-      receipt = await this.api.post(intent.path, intent.body);
+      receipt = await this.#handIn(intent);
     } catch (error) {
       if (isVerdict(error)) {
         await this.#refuse(intent, /** @type {any} */ (error));
       }
       throw error;
     }
+    if (!receipt) {
+      await this.store.write([["intents", intent.id, { ...intent, state: "done", result: "" }]]);
+      return null;
+    }
     await this.checkReceipt(receipt, intent.transaction);
     return this.#close(intent, receipt);
+  }
+
+  /** The receipt; null where others must sign as well. @param {any} intent */
+  async #handIn({ path, body, transaction }) {
+    const answer = await this.api.post(path, body);
+    if (!path.startsWith(ORDERS)) {
+      return answer;
+    }
+    return answer.receipt ? this.api.get(`/v1/transactions/${transaction}`) : null;
   }
 
   /** @param {any} intent @param {any} error */
@@ -408,7 +404,7 @@ export class OnlineWallet {
     const { kid, amountTiyn, mark, words } = intent.about;
     const fund = intent.kind === "fund";
     const payload = fund ? "" : hex(intent.body);
-    const direction = fund ? "in" : "out";
+    const direction = intent.about.way ?? (fund ? "in" : "out");
     const line = {
       id,
       index,
@@ -452,6 +448,12 @@ export class OnlineWallet {
         }
       }
     }
+  }
+
+  /** The id of a person's next try: another once it was refused under this one. @param {string} id */
+  async idForNextTry(id) {
+    const known = await this.store.get("intents", id);
+    return known?.state === "refused" ? hex(randomBytes(32)) : id;
   }
 
   /** What waits to be sent. @returns {Promise<any[]>} */

@@ -3,6 +3,7 @@
 
 import { Collector, QR_PREFIX, TengeError, decodeArray } from "./core.js";
 import { normalNumber } from "./aliases.js";
+import { readWish } from "./consent.js";
 import { REQUEST_TEXT, readRequestText } from "./request.js";
 
 const MESSAGES = Object.freeze({ 1: "payment", 7: "receipt", 32: "invoice" });
@@ -10,6 +11,7 @@ const MESSAGES = Object.freeze({ 1: "payment", 7: "receipt", 32: "invoice" });
 /**
  * @typedef {{ kind: "request", text: string, request: any } | { kind: "phone", number: string }
  *   | { kind: "key", kid: string } | { kind: "join", code: string, bankId: number }
+ *   | { kind: "consent", wish: import("./consent.js").Wish }
  *   | { kind: "payment" | "receipt" | "invoice", message: Uint8Array }} Found
  */
 
@@ -62,6 +64,9 @@ function recognise(line) {
   const link = line.includes("#") ? new URLSearchParams(line.slice(line.indexOf("#") + 1)) : null;
   if (link?.has("pay")) {
     return recognise(link.get("pay") ?? "");
+  }
+  if (link?.has("consent")) {
+    return { kind: "consent", wish: readWish(link) };
   }
   if (link?.has("join")) {
     return { kind: "join", code: link.get("join") ?? "", bankId: Number(link.get("bank") ?? 1) };

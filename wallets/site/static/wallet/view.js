@@ -44,11 +44,25 @@ function append(node, children) {
   }
 }
 
-/** Put other children into a node. @param {Element} node @param {...Child} children */
+/**
+ * Put other children into a node. What is drawn anew while it has the focus has it again: whoever types is not lost.
+ * @param {Element} node @param {...Child} children
+ */
 export function fill(node, ...children) {
+  const before = document.activeElement;
+  const name = before && before !== node && node.contains(before) ? nameOfControl(before) : "";
   node.replaceChildren();
   append(node, children);
+  if (name && document.activeElement !== before) {
+    const controls = /** @type {HTMLElement[]} */ ([...node.querySelectorAll("a[href], button, summary")]);
+    controls.find((one) => nameOfControl(one) === name)?.focus({ preventScroll: true });
+  }
   return node;
+}
+
+/** What tells a control from the others beside it. @param {Element} control */
+function nameOfControl(control) {
+  return `${control.tagName} ${control.getAttribute("href") ?? ""} ${control.textContent}`;
 }
 
 /** Say something to those who cannot see it. @param {string} text */

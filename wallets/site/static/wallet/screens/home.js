@@ -3,8 +3,10 @@
 
 import { money } from "../format.js";
 import { marksOf } from "../names.js";
+import { titleOfOrder } from "../orders.js";
 import { t } from "../text.js";
 import { actionButton, fill, h, heading, refusal } from "../view.js";
+import { openOrders, openRequests, waitingOf } from "../waiting.js";
 import { latest } from "./records.js";
 
 /** @param {any} app */
@@ -71,6 +73,7 @@ async function parts(app) {
     ),
     device?.error ? refusal(device.error) : null,
     app.problem ? refusal(app.problem) : null,
+    await waitsForYou(app),
     await unfinished(app),
     await latest(app, 5),
   ];
@@ -90,6 +93,31 @@ function markRow({ mark, freeTiyn }, marks) {
     h("span", {}, marks.get(mark)?.label ?? t("Marked money")),
     h("span", { class: "amount" }, money(freeTiyn)),
   );
+}
+
+/** What others ask, and nobody has answered yet. @param {any} app */
+async function waitsForYou(app) {
+  const waiting = await waitingOf(app.wallet);
+  const orders = openOrders(app.wallet, waiting).map((order) => [
+    t("{name} asks: {what}", { name: order.partner_name, what: titleOfOrder(order) }),
+    `#/order/${order.id}`,
+  ]);
+  const requests = openRequests(waiting).length
+    ? [[t("Requests to pay: {number}", { number: openRequests(waiting).length }), "#/requests"]]
+    : [];
+  const rows = [...requests, ...orders];
+  return rows.length
+    ? h(
+        "section",
+        { class: "unfinished", "aria-labelledby": "waiting" },
+        h("h2", { id: "waiting" }, t("Waits for you")),
+        h(
+          "ul",
+          {},
+          rows.map(([text, address]) => h("li", {}, h("a", { href: address }, text))),
+        ),
+      )
+    : null;
 }
 
 /** What was begun and is not over. @param {any} app */

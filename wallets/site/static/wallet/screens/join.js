@@ -1,6 +1,7 @@
 // @ts-check
 /** The first visit: a bank's code makes this browser a wallet of the account. */
 
+import { titleIn } from "../names.js";
 import { LANGUAGES, keepLanguage, language, speak, t } from "../text.js";
 import { actionForm, field, fill, h, heading } from "../view.js";
 
@@ -62,11 +63,15 @@ export async function join(app) {
 /** @param {any} app @param {HTMLSelectElement} select @param {string} chosen */
 async function fillBanks(app, select, chosen) {
   try {
-    const { banks } = await app.wallet.api.get("/v1/banks");
+    const { banks } = await app.wallet.api.get("/v1/bank-titles");
     fill(
       select,
       banks.map((/** @type {any} */ bank) =>
-        h("option", { value: bank.bank_id, selected: String(bank.bank_id) === chosen }, bank.name),
+        h(
+          "option",
+          { value: bank.bank_id, selected: String(bank.bank_id) === chosen },
+          titleIn(bank.titles, bank.name),
+        ),
       ),
     );
   } catch {

@@ -35,6 +35,8 @@ export async function pay(app, argument) {
     checkRequest(found.request, app.wallet.network, app.wallet.now());
     const { payee, amountTiyn, memo } = found.request;
     await details(app, body, { kid: hex(payee), amountTiyn, words: memo, request: found.text });
+  } else if (found?.kind === "asked") {
+    await details(app, body, found.payment);
   } else if (found?.kind === "key" || /^[0-9a-f]{64}$/.test(argument)) {
     await details(app, body, {
       kid: found?.kid ?? argument,
@@ -101,12 +103,13 @@ function contactButton(app, body, contact) {
 /**
  * The amount, the kind of money, and the confirmation.
  * @param {any} app @param {HTMLElement} body
- * @param {{ kid: string, amountTiyn: number, words: string, request: string, name?: string }} payment
+ * @param {{ kid: string, amountTiyn: number, words: string, request: string, name?: string,
+ *   freeOnly?: boolean }} payment A request of the board is paid with free money only.
  */
 export async function details(app, body, payment) {
-  const id = hex(randomBytes(32));
+  let id = hex(randomBytes(32));
   const name = payment.name ?? (await app.nameOf(payment.kid));
-  const kinds = await moneyChoice(app);
+  const kinds = payment.freeOnly ? null : await moneyChoice(app);
   const fixed = payment.amountTiyn > 0 && payment.request;
   const amount = amountInput("amount", {
     value: payment.amountTiyn ? String(payment.amountTiyn / 100) : "",
@@ -132,6 +135,7 @@ export async function details(app, body, payment) {
         if (!amountTiyn) {
           throw formError(t("Write an amount above zero, like 1 250.50."));
         }
+        id = await app.wallet.idForNextTry(id);
         const wish = {
           id,
           kid: payment.kid,
@@ -153,14 +157,24 @@ export async function details(app, body, payment) {
 
 /** Pay; what is missing comes from the deposit where the person allowed it. @param {any} app @param {any} wish */
 export async function payToppingUp(app, wish) {
+  if (!wish.mark) {
+    await topUpMissing(app, wish.amountTiyn);
+  }
+  return app.wallet.pay(wish);
+}
+
+/**
+ * Take what free money lacks for an amount from the deposit, where the person allowed it.
+ * @param {any} app @param {number} amountTiyn
+ */
+export async function topUpMissing(app, amountTiyn) {
   const { wallet } = app;
   const free = (await wallet.balances()).find((/** @type {any} */ row) => row.mark === "").freeTiyn;
-  const missingTiyn = wish.amountTiyn - free;
-  if (missingTiyn > 0 && !wish.mark && wallet.settings.topUpWhenPaying) {
+  const missingTiyn = amountTiyn - free;
+  if (missingTiyn > 0 && wallet.settings.topUpWhenPaying) {
     await wallet.topUp({ id: hex(randomBytes(32)), amountTiyn: missingTiyn });
     await wallet.refresh();
   }
-  return wallet.pay(wish);
 }
 
 /** Which money: free, or marked for a purpose; null where there is only free money. @param {any} app */

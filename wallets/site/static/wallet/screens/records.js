@@ -30,6 +30,9 @@ function titleOf(kind, way) {
     "give out": t("Paid offline"),
     "redeem out": t("Sent home"),
     "drop out": t("Taken off this device"),
+    "claim in": t("Taken out of a lock"),
+    "refund in": t("Back out of a lock"),
+    "release out": t("Released from a lock"),
   };
   return titles[/** @type {"pay in"} */ (`${kind} ${way}`)] ?? t("Own tokens put together");
 }

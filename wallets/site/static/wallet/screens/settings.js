@@ -5,7 +5,7 @@ import { claimNumber, removeNumber } from "../aliases.js";
 import { exportWallet, importWallet } from "../backup.js";
 import { hex, randomBytes } from "../core.js";
 import { money as tenge, readAmount, short } from "../format.js";
-import { marksOf } from "../names.js";
+import { bankName, marksOf } from "../names.js";
 import { qrPanel, saveFile } from "../qr.js";
 import { t } from "../text.js";
 import {
@@ -39,7 +39,7 @@ const row = (name, value) => [h("dt", {}, name), h("dd", {}, value)];
 /** @param {any} app */
 export async function money(app) {
   const account = await app.store.get("meta", "account");
-  const { settings, member } = app.wallet;
+  const { settings } = app.wallet;
   /** @param {"topUp" | "cashBack"} what @param {string} action @param {string} done */
   const mover = (what, action, done) => {
     let id = hex(randomBytes(32));
@@ -47,7 +47,9 @@ export async function money(app) {
       { action, name: what },
       [field(t("Amount, tenge"), amountInput("amount"))],
       async ({ amount }) => {
-        await app.wallet[what]({ id, amountTiyn: needAmount(amount) });
+        const amountTiyn = needAmount(amount);
+        id = await app.wallet.idForNextTry(id);
+        await app.wallet[what]({ id, amountTiyn });
         id = hex(randomBytes(32));
         announce(done);
         await app.refresh();
@@ -62,7 +64,7 @@ export async function money(app) {
     h(
       "dl",
       {},
-      row(t("Deposit at {bank}", { bank: member.bankName }), account ? tenge(account.depositTiyn) : "…"),
+      row(t("Deposit at {bank}", { bank: bankName(app.wallet) }), account ? tenge(account.depositTiyn) : "…"),
     ),
     h("h2", {}, t("From the deposit into the wallet")),
     mover("topUp", t("Top up"), t("Topped up.")),
@@ -257,6 +259,9 @@ export async function settings(app) {
             ["contacts", t("Contacts")],
             ["limits", t("Limits")],
             ["money", t("Deposit and wallet")],
+            ["requests", t("Requests to pay")],
+            ["mandates", t("Automatic payments")],
+            ["third", t("Third parties")],
             ["along", t("Take along")],
             ["till", t("Till of a shop")],
             ["lost", t("Lost or stolen")],
@@ -309,7 +314,7 @@ async function own(app, member, kid) {
       "dl",
       {},
       row(t("Name"), member.name || "–"),
-      row(t("Bank"), member.bankName),
+      row(t("Bank"), bankName(app.wallet)),
       row(t("Profile in this browser"), app.profile),
       row(t("Key"), short(kid)),
     ),
@@ -374,11 +379,7 @@ function atTheBank() {
         "Cards, and the money of a lost wallet, are the bank's: it lifts a freeze, and restores a wallet for whom it knows.",
       ),
     ),
-    h(
-      "p",
-      {},
-      h("a", { class: "button quiet", href: "/", rel: "noopener" }, t("Open my bank's page")),
-    ),
+    h("p", {}, h("a", { class: "button quiet", href: "/", rel: "noopener" }, t("Open my bank's page"))),
   );
 }
 

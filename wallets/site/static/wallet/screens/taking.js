@@ -28,6 +28,10 @@ export async function take(app, found, pay = undefined) {
     }
     case "key":
       return toPay(app, found, { kid: found.kid, amountTiyn: 0, words: "", request: "" }, pay);
+    case "consent":
+      app.found = found;
+      app.go("consent");
+      return undefined;
     case "join":
       location.hash = `#join=${found.code}&bank=${found.bankId}`;
       return undefined;

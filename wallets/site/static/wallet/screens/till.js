@@ -47,11 +47,23 @@ export async function request(app) {
           h("input", { name: "words", maxlength: "80", autocomplete: "off" }),
           t("The payer reads it."),
         ),
+        field(
+          t("Whom to ask"),
+          h("input", { name: "whom", maxlength: "80", autocomplete: "off" }),
+          t(
+            "A phone number, contact or key: it goes into their wallet. Leave it empty for a code and a link.",
+          ),
+        ),
       ],
-      async ({ amount, words }) => {
+      async ({ amount, words, whom }) => {
         const amountTiyn = amount.trim() ? readAmount(amount) : 0;
         if (amountTiyn === null) {
           throw formError(t("Write an amount above zero, like 1 250.50."));
+        }
+        if (whom.trim()) {
+          const { ask } = await import("./requests.js");
+          await ask(app, { whom, amountTiyn, memo: words, expires: app.wallet.now() + REQUEST_SECONDS });
+          return;
         }
         const text = ownRequest(app, amountTiyn, words);
         fill(
