@@ -19,8 +19,8 @@ from typing import Any
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.host_store import HostStore, Key, MemoryHostStore
-from offline.opened import OpenedElement, open_for_attack
 from offline.loss_policy import LOTTERY
+from offline.opened import OpenedElement, open_for_attack
 from offline.parameters import DAY_SECONDS, MARGIN_SECONDS
 from wallets.desk import derived
 from wallets.lab import audit, measures
