@@ -127,7 +127,9 @@ def test_a_lottery_is_drawn_to_the_end() -> None:
     tiny = Tiny(plan_of(TINY, lab_loss_policy="LOTTERY"))
     ayan, bota, _ = tiny.honest
     found = tiny.play([attacks(0, 7_200, tiny.thief, (ayan, bota), 500)], {(0, 1): [ayan], (1, 0): [bota]})
-    assert found["borne_tiyn"]["device"] == tenge(500), "the beacon of the day after the last close was waited for"
+    assert found["borne_tiyn"]["device"] == tenge(500), (
+        "the beacon of the day after the last close was waited for"
+    )
     assert tiny.engine.world.system.ledger.supply().escrow_tiyn == 0
 
 

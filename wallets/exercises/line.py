@@ -104,13 +104,17 @@ class World(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a run: who was asked what, what was said, and the rule that decided, where one did."""
+    """One step of a run: who was asked what, what was said, and the rule that decided, where one did.
+
+    `words` tell the rule: a key of the lab's sentences, or a text; a refusal of the product tells itself.
+    """
 
     who: str
     asked: str
     said: str
     rule: str = ""
     words: str = ""
+    refusal: TengeError | None = None
 
 
 @dataclass(slots=True)
@@ -263,9 +267,10 @@ class Student:
             ]
             value = getattr(world, name)(*real, **{str(key): one for key, one in named.items()})
         except Exception as error:
-            rule = error.rule if isinstance(error, TengeError) else ""
-            words = error.sentence() if isinstance(error, TengeError) else str(error)
-            self.trace.add(Step("world", asked, getattr(error, "code", type(error).__name__), rule, words))
+            if isinstance(error, TengeError):
+                self.trace.add(Step("world", asked, error.code, error.rule, "", error))
+            else:
+                self.trace.add(Step("world", asked, type(error).__name__, "", str(error)))
             return self._raising(error)
         self.trace.add(Step("world", asked, _short(value)))
         return self._pickled(("value", value))
@@ -287,6 +292,8 @@ class Student:
 def _short(value: object) -> str:
     if isinstance(value, (bytes, bytearray)):
         return f"{len(value)} bytes {value[:6].hex()}"
+    if isinstance(value, (dict, list, set, frozenset)) and len(value) > 3:
+        return f"<{type(value).__name__} of {len(value)}>"
     text = f"<{type(value).__name__}>" if hasattr(type(value), "CALLS") else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
