@@ -188,7 +188,8 @@ class Student:
     def _ask(self, name: str, given: tuple[object, ...], named: Mapping[str, object]) -> Any:
         if self._strikes >= STRIKES:
             raise GaveUp(strikes=STRIKES)
-        asked = f"{name}({', '.join(_short(one) for one in given)})"
+        words = [*(_short(one) for one in given), *(f"{key}={_short(one)}" for key, one in named.items())]
+        asked = f"{name}({', '.join(words)})"
         try:
             value = self._called(name, given, named)
         except Raised as error:
