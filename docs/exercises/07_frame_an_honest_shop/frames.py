@@ -16,7 +16,7 @@ from cbdc.authority import BANK_CA, Auth
 from cbdc.errors import TengeError
 from cbdc.keys import SoftwareKey
 from cbdc.record import Signed, sign
-from offline.records import SyncRequest
+from offline.records import Output, SyncRequest
 
 Made = dict[str, bytes]
 
@@ -79,7 +79,8 @@ def _real(town: Town, chance: random.Random) -> Made:
     opened.rollback(start)
     town.pay(town.cheat, picks[2])
     statement: Signed[SyncRequest] = opened.sync_begin(b"after")
-    third = opened.sign_anything(replace(second.record, reference=chance.randbytes(32)))
+    less = Output(chance.randrange(1, 100_00), second.record.outputs[0].owner)
+    third = opened.sign_anything(replace(second.record, outputs=(less,)))
     held = [3, 2, town.certificates[town.cheat].envelope(), statement.envelope()]
     return {
         "spent_twice": _pair(town, town.cheat, first, second),
@@ -133,6 +134,9 @@ def _voices(town: Town, chance: random.Random, real: Made) -> Made:
         "your_device_twice_in_its_name": _pair(
             town, town.shop, mine, sign(replace(paid, hop=9), town.network, town.your_key)
         ),
+        "in_another_name": _pair(
+            town, town.you, mine, sign(replace(paid, hop=9), town.network, town.your_key)
+        ),
         "friend": _pair(town, town.shop, one, mine, town.certificates[town.you].envelope()),
         "your_device_in_your_name": _pair(town, town.shop, one, yours),
         "neighbour": _pair(town, town.you, yours, neighbours),
@@ -172,13 +176,14 @@ def _orders(town: Town, chance: random.Random, real: Made) -> Made:
     certificate = town.certificates[town.shop].envelope()
     held = {(previous, index) for previous, index, _ in town.statement.record.purse}
     after = [one for one in town.spent if tuple(one.record.outpoint) in held]
-    change = next(one for one in town.spent if tuple(one.record.outpoint) not in held)
+    later = replace(town.statement.record, counter=99, purse=())
+    stated = town.elements[town.shop].sign_anything(later)
     version, auths, items = canonical.decode_array(real["spent_twice"])
     made: Made = {
         f"old_statement_{place}": town.file([3, 2, certificate, town.statement.envelope(), one.envelope()])
         for place, one in enumerate(chance.sample(after, 2))
     }
-    made["never_held"] = town.file([3, 2, certificate, town.statement.envelope(), change.envelope()])
+    made["never_held"] = town.file([3, 2, certificate, stated.envelope(), after[0].envelope()])
     made["reversed"] = canonical.encode([version, auths, [items[0], items[1], items[3], items[2]]])  # type: ignore[index]
     version, auths, items = canonical.decode_array(real["held_and_spent"])
     made["exchanged"] = canonical.encode([version, auths, [*items[:3], items[4], items[3]]])  # type: ignore[index]
