@@ -176,6 +176,15 @@ class Student:
             return (self._folder / PRINTED).read_bytes()[-most:].decode("utf-8", "replace")
         return ""
 
+    def restart(self) -> None:
+        """Switch the answer off: what it kept in memory or in files is gone, and the next call starts it anew."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+        for path in self._folder.iterdir():
+            if path.name != PRINTED:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+
     def close(self) -> None:
         """End the process and remove its folder."""
         if self._process is not None:
