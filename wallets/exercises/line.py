@@ -183,7 +183,7 @@ class Student:
             self._process = None
         for path in self._folder.iterdir():
             if path.name != PRINTED:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def close(self) -> None:
         """End the process and remove its folder."""

@@ -37,6 +37,17 @@ WRONG = [
         "one slot only", "    for slot in SLOTS:\n        data", "    for slot in 'a':\n        data", "wake"
     ),
     Changed("believes whatever is there", _KNOWN, "if data[-1:] == b'}':", "wake"),
+    Rewritten(
+        "remembers in memory",
+        {
+            "wake": "store, chip = arguments\n    kept = wake.__dict__.setdefault('kept', {})\n"
+            "    states = [unpack(data) for data in map(store.read, SLOTS) if data]\n"
+            "    state = max(states, key=lambda one: one['number'])\n    name = min(state['seen'])\n"
+            "    if state['number'] < kept.get(name, 0):\n        raise Stale\n"
+            "    kept[name] = state['number']\n    return state"
+        },
+        "an_old_state_signs_nothing",
+    ),
     Rewritten("always stale", {"wake": "raise Stale"}, "wake"),
     Changed(
         "mends by itself",
