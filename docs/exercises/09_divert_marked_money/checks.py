@@ -82,7 +82,9 @@ def _judged(student: Student, case: Case, story: str) -> None:
     first = next((pair for pair in plain if len(pair) == 2 and pair[1]), ("", ""))
     facts = {"story": Key(f"story.{story}"), "said": str(first), "right": str(refused)}
     need(first == refused, "another_refusal", **facts)
-    need(plain == right, "another_explanation", story=Key(f"story.{story}"))
+    place = next((one for one, pair in enumerate(right) if plain[one : one + 1] != [pair]), len(right))
+    facts |= {"said": str(plain[place : place + 1]), "right": str(right[place : place + 1])}
+    need(plain == right, "another_explanation", **facts)
 
 
 def test_judge(student: Student, seed: int) -> None:
