@@ -14,7 +14,7 @@ from wallets.exercises.line import Raised, Student
 
 def _deceived(student: Student, seed: int, clerk: str) -> None:
     """The clerk condemns the honest shop, for his own weakness and no other; the product does not."""
-    town = Town(seed)
+    town = cases(seed).town
     file = getattr(student, f"for_{clerk}")(town)
     need(isinstance(file, bytes), "file_is_bytes")
     condemned = town.judge(clerk, file)
