@@ -49,7 +49,7 @@ def test_start_gives_the_page_the_stub_and_the_code_and_nothing_hidden(tmp_path:
     given = {file.name for file in place.iterdir()}
     assert {"README.md", ANSWER, "lab.txt", *(file.name for file in LAB.given())} == given
     assert not given & ({"checks.py", "words.toml", "lab.toml"} | LAB.hidden)
-    assert (place / "README.md").read_bytes() == LAB.page("kk").read_bytes()
+    assert (place / "README.md").read_text(encoding="utf-8") == folder.page_of(LAB, "kk")
     assert (place / ANSWER).read_bytes() == (LAB.folder / ANSWER).read_bytes()
     (place / ANSWER).write_text("mine", encoding="utf-8")
     refused(tenge("start", NAME), "E_EXERCISE_BEGUN")
@@ -135,6 +135,7 @@ def test_hints_come_one_more_each_time(tmp_path: Path) -> None:
         (["check", NAME], "E_EXERCISE_NOT_BEGUN"),
         (["reset", NAME], "E_EXERCISE_NOT_BEGUN"),
         (["check", NAME, "--file", "nowhere.py"], "E_EXERCISE_ANSWER"),
+        (["check", NAME, "--file", str(solution(LAB)), "--only", "nothing"], "E_EXERCISE_ONLY"),
         (["check", "--class", "nowhere"], "E_EXERCISE_CLASS"),
     ],
 )
@@ -158,7 +159,7 @@ def test_a_missing_translation_falls_back_and_is_reported(tmp_path: Path) -> Non
     (copy / "README.kk.md").unlink(missing_ok=True)
     lab = labs.read_lab(copy)
     place = folder.begin(lab, tmp_path / "work", "kk")
-    assert (place.folder / "README.md").read_bytes() == (copy / "README.md").read_bytes()
+    assert (place.folder / "README.md").read_text(encoding="utf-8") == folder.page_of(lab, "en")
     assert lab.missing == {"README.kk.md"}
 
 

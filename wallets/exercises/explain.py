@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from wallets.exercises.grading import Finding, Grade
-from wallets.exercises.labs import Lab
+from wallets.exercises.labs import Lab, general_words
 from wallets.exercises.line import Step
 
 
 def tables(found: Grade, lab: Lab) -> list[Table]:
-    """One table a check, in the language of the grade."""
-    return [_table(one, found, lab) for one in found.findings if one.steps]
+    """One table a check, in the language of the grade: of those that are not right yet, or of all when all are."""
+    shown = [one for one in found.findings if one.problem] or found.findings
+    return [_table(one, found, lab) for one in shown if one.steps]
 
 
 def _table(one: Finding, found: Grade, lab: Lab) -> Table:
@@ -30,7 +31,10 @@ def _table(one: Finding, found: Grade, lab: Lab) -> Table:
         table.add_column(say(heading), ratio=2, overflow="fold")
     for number, step in enumerate(_joined(one.steps), 1):
         who = say(step.who) if step.who else ""
-        rule = f"{step.rule}: {step.words}" if step.rule and step.words else step.rule or step.words
+        words = step.words if step.refusal is None else step.refusal.sentence(found.language)
+        if words in lab.words or words in general_words():
+            words = lab.sentence(words, found.language, {})
+        rule = f"{step.rule}: {words}" if step.rule and words else step.rule or words
         table.add_row(str(number), f"{who}: {step.asked}" if who else step.asked, step.said, rule)
     return table
 

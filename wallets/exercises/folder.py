@@ -47,12 +47,19 @@ def begin(lab: Lab, parent: Path, language: str) -> Place:
         growing.mkdir()
         for file in (*lab.given(), lab.folder / ANSWER):
             shutil.copyfile(file, growing / file.name)
-        shutil.copyfile(lab.page(language), growing / PAGE)
+        (growing / PAGE).write_text(page_of(lab, language), encoding="utf-8")
         (growing / MARK).write_text(f"{lab.name}\n{language}\n", encoding="utf-8")
         growing.rename(folder)
     finally:
         shutil.rmtree(growing, ignore_errors=True)
     return Place(lab, folder, language)
+
+
+def page_of(lab: Lab, language: str) -> str:
+    """The page with its links leading to the documents of this installation, wherever the copy stands."""
+    documents = lab.folder.parent.parent.as_posix()
+    text = lab.page(language).read_text(encoding="utf-8")
+    return text.replace("](../../", f"]({documents}/").replace("](../", f"]({documents}/exercises/")
 
 
 def reset(place: Place) -> Path | None:

@@ -125,6 +125,9 @@ def grade(
             arguments += ["-p", "no:logging", "-p", "no:warnings", *(["-k", only] if only else [])]
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
                 code = pytest.main(arguments, plugins=[asker])
+        if code == pytest.ExitCode.NO_TESTS_COLLECTED and only and not asker.broken:
+            known = sorted(key.removeprefix("asks.") for key in lab.words if key.startswith("asks."))
+            raise Refused("E_EXERCISE_ONLY", name=lab.name, check=only[:60], known=", ".join(known))
         if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or asker.broken:
             raise Unavailable(
                 "E_EXERCISE_CHECKS", name=lab.name, problem=asker.broken or f"pytest said {code}"

@@ -104,13 +104,17 @@ class World(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a run: who was asked what, what was said, and the rule that decided, where one did."""
+    """One step of a run: who was asked what, what was said, and the rule that decided, where one did.
+
+    `words` tell the rule: a key of the lab's sentences, or a text; a refusal of the product tells itself.
+    """
 
     who: str
     asked: str
     said: str
     rule: str = ""
     words: str = ""
+    refusal: TengeError | None = None
 
 
 @dataclass(slots=True)
@@ -172,6 +176,15 @@ class Student:
             return (self._folder / PRINTED).read_bytes()[-most:].decode("utf-8", "replace")
         return ""
 
+    def restart(self) -> None:
+        """Switch the answer off: what it kept in memory or in files is gone, and the next call starts it anew."""
+        if self._process is not None:
+            self._process.kill()
+            self._process = None
+        for path in self._folder.iterdir():
+            if path.name != PRINTED:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
     def close(self) -> None:
         """End the process and remove its folder."""
         if self._process is not None:
@@ -184,7 +197,8 @@ class Student:
     def _ask(self, name: str, given: tuple[object, ...], named: Mapping[str, object]) -> Any:
         if self._strikes >= STRIKES:
             raise GaveUp(strikes=STRIKES)
-        asked = f"{name}({', '.join(_short(one) for one in given)})"
+        words = [*(_short(one) for one in given), *(f"{key}={_short(one)}" for key, one in named.items())]
+        asked = f"{name}({', '.join(words)})"
         try:
             value = self._called(name, given, named)
         except Raised as error:
@@ -263,9 +277,10 @@ class Student:
             ]
             value = getattr(world, name)(*real, **{str(key): one for key, one in named.items()})
         except Exception as error:
-            rule = error.rule if isinstance(error, TengeError) else ""
-            words = error.sentence() if isinstance(error, TengeError) else str(error)
-            self.trace.add(Step("world", asked, getattr(error, "code", type(error).__name__), rule, words))
+            if isinstance(error, TengeError):
+                self.trace.add(Step("world", asked, error.code, error.rule, "", error))
+            else:
+                self.trace.add(Step("world", asked, type(error).__name__, "", str(error)))
             return self._raising(error)
         self.trace.add(Step("world", asked, _short(value)))
         return self._pickled(("value", value))
@@ -287,6 +302,8 @@ class Student:
 def _short(value: object) -> str:
     if isinstance(value, (bytes, bytearray)):
         return f"{len(value)} bytes {value[:6].hex()}"
+    if isinstance(value, (dict, list, set, frozenset)) and len(value) > 3:
+        return f"<{type(value).__name__} of {len(value)}>"
     text = f"<{type(value).__name__}>" if hasattr(type(value), "CALLS") else repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 

@@ -190,7 +190,7 @@ def _defence(student: Student, seed: int, kind: str, guard: str) -> None:
     random.Random(seed).shuffle(asked)
     for forgery, honest in asked:
         said = _judge(student, maker, forgery.honest if honest else forgery.data)
-        student.note("" if honest else guard, "honest" if honest else forgery.story)
+        student.note("" if honest else guard, "explain.honest" if honest else f"story.{forgery.story}")
         if honest:
             need(not said, "honest_refused", said=said)
         else:

@@ -16,7 +16,7 @@ from cbdc.keys import ED25519, ES256, SoftwareKey, key_id
 from cbdc.money import tenge
 from cbdc.ports import SeededEntropy
 from cbdc.record import ONLINE_DOMAIN, object_id, signing_message
-from cbdc.token import KeyLock, Token, TokenId
+from cbdc.token import HashLock, KeyLock, QuorumLock, Token, TokenId
 from cbdc.transaction import (
     Issue,
     LoadOffline,
@@ -133,9 +133,15 @@ class Counterfeiter:
             ("one_token_without_change", self.sign(whole, [third])),
             ("several_tokens_of_one_owner", self.sign(self.record([second], tokens_each=3), [second])),
             ("tokens_of_two_owners_both_signed", self.sign(self.record(both), both)),
+            ("to_a_quorum_of_two", self.sign(self._to_two(first, (second, third)), [first])),
             ("two_owners_signed_in_the_other_order", self.sign(self.record(both), [second, first])),
             ("marked_money_that_keeps_its_mark", self.sign(self.record([third], self.meals), [third])),
         ]
+
+    def _to_two(self, payer: SoftwareKey, payees: tuple[SoftwareKey, SoftwareKey]) -> Transfer:
+        record = self.record([payer])
+        lock = QuorumLock(2, tuple(key.public.kid for key in payees))
+        return replace(record, outputs=(replace(record.outputs[0], lock=lock), record.outputs[1]))
 
     # --- forgeries ---
 
@@ -225,6 +231,16 @@ class Counterfeiter:
         unknown = replace(unknown, outputs=(Token(self._total(unknown.inputs), first.lock),))
         yield Forgery("a_key_that_no_bank_has_registered", data, self.sign(unknown, [self.stranger]))
         nowhere = replace(record, outputs=(replace(first, lock=KeyLock(self.stranger.public.kid)), second))
+        message = honest.message
+        stranger = (self.stranger.public.kid, self.stranger.sign(message))
+        beside = ((kid, signature), stranger)
+        yield Forgery("a_stranger_signed_too", data, self._wire(65, body, beside))
+        for story, lock in (
+            ("a_quorum_with_a_stranger", QuorumLock(1, (first.lock.holder, self.stranger.public.kid))),
+            ("a_hash_lock_for_a_stranger", HashLock(bytes(32), self.stranger.public.kid, kid, 2_000_000_000)),
+        ):
+            locked = replace(record, outputs=(replace(first, lock=lock), second))
+            yield Forgery(story, data, self.sign(locked, [payer]))
         yield Forgery("a_payee_that_no_bank_has_registered", data, self.sign(nowhere, [payer]))
         weak = [i for i, t in self._tokens.items() if t.lock.holder == self.weak_kid]
         spend = replace(record, inputs=tuple(weak), outputs=(Token(self._total(tuple(weak)), first.lock),))

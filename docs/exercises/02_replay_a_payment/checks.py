@@ -138,6 +138,7 @@ class _Town:
         except Raised as error:
             if error.is_a(*kinds):
                 return None
+            need(not error.is_a("Wrong", "Reused"), "order_refused", kind=error.kinds[0], text=error.text)
             need(
                 error.is_a("NotImplementedError"),
                 "crashed",
@@ -169,8 +170,7 @@ def _bad(town: _Town) -> list[tuple[str, Order]]:
     return [
         ("elsewhere", town.order(network=b"practice")),
         ("a_slip", town.order(purpose="slip")),
-        ("no_amount", town.order(amount_tiyn=0)),
-        ("less_than_nothing", town.order(amount_tiyn=-5_00)),
+        *_no_orders(town),
         ("changed_amount", (*good[:5], good[5] + 1, good[6])),
         ("changed_payee", (*good[:4], other, *good[5:])),
         ("changed_number", (*good[:2], town.chance.randbytes(16), *good[3:])),
@@ -179,6 +179,18 @@ def _bad(town: _Town) -> list[tuple[str, Order]]:
         ("unknown_payer", (*good[:3], "Nobody", *good[4:])),
         ("too_much", town.order(amount_tiyn=10**12)),
     ]
+
+
+def _no_orders(town: _Town) -> list[tuple[str, Order]]:
+    """Orders for no amount, unless the student's `message` refuses already to sign them."""
+    found: list[tuple[str, Order]] = []
+    for story, amount in (("no_amount", 0), ("less_than_nothing", -5_00)):
+        try:
+            found.append((story, town.order(amount_tiyn=amount)))
+        except Raised as error:
+            if error.is_a("NotImplementedError"):
+                raise
+    return found
 
 
 def test_handle_refuses(student: Student, seed: int) -> None:

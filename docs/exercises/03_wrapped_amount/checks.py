@@ -166,6 +166,8 @@ def test_read_tenge(student: Student, seed: int) -> None:
             if error.is_a("NotImplementedError"):
                 raise
             said = None
+        if tiyn is None:
+            need(said is None, "not_refused", text=repr(text)[:60], said=said)
         need(
             type(said) is type(tiyn) and said == tiyn, "read_wrongly", text=repr(text), said=said, right=tiyn
         )

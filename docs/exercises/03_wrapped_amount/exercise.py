@@ -49,7 +49,8 @@ def check_outputs(have_tiyn: int, outputs: Sequence[object]) -> None:
     """Return if these amounts may be paid out of `have_tiyn`; raise Wrong otherwise.
 
     An amount is a whole number of tiyn from 1 to MOST_TIYN; True is no amount. There are 1 to 16 of them, and they add
-    up to `have_tiyn` exactly. `outputs` comes from a stranger: it may hold anything, and be anything.
+    up to `have_tiyn` exactly. `outputs` comes from a stranger: it should be a list, as in check_outputs(100, [60, 40]);
+    it may hold anything, and be anything.
     """
     raise NotImplementedError("TODO")
 
@@ -68,8 +69,8 @@ def read_tenge(text: str) -> int:
     """The amount in tiyn that a person typed in tenge: `1500`, `1 500`, `1500.5`, `12 975.50`.
 
     Digits 0 to 9; groups of three may be separated by one space each; after a dot, one or two digits. Spaces around it
-    do not matter. At most MOST_TIYN. Raise Wrong for everything else: signs, letters, empty text, other digits, other
-    separators, wrong groups, three digits after the dot. No float.
+    do not matter, nor zeros before it. At most MOST_TIYN. Raise Wrong for everything else: signs, letters, empty text,
+    other digits, other separators, wrong groups, three digits after the dot. No float.
     """
     raise NotImplementedError("TODO")
 

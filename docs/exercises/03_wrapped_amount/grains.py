@@ -90,6 +90,7 @@ def amount_texts(chance: random.Random) -> list[tuple[str, int | None]]:
         f"{whole}₸₸",
         "90071992547409.92",
         "9" * 40,
+        "9" * 5_000,
         f"1 00 {whole % 900 + 100}",
         f"{grouped}\n5",
         f"1\u00a0{whole % 900 + 100}",

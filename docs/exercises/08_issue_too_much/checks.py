@@ -87,6 +87,18 @@ def test_check_inclusion(student: Student, seed: int) -> None:
         proof, right = inclusion(entries, index), weak_root(entries)
         asked.append(("", entries[index], index, size, proof, right))
         asked += _spoilt(chance, entries, index, proof, right)
+    first, second = honest_log(chance, 5)[:2]
+    both, leaves = weak_root([first, second]), [leaf_hash(first), leaf_hash(second)]
+    asked += [
+        ("", first, 0, 2, [leaves[1]], both),
+        ("", second, 1, 2, [leaves[0]], both),
+        ("", first, 0, 1, [], weak_root([first])),
+        *(("outside", second, place, 2, [leaves[0]], both) for place in (2, 3, -1)),
+        *(("before_all", first, place, 2, [leaves[1]], both) for place in (-1, -2)),
+        ("too_long", second, 0, 1, [leaves[0]], both),  # a root made for the false proof
+        ("too_long", first, 0, 1, [leaves[1]], both),
+        ("too_short", first, 0, 2, [], weak_root([first])),
+    ]
     chance.shuffle(asked)
     for story, *given in asked:
         said = _judged(student, given)
@@ -166,7 +178,18 @@ def _log_with_breaches(chance: random.Random, wanted: int) -> tuple[list[bytes],
             truth.append((len(log), bad[1]))
             log.append(bad[0])
         log.append(data)
-    return log, truth
+    return [*log, *_to_the_edge(log, {at for at, _ in truth})], truth
+
+
+def _to_the_edge(log: list[bytes], wrong: set[int]) -> list[bytes]:
+    """Honest entries that go exactly as far as the rules let them."""
+    reserves, money = sums([one for index, one in enumerate(log) if index not in wrong])
+    found = []
+    for bank in BANKS:
+        room = reserves[bank] - money[bank]
+        found += [entry("issue", bank, room)] if room else []
+        found += [entry("redeem", bank, reserves[bank]), entry("withdraw", bank, reserves[bank])]
+    return found
 
 
 def test_continues(student: Student, seed: int) -> None:
@@ -185,6 +208,7 @@ def test_continues(student: Student, seed: int) -> None:
             ("rewritten", old, rewritten, mint.sign(rewritten)),
             ("shorter", new, entries, old),
             ("not_these", old, rewritten, new),
+            ("later_changed", old, [*longer[:-1], entry("issue", "Altai", 9_99)], new),
             ("one_missing", old, longer[:-1], new),
             ("forged_new", old, longer, forged),
             ("forged_old", (old[0], old[1], forged[2]), longer, new),
