@@ -10,9 +10,10 @@ from collections.abc import Mapping
 
 from careless import Office, branch_id
 from fork_trees import Fork, ForkMaker
-from loss_town import MEASURES, OFFERED, PARTIES, Town
+from loss_town import MEASURES, OFFERED, PARTIES, WORSE_OFF, Town
 
 from wallets.exercises.asking import need
+from wallets.exercises.labs import Key
 from wallets.exercises.line import Student
 
 FEWEST_FIGURES = 4
@@ -159,11 +160,24 @@ def _compare(student: Student, said: object, fork: Fork, right: dict[str, object
     need(set(paid) <= set(wanted) and all(map(_tiyn, paid.values())), "no_decision", answer=repr(said)[:80])
     there = int(fork.told["value_tiyn"]) + int(right["device_tiyn"])  # type: ignore[call-overload]
     need(sum(paid.values()) == there, "not_conserved", found=sum(paid.values()), right=there)
+    step = Key(f"step.{_step(fork, paid, right, rule)}")
     for end in sorted(wanted):
-        found = paid.get(end, 0)
-        need(found == wanted[end], "end_differs", name=fork.names[end], found=found, right=wanted[end])
+        found, so = paid.get(end, 0), wanted[end]
+        need(found == so, "end_differs", step=step, name=fork.names[end], found=found, right=so)
     for part in parts[1:]:
         need(said[part] == right[part], "part_differs", part=part, found=said[part], right=right[part])
+
+
+def _step(fork: Fork, paid: Mapping[bytes, int], right: Mapping[str, object], rule: str) -> str:
+    """The step in which shares first differ. The first forks have a device without money, so they show 1 and 2."""
+    if right["device_tiyn"]:
+        return "made_good"
+    wanted, branches = right["paid"], fork.told["branches"]
+    assert isinstance(wanted, dict)
+    for _, ends in branches:  # type: ignore[attr-defined]
+        if sum(paid.get(end, 0) - wanted[end] for end, _ in ends):
+            return "lot" if rule == "LOTTERY" else "branches"
+    return "ends"
 
 
 def test_pro_rata(student: Student, seed: int) -> None:
@@ -280,7 +294,7 @@ def test_argument(student: Student, seed: int) -> None:
 def _can_be_argued(table: Table) -> bool:
     """Whether somebody bears more under one policy than under another, whichever is chosen."""
     return all(
-        any(row[f"{party}_tiyn"] > other[f"{party}_tiyn"] for other in table.values() for party in PARTIES)
+        any(row[f"{party}_tiyn"] > other[f"{party}_tiyn"] for other in table.values() for party in WORSE_OFF)
         for row in table.values()
     )
 
@@ -300,6 +314,7 @@ def _judge_argument(said: Mapping[str, object], table: Table) -> None:
     need(fits, "no_worse_off", answer=repr(worse)[:80])
     assert isinstance(worse, tuple)
     party, other = worse
+    need(party in WORSE_OFF, "the_thiefs_device", parties=", ".join(WORSE_OFF))
     mine, theirs = (table[str(name)][f"{party}_tiyn"] for name in (policy, other))
     need(mine > theirs, "not_worse_off", party=party, policy=policy, other=other, mine=mine, theirs=theirs)
     need(len(limit.split()) >= FEWEST_LIMIT_WORDS, "limit_too_short", count=len(limit.split()))
@@ -308,14 +323,16 @@ def _judge_argument(said: Mapping[str, object], table: Table) -> None:
     need(len({word.lower() for word in words}) >= FEWEST_WORDS // 2, "text_repeats")
     for name in (policy, other, party):
         need(str(name) in text, "text_does_not_name", name=name)
-    numbers = {int(one) for one in re.findall(r"-?\d+", text)} | {
-        int(one) for one in re.findall(r"\d+", text)
-    }
+    numbers = {int(one) for pattern in (r"-?\d+", r"\d+") for one in re.findall(pattern, _plain_minus(text))}
     for value in cells:
         need(value in numbers, "figure_not_in_text", value=value)
     known = {abs(value) for row in table.values() for value in row.values()}
     stray = [one for one in numbers if abs(one) > SMALL and abs(one) not in known]
     need(not stray, "number_not_measured", value=stray[:1])
+
+
+def _plain_minus(text: str) -> str:
+    return text.replace("\N{MINUS SIGN}", "-").replace("\N{EN DASH}", "-")
 
 
 def _cells(figures: object, table: Table) -> list[int]:

@@ -7,7 +7,7 @@ python exercise.py        the laboratory's measures of the town of seed 7, and y
 from collections.abc import Mapping, Sequence
 
 from careless import Office, branch_id
-from loss_town import MEASURES, PARTIES, Town
+from loss_town import MEASURES, PARTIES, WORSE_OFF, Town
 
 Fork = Mapping[str, object]
 Table = Mapping[str, Mapping[str, int]]
@@ -81,14 +81,15 @@ def pro_rata(fork: Fork) -> dict[str, object]:
 
     `fork` has "fork" (id of 32 bytes, position), "value_tiyn", "device_tiyn" (what the guilty device still has), and
     "branches": [(branch id, [(end id, nominal tiyn)...])...] in no order. A branch has one end, or two: whom its
-    payee passed a part on to, and then the payee's own change. Returns
+    payee passed a part on to, and then the payee's own change, in this order. Returns
 
         {"paid": {end id: tiyn}, "device_tiyn": what the device gives, "payees_tiyn": what the ends lack in all}
 
     1. The value is divided equally; the branches with the smallest ids have a broken tiyn each.
-    2. A branch's share follows its two ends in proportion to their nominal tiyn; the first has the broken tiyn.
-    3. The device gives what it has, at most what is missing: in proportion (as above) to what each end is missing,
-       ends in ascending order of their ids.
+    2. A branch's share follows its two ends in proportion to their nominal tiyn; the first, in the order given, has the
+       broken tiyn (rounded up, so not `in_proportion`).
+    3. The device gives what it has, at most what is missing: `in_proportion` to what each end is missing, ends in
+       ascending order of their ids.
     """
     raise NotImplementedError("TODO")
 
@@ -136,13 +137,13 @@ def argument(table: Table) -> dict[str, object]:
 
     {"policy": the name you choose,
      "figures": [(policy, measure, value)...]   four different cells of the table at least, of two policies at least,
-     "worse_off": (party, other policy)         who bears more under yours than under that other one: of `PARTIES`,
+     "worse_off": (party, other policy)         who bears more under yours than under that other one: of `WORSE_OFF`,
      "limit": a sentence of eight words or more: what these figures cannot show,
      "text": 60 words or more that name your policy, the other policy and the party, and hold each figure's value}
 
-    Policies and parties are named by the words used here (`PARTIES`), also in a Kazakh or Russian text.
-    Values in the text are whole tiyn in digits without spaces, as in the table; the text holds no other number above
-    999. Towns differ, so let the function choose by the table, and write the text with f-strings.
+    Policies and parties are named by the words used here (`WORSE_OFF`), also in a Kazakh or Russian text.
+    Values in the text are whole tiyn in digits, as in `table`, without spaces or commas; the text holds no other number
+    above 999. Towns differ, so let the function choose by the table, and write the text with f-strings.
     """
     raise NotImplementedError("TODO")
 
@@ -160,7 +161,14 @@ if __name__ == "__main__":
     rows = {name: town.measure(name) for name in town.policies}
     for measure in MEASURES:
         print(f"{measure:<16}", *(f"{name} {rows[name][measure]:>9}" for name in town.policies), sep="  ")
-    print("parties:", ", ".join(PARTIES), "| a branch:", branch_id(here.friend, bytes(32)).hex()[:16])
+    print(
+        "parties:",
+        ", ".join(PARTIES),
+        "| worse off may be:",
+        ", ".join(WORSE_OFF),
+        "| a branch:",
+        branch_id(here.friend, bytes(32)).hex()[:16],
+    )
     try:
         print(argument(measured(town))["text"])
     except NotImplementedError:

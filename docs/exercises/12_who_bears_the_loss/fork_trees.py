@@ -34,6 +34,7 @@ from offline.settle import subject_of
 
 DAY = 86_400
 CLOSES = START + 91 * DAY
+FIRST_WITHOUT = 4
 
 Told = dict[str, object]
 
@@ -89,12 +90,12 @@ class ForkMaker:
         self._what, self._number = what, 0
 
     def forks(self, count: int) -> Iterator[Fork]:
-        """Forks of two to seven branches; some branches were passed on; the device has much, little or nothing left."""
-        for _ in range(count):
+        """Forks of two to seven branches; some were passed on; the device has nothing left in the first, then it depends."""
+        for number in range(count):
             branches = self._chance.randrange(2, 8)
             value_tiyn = self._chance.randrange(100_000, 900_000)
-            left_tiyn = self._chance.choice((0, 0, 7, value_tiyn // 3, value_tiyn + 11, 9 * value_tiyn))
-            yield self.fork(value_tiyn, branches, left_tiyn)
+            left_tiyn = self._chance.choice((0, 7, value_tiyn // 3, value_tiyn + 11, 9 * value_tiyn))
+            yield self.fork(value_tiyn, branches, left_tiyn if number >= FIRST_WITHOUT else 0)
 
     def _bytes(self, size: int = 32) -> bytes:
         self._number += 1

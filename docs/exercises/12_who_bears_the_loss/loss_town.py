@@ -15,6 +15,8 @@ from functools import lru_cache
 
 OFFERED = ("ISSUER", "WATERFALL", "CAPPED", "PRO_RATA", "PAYEE")
 PARTIES = ("device", "owner", "bank", "reserve", "payees")
+WORSE_OFF = PARTIES[1:]
+"""Who may be named as worse off: not the thief's device."""
 MEASURES = ("loss_tiyn", *(f"{party}_tiyn" for party in PARTIES), "ring_gain_tiyn", "denied_people")
 
 _TOML = """

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from careless import Office, branch_id
-from loss_town import PARTIES, Town
+from loss_town import PARTIES, WORSE_OFF, Town
 
 Fork = Mapping[str, object]
 Table = Mapping[str, Mapping[str, int]]
@@ -138,7 +138,7 @@ def argument(table: Table) -> dict[str, object]:
         (policy, party, other)
         for policy in (*mild, *sorted(table))
         for other in sorted(table)
-        for party in PARTIES
+        for party in WORSE_OFF
         if table[policy][f"{party}_tiyn"] > table[other][f"{party}_tiyn"]
     ]
     policy, party, other = found[0]
@@ -157,4 +157,5 @@ def argument(table: Table) -> dict[str, object]:
         "reason to keep limits low and to look at payees who hide for days."
     )
     limit = "One small town and one seed tell nothing about how often devices are really opened."
+    text = text.replace(" -", " \N{MINUS SIGN}")  # as a careful writer would
     return {"policy": policy, "figures": figures, "worse_off": (party, other), "limit": limit, "text": text}

@@ -98,6 +98,13 @@ _CHANGES = (
         " The ring has some tiyn",
         ARGUE,
     ),
+    ("the thief's device is worse off", "for party in WORSE_OFF", "for party in PARTIES", ARGUE),
+    (
+        "ends by their ids in step 2",
+        _FIRST,
+        _FIRST.replace("ends[0]", "min(ends)"),
+        RATA,
+    ),
     ("no limit", _LIMIT, "None that I know of.", ARGUE),
     ("a short text", '"limit": limit, "text": text}', '"limit": limit, "text": text[:60]}', ARGUE),
 )
