@@ -42,6 +42,17 @@ def normal_code(text: str) -> str:
     return code
 
 
+def code_from(chance: bytes) -> str:
+    """A code out of random bytes."""
+    number = int.from_bytes(chance, "big")
+    return "".join(_ALPHABET[number >> (5 * place) & 31] for place in range(CODE_LETTERS))
+
+
+def code_name(text: str) -> bytes:
+    """The hash under which a code is kept (32 bytes); E_JOIN_CODE."""
+    return hashlib.sha256(b"kzt-dt/join/v1\0" + normal_code(text).encode()).digest()
+
+
 class JoinDesk:
     """The codes of one bank."""
 
@@ -57,9 +68,7 @@ class JoinDesk:
         Raises E_CUSTOMER_UNKNOWN, E_CUSTOMER_CLOSED.
         """
         self._bank.customers.served(customer)
-        number = int.from_bytes(self._entropy.bytes("join code", HASH.load(id, "id") + customer, 16), "big")
-        letters = [_ALPHABET[number >> (5 * place) & 31] for place in range(CODE_LETTERS)]
-        code = "".join(letters)
+        code = code_from(self._entropy.bytes("join code", HASH.load(id, "id") + customer, 16))
         if self._cabinet.get(_DRAWER, self._name(code)) is None:
             expires = self._clock.now() + CODE_SECONDS
             self._cabinet.put_many(
@@ -103,5 +112,4 @@ class JoinDesk:
         return customer, expires, joined
 
     def _name(self, code: str) -> bytes:
-        digest = hashlib.sha256(b"kzt-dt/join/v1\0" + normal_code(code).encode()).digest()
-        return follow("join code", self._bank.bank_id.to_bytes(4, "big"), digest)
+        return follow("join code", self._bank.bank_id.to_bytes(4, "big"), code_name(code))

@@ -65,20 +65,30 @@ class RecoveryDesk:
     def report(self, id: bytes, customer: bytes, reference: str) -> bool:
         """A customer's wallet is lost or stolen; True when it is frozen by this. E_CUSTOMER_UNKNOWN.
 
-        A holder whom a court has frozen already stays under that freeze.
+        A holder whom a court has frozen already stays under that freeze. One that is frozen under this very reference
+        (a report that came another way) is taken over: a recovery lifts it.
         """
         holder = self._bank.customers.get(customer).pseudonym
         if not self._policy.holds("theft_freeze"):
             return False
-        if self._cabinet.get(self._frozen, customer) is None:
+        if not self._stands(customer, holder):
             try:
                 self._enforcement.freeze(id, holder, reference)
             except Refused as refusal:
                 if refusal.code != "E_FROZEN":
                     raise
-                return False
+                if not isinstance(self._gateway, Freezes) or self._gateway.frozen(holder) != reference:
+                    return False
             self._cabinet.put_many([Row(self._frozen, customer, canonical.encode([id, reference]))])
         return True
+
+    def _stands(self, customer: bytes, holder: bytes) -> bool:
+        """Whether the freeze of an earlier report is there still; a clerk may have lifted it since."""
+        data = self._cabinet.get(self._frozen, customer)
+        if data is None:
+            return False
+        _, reference = _REPORT.load(canonical.decode(data), "report")
+        return not isinstance(self._gateway, Freezes) or self._gateway.frozen(holder) == reference
 
     def request(self, id: bytes, customer: bytes, reference: str, lost: bytes, new: PublicKey) -> int:
         """Ask for what the key `lost` holds to go to the key `new`; the moment from which it may be completed.
@@ -86,7 +96,7 @@ class RecoveryDesk:
         `reference` is the number of the document shown. Raises E_CUSTOMER_UNKNOWN, E_RECOVERY_IDENTITY, E_CUSTOMER_KEY,
         E_ID_REUSED.
         """
-        self._identify(customer, reference)
+        self.identify(customer, reference)
         if self._bank.customers.owner_of(lost).id != customer:
             raise Refused("E_CUSTOMER_KEY", bank_id=self._bank.bank_id, kid=lost)
         known = self._cabinet.get(self._requests, HASH.load(id, "recovery id"))
@@ -95,12 +105,12 @@ class RecoveryDesk:
             self._cabinet.put_many([Row(self._requests, id, row)])
         elif self._load(known)[:3] != (customer, lost, new.kid):
             raise Refused("E_ID_REUSED", id=id)
-        return self._ready(id)
+        return self.ready(id)
 
     def cancel(self, id: bytes, reference: str) -> None:
         """End a request; E_RECOVERY_UNKNOWN, E_RECOVERY_IDENTITY."""
         customer = self._get(id)[0]
-        self._identify(customer, reference)
+        self.identify(customer, reference)
         self._cabinet.put_many([Row(self._requests, id, None)])
 
     def complete(self, id: bytes, signer: Signer) -> int:
@@ -112,7 +122,7 @@ class RecoveryDesk:
         customer, lost, new, _ = self._get(id)
         if signer.public.kid != new:
             raise Refused("E_RECOVERY_UNKNOWN", bank_id=self._bank.bank_id, id=id)
-        ready, now = self._ready(id), self._clock.now()
+        ready, now = self.ready(id), self._clock.now()
         if now < ready:
             raise Refused("E_RECOVERY_WAIT", ready=ready, now=now)
         amount_tiyn = self._planned(id, lost)
@@ -204,12 +214,18 @@ class RecoveryDesk:
                 self._enforcement.unfreeze(follow("recovered", id), holder, f"recovery {id.hex()[:16]}")
         self._cabinet.put_many([Row(self._frozen, customer, None), Row(self._done, id, b"1")])
 
-    def _identify(self, customer: bytes, reference: str) -> None:
+    def identify(self, customer: bytes, reference: str) -> None:
+        """Return if `reference` is the document that the account was opened with; E_RECOVERY_IDENTITY."""
         known = self._bank.customers.get(customer)
         if self._policy.holds("recovery_identity") and known.reference != reference:
             raise Refused("E_RECOVERY_IDENTITY", bank_id=self._bank.bank_id)
 
-    def _ready(self, id: bytes) -> int:
+    def is_done(self, id: bytes) -> bool:
+        """Whether this recovery is complete."""
+        return self._cabinet.get(self._done, HASH.load(id, "recovery id")) is not None
+
+    def ready(self, id: bytes) -> int:
+        """The moment from which a request may be completed; E_RECOVERY_UNKNOWN."""
         return self._get(id)[3] + (self._policy.value("recovery_wait") or 0)
 
     def _get(self, id: bytes) -> tuple[bytes, bytes, bytes, int]:

@@ -58,7 +58,10 @@ class Period(NamedTuple):
 
 
 class LimitsLeft(NamedTuple):
-    """What a holder holds and paid beside what it may, in tiyn (a limit of 0: none); why it is frozen, or empty."""
+    """What a holder holds and paid beside what it may, in tiyn (a limit of 0: none); why it is frozen, or empty.
+
+    `successor` is the key that replaced the asking one, empty while it is in use.
+    """
 
     tier: int
     holding_tiyn: int
@@ -68,6 +71,7 @@ class LimitsLeft(NamedTuple):
     day_limit_tiyn: int
     periods: tuple[Period, ...]
     frozen: str
+    successor: bytes
 
 
 class MarkWords(NamedTuple):
@@ -142,8 +146,10 @@ class WalletClient:
                 wire.as_number(body[name]) for name in LimitsLeft._fields[:6]
             )
             periods = tuple(map(_period, wire.as_list(body["periods"])))
-            frozen = wire.as_text(body["frozen"])
-            return LimitsLeft(tier, holding, holding_limit, payment_limit, paid, day_limit, periods, frozen)
+            frozen, successor = wire.as_text(body["frozen"]), wire.as_octets(body["successor"])
+            return LimitsLeft(
+                tier, holding, holding_limit, payment_limit, paid, day_limit, periods, frozen, successor
+            )
 
     def mark(self, mark: bytes, language: str = "en") -> MarkWords:
         """A mark's definition and its rule in words; E_HTTP_NONE."""

@@ -68,6 +68,7 @@ SCHEMAS: Mapping[str, wire.Json] = {
         day_limit_tiyn=NUMBER_SCHEMA,
         periods=list_of(object_schema(period=_TEXT, paid_tiyn=NUMBER_SCHEMA, limit_tiyn=NUMBER_SCHEMA)),
         frozen=_TEXT,
+        successor=_TEXT,
     ),
     "Mark": object_schema(
         mark=HEX_SCHEMA, label=_TEXT, purpose=NUMBER_SCHEMA, envelope=HEX_SCHEMA, words=list_of(_TEXT)
@@ -147,6 +148,7 @@ class WalletApi:
                 for kind, limit in periods
             ],
             "frozen": self._ledger.frozen(key.pseudonym),
+            "successor": key.successor.hex(),
         }
 
     def mark(self, ask: Ask) -> wire.Json:

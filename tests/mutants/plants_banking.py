@@ -197,6 +197,28 @@ BANKING = Field(
         ),
     )
     + bugs(
+        "cbdc/recovery_codes.py",
+        ("tests/site/test_recovery.py",),
+        (
+            "recovery-code-for-any-key",
+            "A second key takes over by a code that another one has shown.",
+            "        if kept.kid and kept.kid != public.kid:",
+            "        if False:",
+        ),
+        (
+            "old-recovery-code-still-good",
+            "A code that was overheard works on after the bank made a new one.",
+            "            self.end(customer)\n",
+            "",
+        ),
+        (
+            "recovery-code-for-anybodys-wallet",
+            "A customer gets a code for another customer's wallet.",
+            "        if self._bank.customers.owner_of(lost).id != customer:",
+            "        if False:",
+        ),
+    )
+    + bugs(
         "wallets/request_book.py",
         ("tests/wallets/test_request_book.py",),
         (

@@ -19,6 +19,7 @@ from cbdc.errors import TengeError
 from cbdc.http import wire
 from cbdc.http.client import HttpBank, HttpGateway, Reply, WsgiTransport
 from cbdc.http.partner_client import ConsentClient, PartnerClient
+from cbdc.http.recovery_client import RecoveryClient
 from cbdc.http.wallet_client import WalletClient
 from cbdc.http.wallets import LOOKUP_PURPOSE
 from cbdc.keys import ED25519, ES256, SoftwareKey
@@ -42,7 +43,7 @@ from wallets.site.document import Example, query_path
 from wallets.site.operations import Query
 from wallets.site.partners import Partners
 from wallets.site.table import OPEN_ROLES, Table
-from wallets.site.users import ROLES
+from wallets.site.users import BANK_ROLE, ROLES
 from wallets.site.world import World
 
 SEED = 5
@@ -296,6 +297,27 @@ class _Story:
         ]
         reports[0].report_device(reports[0].devices()[0].kid)
         reports[1].report_wallet()
+        self.recovery(other)
+
+    def recovery(self, lost: _Holder) -> None:
+        """A lost wallet comes back under a new key."""
+        world, number = self.world, lost.user.bank_id
+        customer = world.system.banks[number].customers.owner_of(lost.kid)
+        clerk = next(one for one in world.users.of_role(BANK_ROLE) if one.bank_id == number)
+        body = {"user": clerk.id, "passcode": world.users.passcode(clerk)}
+        token = str(self.json("POST", "/v1/sessions", body=body)["token"])
+        wish = {
+            "request_id": "example-recovery-code",
+            "customer": customer.id.hex(),
+            "wallet": lost.kid.hex(),
+            "document": customer.reference,
+            "identified": True,
+        }
+        code = str(self.json("POST", "/v1/roles/bank/recovery-code", token, wish)["recovery_code"])
+        signer = SoftwareKey(ED25519, derived("example new wallet"))
+        gateway = HttpGateway(self.recorder, real_clock=self.clock, entropy=SeededEntropy(SEED))
+        client = RecoveryClient(gateway, number, signer)
+        client.complete(code, client.papers(code))
 
     def device(self, holder: _Holder) -> tuple[Device, HttpOfflineDesk]:
         """A device of a holder, enrolled over the interface."""

@@ -1,7 +1,8 @@
 """What a wallet outside the server is served under `/v1/`: the extensions over the world's present act, and its turn.
 
 Joining, history, limits, marks and phone numbers (`cbdc.http.wallets`), payment requests (`cbdc.http.requests`),
-offline money (`offline.http_api`) and reports of a loss (`offline.http_losses`) stand on the one sandbox of the world.
+offline money (`offline.http_api`), reports of a loss (`offline.http_losses`) and recoveries (`cbdc.http.recoveries`)
+stand on the one sandbox of the world.
 Bodies are read before a request takes its turn, so whoever sends slowly holds up nobody.
 """
 
@@ -9,6 +10,8 @@ from collections.abc import Callable, Mapping
 
 from cbdc.errors import Unavailable
 from cbdc.http import wire
+from cbdc.http.recoveries import SCHEMAS as RECOVERY_SCHEMAS
+from cbdc.http.recoveries import RecoveryApi
 from cbdc.http.requests import SCHEMAS as REQUEST_SCHEMAS
 from cbdc.http.requests import RequestApi
 from cbdc.http.routes import NUMBER_SCHEMA, Ask, Route, list_of, object_schema, reference
@@ -22,6 +25,8 @@ from offline.http_losses import SCHEMAS as LOSS_SCHEMAS
 from offline.http_losses import LossApi
 from wallets.site import wallet_cards, wallet_rules
 from wallets.site.opening import bank_title
+from wallets.site.roles.holder import open_notes
+from wallets.site.roles.lost import devices_of
 from wallets.site.words import LANGUAGES, Words
 from wallets.site.world import World
 
@@ -44,6 +49,7 @@ def extensions(world: World) -> list[Extension]:
         "GET", "/v1/bank-titles", "What banks are called, in each language.", _titles(world), "BankTitles"
     )
     offline = OfflineApi(field.centre, system.authority, system.escrow_kid, field.fresh_trust)
+    recoveries = RecoveryApi(system.ledger, world.recoveries, _away(world))
     losses = LossApi(system.ledger, field.centre, system.enforcement)
     return [
         Extension(wallets.routes(), WALLET_SCHEMAS),
@@ -53,6 +59,7 @@ def extensions(world: World) -> list[Extension]:
         Extension(wallet_cards.CardsApi(world).routes(), wallet_cards.SCHEMAS),
         Extension(offline.routes(), OFFLINE_SCHEMAS),
         Extension(losses.routes(), LOSS_SCHEMAS),
+        Extension(recoveries.routes(), RECOVERY_SCHEMAS),
     ]
 
 
@@ -73,6 +80,15 @@ def _titles(world: World) -> Callable[[Ask], wire.Json]:
         }
 
     return titles
+
+
+def _away(world: World) -> Callable[[bytes], tuple[int, int]]:
+    def away(kid: bytes) -> tuple[int, int]:
+        """What is in open notes of the devices of a key (tiyn), and when the last of them closes."""
+        notes = [note for device in devices_of(world, [kid]) for note in open_notes(world, device)]
+        return sum(amount for amount, _, _ in notes), max((closes for _, _, closes in notes), default=0)
+
+    return away
 
 
 class Turn:

@@ -35,6 +35,7 @@ from wallets.site.deciding import joint_acts
 from wallets.site.hours import Hours, carry_out, hours_of
 from wallets.site.hub import Hub
 from wallets.site.jobs import Jobs
+from wallets.site.recovery_desks import recoveries
 from wallets.site.users import DEMO_USERS, Directory, User
 from wallets.web.memory import StageClock
 
@@ -84,6 +85,7 @@ class World:
         self.joining = {
             number: JoinDesk(bank, cabinet, entropy, self.clock) for number, bank in self.system.banks.items()
         }
+        self.recoveries = recoveries(self.system, entropy, self.clock)
         secret = entropy.bytes("site aliases", b"directory", 32)
         lookups = preset(opening.POLICY).value("alias_lookups")
         self.aliases = AliasDirectory(self.system.ledger, cabinet, secret, self.clock, lookups)

@@ -62,7 +62,12 @@ const SCREENS = {
   lost: later("losses", "lost"),
   settings: later("settings", "settings"),
   about: later("settings", "about"),
+  recover: later("recover", "recover"),
 };
+const REPLACED = later("recover", "replaced");
+/** What a newcomer may look at besides joining, and what a replaced wallet still shows. */
+const BEFORE = ["recover", "settings", "about"];
+const AFTER = ["settings", "about", "history", "line"];
 
 /** Fetch what the first screen did without: the page may be cut off before its service worker has kept everything. */
 async function loadScreens() {
@@ -112,14 +117,9 @@ export class App {
     this.#followLink();
     const [name = "", argument = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
     const main = /** @type {HTMLElement} */ (document.getElementById("main"));
-    const wanted = this.wallet.member
-      ? (SCREENS[name] ?? SCREENS[""])
-      : name === "settings" || name === "about"
-        ? SCREENS[name]
-        : join.join;
     let screen;
     try {
-      screen = await wanted(this, argument);
+      screen = await (await this.#screenOf(name))(this, argument);
     } catch (error) {
       screen = h("div", {}, h("h1", { tabindex: "-1" }, t("This could not be shown")), refusal(error));
     }
@@ -137,6 +137,21 @@ export class App {
       window.scrollTo(0, 0);
     }
     drawFrame(this, name);
+  }
+
+  /** @param {string} name @returns {Promise<Screen>} */
+  async #screenOf(name) {
+    if (!this.wallet.member) {
+      const [first] = name.split("="); // a link: #recover=CODE&bank=1
+      return BEFORE.includes(first) ? SCREENS[first] : join.join;
+    }
+    const gone = !AFTER.includes(name) && (await this.#isReplaced());
+    return gone ? REPLACED : (SCREENS[name === "recover" ? "" : name] ?? SCREENS[""]);
+  }
+
+  /** Whether the ledger said that another key took this wallet over. */
+  async #isReplaced() {
+    return Boolean((await this.store.get("meta", "account"))?.limits.successor);
   }
 
   /** A link to a payment (`#pay=TENGE1:...`) or a consent (`#consent=KEY&...`): kept until there is a wallet for it. */
@@ -165,6 +180,7 @@ export class App {
       return;
     }
     const before = await this.#lastIndex();
+    const wasReplaced = await this.#isReplaced();
     try {
       await this.wallet.refresh();
       this.online = true;
@@ -180,6 +196,9 @@ export class App {
     }
     await this.#tellIncoming(before);
     this.changed();
+    if (!wasReplaced && (await this.#isReplaced())) {
+      await this.draw();
+    }
   }
 
   /** Refresh soon; several calls are one. */

@@ -21,7 +21,8 @@ export { LOAD_OFFLINE, TRANSFER } from "../protocol/transaction.js";
 
 export const QR_PREFIX = "DT1:";
 export const SETTLE_OFFLINE = 73;
-const REGISTER_KEY = 74;
+export const REGISTER_KEY = 74;
+export const RECOVER = 79;
 const PAYLOAD_BYTES = 300;
 const MOST_MESSAGE_BYTES = 24 * 1024;
 
@@ -88,15 +89,18 @@ export function readTransfer(body) {
  * @param {Uint8Array} body @param {Uint8Array} network
  */
 export function readOffer(body, network) {
-  const { algorithm, publicKey } = readBody(
-    /** @type {any} */ (transactions.TRANSACTIONS.get(REGISTER_KEY)),
-    body,
-  );
-  return {
-    algorithm,
-    publicKey,
-    message: signingMessage(REGISTER_KEY, objectId(REGISTER_KEY, network, body)),
-  };
+  const { record, message } = readPaper(REGISTER_KEY, body, network);
+  return { algorithm: record.algorithm, publicKey: record.publicKey, message };
+}
+
+/**
+ * A transaction that others made, before it is signed: its fields, and the bytes that a key signs over it.
+ * @param {number} type @param {Uint8Array} body @param {Uint8Array} network
+ * @returns {{ record: any, message: Uint8Array }}
+ */
+export function readPaper(type, body, network) {
+  const record = readBody(/** @type {any} */ (transactions.TRANSACTIONS.get(type)), body);
+  return { record, message: signingMessage(type, objectId(type, network, body)) };
 }
 
 /** Entry 0 of the journal, everything verified from ROOT. @param {Uint8Array} payload */

@@ -1,7 +1,7 @@
 // @ts-check
 /** From the journal's entries to the lines of a history, as one key sees them. Pure. */
 
-import { LOAD_OFFLINE, SETTLE_OFFLINE, readTransaction, unhex } from "./core.js";
+import { LOAD_OFFLINE, RECOVER, SETTLE_OFFLINE, readTransaction, unhex } from "./core.js";
 
 /**
  * One line of the history.
@@ -10,7 +10,7 @@ import { LOAD_OFFLINE, SETTLE_OFFLINE, readTransaction, unhex } from "./core.js"
  * @property {number} index Its place in the journal.
  * @property {number} time Virtual Unix seconds.
  * @property {"in" | "out" | "own"} direction
- * @property {"pay" | "fund" | "defund" | "load" | "home" | "own"} kind
+ * @property {"pay" | "fund" | "defund" | "load" | "home" | "back" | "own"} kind
  * @property {number} amountTiyn
  * @property {string} mark "" for free money.
  * @property {string} peer A key id, or "".
@@ -52,6 +52,9 @@ function kindOf(type, direction, peer, banks) {
   }
   if (type === SETTLE_OFFLINE) {
     return "home";
+  }
+  if (type === RECOVER) {
+    return "back";
   }
   if (direction === "own") {
     return "own";

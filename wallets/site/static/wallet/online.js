@@ -96,6 +96,17 @@ export class OnlineWallet {
    * @param {string} code @param {number} bankId @param {string} name How the person calls this wallet.
    */
   async join(code, bankId, name) {
+    const signer = await this.begin();
+    const shown = [code, signer.algorithm, signer.raw];
+    const offer = await this.api.post(`/v1/banks/${bankId}/offers`, encode(shown));
+    const message = checkOffer(unhex(offer.body), this.network, signer);
+    const possession = await signMessage(signer.privateKey, message);
+    const receipt = await this.api.post(`/v1/banks/${bankId}/joins`, encode([...shown, possession]));
+    await this.become(signer, bankId, name, receipt);
+  }
+
+  /** The ledger to believe and this wallet's key: kept before anything is sent. @returns {Promise<any>} The key. */
+  async begin() {
     const genesis =
       (await this.store.get("meta", "genesis")) ?? unhex((await this.api.get("/v1/entries/0")).payload);
     await this.#believe(genesis);
@@ -104,21 +115,16 @@ export class OnlineWallet {
       ["meta", "signer", signer],
       ["meta", "genesis", genesis],
     ]);
-    const shown = [code, signer.algorithm, signer.raw];
-    const offer = await this.api.post(`/v1/banks/${bankId}/offers`, encode(shown));
-    const message = checkOffer(unhex(offer.body), this.network, signer);
-    const possession = await signMessage(signer.privateKey, message);
-    const receipt = await this.api.post(`/v1/banks/${bankId}/joins`, encode([...shown, possession]));
+    return signer;
+  }
+
+  /** A wallet of this bank from now on. @param {any} signer @param {number} bankId @param {string} name
+   *  @param {any} receipt */
+  async become(signer, bankId, name, receipt) {
     await this.checkReceipt(receipt);
-    const bank = await this.api.get(`/v1/banks/${bankId}`);
+    const { name: bankName, inventory_kid: inventoryKid } = await this.api.get(`/v1/banks/${bankId}`);
     this.api.signer = signer;
-    this.member = {
-      bankId,
-      bankName: bank.name,
-      inventoryKid: bank.inventory_kid,
-      name,
-      since: receipt.index,
-    };
+    this.member = { bankId, bankName, inventoryKid, name, since: receipt.index };
     await this.store.write([["meta", "member", this.member]]);
   }
 

@@ -56,12 +56,13 @@ export async function join(app) {
       { class: "note" },
       t("This is a sandbox with test money. A browser has no secure element: keep only small sums in it."),
     ),
+    h("p", {}, h("a", { href: "#/recover" }, t("I lost my wallet"))),
     h("p", {}, h("a", { href: "#/about" }, t("What this wallet is and is not"))),
   );
 }
 
 /** @param {any} app @param {HTMLSelectElement} select @param {string} chosen */
-async function fillBanks(app, select, chosen) {
+export async function fillBanks(app, select, chosen) {
   try {
     const { banks } = await app.wallet.api.get("/v1/bank-titles");
     fill(

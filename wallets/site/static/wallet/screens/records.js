@@ -25,6 +25,7 @@ function titleOf(kind, way) {
     "fund in": t("Topped up"),
     "defund out": t("Back to the deposit"),
     "load out": t("Taken along"),
+    "back own": t("Came back from a lost wallet"),
     "card out": t("Put on a card"),
     "card in": t("Taken off a card"),
     "home in": t("Came home from offline"),
