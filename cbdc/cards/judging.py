@@ -94,7 +94,7 @@ class Judge:
         replayed = shown.counter <= device.counter
         if replayed and self.rules.has(REPLAY):
             raise Refused("E_CARD_REPLAY", card=masked(device.number), counter=shown.counter)
-        self.rules.check_limits(message, self._paid(card, self._today()))
+        self.rules.check_limits(message, self.paid_today(card))
         signed = check_payment(
             message,
             shown,
@@ -231,6 +231,10 @@ class Judge:
 
     def _month(self) -> str:
         return month_of(self._clock.now())
+
+    def paid_today(self, card: Card) -> dict[str, tuple[int, int]]:
+        """What a card has paid today, by channel: tiyn, and how often."""
+        return self._paid(card, self._today())
 
     def _paid(self, card: Card, day: int) -> dict[str, tuple[int, int]]:
         return {channel: self._read_day(_day_id(card.id, day, channel)) for channel in (POS, CASH, ONLINE)}

@@ -241,6 +241,36 @@ class WalletClient:
         answer = self._gateway.post(f"/v1/requests/{id.hex()}/refusals", self._word(decline_purpose(id)))
         return self._posted(answer)
 
+    # --- cards ---
+
+    def cards(self) -> list[Mapping[str, object]]:
+        """The simulated cards of this key, as the interface writes them (schema `Card`)."""
+        answer = self._mine("cards")
+        with wire.understood("cards"):
+            return [wire.as_object(one) for one in wire.as_list(wire.as_object(answer)["cards"])]
+
+    def link_card(self, id: bytes) -> Mapping[str, object]:
+        """A card for this wallet under an id of one's own (32 bytes), once; E_CARDS_MOST."""
+        return self._card("", f"card link {id.hex()}")
+
+    def freeze_card(self, card: bytes, frozen: bool) -> Mapping[str, object]:
+        """The card pays nothing, or pays again; E_CARD_UNKNOWN."""
+        word = "freeze" if frozen else "unfreeze"
+        return self._card(f"/{card.hex()}/words", f"card {word} {card.hex()}")
+
+    def hold_card(self, card: bytes, id: bytes, amount_tiyn: int) -> str:
+        """Hold a card to a terminal for one amount, under an id of one's own (16 bytes): the code.
+
+        Raises E_CARD_UNKNOWN, E_ID_REUSED.
+        """
+        purpose = f"card hold {card.hex()} {id.hex()} {amount_tiyn}"
+        return wire.as_text(self._card(f"/{card.hex()}/holdings", purpose)["code"])
+
+    def _card(self, path: str, purpose: str) -> Mapping[str, object]:
+        answer = self._gateway.post(f"/v1/keys/{self.kid.hex()}/cards{path}", self._word(purpose))
+        with wire.understood("card"):
+            return wire.as_object(answer)
+
     # --- how ---
 
     def _posted(self, answer: object) -> Posted:

@@ -15,10 +15,13 @@ _WORDS = {"holder": "`Tenge-Proof`", "call": "`Tenge-Call`", "desk": "bearer tok
 
 
 @cache
-def _served() -> tuple[dict[str, Any], tuple[Route, ...], tuple[Route, ...]]:
+def _served() -> tuple[dict[str, Any], tuple[Route, ...], tuple[Route, ...], tuple[Route, ...]]:
     with opened() as whole:
         banks = ParticipantApi(whole.world.system).routes()
-        return whole.document(), tuple(whole.partners.extension().routes), tuple(banks)
+        partners = tuple(whole.partners.extension().routes)
+        third = {(route.method, route.path) for route in partners}
+        outside = [one for one in whole.extension_routes() if (one.method, one.path) not in third]
+        return whole.document(), partners, tuple(banks), tuple(outside)
 
 
 def operations(argument: str) -> str:
@@ -45,12 +48,18 @@ def table_row(route: Route) -> str:
     """The line of a route in docs/http.md."""
     size = f"{route.limit_bytes:,} bytes" if route.limit_bytes < 1_048_576 else "1 MiB"
     takes = f"{route.takes}, at most {size}" if route.takes else ""
-    return f"| `{route.method} {route.path}` | {route.summary} | {takes} | {'yes' if route.proof else ''} |"
+    told = takes.replace("|", "\\|")  # a bar would begin a new column
+    return f"| `{route.method} {route.path}` | {route.summary} | {told} | {'yes' if route.proof else ''} |"
 
 
 def _table(routes: Iterable[Route]) -> str:
     head = ["| method and path | what it does | body | proof |", "|---|---|---|---|"]
     return "\n".join([*head, *map(table_row, routes)])
+
+
+def outside(argument: str) -> str:
+    """The routes for wallets outside the server's process, and for offline money."""
+    return _table(_served()[3])
 
 
 def third_parties(argument: str) -> str:
@@ -88,6 +97,7 @@ def tasks(argument: str) -> str:
 
 MAKERS: Mapping[str, Callable[[str], str]] = {
     "api": operations,
+    "wallets-outside": outside,
     "third-parties": third_parties,
     "participants": participants,
     "emulator-cases": cases,

@@ -8,7 +8,6 @@ from cbdc import canonical
 from cbdc.aliases import claim_purpose, move_purpose, remove_purpose
 from cbdc.errors import TengeError
 from cbdc.http.client import HttpBank, HttpGateway, WsgiTransport
-from cbdc.http.routes import Route
 from cbdc.http.wallets import LOOKUP_PURPOSE
 from cbdc.keys import ED25519, ES256, SoftwareKey
 from cbdc.money import tenge
@@ -19,6 +18,7 @@ from cbdc.token import KeyLock, Token
 from cbdc.transaction import Transfer, sign_transaction
 from offline.http_api import order_purpose
 from tests.conftest import ROOT
+from tests.house.made_api import table_row
 from tests.site.visitor import Visitor, opened
 from wallets.desk import derived
 from wallets.site.opening import customer_id
@@ -216,13 +216,6 @@ def test_a_device_finds_what_it_needs_to_check_everything(whole: Whole) -> None:
     assert papers["root"] == authority.root.encode().hex()
     assert len(papers["certificates"]) == len(authority.auths) > 3
     assert papers["escrow_kid"] == whole.world.system.escrow_kid.hex()
-
-
-def table_row(route: Route) -> str:
-    """The line of a route in docs/http.md."""
-    size = f"{route.limit_bytes:,} bytes" if route.limit_bytes < 1_048_576 else "1 MiB"
-    takes = f"{route.takes}, at most {size}" if route.takes else ""
-    return f"| `{route.method} {route.path}` | {route.summary} | {takes} | {'yes' if route.proof else ''} |"
 
 
 def test_the_page_of_the_interface_has_every_route(whole: Whole) -> None:

@@ -45,6 +45,7 @@ SCREENS = (
     "consent",
     "order/00",
     "mandates",
+    "cards",
 )
 
 

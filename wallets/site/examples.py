@@ -227,6 +227,17 @@ class _Story:
         inventory = HttpBank(gateway, one.bank.bank_id).inventory_kid
         one.bank.defund(one.transfer([Token(tenge(50), KeyLock(inventory))], "example defund"))
 
+    def card(self, one: _Holder) -> None:
+        """A card is linked, frozen, and held to a terminal."""
+        path = f"/v1/keys/{one.kid.hex()}/cards"
+        linked = one.gateway.post(path, one.word(f"card link {derived('example card').hex()}"))
+        assert isinstance(linked, dict)
+        name = linked["id"]
+        one.gateway.post(f"{path}/{name}/words", one.word(f"card freeze {name}"))
+        wish = f"card hold {name} {derived('example holding')[:16].hex()} {tenge(20)}"
+        one.gateway.post(f"{path}/{name}/holdings", one.word(wish))
+        one.gateway.get(path, one.gateway.proof(one.kid, "GET", path))
+
     def bank(self, bank_id: int) -> None:
         """A bank's own system asks for digital tenge, and gives some back."""
         keys = self.world.system.keys
@@ -431,6 +442,7 @@ def play(world: World, app: Any, clock: Clock, partners: Partners, table: Table)
     story.read(one.gateway)
     story.pay(one, other)
     story.numbers(one, other)
+    story.card(one)
     story.bank(1)
     story.third_parties(one, other)
     story.links(one, other)

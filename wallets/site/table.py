@@ -14,6 +14,7 @@ from wallets.site.roles import (
     bank_inventory,
     bank_limits,
     bank_recovery,
+    card_till,
     customer,
     explorer,
     explorer_offline,
@@ -92,6 +93,7 @@ def make_table(queries: Iterable[Query], operations: Iterable[Operation]) -> Tab
 _MODULES: Sequence = (  # type: ignore[type-arg]
     customer,
     till,
+    card_till,
     bank,
     bank_inventory,
     bank_customers,

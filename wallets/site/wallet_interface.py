@@ -23,7 +23,7 @@ from offline.http_api import SCHEMAS as OFFLINE_SCHEMAS
 from offline.http_api import OfflineApi
 from offline.http_losses import SCHEMAS as LOSS_SCHEMAS
 from offline.http_losses import LossApi
-from wallets.site import wallet_rules
+from wallets.site import wallet_cards, wallet_rules
 from wallets.site.opening import bank_title
 from wallets.site.roles.holder import open_notes
 from wallets.site.roles.lost import devices_of
@@ -56,6 +56,7 @@ def extensions(world: World) -> list[Extension]:
         Extension(requests.routes(), REQUEST_SCHEMAS),
         Extension([titles], TITLE_SCHEMAS),
         Extension(wallet_rules.RulesApi(world).routes(), wallet_rules.SCHEMAS),
+        Extension(wallet_cards.CardsApi(world).routes(), wallet_cards.SCHEMAS),
         Extension(offline.routes(), OFFLINE_SCHEMAS),
         Extension(losses.routes(), LOSS_SCHEMAS),
         Extension(recoveries.routes(), RECOVERY_SCHEMAS),

@@ -30,6 +30,7 @@ from wallets.desk import derived
 from wallets.pilot.folder import canonical_json
 from wallets.site import memory as keep
 from wallets.site import opening
+from wallets.site.cards import SiteCards
 from wallets.site.deciding import joint_acts
 from wallets.site.hours import Hours, carry_out, hours_of
 from wallets.site.hub import Hub
@@ -89,6 +90,7 @@ class World:
         lookups = preset(opening.POLICY).value("alias_lookups")
         self.aliases = AliasDirectory(self.system.ledger, cabinet, secret, self.clock, lookups)
         opening.open_accounts(self.sandbox, self.users.all())
+        self.cards = SiteCards(self.system, entropy, self.clock)
         self.neighbours: list[Member] = opening.bring_neighbours(self.sandbox)
         opening.first_morning(self.sandbox, self.neighbours)
         self.street: list[Member] = []
@@ -201,6 +203,7 @@ class World:
             self.clock.shift_seconds = self.memory.shift_seconds
             self.save()
             self.settle_due()
+            self.cards.settle()
             self.sandbox.close_cases()
 
     def reach(self, moment: int) -> None:

@@ -20,7 +20,11 @@ def home(asked: Asked, arguments: Mapping[str, str]) -> Json:
         "bank_title": bank_title(bank.name),
         "name": asked.user.name,
         "deposit_tiyn": bank.deposit_tiyn(customer),
-        "wallets": [kid.hex() for kid in bank.customers.keys_of(customer)],
+        "wallets": [
+            kid.hex()
+            for kid in bank.customers.keys_of(customer)
+            if not asked.world.cards.is_chip(bank.bank_id, kid)
+        ],
         "frozen": asked.world.system.ledger.frozen(bank.customers.get(customer).pseudonym),
         "top_up": bank_rules.agrees(asked.world, bank.bank_id, customer),
         "rule": asdict(bank_rules.rules_of(asked.world, bank.bank_id)[bank.customers.get(customer).tier]),

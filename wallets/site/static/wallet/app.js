@@ -55,6 +55,7 @@ const SCREENS = {
   consent: later("third", "consent"),
   order: later("third", "order"),
   mandates: later("mandates", "mandates"),
+  cards: later("cards", "cards"),
   money: later("settings", "money"),
   limits: later("settings", "limits"),
   mark: later("settings", "mark"),

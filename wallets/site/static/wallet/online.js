@@ -225,11 +225,11 @@ export class OnlineWallet {
    * @param {{ id: string, kid: string, amountTiyn: number, mark?: string, words?: string, request?: string }} payment
    */
   async pay({ id, kid, amountTiyn, mark = "", words = "", request = "" }) {
-    return this.#once(id, "pay", { kid, amountTiyn, mark, words, request }, async () => {
+    return this.once(id, "pay", { kid, amountTiyn, mark, words, request }, async () => {
       await this.#requireUnpaid(request, id);
       const parts = await arrivals(this, kid, mark, amountTiyn);
       const outputs = parts.map(([name, tiyn]) => core.outputFor(unhex(kid), tiyn, name));
-      return this.#transfer(outputs, amountTiyn, mark);
+      return this.transfer(outputs, amountTiyn, mark);
     });
   }
 
@@ -246,7 +246,7 @@ export class OnlineWallet {
   /** Digital tenge for a deposit. @param {{ id: string, amountTiyn: number }} wish */
   topUp({ id, amountTiyn }) {
     const { bankId, inventoryKid } = this.member;
-    return this.#once(id, "fund", { kid: inventoryKid, amountTiyn, mark: "", words: "" }, async () => {
+    return this.once(id, "fund", { kid: inventoryKid, amountTiyn, mark: "", words: "" }, async () => {
       const order = { id: unhex(id), bankId, amountTiyn, time: this.now() };
       const body = await core.fundOrder(order, this.network, this.api.signer);
       return { path: `/v1/banks/${bankId}/fund`, body, tokens: [], transaction: "" };
@@ -256,9 +256,9 @@ export class OnlineWallet {
   /** A deposit for digital tenge. @param {{ id: string, amountTiyn: number }} wish */
   cashBack({ id, amountTiyn }) {
     const { bankId, inventoryKid } = this.member;
-    return this.#once(id, "defund", { kid: inventoryKid, amountTiyn, mark: "", words: "" }, async () => {
+    return this.once(id, "defund", { kid: inventoryKid, amountTiyn, mark: "", words: "" }, async () => {
       const outputs = [core.outputFor(unhex(inventoryKid), amountTiyn, "")];
-      const made = await this.#transfer(outputs, amountTiyn, "");
+      const made = await this.transfer(outputs, amountTiyn, "");
       return { ...made, path: `/v1/banks/${bankId}/defund` };
     });
   }
@@ -270,10 +270,10 @@ export class OnlineWallet {
    */
   load({ id, amountsTiyn, mark, device, loadNumber, escrow }) {
     const amountTiyn = amountsTiyn.reduce((sum, one) => sum + one, 0);
-    return this.#once(id, "load", { kid: hex(escrow), amountTiyn, mark, words: "" }, async () => {
+    return this.once(id, "load", { kid: hex(escrow), amountTiyn, mark, words: "" }, async () => {
       const outputs = amountsTiyn.map((one) => core.outputFor(escrow, one, mark));
       const { chosen, record } = await this.#chosen(outputs, amountTiyn, mark);
-      return this.#signed(core.LOAD_OFFLINE, { ...record, device, loadNumber }, chosen);
+      return this.signed(core.LOAD_OFFLINE, { ...record, device, loadNumber }, chosen);
     });
   }
 
@@ -285,19 +285,19 @@ export class OnlineWallet {
    */
   answerOrder({ id, order, kind, kid, amountTiyn, words, outputs, body, way }) {
     const request = `order:${order}`;
-    return this.#once(id, kind, { kid, amountTiyn, mark: "", words, request, way }, async () => {
+    return this.once(id, kind, { kid, amountTiyn, mark: "", words, request, way }, async () => {
       await this.#requireUnpaid(request, id);
       const made = body
-        ? await this.#signed(core.TRANSFER, core.readTransfer(body), [])
-        : await this.#transfer(outputs, amountTiyn, "");
+        ? await this.signed(core.TRANSFER, core.readTransfer(body), [])
+        : await this.transfer(outputs, amountTiyn, "");
       return { ...made, path: `${ORDERS}${order}/pay` };
     });
   }
 
   /** @param {any[]} outputs @param {number} amountTiyn @param {string} mark */
-  async #transfer(outputs, amountTiyn, mark) {
+  async transfer(outputs, amountTiyn, mark) {
     const { chosen, record } = await this.#chosen(outputs, amountTiyn, mark);
-    return this.#signed(core.TRANSFER, record, chosen);
+    return this.signed(core.TRANSFER, record, chosen);
   }
 
   /** @param {any[]} outputs @param {number} amountTiyn @param {string} mark */
@@ -310,7 +310,7 @@ export class OnlineWallet {
   }
 
   /** @param {number} type @param {any} record @param {any[]} chosen */
-  async #signed(type, record, chosen) {
+  async signed(type, record, chosen) {
     const { id, bytes } = await core.signTransaction(type, record, this.network, this.api.signer);
     return { path: "/v1/transactions", body: bytes, tokens: chosen, transaction: hex(id) };
   }
@@ -320,7 +320,7 @@ export class OnlineWallet {
    * @param {string} id @param {string} kind @param {any} about
    * @param {() => Promise<{ path: string, body: Uint8Array, tokens: any[], transaction: string }>} prepare
    */
-  #once(id, kind, about, prepare) {
+  once(id, kind, about, prepare) {
     return this.store.exclusively(async () => {
       const known = await this.store.get("intents", id);
       if (known) {

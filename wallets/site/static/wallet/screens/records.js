@@ -26,6 +26,8 @@ function titleOf(kind, way) {
     "defund out": t("Back to the deposit"),
     "load out": t("Taken along"),
     "back own": t("Came back from a lost wallet"),
+    "card out": t("Put on a card"),
+    "card in": t("Taken off a card"),
     "home in": t("Came home from offline"),
     "receive in": t("Received offline"),
     "give out": t("Paid offline"),

@@ -260,6 +260,7 @@ export async function settings(app) {
             ["limits", t("Limits")],
             ["money", t("Deposit and wallet")],
             ["requests", t("Requests to pay")],
+            ["cards", t("Cards")],
             ["mandates", t("Automatic payments")],
             ["third", t("Third parties")],
             ["along", t("Take along")],
@@ -376,7 +377,7 @@ function atTheBank() {
       "p",
       {},
       t(
-        "Cards, and the money of a lost wallet, are the bank's: it lifts a freeze, and restores a wallet for whom it knows.",
+        "The money of a lost wallet is the bank's: it lifts a freeze, and restores a wallet for whom it knows.",
       ),
     ),
     h("p", {}, h("a", { class: "button quiet", href: "/", rel: "noopener" }, t("Open my bank's page"))),
