@@ -16,6 +16,7 @@
 #   make walk      long random days of browser devices (COUNT=2000 steps, SEED=1)
 #   make mutated   spoilt messages for every reader of the protocol (COUNT=10000)
 #   make lighthouse   scores of every kind of page (needs node)    make cold   a first visit: seconds, bytes, jumps
+#   make labs      every lab in 50 fresh worlds, with every wrong answer
 #   make cluster   the engines of `tenge offline cluster`
 #   make clean     remove what make made
 
@@ -171,6 +172,9 @@ lighthouse: $(VENV)/test.stamp
 
 cold: $(VENV)/test.stamp
 	$(PY) -m tests.web.cold
+
+labs: $(VENV)/test.stamp
+	TENGE_LAB_SEEDS=50 TENGE_LABS_FULL=1 $(PY) -m pytest -n $(WORKERS) tests/exercises
 
 # Spoilt messages, judged by both Python readers and by the browser's code.
 mutated: $(VENV)/test.stamp

@@ -7,6 +7,7 @@
     tenge explain ID --run DIR     which rule allowed or refused it, with the facts
     tenge offline ...              messages as frames, and batches reconciled (`wallets.cli_offline`, `cli_reconcile`)
     tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
+    tenge exercise ...             exercises that grade themselves (`wallets.cli_exercise`)
     tenge serve                    the sandbox in the browser
     tenge bench ledger             measure
 
@@ -31,6 +32,7 @@ from wallets.cli_answers import refusals as _refusals
 from wallets.cli_cluster import cluster
 from wallets.cli_emulator import bank_emulator
 from wallets.cli_evidence import evidence
+from wallets.cli_exercise import exercise
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
@@ -78,6 +80,7 @@ def demo(seed: int, out: Path) -> int:
 main.add_command(pilot)
 main.add_command(lab)
 main.add_command(evidence)
+main.add_command(exercise)
 main.add_command(bank_emulator)
 main.add_command(offline)
 offline.add_command(reconcile)

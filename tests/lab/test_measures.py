@@ -123,6 +123,16 @@ def test_a_double_spend_is_counted_timed_and_borne(make: Any) -> None:
     assert found["detection_median_seconds"] == found["detection_max_seconds"] == DAY - 7_200
 
 
+def test_a_lottery_is_drawn_to_the_end() -> None:
+    tiny = Tiny(plan_of(TINY, lab_loss_policy="LOTTERY"))
+    ayan, bota, _ = tiny.honest
+    found = tiny.play([attacks(0, 7_200, tiny.thief, (ayan, bota), 500)], {(0, 1): [ayan], (1, 0): [bota]})
+    assert found["borne_tiyn"]["device"] == tenge(500), (
+        "the beacon of the day after the last close was waited for"
+    )
+    assert tiny.engine.world.system.ledger.supply().escrow_tiyn == 0
+
+
 def test_a_double_spend_that_one_payee_never_hands_in_is_found_at_the_end_only() -> None:
     tiny = Tiny(plan_of(TINY))
     ayan, bota, _ = tiny.honest

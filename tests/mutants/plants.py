@@ -11,6 +11,7 @@ from tests.mutants import (
     plants_court,
     plants_desks,
     plants_elements,
+    plants_exercises,
     plants_forms,
     plants_graph,
     plants_journal,
@@ -58,5 +59,6 @@ FIELDS = (
     *plants_wallet_third.FIELDS,
     *plants_site.FIELDS,
     *plants_desks.FIELDS,
+    *plants_exercises.FIELDS,
 )
 PLANTS = tuple(plant for field in FIELDS for plant in field.plants)

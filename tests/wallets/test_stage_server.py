@@ -31,7 +31,7 @@ def _get(port: int, path: str) -> tuple[int, str]:
 
 def _stop(process: subprocess.Popen[str], how: int) -> str:
     process.send_signal(how)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=30) == 0
     assert process.stdout is not None
     assert process.stderr is not None
     assert process.stderr.read() == ""

@@ -53,9 +53,10 @@ _APART = """async ([one, other]) => {
 
 
 class Tour:
-    """The pictures taken so far, and how far each is from the one in the documents."""
+    """The pictures taken so far, and how far each is from the one in the documents' folder."""
 
-    def __init__(self, blank: Page) -> None:
+    def __init__(self, blank: Page, folder: Path = FOLDER) -> None:
+        self._folder = folder
         self.names: list[str] = []
         self.apart: dict[str, float] = {}
         self.steps: list[float] = []
@@ -69,9 +70,9 @@ class Tour:
         page.evaluate("scrollTo(0, 0)")
         data = page.screenshot(animations="disabled", caret="hide")
         if os.environ.get("TENGE_TOUR") == "write":
-            FOLDER.mkdir(exist_ok=True)
-            (FOLDER / file).write_bytes(data)
-        kept = (FOLDER / file).read_bytes() if (FOLDER / file).exists() else b""
+            self._folder.mkdir(exist_ok=True)
+            (self._folder / file).write_bytes(data)
+        kept = (self._folder / file).read_bytes() if (self._folder / file).exists() else b""
         now, then = (base64.b64encode(one).decode() for one in (data, kept))
         self.apart[file] = self._blank.evaluate(_APART, [now, then]) if kept else 255.0
         if self._before:

@@ -82,7 +82,7 @@ class Person:
         self.errors: list[str] = []
         given = {"viewport": PHONE, "accept_downloads": True, "locale": "en-GB"} | options
         self.context = browser if isinstance(browser, BrowserContext) else browser.new_context(**given)
-        self.context.set_default_timeout(8_000)
+        self.context.set_default_timeout(20_000)
         self.page: Page = self.visit()
 
     def visit(self, query: str = "", route: str = "") -> Page:

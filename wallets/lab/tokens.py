@@ -19,14 +19,15 @@ from typing import Any
 from offline.device import Device
 from offline.element import SimulatedSecureElement
 from offline.host_store import HostStore, Key, MemoryHostStore
+from offline.loss_policy import LOTTERY
 from offline.opened import OpenedElement, open_for_attack
-from offline.parameters import MARGIN_SECONDS
+from offline.parameters import DAY_SECONDS, MARGIN_SECONDS
 from wallets.desk import derived
 from wallets.lab import audit, measures
 from wallets.lab.counter import Air, Lost, pay
 from wallets.lab.notebook import Notebook
 from wallets.lab.population import Region
-from wallets.lab.settings import Link, Plan
+from wallets.lab.settings import Link, Plan, policy_of
 from wallets.lab.tally import Paid, Tally
 from wallets.lab.world import World
 
@@ -153,6 +154,15 @@ class TokenEngine:
         self.tally.handed_in(set(honest))
         trees = world.reconciler.facts().trees.values()
         world.clock.move_to(max((tree.closes for tree in trees), default=world.clock.now()) + 1)
+        self._settle()
+        if policy_of(world.plan).name == LOTTERY:
+            # A fork is drawn with the values of the day after its note has closed: they come out when that day is over.
+            world.clock.advance(2 * DAY_SECONDS)
+            self._settle()
+
+    def _settle(self) -> None:
+        """Let the centre settle until nothing moves any more."""
+        world = self.world
         for _ in range(_TICKS):
             size = world.system.ledger.size
             world.centre.tick()

@@ -91,6 +91,7 @@ def serve(
             whole = Whole(world, SystemEntropy(), clock, options, stage)
             server = make_server(whole, host, port, certificate)
             whole.partners.start()
+            world.on_reset.append(lambda: _begin_anew(say, host, world, seats))
             try:
                 _announce(say, host, int(server.bind_addr[1]), data, world, seats)
                 serve_until_stopped(server)
@@ -105,12 +106,26 @@ def serve(
     return 0
 
 
+def _begin_anew(say: Say, host: str, world: World, seats: int) -> None:
+    """After a fresh start the class is open again, and the desks have new passcodes."""
+    if seats:
+        open_class(world, seats)
+    if not is_loopback(host):
+        say("A new act has begun; the desks have new passcodes:")
+        _tell_passcodes(say, world)
+        sys.stdout.flush()
+
+
+def _tell_passcodes(say: Say, world: World) -> None:
+    for user in world.users.all():
+        if user.region != REGION:
+            say(f"  {user.role:14} {user.id:12} {world.users.passcode(user)}")
+
+
 def _announce(say: Say, host: str, port: int, data: Path | None, world: World, seats: int = 0) -> None:
     if not is_loopback(host):
         say(WARNING.format(host=host))
-        for user in world.users.all():
-            if user.region != REGION:
-                say(f"  {user.role:14} {user.id:12} {world.users.passcode(user)}")
+        _tell_passcodes(say, world)
     address = url(host, port)
     if seats:
         address = address.replace("http://", "https://")

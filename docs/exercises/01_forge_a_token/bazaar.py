@@ -1,4 +1,4 @@
-"""The Green Bazaar in Almaty: the world of exercise 1.
+"""The Green Bazaar in Almaty: the world of this exercise.
 
 Shygaibai is rich and has never given anybody anything. You are Aldar Kose, who has talked many a miser out of his
 money; this time you try it without talking. Both have a wallet at the same bank, both keys are registered, and the
@@ -31,6 +31,10 @@ class Bazaar:
     settled     a payment of yours to the baker, which the ledger has booked: bytes
     spent       the token that `settled` spent
     """
+
+    # What an answer sees of it when it is graded, and what it may ask.
+    SHOWN = ("network", "you", "baker", "waiting", "settled", "spent")
+    CALLS = ("nonce", "your_tokens", "misers_tokens", "submit", "issued_tiyn", "journal_size")
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)

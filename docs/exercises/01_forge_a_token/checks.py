@@ -1,11 +1,11 @@
-"""What the grader asks of exercise 1. The attacks run on a real ledger; the defence is attacked in turn.
+"""What the grader asks of this exercise. The attacks run on a real ledger; the defence is attacked in turn.
 
 Each forged payment in part 2 has an honest twin, and counts only when the twin is accepted: refusing everything earns
 nothing.
 """
 
+import random
 from collections.abc import Callable
-from types import ModuleType
 
 from bazaar import Bazaar
 from counterfeits import Counterfeiter, Forgery
@@ -13,34 +13,27 @@ from counterfeits import Counterfeiter, Forgery
 from cbdc.errors import TengeError
 from cbdc.ledger.entry import Receipt
 from cbdc.transaction import Issue, RegisterKey, SignedTransaction, Transfer, open_transaction
-
-TITLE = "Exercise 1: forge a token"
-NOT_HERE = {
-    "cbdc.ledger": "your verifier is to ask the guards itself",
-    "wallets": "your verifier is to ask the guards itself",
-}
+from wallets.exercises.asking import need, refusal
+from wallets.exercises.labs import Key
+from wallets.exercises.line import Raised, Student
 
 Aim = Callable[[Bazaar, SignedTransaction], str]
+REFUSALS = ("Forged", "TengeError")
 
 
-def _need(holds: bool, problem: str) -> None:
-    if not holds:
-        raise AssertionError(problem)
-
-
-def _attack(student: ModuleType, seed: int, name: str, code: str, aim: Aim) -> None:
+def _attack(student: Student, seed: int, name: str, code: str, aim: Aim) -> None:
     """The attack must have been made (`aim` says what is missing), refused with `code`, and read rightly."""
     bazaar = Bazaar(seed)
     answer = getattr(student, name)(bazaar)
-    _need(bool(bazaar.submitted), "nothing was submitted")
+    need(bazaar.submitted, "nothing_submitted")
     data, outcome = bazaar.submitted[-1]
-    _need(isinstance(outcome, TengeError), "the ledger accepted it, so it was no forgery")
+    need(isinstance(outcome, TengeError), "accepted_so_no_forgery")
     assert isinstance(outcome, TengeError)
-    _need(outcome.code == code, f"another guard was faster: {outcome.code}: {outcome.sentence()}")
+    need(outcome.code == code, "another_guard", code=outcome.code, text=outcome.sentence())
     problem = aim(bazaar, _opened(data, bazaar.network))
-    _need(not problem, problem)
+    need(not problem, problem)
     right = (outcome.code, outcome.rule)
-    _need(answer == right, f"the ledger said {right}, and the function returned {answer!r}")
+    need(answer == right, "read_wrongly", said=right, answer=repr(answer)[:80])
 
 
 def _opened(data: bytes, network: bytes) -> SignedTransaction:
@@ -60,197 +53,184 @@ def _mine_tiyn(bazaar: Bazaar, attempt: SignedTransaction) -> int:
 
 def _spend(bazaar: Bazaar, attempt: SignedTransaction) -> str:
     if not isinstance(attempt.record, Transfer):
-        return "it is no payment (Transfer)"
-    return "" if _mine_tiyn(bazaar, attempt) else "nothing of it would be yours"
+        return "it_is_no_payment_transfer"
+    return "" if _mine_tiyn(bazaar, attempt) else "nothing_of_it_would_be_yours"
 
 
-def change_the_amount(student: ModuleType, seed: int) -> None:
+def test_change_the_amount(student: Student, seed: int) -> None:
     """G2: a signature is over the id, and the id over every byte of the body."""
 
     def aim(bazaar: Bazaar, attempt: SignedTransaction) -> str:
         waiting = open_transaction(bazaar.waiting, bazaar.network)
         if attempt.record.spends != waiting.record.spends or attempt.witnesses != waiting.witnesses:
-            return "it is not the payment that waits, with the signature it has"
+            return "it_is_not_the_payment_that_waits_with_the_signature_it_has"
         more = _mine_tiyn(bazaar, attempt) > _mine_tiyn(bazaar, waiting)
-        return "" if more else "you would not get more than he signed for"
+        return "" if more else "you_would_not_get_more_than_he_signed_for"
 
     _attack(student, seed, "change_the_amount", "E_SIG", aim)
 
 
-def invent_a_token(student: ModuleType, seed: int) -> None:
+def test_invent_a_token(student: Student, seed: int) -> None:
     """G3: what is spent must be there."""
 
     def aim(bazaar: Bazaar, attempt: SignedTransaction) -> str:
         if bazaar.spent in attempt.record.spends:
-            return "that token did exist; it was spent"
+            return "that_token_did_exist_it_was_spent"
         return _spend(bazaar, attempt)
 
     _attack(student, seed, "invent_a_token", "E_TOKEN_SPENT", aim)
 
 
-def spend_again(student: ModuleType, seed: int) -> None:
+def test_spend_again(student: Student, seed: int) -> None:
     """G3 again: what was spent is no longer there."""
 
     def aim(bazaar: Bazaar, attempt: SignedTransaction) -> str:
         if attempt.record.spends != (bazaar.spent,):
-            return "it does not spend the spent token"
+            return "it_does_not_spend_the_spent_token"
         return _spend(bazaar, attempt)
 
     _attack(student, seed, "spend_again", "E_TOKEN_SPENT", aim)
 
 
-def take_anothers_token(student: ModuleType, seed: int) -> None:
+def test_take_anothers_token(student: Student, seed: int) -> None:
     """G4: a right signature of the wrong key."""
 
     def aim(bazaar: Bazaar, attempt: SignedTransaction) -> str:
         his = {identity for identity, _ in bazaar.misers_tokens()}
-        return _spend(bazaar, attempt) if his & set(attempt.record.spends) else "no token of his is spent"
+        return _spend(bazaar, attempt) if his & set(attempt.record.spends) else "no_token_of_his_is_spent"
 
     _attack(student, seed, "take_anothers_token", "E_LOCKED", aim)
 
 
-def make_more_of_it(student: ModuleType, seed: int) -> None:
+def test_make_more_of_it(student: Student, seed: int) -> None:
     """G5: only Issue makes money."""
 
     def aim(bazaar: Bazaar, attempt: SignedTransaction) -> str:
         has = dict(bazaar.your_tokens())
         spent = sum(has[identity].amount_tiyn for identity in attempt.record.spends)
         made = sum(token.amount_tiyn for token in attempt.record.creates)
-        return _spend(bazaar, attempt) if made > spent else "the outputs are not worth more than the inputs"
+        return _spend(bazaar, attempt) if made > spent else "the_outputs_are_not_worth_more_than_the_inputs"
 
     _attack(student, seed, "make_more_of_it", "E_SUM_LEDGER", aim)
 
 
-def count_it_twice(student: ModuleType, seed: int) -> None:
+def test_count_it_twice(student: Student, seed: int) -> None:
     """G1: one token stands once among the inputs."""
 
     def aim(bazaar: Bazaar, attempt: SignedTransaction) -> str:
         has = dict(bazaar.your_tokens())
         spent = sum(has[identity].amount_tiyn for identity in attempt.record.spends if identity in has)
-        return "" if _mine_tiyn(bazaar, attempt) == spent else "the sums do not agree with counting twice"
+        return "" if _mine_tiyn(bazaar, attempt) == spent else "the_sums_do_not_agree_with_counting_twice"
 
     _attack(student, seed, "count_it_twice", "E_INPUT_TWICE", aim)
 
 
-def issue_without_officers(student: ModuleType, seed: int) -> None:
+def test_issue_without_officers(student: Student, seed: int) -> None:
     """G4: two of three officers sign an issue, and the operator."""
 
     def aim(bazaar: Bazaar, attempt: SignedTransaction) -> str:
         if not isinstance(attempt.record, Issue):
-            return "it is no Issue"
-        return "" if _mine_tiyn(bazaar, attempt) else "nothing of it would be yours"
+            return "it_is_no_issue"
+        return "" if _mine_tiyn(bazaar, attempt) else "nothing_of_it_would_be_yours"
 
     _attack(student, seed, "issue_without_officers", "E_QUORUM", aim)
 
 
-def key_of_small_order(student: ModuleType, seed: int) -> None:
+def test_key_of_small_order(student: Student, seed: int) -> None:
     """G2: a key under which one signature fits everything is no key."""
 
     def aim(bazaar: Bazaar, attempt: SignedTransaction) -> str:
         record = attempt.record
         if not isinstance(record, RegisterKey):
-            return "it is no RegisterKey"
-        return "" if len(record.public_key) == 32 else "it is no Ed25519 key"
+            return "it_is_no_registerkey"
+        return "" if len(record.public_key) == 32 else "it_is_no_ed_key"
 
     _attack(student, seed, "key_of_small_order", "E_KEY", aim)
 
 
-def replay(student: ModuleType, seed: int) -> None:
+def test_replay(student: Student, seed: int) -> None:
     """A transaction is booked once; asked again, the ledger answers what it answered."""
     bazaar = Bazaar(seed)
     size, issued = bazaar.journal_size(), bazaar.issued_tiyn()
     answer = student.replay(bazaar)
-    _need([data for data, _ in bazaar.submitted] == [bazaar.settled], "`settled` was not submitted once more")
+    need([data for data, _ in bazaar.submitted] == [bazaar.settled], "settled_not_submitted_once_more")
     receipt = bazaar.submitted[0][1]
     assert isinstance(receipt, Receipt)
     assert (bazaar.journal_size(), bazaar.issued_tiyn()) == (size, issued)
-    _need(
-        answer == receipt.index, f"the receipt names the index {receipt.index}, and you returned {answer!r}"
-    )
+    student.note("G1", "the same transaction, the same answer")
+    need(answer == receipt.index, "another_index", index=receipt.index, answer=repr(answer)[:80])
 
 
 # --- part 2 ---
 
 
-def _judge(student: ModuleType, maker: Counterfeiter, data: bytes) -> str:
-    """What `accept` says: empty when it accepts, the refusal otherwise; a crash is raised."""
-    refusals = (student.Forged, TengeError)
+def _judge(student: Student, maker: Counterfeiter, data: bytes) -> str:
+    """What `accept` says: empty when it accepts, the refusal otherwise; a crash is its failure."""
     try:
-        answer = student.accept(data, maker.network, maker.keys, maker.unspent)
-    except NotImplementedError:
+        said = refusal(
+            student.accept, data, maker.network, dict(maker.keys), dict(maker.unspent), kinds=REFUSALS
+        )
+    except Raised as error:
+        need(
+            error.is_a("NotImplementedError"),
+            "crashed",
+            kind=error.kinds[0],
+            text=error.text,
+            line=error.line,
+        )
         raise
-    except refusals as error:
-        return str(error) or "refused"
-    except Exception as error:
-        text = f"accept failed with {type(error).__name__} instead of refusing: {error}"
-        raise AssertionError(text) from error
-    _need(answer is None, f"accept returned {answer!r}; it is to return nothing, or raise")
-    return ""
+    return "" if said is None else said.code or said.text or said.kinds[0]
 
 
-def _defence(student: ModuleType, seed: int, kind: str) -> None:
+def _defence(student: Student, seed: int, kind: str, guard: str) -> None:
+    """Every forgery of a kind is refused, and its honest twin accepted, asked in an order of chance."""
     maker = Counterfeiter(seed)
     forgeries: list[Forgery] = maker.forgeries(kind)
-    for forgery in forgeries:
-        said = _judge(student, maker, forgery.honest)
-        _need(not said, f"an honest payment was refused: {said}")
-        said = _judge(student, maker, forgery.data)
-        _need(bool(said), f"a forgery was accepted: {forgery.story}")
+    asked = [(one, honest) for one in forgeries for honest in (True, False)]
+    random.Random(seed).shuffle(asked)
+    for forgery, honest in asked:
+        said = _judge(student, maker, forgery.honest if honest else forgery.data)
+        student.note("" if honest else guard, "explain.honest" if honest else f"story.{forgery.story}")
+        if honest:
+            need(not said, "honest_refused", said=said)
+        else:
+            need(said, "forgery_accepted", story=Key(f"story.{forgery.story}"))
 
 
-def accept_honest_payments(student: ModuleType, seed: int) -> None:
+def test_accept_honest_payments(student: Student, seed: int) -> None:
     """Every honest payment is accepted, twice, and nothing is remembered or changed."""
     maker = Counterfeiter(seed)
-    for story, data in [*maker.honest(), *reversed(maker.honest())]:
+    honest = maker.honest()
+    for story, data in [*honest, *reversed(honest)]:
         said = _judge(student, maker, data)
-        _need(not said, f"an honest payment was refused ({story}): {said}")
+        need(not said, "this_honest_refused", story=Key(f"story.{story}"), said=said)
 
 
-def accept_refuses_wrong_forms(student: ModuleType, seed: int) -> None:
+def test_accept_refuses_wrong_forms(student: Student, seed: int) -> None:
     """G1: what is no well-formed payment."""
-    _defence(student, seed, "form")
+    _defence(student, seed, "form", "G1")
 
 
-def accept_refuses_wrong_signatures(student: ModuleType, seed: int) -> None:
+def test_accept_refuses_wrong_signatures(student: Student, seed: int) -> None:
     """G2: signatures that are not of a known key over exactly this."""
-    _defence(student, seed, "signature")
+    _defence(student, seed, "signature", "G2")
 
 
-def accept_refuses_tokens_that_are_not_there(student: ModuleType, seed: int) -> None:
+def test_accept_refuses_tokens_that_are_not_there(student: Student, seed: int) -> None:
     """G3."""
-    _defence(student, seed, "token")
+    _defence(student, seed, "token", "G3")
 
 
-def accept_refuses_the_wrong_owner(student: ModuleType, seed: int) -> None:
+def test_accept_refuses_the_wrong_owner(student: Student, seed: int) -> None:
     """G4."""
-    _defence(student, seed, "lock")
+    _defence(student, seed, "lock", "G4")
 
 
-def accept_refuses_wrong_sums(student: ModuleType, seed: int) -> None:
+def test_accept_refuses_wrong_sums(student: Student, seed: int) -> None:
     """G5."""
-    _defence(student, seed, "sum")
+    _defence(student, seed, "sum", "G5")
 
 
-def accept_refuses_lost_marks(student: ModuleType, seed: int) -> None:
+def test_accept_refuses_lost_marks(student: Student, seed: int) -> None:
     """G6."""
-    _defence(student, seed, "mark")
-
-
-CHECKS = (
-    change_the_amount,
-    invent_a_token,
-    spend_again,
-    take_anothers_token,
-    make_more_of_it,
-    count_it_twice,
-    issue_without_officers,
-    key_of_small_order,
-    replay,
-    accept_honest_payments,
-    accept_refuses_wrong_forms,
-    accept_refuses_wrong_signatures,
-    accept_refuses_tokens_that_are_not_there,
-    accept_refuses_the_wrong_owner,
-    accept_refuses_wrong_sums,
-    accept_refuses_lost_marks,
-)
+    _defence(student, seed, "mark", "G6")

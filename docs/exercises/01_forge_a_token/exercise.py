@@ -1,7 +1,7 @@
-"""Exercise 1, forge a token. Write the functions that say TODO; README.md beside this file tells the story.
+"""Forge a token. Write the functions that say TODO; README.md beside this file tells the story.
 
-python docs/exercises/grade.py 1                                  your grade
-python docs/exercises/01_forge_a_token/exercise.py                what the ledger says to your attacks
+tenge exercise check      your grade (in this folder)
+python exercise.py        what the ledger says to your attacks
 """
 
 from collections.abc import Mapping
@@ -139,8 +139,8 @@ def accept(
     whatever the bytes are.
 
     Hint: `open_transaction` judges the form and gives `.record`, `.witnesses` and `.message`, what each witness must
-    have signed. `cbdc.keys.public_key(algorithm, raw)` gives a key whose `verify` raises. Then go through the guards
-    in `cbdc/ledger/rules.py`, from G2 to G6, and ask of each what it would need to know here.
+    have signed. `cbdc.keys.public_key(algorithm, raw)` gives a key whose `verify` raises. Then go through the guards on
+    the page, from G2 to G6, and ask of each what it would need to know here.
     """
     raise NotImplementedError("TODO")
 
