@@ -41,7 +41,7 @@ FIELDS = (
         )
         + bugs(
             "wallets/exercises/line.py",
-            (*_CAGE, "tests/exercises/test_labs.py"),
+            _CAGE,
             (
                 "endless-patience",
                 "An answer with an endless loop costs a class hours: no call is ever counted against it.",
@@ -57,7 +57,7 @@ FIELDS = (
         )
         + bugs(
             "wallets/exercises/grading.py",
-            ("tests/exercises/test_labs.py", "tests/exercises/test_commands.py"),
+            ("tests/exercises/test_grading.py",),
             (
                 "last-world-decides",
                 "An answer that is wrong in one world passes if the last world is kind.",
