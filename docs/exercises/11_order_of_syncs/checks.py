@@ -3,7 +3,7 @@
 import random
 from itertools import permutations
 
-from road_papers import Case, RoadPapers
+from road_papers import NOBODY, Case, RoadPapers
 from three_roads import CLOSES, Pasture
 
 from wallets.exercises.asking import need
@@ -113,15 +113,29 @@ def _ask(student: Student, case: Case, chance: random.Random, again: int = 0) ->
 
 def _judge(student: Student, case: Case, said: dict[str, object]) -> None:
     story, truth = Key(f"story.{case.story}"), case.truth
-    named = [case.names.get(kid, "?") for kid in said["guilty"] if kid not in truth["guilty"]]  # type: ignore[attr-defined, operator]
-    need(not named, "honest_named", story=story, names=", ".join(named))
-    need(said["guilty"] == truth["guilty"], "guilty_not_named", story=story)
+    named = [case.names.get(kid, NOBODY) for kid in said["guilty"] if kid not in truth["guilty"]]  # type: ignore[attr-defined, operator]
+    people = ", ".join(name for name in named if name != NOBODY)
+    need(not named, "honest_named", story=story, names=people or Key("uncertified"))
+    guilty = sorted(set(said["guilty"]))  # type: ignore[call-overload]
+    need(guilty == truth["guilty"], "guilty_not_named", story=story)
+    need(said["guilty"] == guilty, "guilty_in_another_order", story=story)
     found, right = (sum(one["losses"].values()) for one in (said, truth))  # type: ignore[attr-defined]
     need(said["losses"] == truth["losses"], "losses_differ", story=story, found=found, right=right)
     for kid in case.names:
         found, right = (one["credited"].get(kid, 0) for one in (said, truth))  # type: ignore[attr-defined]
-        need(found == right, "credit_differs", story=story, name=case.names[kid], found=found, right=right)
+        need(
+            found == right,
+            "credit_differs",
+            story=story,
+            name=_who(case.names[kid]),
+            found=found,
+            right=right,
+        )
     need(said["credited"] == truth["credited"], "credit_to_nobody", story=story)
+
+
+def _who(name: str) -> str:
+    return Key("uncertified") if name == NOBODY else name
 
 
 def _group(student: Student, seed: int, group: str, rule: str) -> None:

@@ -21,6 +21,7 @@ from offline.seen import Seen
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 USUAL = START + 3 * DAY
+NOBODY = "nobody"
 
 Batch = tuple[int, list[bytes]]
 Decision = dict[str, object]
@@ -204,7 +205,7 @@ class RoadPapers:
         heap.pay(Coin(coin.note, (made,), 0, 2 * coin.amount_tiyn, heap.people[1], 1), heap.shop)
         yield heap
         heap = self._heap("a_device_that_no_bank_has_certified")
-        nobody = heap.scribe.holder("nobody")
+        nobody = heap.scribe.holder(NOBODY)
         heap.unknown.add(nobody.kid)
         coin = heap.note(nobody)
         heap.pay(coin, heap.shop)

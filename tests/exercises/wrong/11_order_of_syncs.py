@@ -45,6 +45,7 @@ _CHANGES = (
     ("every spend is a loss", _COUNT, "losses[outpoint] = count * output.amount_tiyn", FORKS),
     ("first seen: one branch only", "                if follows(", _FIRST, FORKS),
     ("the payees are named", _GUILTY, _PAYEES, FORKS),
+    ("the guilty in another order", '"guilty": sorted(guilty)}', '"guilty": sorted(guilty, reverse=True)}', FORKS),
     ("nobody is named", "guilty.add(output.owner)", "pass", FORKS),
     ("no close", "if arrived[oid] <= closes_at:", "if arrived[oid]:", CLOSE),
     ("the last second does not count", "if arrived[oid] <= closes_at:", "if arrived[oid] < closes_at:", CLOSE),
