@@ -2,35 +2,30 @@
 
 from tests.mutants.plant import Field, bugs
 
-_CAGE = ("tests/exercises/test_cage.py",)
+_CAGE = "tests/exercises/test_cage.py"
+_WALLS = (f"{_CAGE}::test_the_kernels_walls_hold_without_python",)
 
 FIELDS = (
     Field(
         "The grader of exercises",
         bugs(
             "wallets/exercises/cage.py",
-            _CAGE,
-            (
-                "answer-writes-everywhere",
-                "An answer overwrites somebody else's file where the kernel has no walls.",
-                "(own,) if writes and path != os.devnull else (own, *trees)",
-                "(own, *trees, os.sep)",
-            ),
+            (f"{_CAGE}::test_the_grader_and_the_answers_are_not_among_what_may_be_read",),
             (
                 "grader-can-be-read",
-                "An answer reads the checks and the sentences of its grader.",
+                "An answer reads the code of its grader.",
                 "if one != HIDDEN]",
                 "]",
             ),
         )
         + bugs(
             "wallets/exercises/kernel_cage.py",
-            _CAGE,
+            _WALLS,
             (
                 "kernel-lets-everything-be-written",
                 "On Linux, who gets round Python's hook writes where it likes.",
-                "rights & wanted) for path, wanted in allowed",
-                "rights) for path, wanted in allowed",
+                "    allowed = [(path, _READ_ONLY) for path in readable] + [(folder, rights)]",
+                '    allowed = [(path, _READ_ONLY) for path in readable] + [(Path("/"), rights)]',
             ),
             (
                 "kernel-lets-processes-be-made",
@@ -41,18 +36,12 @@ FIELDS = (
         )
         + bugs(
             "wallets/exercises/line.py",
-            _CAGE,
+            (f"{_CAGE}::test_after_two_strikes_nothing_more_is_asked",),
             (
                 "endless-patience",
                 "An answer with an endless loop costs a class hours: no call is ever counted against it.",
                 "            self._strikes += 1\n",
                 "",
-            ),
-            (
-                "worlds-show-everything",
-                "An answer asks a world for what it should not see.",
-                "            if name not in world.CALLS:",
-                "            if name.startswith('__'):",
             ),
         )
         + bugs(
@@ -67,7 +56,7 @@ FIELDS = (
         )
         + bugs(
             "wallets/exercises/folder.py",
-            ("tests/exercises/test_commands.py",),
+            ("tests/exercises/test_commands.py::test_a_reset_keeps_what_was_written",),
             (
                 "reset-loses-the-answer",
                 "A student who resets a lab loses what was written.",
