@@ -90,7 +90,7 @@ class ForkMaker:
         self._what, self._number = what, 0
 
     def forks(self, count: int) -> Iterator[Fork]:
-        """Forks of two to seven branches; some were passed on; the device has nothing left in the first, then it depends."""
+        """Forks of two to seven branches; some were passed on. The device of the first four has nothing left."""
         for number in range(count):
             branches = self._chance.randrange(2, 8)
             value_tiyn = self._chance.randrange(100_000, 900_000)
