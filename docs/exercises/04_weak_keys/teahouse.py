@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from by_hand import (
     ED25519,
     ES256,
-    FIELD_PRIME,
     P256_ORDER,
+    SMALL_ORDER_Y,
     ed25519_holds,
     es256_holds,
     es256_key,
@@ -34,20 +34,13 @@ Slip = tuple[str, int, int]
 
 ALDAR = "Aldar Kose"
 GUESTS = ("Zhirenshe", "Karashash", "Bolat", "Saule", "Marat", "Dana", "Erlan", "Aigerim")
-# The eight points of small order: somebody told the owner about them, and he copied them from the page.
-_SMALL_Y = (
-    0,
-    1,
-    FIELD_PRIME - 1,
-    2707385501144840649318225287225658788936804267575313519463743609750303402022,
-    55188659117513257062467267217118295137698188065244968500265048394206261417927,
-)
+# The eight points of small order: somebody told the owner about them, and he copied them as bytes from the page.
 _KNOWN_BAD = {
-    (_SMALL_Y[0]).to_bytes(32, "little"),
-    (_SMALL_Y[0] | 1 << 255).to_bytes(32, "little"),
-    (_SMALL_Y[1]).to_bytes(32, "little"),
-    (_SMALL_Y[2]).to_bytes(32, "little"),
-    *((y | odd << 255).to_bytes(32, "little") for y in _SMALL_Y[3:] for odd in (0, 1)),
+    (SMALL_ORDER_Y[0]).to_bytes(32, "little"),
+    (SMALL_ORDER_Y[0] | 1 << 255).to_bytes(32, "little"),
+    (SMALL_ORDER_Y[1]).to_bytes(32, "little"),
+    (SMALL_ORDER_Y[2]).to_bytes(32, "little"),
+    *((y | odd << 255).to_bytes(32, "little") for y in SMALL_ORDER_Y[3:] for odd in (0, 1)),
 }
 
 

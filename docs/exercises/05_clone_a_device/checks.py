@@ -3,6 +3,8 @@
 from papers import Heap, make_heap, opened, raw_file, signed_anew
 from village import Village
 
+from cbdc import canonical
+from cbdc.authority import BANK_CA, Authority
 from cbdc.errors import TengeError
 from offline.evidence import double_spend, verify_evidence
 from wallets.exercises.asking import need
@@ -48,9 +50,14 @@ def _found(student: Student, heap: Heap) -> None:
         if row in truth:
             continue
         story = heap.stories.get(row[2]) or heap.stories.get(row[3]) or "no_pair"
-        name = names.get(row[0], "?")
+        name = names.get(row[0]) or Key("uncertified")
         need((row[0], row[1], row[3], row[2]) not in truth, "smaller_first")
-        need(row[0] in guilty, "honest_named", name=name, story=Key(f"story.{story}"))
+        need(
+            row[0] in guilty,
+            "honest_named" if row[0] in names else "uncertified_named",
+            name=name,
+            story=Key(f"story.{story}"),
+        )
         need(False, "too_much", name=name, story=Key(f"story.{story}"))
     for row in truth:
         need(row in answer, "missing", name=names[row[0]])
@@ -80,16 +87,26 @@ def test_write_evidence(student: Student, seed: int) -> None:
     for kid, _, low, high in heap.truth:
         certificate = village.certificates[kid]
         right = double_spend(village.authority, certificate, by_oid[low], by_oid[high])
-        for first, second in ((low, high), (high, low)):
-            answer = student.write_evidence(village.authority, certificate, by_oid[first], by_oid[second])
+        turned = Authority(village.root, reversed(village.authority.auths))
+        for first, second, authority in ((low, high, turned), (high, low, village.authority)):
+            answer = student.write_evidence(authority, certificate, by_oid[first], by_oid[second])
             if answer == right:
                 continue
             need(isinstance(answer, bytes), "file_is_bytes")
+            need(answer not in _of_other_banks(village, right), "another_bank")
             try:
                 verify_evidence(answer, village.root)
             except TengeError as error:
                 need(False, "proves_nothing", code=error.code, text=error.sentence())
             need(False, "not_the_one_file")
+
+
+def _of_other_banks(village: Village, right: bytes) -> list[bytes]:
+    """The same file with another bank's certificate in it."""
+    version, _, evidence = canonical.decode(right)  # type: ignore[misc]
+    banks = [auth for auth in village.authority.auths if auth.record.role == BANK_CA]
+    files = [canonical.encode([version, [bank.envelope()], evidence]) for bank in banks]
+    return [data for data in files if data != right]
 
 
 def test_name_the_cheats(student: Student, seed: int) -> None:

@@ -18,19 +18,36 @@ from contextlib import suppress
 
 from cbdc.authority import Authority, Root
 from cbdc.errors import TengeError
+from cbdc.ports import ManualClock, no_checkpoint
 from cbdc.record import Signed
 from cbdc.token import MERCHANT, PERSON
 from offline.bundle import open_bundle
 from offline.device import Device
 from offline.records import DeviceCertificate, Transfer
-from wallets.cast import Member
+from wallets.cast import Member, SandboxPlan
 from wallets.desk import derived
-from wallets.sandbox import Sandbox
+from wallets.sandbox import DEFAULT_START, Sandbox
 
 PEOPLE = ("Aigerim", "Bolat", "Dana", "Erlan", "Saule", "Nurlan", "Zhanar", "Marat", "Asel", "Kairat")
 SHOPS = ("Kolsai", "Kaindy", "Samal", "Dastarkhan")
+BANKS = ("Kok Tobe Bank", "Charyn Bank")
 PLAIN = 0
 LIMIT_BYTES = 1 << 20
+
+
+def _sandbox(seed: int) -> Sandbox:
+    """A small sandbox with two banks; the devices of the village are certified by the first."""
+    plan = SandboxPlan(
+        seed,
+        ManualClock(DEFAULT_START),
+        banks=tuple((name, name, 10_000_000_000) for name in BANKS),
+        budget_bank=BANKS[0],
+        budget_tiyn=100_000_000,
+        loss_reserve_tiyn=1_000_000,
+    )
+    sandbox = Sandbox(plan, None, no_checkpoint)
+    sandbox.set_up()
+    return sandbox
 
 
 class Village:
@@ -49,7 +66,7 @@ class Village:
 
     def __init__(self, seed: int) -> None:
         self.chance = random.Random(seed)
-        self.sandbox = Sandbox.in_memory(seed)
+        self.sandbox = _sandbox(seed)
         self.sandbox.issue(tenge=900_000)
         people = self.chance.sample(PEOPLE, k=self.chance.randint(4, 6))
         shops = self.chance.sample(SHOPS, k=2)

@@ -195,6 +195,25 @@ def test_cut_refuses_lies(student: Student, seed: int) -> None:
             need(not isinstance(said, str), "honest_cut_refused", said=said)
 
 
+def test_cut_looks_at_what_it_does_not_open(student: Student, seed: int) -> None:
+    """Blinded numbers of one candidate twice, or of no range, in the half that is not opened."""
+    tricks = Tricks(seed)
+    one = Withdrawal(tricks)
+    chance = tricks.chance.randbytes(32)
+    blinded, opener = one.planted(())
+    need(_signed(student, tricks, one.identity, blinded, chance, opener), "honest_half_refused")
+    need(len(opener.asked) == 1, "not_opened")
+    asked = [*one.unseen(opener.asked[0]), *[("", *one.planted(())) for _ in range(2)]]
+    tricks.chance.shuffle(asked)
+    for story, numbers, opener in asked:
+        signed = _signed(student, tricks, one.identity, numbers, chance, opener)
+        student.note("", story or "honest")
+        if story:
+            need(not signed, "lie_unseen", story=Key(f"story.{story}"))
+        else:
+            need(signed, "honest_half_refused")
+
+
 def test_cut_cannot_be_foreseen(student: Student, seed: int) -> None:
     """Two planted candidates of 32 escape 24 times in 100, and no two withdrawals open the same half."""
     tricks = Tricks(seed)
@@ -256,14 +275,17 @@ def _desk(student: Student, tricks: Tricks, rows: list[tuple[str, list[Deposit],
     tricks.chance.shuffle(rows)
     for story, seen, deposit, right in rows:
         others = [tricks.deposit(tricks.purse()) for _ in range(tricks.chance.randrange(3))]
-        all_seen = [*others, *seen]
-        tricks.chance.shuffle(all_seen)
+        all_seen = list(seen)
+        for other in others:
+            all_seen.insert(tricks.chance.randrange(len(all_seen) + 1), other)
         said = _settle(student, tricks, all_seen, deposit)
         student.note("", story)
         need(said == right, "desk_said", story=Key(f"story.{story}"), said=_told(said), right=_told(right))
 
 
 def _told(said: object) -> str:
+    if said == NOBODY:
+        return Key("told.cheat_nobody")
     if isinstance(said, tuple) and len(said) == 2 and isinstance(said[1], bytes):
         return f"{said[0]} {said[1].hex()[:8]}".strip()
     return repr(said)[:60]
@@ -281,6 +303,8 @@ def test_settle_credits_and_knows_replays(student: Student, seed: int) -> None:
         deposit = tricks.deposit(tricks.purse())
         rows.append(("handed_in_twice", [deposit], deposit, REPLAY))
     rows.append(("the_same_halves", *_same(tricks), REPLAY))
+    both = list(tricks.twice(tricks.purse()))
+    rows += [("one_of_two_again", both, again, REPLAY) for again in both]
     wrong = tricks.chance.sample(tricks.payments(), 5)
     rows += [(paid.story, [], paid.deposit, "refused") for paid in wrong]
     _desk(student, tricks, rows)

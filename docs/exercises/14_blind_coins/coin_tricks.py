@@ -16,6 +16,7 @@ from named_coins import (
     Coin,
     Opening,
     Purse,
+    blinded_number,
     challenge_of,
     pair_number,
     pair_of,
@@ -178,8 +179,8 @@ class Opener:
     SHOWN = ()
     CALLS = ("open",)
 
-    def __init__(self, openings: Sequence[Opening]) -> None:
-        self._openings = list(openings)
+    def __init__(self, openings: Sequence[Opening], shown: int = PAIRS) -> None:
+        self._openings, self._shown = list(openings), shown
         self.asked: list[list[int]] = []
 
     def open(self, places: Sequence[int]) -> list[Opening]:
@@ -187,7 +188,8 @@ class Opener:
         if self.asked:
             raise ValueError("the customer opens once")
         self.asked.append(list(places))
-        return [self._openings[place] for place in places]
+        shown = list(places)[: self._shown] if self._shown < PAIRS else places
+        return [self._openings[place] for place in shown]
 
 
 class Withdrawal:
@@ -227,6 +229,42 @@ class Withdrawal:
         yield "one_candidate_many_times", [blinded[0]] * CANDIDATES, Opener([openings[0]] * CANDIDATES)
         halves = [(o[0] + o[1][:1], o[1][1:], *o[2:]) for o in openings]
         yield "a_half_of_another_length", list(blinded), Opener(halves)  # type: ignore[arg-type]
+        for shown in (0, 1, PAIRS - 1):
+            yield "openings_that_are_missing", *self._few(shown)
+        salted = [(o[0], o[1] + b"\0", o[2], o[3]) for o in openings]
+        yield "a_salt_of_another_length", *self._as_opened(salted)
+        yield "one_pair_many_times", *self._as_opened([(*openings[0][:3], o[3]) for o in openings])
+        n = self.tricks.public[0]
+        larger = [(*o[:3], o[3] + n) for o in openings]
+        yield "a_factor_out_of_range", list(blinded), Opener(larger)
+
+    def _few(self, shown: int) -> tuple[list[int], Opener]:
+        """The customer shows only so many openings, all of them right."""
+        return self._honest.blinded, Opener(self._honest.openings, shown)
+
+    def _as_opened(self, openings: Sequence[Opening]) -> tuple[list[int], Opener]:
+        """Blinded numbers that these openings make."""
+        public = self.tricks.public
+        pairs = [pair_of(self.identity, *opening[:3]) for opening in openings]
+        numbers = [blinded_number(public, pair, o[3]) for pair, o in zip(pairs, openings, strict=True)]
+        return numbers, Opener(openings)
+
+    def unseen(self, opened: Sequence[int]) -> Iterator[tuple[str, list[int], Opener]]:
+        """Withdrawals whose lie lies where a mint with the same `chance` does not look."""
+        n, chance = self.tricks.public[0], self.tricks.chance
+        rest = [place for place in range(CANDIDATES) if place not in opened]
+        place, other = chance.sample(rest, 2)
+        right = self._honest.blinded
+        for story, number in (
+            ("a_number_out_of_range", 0),
+            ("a_number_out_of_range", right[place] - n),
+            ("a_number_out_of_range", right[place] + n),
+            ("a_number_out_of_range", n),
+            ("one_candidate_twice", right[other]),
+        ):
+            numbers = list(right)
+            numbers[place] = number
+            yield story, numbers, Opener(self._honest.openings)
 
 
 def fits(identity: bytes, pair: tuple[bytes, bytes], secret: Sequence[bytes]) -> bool:

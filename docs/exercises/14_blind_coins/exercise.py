@@ -99,7 +99,8 @@ def cut(public: Public, identity: bytes, blinded: Sequence[int], chance: bytes, 
     """The mint's part: have half of the candidates opened, and return the places to be signed; Refused if one is wrong.
 
     `chance` are 32 fresh random bytes that nobody else knows, `opener.open(places)` gives the openings of these places
-    (a list of `Opening`), once. The places must follow from `chance`, so that each half is as likely as any other.
+    (a list of `Opening`, perhaps of fewer), once. The places must follow from `chance`, so that each half is as likely
+    as any other. Refused also where a number that is not opened cannot be right.
     """
     raise NotImplementedError("TODO")
 

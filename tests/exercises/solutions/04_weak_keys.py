@@ -11,6 +11,7 @@ from by_hand import (
     ES256,
     FIELD_PRIME,
     P256_ORDER,
+    SMALL_ORDER_Y,
     digest_number,
     es256_key,
     es256_sign,
@@ -81,18 +82,9 @@ def card_secret(till: Till) -> int:
     raise Refused("no nonce stands twice")
 
 
-_SMALL_Y = {
-    0,
-    1,
-    FIELD_PRIME - 1,
-    2707385501144840649318225287225658788936804267575313519463743609750303402022,
-    55188659117513257062467267217118295137698188065244968500265048394206261417927,
-}
-
-
 def _check_point(data: bytes) -> None:
     y = int.from_bytes(data, "little") & (2**255 - 1)
-    if y >= FIELD_PRIME or y in _SMALL_Y:
+    if y >= FIELD_PRIME or y in SMALL_ORDER_Y:
         raise Refused("a point of small order, or written in another way")
 
 

@@ -117,17 +117,23 @@ def check_payment(public: Public, shop: bytes, nonce: bytes, coin: Coin, answers
 
 def cut(public: Public, identity: bytes, blinded: Sequence[int], chance: bytes, opener: Any) -> list[int]:
     """Half of them, by chance, after they are all on the table."""
+    if any(not 0 < number < public[0] for number in blinded):
+        raise Refused("a blinded number lies between 0 and the modulus")
     if len(blinded) != CANDIDATES or len(set(blinded)) != CANDIDATES:
         raise Refused("there must be as ratios different candidates as a coin needs")
     places = sorted(random.Random(chance).sample(range(CANDIDATES), PAIRS))
     openings = opener.open(places)
     if len(openings) != len(places):
         raise Refused("not all were opened")
-    for place, (a, left, right, factor) in zip(places, openings, strict=True):
+    pairs = set()
+    for place, (a, left, right, factor) in zip(places, openings, strict=False):
         if any(len(part) != 32 for part in (a, left, right)) or not 1 < factor < public[0]:
             raise Refused("this is no opening")
         if blinded_number(public, pair_of(identity, a, left, right), factor) != blinded[place]:
             raise Refused("a candidate is not what it should be")
+        pairs.add(pair_of(identity, a, left, right))
+    if len(pairs) != PAIRS:
+        raise Refused("one pair under several factors is one pair")
     return [place for place in range(CANDIDATES) if place not in places]
 
 

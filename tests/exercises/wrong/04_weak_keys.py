@@ -27,7 +27,7 @@ _LIBRARY_ONLY = (
     "    raise Refused('no')"
 )
 _TILL_CHECK = "from teahouse import holds\n    if not holds(*arguments):\n        raise Refused('no')"
-_LIST = "if raw in {y.to_bytes(32, 'little') for y in _SMALL_Y}:\n            raise Refused('listed')"
+_LIST = "if raw in {y.to_bytes(32, 'little') for y in SMALL_ORDER_Y}:\n            raise Refused('listed')"
 _TIMES_EIGHT = (
     "import by_hand\n"
     "    raw, sig, message = arguments\n"

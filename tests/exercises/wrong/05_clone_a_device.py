@@ -53,6 +53,13 @@ _INVESTIGATORS = (
     (_SORTED, "low, high = first, second", "write_evidence", "E_EVIDENCE"),
     ("[bank.envelope()], evidence", "[bank.envelope()] * 2, evidence", "write_evidence", "not the one file"),
     (_DOUBTED, _DOUBTED.replace("continue", "found |= set(names.values())"), "name_the_cheats", "prove"),
+    ("auth.record.kid.startswith(reference)", "True", "write_evidence", "another bank"),
+    (
+        "for auth in authority.auths if auth.record.role == BANK_CA]",
+        "for auth in authority.auths[::-1] if auth.record.role == BANK_CA and (reference := b'') is not None]",
+        "write_evidence",
+        "another bank",
+    ),
     ("return sorted(found)", "return sorted(found, reverse=True)", "name_the_cheats", "prove"),
     (_FILES, "for data in files[:1]:", "name_the_cheats", "prove"),
 )

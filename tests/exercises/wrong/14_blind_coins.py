@@ -6,6 +6,7 @@ HONEST = "check_payment_accepts_honest_payments"
 PAYEE = "check_payment_refuses_others"
 CUT_HONEST = "cut_lets_honest_withdrawals_pass"
 CUT = "cut_refuses_lies"
+CUT_RANGE = "cut_looks_at_what_it_does_not_open"
 FORESEEN = "cut_cannot_be_foreseen"
 CREDIT = "settle_credits_and_knows_replays"
 NAMES = "settle_names_the_cheat"
@@ -121,8 +122,36 @@ WRONG = [
         "if False:",
         CUT,
     ),
-    Changed("one candidate will do", " or len(set(blinded)) != CANDIDATES:", ":", CUT),
     Changed("any opening", _OPENED, "if False:", CUT),
+    Changed("openings that are missing", "if len(openings) != len(places):", "if False:", CUT),
+    Changed("salts of any length", _OPENED, "if len(a) != 32 or not 1 < factor < public[0]:", CUT),
+    Changed("any factor", _OPENED, "if any(len(part) != 32 for part in (a, left, right)):", CUT),
+    Changed(
+        "blinded numbers of any size",
+        "if any(not 0 < number < public[0] for number in blinded):",
+        "if False:",
+        CUT_RANGE,
+    ),
+    Changed(
+        "blinded numbers below nothing",
+        "if any(not 0 < number < public[0] for number in blinded):",
+        "if any(number >= public[0] for number in blinded):",
+        CUT_RANGE,
+    ),
+    Changed("only numbers are compared", "if len(pairs) != PAIRS:", "if False:", CUT),
+    Changed("only opened pairs are compared", " or len(set(blinded)) != CANDIDATES:", ":", CUT_RANGE),
+    Changed(
+        "looks at the first earlier payment",
+        "        known = True\n",
+        "        if known:\n            break\n        known = True\n",
+        CREDIT,
+    ),
+    Changed(
+        "looks at the last earlier payment",
+        " in seen:\n",
+        " in [one for one in seen if coin_id(one[2]) == coin_id(coin)][-1:]:\n",
+        CREDIT,
+    ),
     Rewritten(
         "signs nothing", {"cut": "arguments[-1].open(list(range(16)))\n    raise Refused('no')"}, CUT_HONEST
     ),
