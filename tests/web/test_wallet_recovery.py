@@ -160,14 +160,11 @@ def test_the_browser_signs_only_what_gives_to_its_own_key(browser: Browser, site
     link = recovery_link(site, "bolat")
     code, bank_id = link.removeprefix("#recover=")[:10], int(link.rpartition("=")[2])
     new = Person(browser, site, "bolat")
-    answers = []
-    new.page.on(
-        "response", lambda answer: answers.append(answer.json()) if answer.url.endswith("/papers") else None
-    )
     new.open("recover")
     new.page.locator("form[name=recover] select").select_option(str(bank_id))
-    new.send("recover", code=code).heading("What comes back")
-    papers = answers[0]["papers"]
+    with new.page.expect_response(lambda answer: answer.url.endswith("/papers")) as heard:
+        new.send("recover", code=code).heading("What comes back")
+    papers = heard.value.json()["papers"]
     told = new.page.evaluate(CHECKS, [papers, answers[0]["lost"], bank_id])
     assert told == ["signed", "signed", *["E_PEER_ANSWER"] * 5]
     # Money that comes in between changes the papers: the person looks again, and then takes all of it.

@@ -90,11 +90,7 @@ class ForkMaker:
         self._what, self._number = what, 0
 
     def forks(self, count: int) -> Iterator[Fork]:
-<<<<<<< HEAD
-        """Forks of two to seven branches; some were passed on; the first device has nothing left, then it depends."""
-=======
         """Forks of two to seven branches; some were passed on. The device of the first four has nothing left."""
->>>>>>> labs_mend
         for number in range(count):
             branches = self._chance.randrange(2, 8)
             value_tiyn = self._chance.randrange(100_000, 900_000)
