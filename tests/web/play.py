@@ -63,6 +63,7 @@ _BROKEN = """() => {
     if (node.data.includes("://")) continue;
     if (node.parentElement.closest("code, .mono, .hash, .code, svg") || !node.parentElement.checkVisibility()) continue;
     for (const word of node.data.matchAll(/\\p{L}{4,20}/gu)) {
+      if (/^[0-9a-f]+$/.test(word[0])) continue;  // a piece of a number in hexadecimal
       const range = document.createRange();
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);

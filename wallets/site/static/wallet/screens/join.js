@@ -9,8 +9,10 @@ import { actionForm, field, fill, h, heading } from "../view.js";
 export async function join(app) {
   const given = new URLSearchParams(location.hash.replace(/^#\/?/, ""));
   const code = given.get("join") ?? "";
-  const bank = h("select", { name: "bank" }, h("option", { value: "1" }, "…"));
-  fillBanks(app, bank, given.get("bank") ?? "1");
+  // Until the titles are there, the bank of the link is chosen: who is fast joins the right one.
+  const wanted = given.get("bank") ?? "1";
+  const bank = h("select", { name: "bank" }, h("option", { value: wanted }, "…"));
+  fillBanks(app, bank, wanted);
   const wished = new URLSearchParams(location.search).get("as") ?? "";
   return h(
     "div",

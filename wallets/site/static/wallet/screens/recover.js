@@ -17,7 +17,7 @@ export async function recover(app) {
 /** @param {any} app @param {HTMLElement} body */
 function codeForm(app, body) {
   const given = new URLSearchParams(location.hash.replace(/^#\/?/, ""));
-  const bank = h("select", { name: "bank" }, h("option", { value: "1" }, "…"));
+  const bank = h("select", { name: "bank" }, h("option", { value: given.get("bank") ?? "1" }, "…"));
   fillBanks(app, bank, given.get("bank") ?? "1");
   const code = h("input", {
     name: "code",
