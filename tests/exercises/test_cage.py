@@ -13,6 +13,7 @@ from tests.exercises import hostile
 from tests.exercises.answers import LABS, solution
 from wallets.exercises import cage, grading, kernel_cage
 from wallets.exercises.cage import Limits
+from wallets.exercises.line import Raised, Student
 
 LAB = LABS[0]
 QUICK = Limits(call_seconds=2, memory_bytes=256 << 20)
@@ -40,6 +41,56 @@ def test_a_hostile_answer_is_graded_and_touches_nothing(name: str, victim: Path,
     assert victim.read_text(encoding="utf-8") == "kept"
     assert sorted(tmp_path.rglob("*")) == before
     assert "where the fun ends" not in found.printed
+
+
+@pytest.mark.parametrize("name", ["exercise.py", "bazaar.py"])
+def test_the_grader_writes_through_no_link_that_an_answer_laid(name: str, victim: Path) -> None:
+    """The answer is in a cage and the grader is not: an answer that got a link made must gain nothing by it."""
+    student = Student(LAB.folder / "exercise.py", LAB.given(), ["cbdc.keys"], {}, QUICK)
+    try:
+        for _ in range(2):
+            with pytest.raises(Raised):
+                student.replay()
+            laid = max(student._root.glob(f"*/{name}"))
+            laid.unlink()
+            laid.symlink_to(victim)
+            student.restart()
+    finally:
+        student.close()
+    assert victim.read_text(encoding="utf-8") == "kept"
+
+
+@pytest.mark.parametrize("call", ["symlink", "link"])
+def test_an_answer_makes_no_links(call: str, victim: Path, tmp_path: Path) -> None:
+    """Not by a target that looks near from one folder and is far from another, either."""
+    answer = tmp_path / "exercise.py"
+    answer.write_text(
+        "def replay(bazaar):\n"
+        "    import os\n"
+        "    own = os.getcwd()\n"
+        "    os.makedirs('/'.join('abcdefgh'))\n"
+        "    os.chdir('/'.join('abcdefgh'))\n"
+        f"    os.{call}(os.path.relpath({str(victim)!r}, own), '../' * 8 + 'laid')\n",
+        encoding="utf-8",
+    )
+    found = grading.grade(LAB, answer, (7,), limits=QUICK, only="test_replay")
+    assert "Caged" in found.findings[0].problem
+
+
+def test_an_answer_cannot_fill_the_disk_or_the_grader(tmp_path: Path) -> None:
+    answer = tmp_path / "exercise.py"
+    answer.write_text(
+        "def replay(bazaar):\n"
+        "    number = 0\n"
+        "    while True:\n"
+        "        number += 1\n"
+        "        with open(f'{number}.bin', 'wb') as file:\n"
+        "            file.write(bytes(8 << 20))\n",
+        encoding="utf-8",
+    )
+    limits = Limits(call_seconds=20, written_bytes=64 << 20)
+    found = grading.grade(LAB, answer, (7,), limits=limits, only="test_replay")
+    assert found.findings[0].key == "ended.disk"
 
 
 def test_after_two_strikes_nothing_more_is_asked(tmp_path: Path) -> None:
@@ -113,6 +164,8 @@ rows = {
     "kill": lambda: os.kill(os.getppid(), 0),
     "new file in other": lambda: (other / "new").touch(),
     "processes": lambda: os.listdir("/proc"),
+    "symbolic link": lambda: os.symlink(other / "kept", folder / "laid"),
+    "hard link": lambda: os.link(other / "kept", folder / "linked"),
 }
 print(walls)
 for name, work in rows.items():
@@ -145,7 +198,7 @@ def test_the_kernels_walls_hold_without_python(tmp_path: Path) -> None:
     told = dict(line.rsplit(" ", 1) for line in lines)
     assert told.pop("write own") == "done"
     assert told.pop("thread") == "done"
-    assert set(told.values()) <= {"EACCES", "EPERM"}, told
+    assert set(told.values()) <= {"EACCES", "EPERM", "EXDEV"}, told
     assert (other / "kept").read_text(encoding="utf-8") == "kept"
     assert [file.name for file in other.iterdir()] == ["kept"]
 

@@ -26,6 +26,7 @@ from tests.exercises.answers import (
 from wallets.exercises import grading
 from wallets.exercises.cage import Limits
 from wallets.exercises.labs import ANSWER, CHECKS, Lab
+from wallets.exercises.line import Student
 
 FRESH = int(os.environ.get("TENGE_LAB_SEEDS", "1"))
 FULL = os.environ.get("TENGE_LABS_FULL") == "1"
@@ -118,6 +119,7 @@ def test_a_lab_has_a_hint_for_each_function_and_asks_for_each_check(name: str) -
     lab = BY_NAME[name]
     written = {node.name for node in to_do(lab)}
     assert written
+    assert not written & set(dir(Student)), "the grader's own names"
     assert written <= {hint.about for hint in lab.hints}, "a function without a hint"
     checks = re.findall(r"^def test_(\w+)\(", (lab.folder / CHECKS).read_text(encoding="utf-8"), re.MULTILINE)
     asked = {key.removeprefix("asks.") for key in lab.words if key.startswith("asks.")}

@@ -24,7 +24,7 @@ FIELDS = (
             (
                 "kernel-lets-everything-be-written",
                 "On Linux, who gets round Python's hook writes where it likes.",
-                "    allowed = [(path, _READ_ONLY) for path in readable] + [(folder, rights)]",
+                "    allowed = [(path, _READ_ONLY) for path in readable] + [(folder, rights & ~_LINKS)]",
                 '    allowed = [(path, _READ_ONLY) for path in readable] + [(Path("/"), rights)]',
             ),
             (

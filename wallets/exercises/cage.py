@@ -38,6 +38,7 @@ class Limits:
     processor_seconds: int = 120
     memory_bytes: int = 768 << 20
     file_bytes: int = 16 << 20
+    written_bytes: int = 256 << 20
     open_files: int = 64
 
 
@@ -107,8 +108,6 @@ _CHANGES = {
     "os.rename": 2,
     "os.rmdir": 1,
     "os.mkdir": 1,
-    "os.link": 2,
-    "os.symlink": 2,
     "os.truncate": 1,
     "os.chmod": 1,
     "os.chown": 1,
@@ -131,6 +130,8 @@ _NEVER = (
         "os.kill",
     ),
     *(
+        "os.link",
+        "os.symlink",
         "os.killpg",
         "os.add_dll_directory",
         "os.putenv",

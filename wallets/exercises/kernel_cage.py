@@ -27,6 +27,7 @@ _VERSION_QUESTION, _BENEATH = 1, 1
 _EXECUTE, _WRITE, _READ, _LIST = (1 << bit for bit in range(4))
 _RIGHTS_OF_VERSION = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _READ_ONLY = _EXECUTE | _READ | _LIST
+_LINKS = 1 << 12 | 1 << 13
 _ON_A_FILE = _EXECUTE | _WRITE | _READ | 1 << 14 | 1 << 15
 _PORTS, _SCOPES = 0b11, 0b11
 
@@ -78,7 +79,7 @@ def _files(libc: ctypes.CDLL, folder: Path, readable: Sequence[Path]) -> list[st
     if rules < 0:
         return []
     try:
-        allowed = [(path, _READ_ONLY) for path in readable] + [(folder, rights)]
+        allowed = [(path, _READ_ONLY) for path in readable] + [(folder, rights & ~_LINKS)]
         if not all(_allow(libc, rules, path, rights & wanted) for path, wanted in allowed if path.exists()):
             return []
         if libc.syscall(_RESTRICT_SELF, rules, 0) != 0:

@@ -148,7 +148,8 @@ class Student:
         self._process: _Process | None = None
         self._strikes = 0
         self._unloadable: Raised | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="tenge-answer-"))
+        self._root = Path(tempfile.mkdtemp(prefix="tenge-answer-"))
+        self._starts = 0
         self.trace = Trace()
         self.walls: list[str] = []
 
@@ -173,7 +174,7 @@ class Student:
     def printed(self, most: int = 4_000) -> str:
         """The end of what the answer printed."""
         with contextlib.suppress(OSError):
-            return (self._folder / PRINTED).read_bytes()[-most:].decode("utf-8", "replace")
+            return (self._root / PRINTED).read_bytes()[-most:].decode("utf-8", "replace")
         return ""
 
     def restart(self) -> None:
@@ -181,16 +182,13 @@ class Student:
         if self._process is not None:
             self._process.kill()
             self._process = None
-        for path in self._folder.iterdir():
-            if path.name != PRINTED:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def close(self) -> None:
         """End the process and remove its folder."""
         if self._process is not None:
             self._process.kill()
             self._process = None
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._root, ignore_errors=True)
 
     # --- one call ---
 
@@ -222,10 +220,14 @@ class Student:
         return self._outcome(process)
 
     def _start(self) -> "_Process":
-        for path in self._given:
-            shutil.copy(path, self._folder / path.name)
-        shutil.copy(self._answer, self._folder / self._answer.name)
-        process = _Process(self._folder, self._answer.name, self._limits)
+        # A folder that no earlier process has seen: what an answer left behind (a link to somebody's file) must not be
+        # written or read through by the grader, which is in no cage.
+        self._starts += 1
+        folder = self._root / str(self._starts)
+        folder.mkdir()
+        for path in (*self._given, self._answer):
+            shutil.copy(path, folder / path.name)
+        process = _Process(folder, self._answer.name, self._root / PRINTED, self._limits)
         self._process = process
         process.say(self._pickled((self._limits, self._preload, self._barred)))
         word = process.hear(_START_SECONDS)
@@ -248,7 +250,7 @@ class Student:
                         return value
                     case [
                         "raised",
-                        list() as kinds,
+                        [str(), *_] as kinds,
                         str(text),
                         str(code),
                         dict() as told,
@@ -351,11 +353,22 @@ class _Telling(pickle.Pickler):
 class _Process:
     """The process itself: bytes to it and from it, its memory watched, ended with all it started."""
 
-    def __init__(self, folder: Path, name: str, limits: Limits) -> None:
+    def __init__(self, folder: Path, name: str, printed: Path, limits: Limits) -> None:
         self._limits = limits
         kept = {key: os.environ[key] for key in ("PATH", "SYSTEMROOT", "LANG", "LC_ALL") if key in os.environ}
         self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter, and no shell
-            [sys.executable, "-I", "-B", "-X", "utf8", "-m", "wallets.exercises.pupil", str(folder), name],
+            [
+                sys.executable,
+                "-I",
+                "-B",
+                "-X",
+                "utf8",
+                "-m",
+                "wallets.exercises.pupil",
+                str(folder),
+                name,
+                str(printed),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -366,8 +379,9 @@ class _Process:
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._target, self._source = self._popen.stdin, self._popen.stdout
-        self._heard: queue.Queue[Any] = queue.Queue()
-        self._over_memory = False
+        # Short: who floods the line waits at its end of the pipe, and fills nobody's memory.
+        self._heard: queue.Queue[Any] = queue.Queue(maxsize=4)
+        self._killed_for = ""
         self._over = threading.Event()
         for work in (self._listen, self._watch):
             threading.Thread(target=work, daemon=True).start()
@@ -405,7 +419,7 @@ class _Process:
                 flow.close()
 
     def _ended(self) -> Ended:
-        return Ended(why="memory" if self._over_memory else "itself")
+        return Ended(why=self._killed_for or "itself")
 
     def _listen(self) -> None:
         """Read messages as they come; anything that is none ends the listening."""
@@ -415,17 +429,36 @@ class _Process:
                 if size > plain.LARGEST_BYTES:
                     break
                 word = plain.decode(self._source.read(size))
-                self._heard.put(word if isinstance(word, list) else None)
+                self._put(word if isinstance(word, list) else None)
         except (OSError, ValueError, struct.error):  # NotPlain is a ValueError
             pass
-        self._heard.put(None)
+        self._put(None)
+
+    def _put(self, word: list[Any] | None) -> None:
+        """Hand a message on when there is room for it, unless nobody will ever take it."""
+        while not self._over.is_set():
+            with contextlib.suppress(queue.Full):
+                self._heard.put(word, timeout=_WATCH_SECONDS)
+                return
 
     def _watch(self) -> None:
-        """Kill it when it holds too much: the limit that every system has."""
+        """Kill it when it holds or has written too much: the limits that every system has, or nearly."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self._popen.pid)
             while not self._over.wait(_WATCH_SECONDS):
                 if process.memory_info().rss > self._limits.memory_bytes:
-                    self._over_memory = True
+                    self._killed_for = "memory"
+                elif _written_bytes(process) > self._limits.written_bytes:
+                    self._killed_for = "disk"
+                if self._killed_for:
                     self._popen.kill()
                     return
+
+
+def _written_bytes(process: psutil.Process) -> int:
+    """What a process has written, where the system counts it (macOS does not)."""
+    counters = getattr(process, "io_counters", None)
+    if counters is None:
+        return 0
+    counted = counters()
+    return int(getattr(counted, "write_chars", counted.write_bytes))

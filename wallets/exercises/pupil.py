@@ -1,8 +1,8 @@
 """A student's process: walls itself in, loads the answer, and answers the grader's calls.
 
 It is started by `wallets.exercises.line`, never by hand. Standard input and output are the line to the grader; what
-the answer prints goes to a file in its folder. The grader's words are pickles (it is trusted here); what goes back is
-plain values only (`wallets.exercises.plain`).
+the answer prints goes to a file beside its folder. The grader's words are pickles (it is trusted here); what goes back
+is plain values only (`wallets.exercises.plain`).
 
 The grader's world never enters this process. An answer meets it as a `Far` thing: what the lab shows of it lies here,
 as copies, and each call goes to the grader and back. So an answer cannot change what a ledger says.
@@ -147,10 +147,10 @@ def _answer(line: Line, folder: Path, work: Callable[[], object]) -> object:
 
 
 def main() -> None:
-    """Serve one answer: `FOLDER FILE`, the walls first."""
+    """Serve one answer: `FOLDER FILE PRINTED`, the walls first."""
     folder, name = Path(sys.argv[1]).resolve(), sys.argv[2]
     source, target = (os.fdopen(os.dup(number), mode) for number, mode in ((0, "rb"), (1, "wb")))
-    printed = os.open(folder / PRINTED, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    printed = os.open(sys.argv[3], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for old, new in ((0, nothing), (1, printed), (2, printed)):
         os.dup2(new if old else nothing, old)
