@@ -6,7 +6,6 @@ import pytest
 
 from tests.exercises.answers import LABS, Rewritten, write
 from wallets.exercises import grading
-from wallets.exercises.line import Student
 
 LAB = LABS[0]
 
@@ -35,8 +34,3 @@ def test_an_answer_learned_by_heart_passes_in_one_world_only(seeds: tuple[int, i
 def test_the_fresh_seed_is_fresh() -> None:
     assert grading.fresh_seeds()[:2] == grading.FIXED_SEEDS
     assert len({grading.fresh_seeds()[2] for _ in range(20)}) == 20
-
-
-def test_an_answer_has_no_names_of_its_keeper() -> None:
-    with pytest.raises(AttributeError):
-        Student._no_such_thing  # type: ignore[attr-defined]  # noqa: B018
