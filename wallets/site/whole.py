@@ -20,12 +20,16 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
 from cbdc.http.api import Api
+from cbdc.http.offices import SCHEMAS as OFFICE_SCHEMAS
+from cbdc.http.offices import OfficeApi, supervisor_certificate
 from cbdc.http.participants import SCHEMAS as PARTICIPANT_SCHEMAS
 from cbdc.http.participants import ParticipantApi
 from cbdc.http.routes import SCHEMAS, Route
 from cbdc.http.server import Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
+from cbdc.http.signed_calls import CallDoor
 from cbdc.ports import Clock, Entropy, ManualClock, SeededEntropy
+from cbdc.system import System
 from wallets.site import (
     chart,
     class_pages,
@@ -134,7 +138,16 @@ class Whole:
 
     def _make_interface(self) -> Wsgi:
         turn = wallet_interface.Turn(self.world)
-        return create_interface(self.world.system, self._extensions(), self._real_clock, self._limits, turn)
+        system = self.world.system
+        return create_interface(
+            system, self._extensions(), self._real_clock, self._limits, turn, self._calls(system)
+        )
+
+    def _calls(self, system: System) -> CallDoor:
+        """Who may sign calls: the certificates of entry 0, and the supervisor's beside them."""
+        root = system.authority.root.record
+        supervisor = supervisor_certificate(system.keys, system.network, root.not_before, root.expires)
+        return CallDoor(system.authority, self.world.clock, self._real_clock, [supervisor])
 
     def extension_routes(self) -> list[Route]:
         """Every route of the interface beyond those of the institutions."""
@@ -142,7 +155,8 @@ class Whole:
 
     def _extensions(self) -> list[Extension]:
         participants = Extension(ParticipantApi(self.world.system).routes(), PARTICIPANT_SCHEMAS)
-        return [*wallet_interface.extensions(self.world), self.partners.extension(), participants]
+        offices = Extension(OfficeApi(self.world.system).routes(), OFFICE_SCHEMAS)
+        return [*wallet_interface.extensions(self.world), self.partners.extension(), participants, offices]
 
     def document(self) -> dict[str, Any]:
         """The OpenAPI document of everything under `/v1/`, made when it is first asked for."""
