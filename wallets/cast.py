@@ -11,6 +11,7 @@ from cbdc.errors import Refused
 from cbdc.ledger.memory import MemoryStore
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ledger.store import Store
+from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import PolicySet, preset
 from cbdc.ports import Checkpoint, Clock
 from offline.device import Device
@@ -47,6 +48,7 @@ class SandboxPlan:
     loss_policy: str = WATERFALL
     loss_study: str = ""
     mode: str = "intermittent"
+    over_store: OverStore = as_it_is
 
 
 @dataclass(slots=True)

@@ -132,7 +132,7 @@ class _Server:
         """The certificate of who signed the present request, on a route that asks for one."""
         if not route.roles:
             return None
-        if route.local and request.remote_addr in LOCAL_ADDRESSES and "Signature" not in request.headers:
+        if route.local and _is_local():
             return None
         if self._calls is None:
             raise Refused("E_CALL_KEY", keyid="")
@@ -202,6 +202,12 @@ def _view(server: _Server, route: Route) -> Callable[..., Response]:
         return server.answer(route, arguments)
 
     return view
+
+
+def _is_local() -> bool:
+    """Whether the present request is unsigned and was made on this computer, and not through a proxy on it."""
+    named = ("Signature", "Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+    return request.remote_addr in LOCAL_ADDRESSES and not any(name in request.headers for name in named)
 
 
 def _body(route: Route) -> bytes:

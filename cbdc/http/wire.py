@@ -65,6 +65,8 @@ _STATUS = {
     "E_CALL_ROLE": 403,
     "E_CALL_SCOPE": 403,
     "E_INTERNAL": 500,
+    "E_NOT_READY": 503,
+    "E_DRAINING": 503,
 }
 _FAMILY_STATUS = {"malformed": 400, "refused": 422, "unavailable": 503}
 
