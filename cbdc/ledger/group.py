@@ -98,8 +98,8 @@ class Group:
                 wanted[key] = None
             for kid in plain.signers:
                 wanted[_KEY + kid] = None
-            for created in plain.creates:
-                wanted[_KEY + created.kid] = None
+            for _, kid, _, _ in plain.creates:
+                wanted[_KEY + kid] = None
         self._read(wanted)
         more: dict[bytes, None] = {}
         for item, plain in plains:
@@ -119,8 +119,8 @@ class Group:
             wanted[holder.holding] = wanted[holder.freeze] = None
             for key in self._moment.counters_of(holder.pseudonym):
                 wanted[key] = None
-        for created in plain.creates:
-            holder = find_holder(self._rows, self._holders, created.kid)
+        for _, kid, _, _ in plain.creates:
+            holder = find_holder(self._rows, self._holders, kid)
             if holder is None or not holder.wallet:
                 return False
             wanted[holder.holding] = None
@@ -166,8 +166,8 @@ class Group:
             self._rows.update(effects)
             self.changes.update(effects)
             self._unseen.append(effects)
-            for created in plain.creates:
-                self.owners[created.key] = created.kid
+            for key, kid, _, _ in plain.creates:
+                self.owners[key] = kid
             self._append(plain.id, item.data)
         else:
             transaction = self._signed(item)

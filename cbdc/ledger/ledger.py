@@ -54,6 +54,7 @@ from cbdc.transaction import SignedTransaction, open_transaction
 GENESIS_TYPE = 80
 MAX_GROUP = 4_000
 _TOKEN = bytes([TOKEN])
+_KEY = bytes([KEY])
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,10 @@ class Ledger:
         wanted = {key.pack(): key for key in keys}
         found = self._store.get_many(wanted)
         return {key: decoded(key, found.get(packed)) for packed, key in wanted.items()}
+
+    def key_rows(self, kids: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The rows of those of these keys that are registered, by packed state key, as the store keeps them."""
+        return self._store.get_many([_KEY + kid for kid in kids])
 
     def find(self, transaction_id: bytes) -> Receipt | None:
         """The receipt of an accepted transaction, or None."""

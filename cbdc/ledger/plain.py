@@ -28,14 +28,8 @@ from cbdc.transaction import (
     Transfer,
 )
 
-
-class Created(NamedTuple):
-    """A token that a plain transfer creates: its packed state key, its key id, its amount, its value in the state."""
-
-    key: bytes
-    kid: bytes
-    amount_tiyn: int
-    value: bytes
+Created = tuple[bytes, bytes, int, bytes]
+"""A token that a plain transfer creates: its packed state key, its key id, its amount, its value in the state."""
 
 
 class Plain(NamedTuple):
@@ -113,7 +107,7 @@ def read_plain(data: bytes, network: bytes) -> ReadPlain | None:
         tuple([_TOKEN_KEY + transaction + _PLACES[place] for transaction, place in inputs]),
         tuple(
             [
-                Created(stem + _PLACES[place], output[1][1], output[0], _encode(output))
+                (stem + _PLACES[place], output[1][1], output[0], _encode(output))
                 for place, output in enumerate(outputs)
             ]
         ),
@@ -130,13 +124,13 @@ def plain_of(transaction: SignedTransaction) -> Plain | None:
     ):
         return None
     stem = _TOKEN_KEY + transaction.id
-    creates = []
+    creates: list[Created] = []
     for place, token in enumerate(record.outputs):
         lock = token.lock
         if type(lock) is not KeyLock or token.mark:
             return None
         value = _encode((token.amount_tiyn, (1, lock.kid), b""))
-        creates.append(Created(stem + _PLACES[place], lock.kid, token.amount_tiyn, value))
+        creates.append((stem + _PLACES[place], lock.kid, token.amount_tiyn, value))
     spends = tuple([_TOKEN_KEY + spent.transaction_id + _PLACES[spent.output] for spent in record.inputs])
     return Plain(transaction.id, spends, tuple(creates), tuple([kid for kid, _ in transaction.witnesses]))
 
