@@ -15,7 +15,7 @@ from cbdc.keys import PublicKey
 from cbdc.ledger.entry import Genesis, entry_writer, leaf_hash
 from cbdc.ledger.plain import Plain, plain_of
 from cbdc.ledger.rules import decide, needs
-from cbdc.ledger.rules_plain import Holder, Moment, PackedEffects, decide_plain, find_holder
+from cbdc.ledger.rules_plain import Holder, Moment, PackedEffects, decide_plain, holder_in
 from cbdc.ledger.state import (
     KEY,
     KIND_NAMES,
@@ -56,8 +56,20 @@ def decoded(key: StateKey, data: bytes | None) -> StateValue | None:
 class Group:
     """Transactions that will be one commit at the moment `now`, after a journal of `size` entries."""
 
-    def __init__(self, genesis: Genesis, store: Store, size: int, now: int, items: Sequence[Item]) -> None:
-        """Reads what the new transactions `items` need; E_STORE_UNAVAILABLE, E_STATE_DAMAGED."""
+    def __init__(
+        self,
+        genesis: Genesis,
+        store: Store,
+        size: int,
+        now: int,
+        items: Sequence[Item],
+        holders: dict[bytes, Holder],
+    ) -> None:
+        """Reads what the new transactions `items` need; E_STORE_UNAVAILABLE, E_STATE_DAMAGED.
+
+        `holders` is what is known of keys by key id, and is kept up: if the group does not become a commit, nothing of
+        it may be used any more.
+        """
         self._genesis = genesis
         self._store = store
         self._size = size
@@ -68,8 +80,8 @@ class Group:
         self.places: dict[bytes, int] = {}
         self._rows: dict[bytes, bytes | None] = {}
         self._moment = Moment(genesis.policy, now)
-        self._holders: dict[bytes, Holder | None] = {}
-        self._plains: dict[bytes, Plain | None] = {}
+        self._holders = holders
+        self._plains: dict[bytes, Plain] = {}
         self._write = entry_writer(now)
         # Of the general judge: typed values of the rows it has seen, and what plain transfers have changed since.
         self._view: dict[StateKey, StateValue | None] = {}
@@ -82,29 +94,32 @@ class Group:
     # --- reading ---
 
     def _prefetch(self, items: Sequence[Item]) -> None:
+        holders = self._holders
         plains: list[tuple[Item, Plain]] = []
         general: list[Item] = []
         wanted = dict.fromkeys(_SUPPLY)
         for item in items:
             opened = item.opened
             assert not isinstance(opened, TengeError)
-            plain = opened if isinstance(opened, Plain) else plain_of(opened)
-            self._plains[item.data] = plain
+            plain = opened if type(opened) is Plain else plain_of(opened)  # type: ignore[arg-type]
             if plain is None:
                 general.append(item)
                 continue
+            self._plains[item.data] = plain
             plains.append((item, plain))
             for key in plain.spends:
                 wanted[key] = None
             for kid in plain.signers:
-                wanted[_KEY + kid] = None
+                if kid not in holders:
+                    wanted[_KEY + kid] = None
             for _, kid, _, _ in plain.creates:
-                wanted[_KEY + kid] = None
+                if kid not in holders:
+                    wanted[_KEY + kid] = None
         self._read(wanted)
         more: dict[bytes, None] = {}
         for item, plain in plains:
             if not self._name_counters(plain, more):
-                self._plains[item.data] = None
+                self._plains.pop(item.data, None)
                 general.append(item)
         self._read(more)
         if general:
@@ -112,19 +127,31 @@ class Group:
 
     def _name_counters(self, plain: Plain, wanted: dict[bytes, None]) -> bool:
         """Name the rows about the holders of a plain transfer; False when it is none between wallets."""
+        holders, moment = self._holders, self._moment
         for kid in plain.signers:
-            holder = find_holder(self._rows, self._holders, kid)
+            holder = holders.get(kid) or self._learn(kid)
             if holder is None or not holder.wallet:
                 return False
-            wanted[holder.holding] = wanted[holder.freeze] = None
-            for key in self._moment.counters_of(holder.pseudonym):
-                wanted[key] = None
+            wanted[holder.holding] = wanted[holder.freeze] = wanted[moment.day_of(holder.pseudonym)] = None
+            if moment.periods:
+                wanted.update(dict.fromkeys(moment.periods_of(holder.pseudonym)))
         for _, kid, _, _ in plain.creates:
-            holder = find_holder(self._rows, self._holders, kid)
+            holder = holders.get(kid) or self._learn(kid)
             if holder is None or not holder.wallet:
                 return False
             wanted[holder.holding] = None
         return True
+
+    def _learn(self, kid: bytes) -> Holder | None:
+        """What the rows say of a key; None when they say nothing that can be read."""
+        row = self._rows.get(_KEY + kid)
+        try:
+            holder = holder_in(row) if row else None
+        except TengeError:
+            return None
+        if holder is not None:
+            self._holders[kid] = holder
+        return holder
 
     def _read(self, keys: Iterable[bytes]) -> None:
         """Read the rows that were not read yet."""
@@ -162,27 +189,28 @@ class Group:
     def add(self, item: Item) -> None:
         """Decide one transaction and keep its effects; a refusal is raised and keeps nothing."""
         plain = self._plains.get(item.data)
-        if plain is not None and (effects := self._decide_plain(item, plain)) is not None:
-            self._rows.update(effects)
-            self.changes.update(effects)
-            self._unseen.append(effects)
-            for key, kid, _, _ in plain.creates:
-                self.owners[key] = kid
-            self._append(plain.id, item.data)
-        else:
+        effects = None if plain is None else self._decide_plain(item, plain)
+        if plain is None or effects is None:
             transaction = self._signed(item)
             self._decide(transaction)
             self._append(transaction.id, item.data)
+            return
+        self._rows.update(effects)
+        self.changes.update(effects)
+        if self._view:
+            self._unseen.append(effects)
+        for key, kid, _, _ in plain.creates:
+            self.owners[key] = kid
+        self._append(plain.id, item.data)
 
     def _decide_plain(self, item: Item, plain: Plain) -> PackedEffects | None:
         effects = decide_plain(self._moment, self._rows, self._holders, plain)
-        if effects is None or isinstance(item.opened, Plain):
+        if effects is None or type(item.opened) is Plain:
             return effects
         assert isinstance(item.opened, SignedTransaction)
         message = item.opened.message
         for kid, signature in item.opened.witnesses:
             holder = self._holders[kid]
-            assert holder is not None
             try:
                 PublicKey(holder.algorithm, holder.public_key).verify(signature, message)
             except Refused:
@@ -215,6 +243,7 @@ class Group:
             )
             if key.kind == KEY:
                 self._holders.pop(key.id, None)
+                self._learn(key.id)
             if key.kind <= MARK and value is not None:
                 self._born.add(key)
                 self._names_born |= key.kind != TOKEN

@@ -10,14 +10,13 @@ one tier; just these keys signed; every output goes to a current key of a wallet
 supply table, because wallets pay wallets and outputs equal inputs, which is asked here of every single one (G5, G11).
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
 from cbdc.canonical import MAX_INTEGER
-from cbdc.errors import TengeError
 from cbdc.ledger.entry import PERIOD_NAMES, Policy, TierLimits
 from cbdc.ledger.plain import Plain, read_token
 from cbdc.ledger.state import COUNTER, FREEZE, KEY, RegisteredKey, decode_value, holding_counter
@@ -85,12 +84,9 @@ class Moment:
         """The packed key of what a holder paid on this day."""
         return b"\x04day:" + pseudonym + self._day
 
-    def counters_of(self, pseudonym: bytes) -> list[bytes]:
-        """The packed keys of all that a holder paid in, today and in this month and year."""
-        return [
-            self.day_of(pseudonym),
-            *(_period(name, pseudonym, number) for name, number in self._names),
-        ]
+    def periods_of(self, pseudonym: bytes) -> list[bytes]:
+        """The packed keys of what a holder paid in this month and year, as far as the policy asks for them."""
+        return [_period(name, pseudonym, number) for name, number in self._names]
 
 
 def _period(name: str, pseudonym: bytes, number: bytes) -> bytes:
@@ -98,51 +94,52 @@ def _period(name: str, pseudonym: bytes, number: bytes) -> bytes:
 
 
 def decide_plain(
-    moment: Moment, rows: Rows, holders: MutableMapping[bytes, Holder | None], transfer: Plain
+    moment: Moment, rows: Rows, holders: Mapping[bytes, Holder], transfer: Plain
 ) -> PackedEffects | None:
-    """What a plain transfer changes, or None when the general judge must say. Nothing is changed here but `holders`.
+    """What a plain transfer changes, or None when the general judge must say.
 
-    `holders` remembers by key id what `rows` say of keys; whoever changes the row of a key takes it out.
+    `holders` are what `rows` say of keys, by key id (`holder_in`); of a key that is not there nothing is known.
     """
     try:
         return _decided(moment, rows, holders, transfer)
-    except (_Damaged, TengeError):
+    except _Damaged:
         return None
 
 
 def _decided(
-    moment: Moment, rows: Rows, holders: MutableMapping[bytes, Holder | None], transfer: Plain
+    moment: Moment, rows: Rows, holders: Mapping[bytes, Holder], transfer: Plain
 ) -> PackedEffects | None:
+    _, spends, creates, signers = transfer
+    payer = holders.get(signers[0])
+    # More signers than payers would be asked about freezes of their own.
+    if payer is None or not payer.wallet or rows.get(payer.freeze, _UNREAD) is not None:
+        return None
     effects: PackedEffects = {}
-    payer: Holder | None = None
     opened, spent = set(), 0
-    for key in transfer.spends:
+    for key in spends:
         value = rows.get(key)
         token = read_token(value) if value else None
-        if token is None:
+        if token is None or (holder := holders.get(token[1])) is None:
             return None
-        holder = find_holder(rows, holders, token[1])
-        if holder is None or not holder.wallet:
-            return None
-        if payer is None:
-            payer = holder
-        elif holder.pseudonym != payer.pseudonym or holder.tier != payer.tier:
+        if holder is not payer and (
+            holder.pseudonym != payer.pseudonym or holder.tier != payer.tier or not holder.wallet
+        ):
             return None
         opened.add(token[1])
         spent += token[0]
         effects[key] = None
-    # Just the keys of the inputs signed: more signers would be asked about freezes of their own.
-    if payer is None or opened != set(transfer.signers) or rows.get(payer.freeze, _UNREAD) is not None:
+    # Just the keys of the inputs signed.
+    if len(opened) != len(signers) or not opened.issuperset(signers):
         return None
     paid, payees = spent, []
     gains: dict[bytes, int] = {}
-    for key, kid, amount, value in transfer.creates:
-        holder = find_holder(rows, holders, kid)
+    for key, kid, amount, value in creates:
+        holder = holders.get(kid)
         if holder is None or not holder.wallet or not holder.current:
             return None
         effects[key] = value
         spent -= amount
-        if holder.pseudonym == payer.pseudonym:
+        if holder is payer or holder.pseudonym == payer.pseudonym:
             paid -= amount
             continue
         payees.append(holder)
@@ -156,16 +153,6 @@ def _decided(
             return None
         effects[holder.holding] = _encode(held)
     return effects
-
-
-def find_holder(rows: Rows, holders: MutableMapping[bytes, Holder | None], kid: bytes) -> Holder | None:
-    """The holder with this key id, remembered in `holders`; None when the rows have no such key."""
-    try:
-        return holders[kid]
-    except KeyError:
-        row = rows.get(_KEY + kid)
-        holder = holders[kid] = holder_in(row) if row else None
-        return holder
 
 
 def _held(moment: Moment, rows: Rows, payee: Holder, gained_tiyn: int) -> int | None:
