@@ -8,7 +8,6 @@ What the group needs is read for the whole group at once, in as many rounds as n
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.keys import PublicKey
@@ -36,11 +35,11 @@ _KEY = bytes([KEY])
 _SUPPLY = [key.pack() for key in SUPPLY_KEYS]
 
 
-class Item(NamedTuple):
-    """A transaction's wire bytes, and what they say: opened, or **verified** and plain, or why they say nothing."""
+Opened = SignedTransaction | Plain | TengeError
+"""What a transaction's bytes say: opened, or **verified** and plain, or why they say nothing."""
 
-    data: bytes
-    opened: SignedTransaction | Plain | TengeError
+Item = tuple[bytes, Opened]
+"""A transaction's wire bytes, and what they say."""
 
 
 def decoded(key: StateKey, data: bytes | None) -> StateValue | None:
@@ -99,13 +98,12 @@ class Group:
         general: list[Item] = []
         wanted = dict.fromkeys(_SUPPLY)
         for item in items:
-            opened = item.opened
-            assert not isinstance(opened, TengeError)
+            data, opened = item
             plain = opened if type(opened) is Plain else plain_of(opened)  # type: ignore[arg-type]
             if plain is None:
                 general.append(item)
                 continue
-            self._plains[item.data] = plain
+            self._plains[data] = plain
             plains.append((item, plain))
             for key in plain.spends:
                 wanted[key] = None
@@ -119,7 +117,7 @@ class Group:
         more: dict[bytes, None] = {}
         for item, plain in plains:
             if not self._name_counters(plain, more):
-                self._plains.pop(item.data, None)
+                self._plains.pop(item[0], None)
                 general.append(item)
         self._read(more)
         if general:
@@ -145,10 +143,7 @@ class Group:
     def _learn(self, kid: bytes) -> Holder | None:
         """What the rows say of a key; None when they say nothing that can be read."""
         row = self._rows.get(_KEY + kid)
-        try:
-            holder = holder_in(row) if row else None
-        except TengeError:
-            return None
+        holder = holder_in(row) if row else None
         if holder is not None:
             self._holders[kid] = holder
         return holder
@@ -188,39 +183,40 @@ class Group:
 
     def add(self, item: Item) -> None:
         """Decide one transaction and keep its effects; a refusal is raised and keeps nothing."""
-        plain = self._plains.get(item.data)
-        effects = None if plain is None else self._decide_plain(item, plain)
-        if plain is None or effects is None:
+        data, opened = item
+        plain = self._plains.get(data)
+        effects = None if plain is None else decide_plain(self._moment, self._rows, self._holders, plain)
+        if plain is None or effects is None or not (type(opened) is Plain or self._stands(opened)):
             transaction = self._signed(item)
             self._decide(transaction)
-            self._append(transaction.id, item.data)
+            self._append(transaction.id, data)
             return
         self._rows.update(effects)
         self.changes.update(effects)
         if self._view:
             self._unseen.append(effects)
+        owners = self.owners
         for key, kid, _, _ in plain.creates:
-            self.owners[key] = kid
-        self._append(plain.id, item.data)
+            owners[key] = kid
+        self._append(plain.id, data)
 
-    def _decide_plain(self, item: Item, plain: Plain) -> PackedEffects | None:
-        effects = decide_plain(self._moment, self._rows, self._holders, plain)
-        if effects is None or type(item.opened) is Plain:
-            return effects
-        assert isinstance(item.opened, SignedTransaction)
-        message = item.opened.message
-        for kid, signature in item.opened.witnesses:
+    def _stands(self, transaction: Opened) -> bool:
+        """Whether every signature of a plain transfer stands, by keys that the group knows."""
+        assert isinstance(transaction, SignedTransaction)
+        message = transaction.message
+        for kid, signature in transaction.witnesses:
             holder = self._holders[kid]
             try:
                 PublicKey(holder.algorithm, holder.public_key).verify(signature, message)
             except Refused:
-                return None
-        return effects
+                return False
+        return True
 
     def _signed(self, item: Item) -> SignedTransaction:
-        if isinstance(item.opened, SignedTransaction):
-            return item.opened
-        return open_transaction(item.data, self._genesis.network)
+        data, opened = item
+        if isinstance(opened, SignedTransaction):
+            return opened
+        return open_transaction(data, self._genesis.network)
 
     def _decide(self, transaction: SignedTransaction) -> None:
         # What it needs because of those before it is read now.

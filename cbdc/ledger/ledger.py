@@ -199,9 +199,9 @@ class Ledger:
     def open(self, transaction: bytes) -> Item:
         """A transaction as a group takes it, judged as far as possible without the ledger."""
         try:
-            return Item(transaction, open_transaction(transaction, self.network))
+            return transaction, open_transaction(transaction, self.network)
         except TengeError as error:
-            return Item(transaction, error)
+            return transaction, error
 
     def settle(self, items: Sequence[Item]) -> list[Receipt | TengeError]:
         """What `submit_many` answers, for at most `MAX_GROUP` transactions that were opened before: one commit."""
@@ -213,7 +213,7 @@ class Ledger:
             self._read()
         if len(self._holders) > _HOLDERS_MOST:
             self._holders.clear()
-        ids = [None if isinstance(one.opened, TengeError) else one.opened.id for one in items]
+        ids = [None if isinstance(opened, TengeError) else opened.id for _, opened in items]
         known = self._store.find([identity for identity in ids if identity is not None])
         now = max(self._last_time, self._clock.now())
         fresh = [
@@ -388,8 +388,8 @@ def _decided(
     places, add = group.places, group.add
     for item, identity in zip(items, ids, strict=True):
         if identity is None:
-            assert isinstance(item.opened, TengeError)
-            answers.append(item.opened)
+            assert isinstance(item[1], TengeError)
+            answers.append(item[1])
             continue
         answers.append(identity)
         if identity not in known and identity not in places:

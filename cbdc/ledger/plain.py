@@ -41,12 +41,8 @@ class Plain(NamedTuple):
     signers: tuple[bytes, ...]
 
 
-class ReadPlain(NamedTuple):
-    """A plain transfer whose signatures nobody verified yet: [(key id, signature)...] over `message`."""
-
-    plain: Plain
-    witnesses: tuple[tuple[bytes, bytes], ...]
-    message: bytes
+ReadPlain = tuple[Plain, tuple[tuple[bytes, bytes], ...], bytes]
+"""A plain transfer, and what nobody verified yet: [(key id, signature)...] over the message at the end."""
 
 
 def _exactly(length: int) -> Any:
@@ -113,7 +109,7 @@ def read_plain(data: bytes, network: bytes) -> ReadPlain | None:
         ),
         tuple([kid for kid, _ in witnesses]),
     )
-    return ReadPlain(plain, witnesses, _SIGNED_PREFIX + identity)
+    return plain, witnesses, _SIGNED_PREFIX + identity
 
 
 def plain_of(transaction: SignedTransaction) -> Plain | None:

@@ -11,15 +11,14 @@ supply table, because wallets pay wallets and outputs equal inputs, which is ask
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from cbdc.canonical import MAX_INTEGER
 from cbdc.ledger.entry import PERIOD_NAMES, Policy, TierLimits
 from cbdc.ledger.plain import Plain, read_token
-from cbdc.ledger.state import COUNTER, FREEZE, KEY, RegisteredKey, decode_value, holding_counter
+from cbdc.ledger.state import COUNTER, FREEZE, counter
 from cbdc.token import holder_class
 
 Rows = Mapping[bytes, bytes | None]
@@ -27,10 +26,30 @@ Rows = Mapping[bytes, bytes | None]
 
 PackedEffects = dict[bytes, bytes | None]
 
-_KEY = bytes([KEY])
+_HOLDING = counter("holding", b"").pack()
+_DAY = counter("day", b"").pack()
+_FREEZE = bytes([FREEZE])
 _UNREAD = b""  # no value of the state is empty
 _encode = msgspec.msgpack.Encoder().encode
 _decode_number = msgspec.msgpack.Decoder(int).decode
+
+
+def _number_of(least: int, most: int) -> Any:
+    return Annotated[int, msgspec.Meta(ge=least, le=most)]
+
+
+def _bytes_of(least: int, most: int) -> Any:
+    return Annotated[bytes, msgspec.Meta(min_length=least, max_length=most)]
+
+
+_BYTE: Any = _number_of(0, 255)
+_ALGORITHM: Any = _number_of(1, 255)
+_RAW: Any = _bytes_of(32, 33)
+_BANK: Any = _number_of(0, MAX_INTEGER)
+_HASH: Any = _bytes_of(32, 32)
+_SUCCESSOR: Any = _bytes_of(0, 32)
+_KEY_FORM: Any = tuple[_ALGORITHM, _RAW, _BANK, _BYTE, _ALGORITHM, _HASH, _SUCCESSOR]
+_decode_key = msgspec.msgpack.Decoder(_KEY_FORM).decode
 
 
 class _Damaged(Exception):
@@ -50,20 +69,24 @@ class Holder(NamedTuple):
     freeze: bytes
 
 
-@lru_cache(maxsize=65_536)
-def holder_in(row: bytes) -> Holder:
-    """The holder in the row of a registered key; a decoding error when it is none."""
-    key = decode_value(KEY, row)
-    assert isinstance(key, RegisteredKey)
+def holder_in(row: bytes) -> Holder | None:
+    """The holder in the row of a registered key; None when it is not what the ledger writes."""
+    try:
+        form = _decode_key(row)
+    except msgspec.DecodeError:
+        return None
+    algorithm, raw, _, tier, category, pseudonym, successor = form
+    if _encode(form) != row or len(successor) not in (0, 32):
+        return None
     return Holder(
-        key.algorithm,
-        key.public_key,
-        key.pseudonym,
-        key.tier,
-        holder_class(key.category) == "wallets",
-        not key.successor,
-        holding_counter(key.pseudonym).pack(),
-        bytes([FREEZE]) + key.pseudonym,
+        algorithm,
+        raw,
+        pseudonym,
+        tier,
+        holder_class(category) == "wallets",
+        not successor,
+        _HOLDING + pseudonym,
+        _FREEZE + pseudonym,
     )
 
 
@@ -82,7 +105,7 @@ class Moment:
 
     def day_of(self, pseudonym: bytes) -> bytes:
         """The packed key of what a holder paid on this day."""
-        return b"\x04day:" + pseudonym + self._day
+        return _DAY + pseudonym + self._day
 
     def periods_of(self, pseudonym: bytes) -> list[bytes]:
         """The packed keys of what a holder paid in this month and year, as far as the policy asks for them."""

@@ -26,7 +26,7 @@ import msgspec
 
 from cbdc.errors import TengeError
 from cbdc.keys import PublicKey, key_id
-from cbdc.ledger.plain import Plain, read_plain
+from cbdc.ledger.plain import Plain, ReadPlain, read_plain
 from cbdc.ledger.state import KEY
 from cbdc.transaction import RegisterKey, RotateKey, open_transaction
 
@@ -44,7 +44,9 @@ _WITNESS_HEADS = [bytes([0x90 | count, 0x92, 0xC4, 32]) for count in range(16)]
 Found = Plain | int
 """A plain transfer with all its signatures verified, or the bits of the signatures that stand."""
 
+_NO_KEYS: dict[bytes, PublicKey] = {}
 _encode = msgspec.msgpack.Encoder().encode
+_decode_row = msgspec.msgpack.Decoder().decode
 _decode_chunk = msgspec.msgpack.Decoder(tuple[list[bytes], dict[bytes, bytes]]).decode
 _decode_found = msgspec.msgpack.Decoder(list[Plain | int]).decode
 
@@ -70,14 +72,18 @@ class Verifier:
 
     def judge(self, transactions: Sequence[bytes], rows: Mapping[bytes, bytes]) -> list[Found]:
         """What each transaction is; `rows` are the state's rows of registered keys, by packed state key."""
-        return [self._judge(data, rows) for data in transactions]
+        # First all are read, then all are verified: a processor does many of a kind faster than one of each in turn.
+        network = self._network
+        read = [read_plain(data, network) for data in transactions]
+        return [
+            self._judge_other(data, rows) if found is None else self._judge(found, rows)
+            for data, found in zip(transactions, read, strict=True)
+        ]
 
-    def _judge(self, data: bytes, rows: Mapping[bytes, bytes]) -> Found:
-        found = read_plain(data, self._network)
-        if found is None:
-            return self._judge_other(data, rows)
-        stand = self._stand(found.witnesses, found.message, rows, {})
-        return found.plain if stand == (1 << len(found.witnesses)) - 1 else stand
+    def _judge(self, found: ReadPlain, rows: Mapping[bytes, bytes]) -> Found:
+        plain, witnesses, message = found
+        stand = self._stand(witnesses, message, rows, _NO_KEYS)
+        return plain if stand == (1 << len(witnesses)) - 1 else stand
 
     def _judge_other(self, data: bytes, rows: Mapping[bytes, bytes]) -> int:
         try:
@@ -114,7 +120,7 @@ def _key_in(row: bytes | None, kid: bytes) -> PublicKey | None:
     """The key in a row of the state, if it is the one with this key id."""
     if row is None:
         return None
-    algorithm, raw, *_ = msgspec.msgpack.decode(row)
+    algorithm, raw, *_ = _decode_row(row)
     return PublicKey(algorithm, raw) if key_id(algorithm, raw) == kid else None
 
 
