@@ -24,11 +24,13 @@ WRITER = Field(
             "A group is many commits, and a crash leaves a part of it.",
             (
                 "        for start in range(0, len(transactions), MAX_GROUP):\n"
-                "            results += self.settle([self.open(data) for data in transactions[start : start + MAX_GROUP]])"
+                "            results += self.settle("
+                "[self.open(data) for data in transactions[start : start + MAX_GROUP]])"
             ),
             (
                 "        for start in range(len(transactions)):\n"
-                "            results += self.settle([self.open(data) for data in transactions[start : start + 1]])"
+                "            results += self.settle("
+                "[self.open(data) for data in transactions[start : start + 1]])"
             ),
         ),
         (
