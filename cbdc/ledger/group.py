@@ -75,13 +75,12 @@ class Group:
         self.now = now
         self.changes: dict[bytes, bytes | None] = {}
         self.owners: dict[bytes, bytes] = {}
-        self.entries: list[EntryRow] = []
         self.places: dict[bytes, int] = {}
+        self._payloads: list[bytes] = []
         self._rows: dict[bytes, bytes | None] = {}
         self._moment = Moment(genesis.policy, now)
         self._holders = holders
         self._plains: dict[bytes, Plain] = {}
-        self._write = entry_writer(now)
         # Of the general judge: typed values of the rows it has seen, and what plain transfers have changed since.
         self._view: dict[StateKey, StateValue | None] = {}
         self._unseen: list[PackedEffects] = []
@@ -198,7 +197,8 @@ class Group:
         owners = self.owners
         for key, kid, _, _ in plain.creates:
             owners[key] = kid
-        self._append(plain.id, data)
+        self.places[plain.id] = self._size + len(self._payloads)
+        self._payloads.append(data)
 
     def _stands(self, transaction: Opened) -> bool:
         """Whether every signature of a plain transfer stands, by keys that the group knows."""
@@ -256,11 +256,20 @@ class Group:
             token_key(identity) in self._born for identity in transaction.record.spends
         )
 
+    def entries(self) -> tuple[EntryRow, ...]:
+        """What the group adds to the journal, in order."""
+        write = entry_writer(self.now)
+        datas = [write(index, payload) for index, payload in enumerate(self._payloads, self._size)]
+        return tuple(
+            [
+                EntryRow(index, identity, data, leaf_hash(data))
+                for (identity, index), data in zip(self.places.items(), datas, strict=True)
+            ]
+        )
+
     def _append(self, identity: bytes, payload: bytes) -> None:
-        index = self._size + len(self.entries)
-        data = self._write(index, payload)
-        self.entries.append(EntryRow(index, identity, data, leaf_hash(data)))
-        self.places[identity] = index
+        self.places[identity] = self._size + len(self._payloads)
+        self._payloads.append(payload)
 
     def check_conservation(self) -> None:
         """Assert that the supply table adds up after all of it (guard G11), whoever decided what."""

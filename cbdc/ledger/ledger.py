@@ -227,7 +227,7 @@ class Ledger:
         try:
             group = Group(self.genesis, self._store, self.size, now, fresh, self._holders)
             answers = _decided(group, items, ids, known)
-            if group.entries:
+            if group.places:
                 self._commit(group)
         except BaseException:
             self._holders.clear()
@@ -245,12 +245,11 @@ class Ledger:
     def _commit(self, group: Group) -> None:
         before = self._log.size
         group.check_conservation()
-        self._log.extend([row.leaf for row in group.entries])
+        entries = group.entries()
+        self._log.extend([row.leaf for row in entries])
         try:
             head = sign(LogHead(self._log.size, self._log.root(), group.now), self.network, self._signer)
-            self._store.commit(
-                Commit(before, tuple(group.entries), group.changes, group.owners, head.encode())
-            )
+            self._store.commit(Commit(before, entries, group.changes, group.owners, head.encode()))
         except BaseException:
             self._log.truncate(before)
             self._stale = True

@@ -138,24 +138,24 @@ def _decided(
     if payer is None or not payer.wallet or rows.get(payer.freeze, _UNREAD) is not None:
         return None
     effects: PackedEffects = {}
-    opened, spent = set(), 0
+    spent, owners = 0, set()
     for key in spends:
         value = rows.get(key)
         token = read_token(value) if value else None
-        if token is None or (holder := holders.get(token[1])) is None:
+        if token is None:
             return None
-        if holder is not payer and (
-            holder.pseudonym != payer.pseudonym or holder.tier != payer.tier or not holder.wallet
-        ):
+        amount, owner = token
+        if owner != signers[0] and not _same_payer(payer, holders.get(owner)):
             return None
-        opened.add(token[1])
-        spent += token[0]
+        owners.add(owner)
+        spent += amount
         effects[key] = None
     # Just the keys of the inputs signed.
-    if len(opened) != len(signers) or not opened.issuperset(signers):
+    if len(owners) != len(signers) or not owners.issuperset(signers):
         return None
-    paid, payees = spent, []
+    paid = spent
     gains: dict[bytes, int] = {}
+    payees: list[Holder] = []
     for key, kid, amount, value in creates:
         holder = holders.get(kid)
         if holder is None or not holder.wallet or not holder.current:
@@ -164,9 +164,9 @@ def _decided(
         spent -= amount
         if holder is payer or holder.pseudonym == payer.pseudonym:
             paid -= amount
-            continue
-        payees.append(holder)
-        gains[holder.holding] = gains.get(holder.holding, 0) + amount
+        else:
+            payees.append(holder)
+            gains[holder.holding] = gains.get(holder.holding, 0) + amount
     # Conservation of this transfer, and the sum that the loop has counted down (G5).
     if spent or (paid and not _pay(moment, rows, payer, paid, effects)):
         return None
@@ -176,6 +176,13 @@ def _decided(
             return None
         effects[holder.holding] = _encode(held)
     return effects
+
+
+def _same_payer(payer: Holder, other: Holder | None) -> bool:
+    """Whether another input's key is of the same holder, in the same tier."""
+    return (
+        other is not None and other.wallet and other.pseudonym == payer.pseudonym and other.tier == payer.tier
+    )
 
 
 def _held(moment: Moment, rows: Rows, payee: Holder, gained_tiyn: int) -> int | None:

@@ -44,6 +44,8 @@ _WITNESS_HEADS = [bytes([0x90 | count, 0x92, 0xC4, 32]) for count in range(16)]
 Found = Plain | int
 """A plain transfer with all its signatures verified, or the bits of the signatures that stand."""
 
+# Most keys of a chunk are met once: what a table of the last ones costs is more than the hash.
+_key_id = key_id.__wrapped__
 _NO_KEYS: dict[bytes, PublicKey] = {}
 _encode = msgspec.msgpack.Encoder().encode
 _decode_row = msgspec.msgpack.Decoder().decode
@@ -121,7 +123,7 @@ def _key_in(row: bytes | None, kid: bytes) -> PublicKey | None:
     if row is None:
         return None
     algorithm, raw, *_ = _decode_row(row)
-    return PublicKey(algorithm, raw) if key_id(algorithm, raw) == kid else None
+    return PublicKey(algorithm, raw) if _key_id(algorithm, raw) == kid else None
 
 
 def serve(connection: Connection, network: bytes, certified: list[tuple[int, bytes]]) -> None:

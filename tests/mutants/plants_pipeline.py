@@ -19,7 +19,7 @@ PIPELINE = Field(
         (
             "short-way-asks-no-owner",
             "The short way to yes lets anybody spend with somebody.",
-            "    if len(opened) != len(signers) or not opened.issuperset(signers):\n        return None\n",
+            "    if len(owners) != len(signers) or not owners.issuperset(signers):\n        return None\n",
             "",
         ),
         (
@@ -53,7 +53,7 @@ PIPELINE = Field(
         (
             "any-row-is-the-key",
             "A process takes whatever row it is given for the signer's key.",
-            " if key_id(algorithm, raw) == kid else None",
+            " if _key_id(algorithm, raw) == kid else None",
             "",
         ),
     )
