@@ -33,12 +33,20 @@ def small() -> World:
     for name, category, tier in (
         ("ayan", 1, 1),
         ("ayan.2", 1, 2),
+        ("ayan.3", 1, 1),
         ("shop", MERCHANT, 0),
         ("rich", 1, 2),
         ("poor", 1, 1),
     ):
         world.register(name, category, tier=tier)
-    world.fund(("ayan", 1_000), ("ayan.2", 500), ("rich", 20_000_000), ("ayan", 3_000_000), ("shop", 700))
+    world.fund(
+        ("ayan", 1_000),
+        ("ayan.2", 500),
+        ("ayan.3", 1_000),
+        ("rich", 20_000_000),
+        ("ayan", 3_000_000),
+        ("shop", 700),
+    )
     return world
 
 
@@ -170,7 +178,7 @@ def test_the_entry_writer_refuses_what_an_entry_refuses() -> None:
 
 # --- deciding ---
 
-NAMES = ("ayan", "ayan.2", "shop", "rich", "poor", "old", "inventory1", "escrow", "unknown")
+NAMES = ("ayan", "ayan.2", "ayan.3", "shop", "rich", "poor", "old", "inventory1", "escrow", "unknown")
 
 
 def crowd() -> World:
@@ -228,24 +236,6 @@ def told(answers: Sequence[Receipt | TengeError]) -> list[object]:
     return [(answer.code, answer.facts) if isinstance(answer, TengeError) else answer for answer in answers]
 
 
-@given(st.data())
-@settings(max_examples=60, deadline=None)
-def test_the_short_way_and_the_general_judge_give_the_same_ledger(data: st.DataObject) -> None:
-    one = crowd()
-    if data.draw(st.booleans()):
-        one.freeze(data.draw(st.sampled_from(["ayan", "rich", "poor"])))
-    one.clock.advance(data.draw(st.sampled_from([0, DAY])))
-    other = one.fork()
-    made = program(data, one)
-    cut = data.draw(st.integers(0, len(made)))
-    quick = one.ledger.submit_many(made[:cut]) + one.ledger.submit_many(made[cut:])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(group, "plain_of", lambda transaction: None)
-        slow = other.ledger.submit_many(made[:cut]) + other.ledger.submit_many(made[cut:])
-    assert told(quick) == told(slow)
-    assert picture(one.store) == picture(other.store)
-
-
 def holders_in(rows: dict[bytes, bytes | None]) -> dict[bytes, Holder]:
     """What these rows say of keys; nothing of a row that cannot be read."""
     found = {}
@@ -286,6 +276,87 @@ def test_an_ordinary_payment_takes_the_short_way() -> None:
     assert quick == general
     assert quick is not None
     assert len(quick) == 2 + 2 + 3, "two tokens spent and two created; two holdings and what was paid today"
+
+
+def objectionable(world: World) -> dict[str, SignedTransaction]:
+    """Transfers that look plain and that some rule forbids."""
+    (first, held), *_ = world.funds("ayan")
+    (third, _), *_ = world.funds("ayan.3")
+    (fortune, _), *_ = world.funds("rich")
+    poor = [identity for identity, _ in world.funds("poor")]
+    whole = held.amount_tiyn
+
+    def pay(
+        inputs: Sequence[TokenId], *outputs: tuple[str, int], by: Sequence[str] = ("ayan",)
+    ) -> SignedTransaction:
+        tokens = tuple(world.token(name, amount) for name, amount in outputs)
+        return world.sign(Transfer(world.nonce(), tuple(inputs), tokens), *by)
+
+    return {
+        "more comes out": pay([first], ("shop", whole), ("ayan", 1)),
+        "less comes out": pay([first], ("shop", whole - 1)),
+        "a stranger signs": pay([first], ("shop", whole), by=["shop"]),
+        "the holder's other key signs": pay([third], ("shop", 1_000)),
+        "one of two keys signs": pay([first, third], ("shop", whole + 1_000)),
+        "spent": pay([TokenId(bytes(32), 0)], ("shop", whole)),
+        "a retired payee": pay([first], ("old", whole)),
+        "an unknown payee": pay([first], ("unknown", whole)),
+        "to the escrow": pay([first], ("escrow", whole)),
+        "over what one payment may be": pay(poor, ("shop", 4_000_001), ("poor", 5_499_999), by=["poor"]),
+        "over what one may hold": pay([fortune], ("ayan", 9_999_999), ("rich", 10_000_001), by=["rich"]),
+    }
+
+
+def test_what_a_rule_forbids_is_no_yes() -> None:
+    world = crowd()
+    for name, transaction in objectionable(world).items():
+        assert both_judges(world, transaction) == (None, None), name
+
+
+def test_a_frozen_holder_and_a_frozen_companion_are_no_yes() -> None:
+    world = crowd()
+    alone = payment(world)
+    both = world.sign(alone.record, "ayan", "rich")
+    assert both_judges(world, both)[1] is not None
+    world.freeze("rich")
+    assert both_judges(world, both) == (None, None)
+    assert both_judges(world, alone)[0] is not None
+    world.freeze("ayan")
+    assert both_judges(world, alone) == (None, None)
+
+
+def test_a_second_payment_of_the_day_is_counted_with_the_first() -> None:
+    world = crowd()
+    first, second = (identity for identity, _ in world.funds("poor"))
+    pays = []
+    for token, amount, held in ((first, 3_000_001, 5_000_000), (second, 3_000_000, 4_500_000)):
+        if world.ledger.token(token) != world.token("poor", held):
+            held = 9_500_000 - held
+        outputs = (world.token("shop", amount), world.token("poor", held - amount))
+        pays.append(world.sign(Transfer(world.nonce(), (token,), outputs), "poor"))
+    assert both_judges(world, pays[1])[0] is not None
+    world.submit(pays[0])
+    assert both_judges(world, pays[1]) == (None, None)
+    world.clock.advance(DAY)
+    assert both_judges(world, pays[1])[0] is not None
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_short_way_and_the_general_judge_give_the_same_ledger(data: st.DataObject) -> None:
+    one = crowd()
+    if data.draw(st.booleans()):
+        one.freeze(data.draw(st.sampled_from(["ayan", "rich", "poor"])))
+    one.clock.advance(data.draw(st.sampled_from([0, DAY])))
+    other = one.fork()
+    made = program(data, one)
+    cut = data.draw(st.integers(0, len(made)))
+    quick = one.ledger.submit_many(made[:cut]) + one.ledger.submit_many(made[cut:])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(group, "plain_of", lambda transaction: None)
+        slow = other.ledger.submit_many(made[:cut]) + other.ledger.submit_many(made[cut:])
+    assert told(quick) == told(slow)
+    assert picture(one.store) == picture(other.store)
 
 
 @given(st.data())
