@@ -17,8 +17,9 @@ import msgspec
 
 from cbdc.canonical import MAX_INTEGER
 from cbdc.ledger.entry import PERIOD_NAMES, Policy, TierLimits
-from cbdc.ledger.plain import Plain, read_token
+from cbdc.ledger.plain import Plain
 from cbdc.ledger.state import COUNTER, FREEZE, counter
+from cbdc.plain_form import plain_token
 from cbdc.token import holder_class
 
 Rows = Mapping[bytes, bytes | None]
@@ -141,7 +142,7 @@ def _decided(
     spent, owners = 0, set()
     for key in spends:
         value = rows.get(key)
-        token = read_token(value) if value else None
+        token = plain_token(value) if value else None
         if token is None:
             return None
         amount, owner = token

@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cbdc import transaction as transaction_module
 from cbdc.canonical import MAX_INTEGER
 from cbdc.errors import TengeError
 from cbdc.ledger import group
 from cbdc.ledger.entry import Entry, MerkleLog, Receipt, entry_writer
-from cbdc.ledger.plain import Plain, plain_of, read_plain, read_token
+from cbdc.ledger.plain import Plain, plain_of, read_plain
 from cbdc.ledger.rules import decide, needs
 from cbdc.ledger.rules_plain import Holder, Moment, decide_plain, holder_in
 from cbdc.ledger.state import KEY, StateKey, StateValue, encode_value
+from cbdc.plain_form import plain_token
 from cbdc.token import MERCHANT, HashLock, Lock, QuorumLock, Token, TokenId
 from cbdc.transaction import SignedTransaction, Transfer, open_transaction
 from tests.cbdc.world import DAY, World, picture
@@ -61,7 +63,7 @@ def test_the_quick_reader_reads_what_the_strict_one_reads() -> None:
         token = transaction.record.creates[place]
         assert (kid, amount, value) == (token.lock.holder, token.amount_tiyn, token.encode())
         assert key == b"\x01" + transaction.id + place.to_bytes(2, "big")
-        assert read_token(value) == (amount, kid)
+        assert plain_token(value) == (amount, kid)
 
 
 @given(st.data())
@@ -76,10 +78,11 @@ def test_bytes_that_were_touched_are_never_read_differently(data: st.DataObject)
         wire = wire[: data.draw(st.integers(0, len(wire)))]
     found = read_plain(bytes(wire), world.network)
     try:
-        opened = open_transaction(bytes(wire), world.network)
+        opened = transaction_module._open(bytes(wire), world.network)
     except TengeError:
         assert found is None
         return
+    assert open_transaction(bytes(wire), world.network) == opened
     assert (found[0] if found else None) == plain_of(opened)
 
 
@@ -129,6 +132,8 @@ def test_what_the_strict_reader_refuses_is_not_plain() -> None:
     for wire in wrong_forms(world):
         with pytest.raises(TengeError):
             open_transaction(wire, world.network)
+        with pytest.raises(TengeError):
+            transaction_module._open(wire, world.network)
         assert read_plain(wire, world.network) is None
 
 
@@ -143,7 +148,7 @@ def test_what_the_strict_reader_refuses_is_not_plain() -> None:
     ],
 )
 def test_a_row_that_is_no_plain_token_is_none(value: bytes) -> None:
-    assert read_token(value) is None
+    assert plain_token(value) is None
 
 
 # --- the log ---
