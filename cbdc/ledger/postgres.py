@@ -22,6 +22,7 @@ psycopg is an extra (`postgres`); its module is imported here and nowhere else i
 """
 
 import re
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from threading import RLock
 from typing import Any
@@ -29,6 +30,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger import postgres_schema as words
@@ -44,6 +47,27 @@ _EVERYTHING = 2**62
 _TRIES = 3
 # Rolled back by the server, so that the same statement may be sent again: a clash, a deadlock, a lock not given.
 _AGAIN = frozenset({"40001", "40P01", "55P03"})
+
+_BYTEA, _BYTEA_ARRAY = 17, 1001
+
+
+class ByteStrings:
+    """Byte strings (None for NULL) in the binary form of `bytea[]`: one type for the server, also when it is empty."""
+
+    def __init__(self, values: Sequence[bytes | None]) -> None:
+        count = len(values)
+        head = struct.pack("!iiI", 1 if values else 0, 1 if None in values else 0, _BYTEA)
+        parts = [head, struct.pack("!ii", count, 1)] if values else [head]
+        for value in values:
+            parts += (b"\xff\xff\xff\xff",) if value is None else (len(value).to_bytes(4, "big"), value)
+        self.data = b"".join(parts)
+
+
+_DUMPER: Any = type(
+    "ByteStringsDumper",
+    (Dumper,),
+    {"format": Format.BINARY, "oid": _BYTEA_ARRAY, "dump": lambda dumper, value: value.data},
+)
 
 
 class PostgresStore:
@@ -69,6 +93,7 @@ class PostgresStore:
         self._connection: psycopg.Connection[Any] | None = None
         self._warned = False
         self._closed = False
+        self._fenced = False
         self._epoch = 0
         self._writer: object = None
         self._connect()
@@ -77,6 +102,8 @@ class PostgresStore:
 
     def _connect(self) -> psycopg.Connection[Any]:
         """A new connection, as a reader or as the writer; raises like the constructor, and E_STORE_FENCED."""
+        if self._fenced:
+            raise Unavailable("E_STORE_FENCED", epoch=self._epoch)
         if self._closed or (self._read_only and self._connection is not None):
             raise Unavailable("E_STORE_UNAVAILABLE", detail="the store is closed")
         try:
@@ -95,6 +122,7 @@ class PostgresStore:
         return connection
 
     def _set_up(self, connection: psycopg.Connection[Any]) -> None:
+        connection.adapters.register_dumper(ByteStrings, _DUMPER)
         for name, value in (*self._settings, ("search_path", self._schema)):
             connection.execute(words.SET, (name, value))
         if self._read_only:
@@ -115,7 +143,7 @@ class PostgresStore:
         else:
             taken = connection.execute(words.TAKE_AGAIN, (self._writer,)).fetchone()
         if taken is None:
-            self._closed = True
+            self._fenced = True
             raise Unavailable("E_STORE_FENCED", epoch=self._epoch)
         if self._warned:
             raise Unavailable("E_STORE_UNAVAILABLE", detail="the cluster did not confirm a commit")
@@ -131,9 +159,9 @@ class PostgresStore:
         if self._has_ledger(connection) and self._check_version(connection) == len(words.VERSIONS):
             return
         with connection.transaction():
+            connection.execute(words.MAKE_ALONE, (self._schema,))
             schema = sql.Identifier(self._schema)
             connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-            connection.execute(words.MAKE_ALONE)
             version = self._check_version(connection) if self._has_ledger(connection) else 0
             for statements in words.VERSIONS[version:]:
                 for statement in statements:
@@ -240,7 +268,7 @@ class PostgresStore:
         size, epoch = self._ask(words.CLOCK, ())[0]
         if epoch != self._epoch:
             self._drop()
-            self._closed = True
+            self._fenced = True
             return Unavailable("E_STORE_FENCED", epoch=self._epoch)
         return Unavailable("E_STORE_CONFLICT", expected=commit.expected_size, found=size)
 
@@ -274,7 +302,7 @@ class PostgresStore:
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that exist, in one question."""
         wanted = list(keys)
-        return dict(self._ask(words.VALUES, (wanted,))) if wanted else {}
+        return dict(self._ask(words.VALUES, (ByteStrings(wanted),))) if wanted else {}
 
     def size(self) -> int:
         """How many entries."""
@@ -294,7 +322,7 @@ class PostgresStore:
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
         """The places of accepted transactions, in one question."""
         wanted = list(transaction_ids)
-        return dict(self._ask(words.PLACES, (wanted,))) if wanted else {}
+        return dict(self._ask(words.PLACES, (ByteStrings(wanted),))) if wanted else {}
 
     def head_covering(self, index: int) -> bytes | None:
         """The first head that covers the entry."""
@@ -312,7 +340,7 @@ class PostgresStore:
     def owned_by_each(self, holders: Sequence[bytes]) -> dict[bytes, list[bytes]]:
         """Each holder's tokens, in one question."""
         found: dict[bytes, list[bytes]] = {holder: [] for holder in holders}
-        for holder, token in self._ask(words.OWNED, (list(found),)) if found else []:
+        for holder, token in self._ask(words.OWNED, (ByteStrings(list(found)),)) if found else []:
             found[holder].append(token)
         return {holder: sorted(tokens) for holder, tokens in found.items()}
 
@@ -336,14 +364,14 @@ def _arguments(commit: Commit) -> dict[str, object]:
     return {
         "size": commit.size,
         "expected": commit.expected_size,
-        "ids": [row.transaction_id for row in commit.entries],
-        "datas": [row.data for row in commit.entries],
-        "leaves": [row.leaf for row in commit.entries],
+        "ids": ByteStrings([row.transaction_id for row in commit.entries]),
+        "datas": ByteStrings([row.data for row in commit.entries]),
+        "leaves": ByteStrings([row.leaf for row in commit.entries]),
         "head": commit.head,
-        "gone": [key for key, value in commit.changes.items() if value is None],
-        "keys": [key for key, _ in kept],
-        "values": [value for _, value in kept],
-        "holders": [commit.owners.get(key) for key, _ in kept],
+        "gone": ByteStrings([key for key, value in commit.changes.items() if value is None]),
+        "keys": ByteStrings([key for key, _ in kept]),
+        "values": ByteStrings([value for _, value in kept]),
+        "holders": ByteStrings([commit.owners.get(key) for key, _ in kept]),
     }
 
 
