@@ -44,6 +44,7 @@ class SqliteStore:
         unless it is only read.
         """
         self.path = path
+        self.url = f"sqlite:///{path.absolute()}"
         self._checkpoint = checkpoint
         self._read_only = read_only
         self._lock = RLock()
