@@ -15,6 +15,8 @@ Rules kept here:
   that all it reads is older than a commit that the cluster confirmed), and looks whether its head is there. If it
   cannot look, the answer is E_STORE_OUTCOME, and the next call begins by taking an epoch.
 - **One connection for decisions and commits**, so that no decision rests on a server that was overtaken unnoticed.
+- **A silent server is left.** A call that lasts too long is cut off (`cbdc.ledger.patience`), and each new connection
+  begins at the next host: the first may be a server whose cluster went on without it.
 - **Locks are not waited for without end**; what the server rolled back for a lock or a clash is tried again.
 - A store opened `read_only` is one REPEATABLE READ transaction: it sees one moment, and never connects again.
 
@@ -35,11 +37,13 @@ from psycopg.pq import Format
 
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger import postgres_schema as words
+from cbdc.ledger.patience import Watch
 from cbdc.ledger.store import Commit, EntryRow, shown_url
 from cbdc.ports import Checkpoint, no_checkpoint
 
 DEFAULT_SCHEMA = "ledger"
 LOCK_TIMEOUT_MS = 5_000
+PATIENCE_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = "5"
 _SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 _PAGE = 5_000
@@ -79,10 +83,12 @@ class PostgresStore:
         checkpoint: Checkpoint = no_checkpoint,
         read_only: bool = False,
         lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """Raises E_STORE_URL, E_STORE_UNAVAILABLE, E_STORE_NOT_DURABLE, E_STORE_VERSION.
 
-        A `lock_timeout_ms` is how long a statement waits for another session's lock.
+        `lock_timeout_ms` is how long a statement waits for another session's lock, `patience_seconds` (up to twice as
+        long) how long a server may take for one answer.
         """
         self.url = url
         self._target, self._schema, self._password = _parse(url, read_only)
@@ -90,6 +96,7 @@ class PostgresStore:
         self._read_only = read_only
         self._settings = (*words.SETTINGS, ("lock_timeout", str(lock_timeout_ms)))
         self._lock = RLock()
+        self._watch = Watch(patience_seconds)
         self._connection: psycopg.Connection[Any] | None = None
         self._warned = False
         self._closed = False
@@ -107,7 +114,8 @@ class PostgresStore:
         if self._closed or (self._read_only and self._connection is not None):
             raise Unavailable("E_STORE_UNAVAILABLE", detail="the store is closed")
         try:
-            connection = psycopg.connect(self._target, autocommit=True, prepare_threshold=0)
+            target = psycopg.conninfo.make_conninfo("", **self._next_target())
+            connection = psycopg.connect(target, autocommit=True, prepare_threshold=0)
         except psycopg.Error as error:
             raise self._unavailable(error) from None
         try:
@@ -120,6 +128,25 @@ class PostgresStore:
             raise
         self._connection = connection
         return connection
+
+    def _next_target(self) -> dict[str, Any]:
+        """Where to connect: each time the hosts in turn, beginning with the next one."""
+        turned = dict(self._target)
+        for name in ("host", "port"):
+            first, comma, rest = str(self._target.get(name, "")).partition(",")
+            if comma:
+                self._target[name] = f"{rest},{first}"
+        return turned
+
+    def _call(
+        self, connection: psycopg.Connection[Any], statement: str, arguments: Any, binary: bool = False
+    ) -> psycopg.Cursor[Any]:
+        """What the server answers, if it does so in time; a cut line is an error of a closed connection."""
+        self._watch.begin(connection)
+        try:
+            return connection.execute(statement, arguments, binary=binary)
+        finally:
+            self._watch.end()
 
     def _set_up(self, connection: psycopg.Connection[Any]) -> None:
         connection.adapters.register_dumper(ByteStrings, _DUMPER)
@@ -139,9 +166,9 @@ class PostgresStore:
             self._prepare(connection)
         self._warned = False
         if self._writer is None:
-            taken = connection.execute(words.TAKE).fetchone()
+            taken = self._call(connection, words.TAKE, ()).fetchone()
         else:
-            taken = connection.execute(words.TAKE_AGAIN, (self._writer,)).fetchone()
+            taken = self._call(connection, words.TAKE_AGAIN, (self._writer,)).fetchone()
         if taken is None:
             self._fenced = True
             raise Unavailable("E_STORE_FENCED", epoch=self._epoch)
@@ -230,7 +257,7 @@ class PostgresStore:
         for left in reversed(range(_TRIES)):
             self._warned = False
             try:
-                moved = connection.execute(words.COMMIT, arguments | {"epoch": self._epoch}).fetchone()
+                moved = self._call(connection, words.COMMIT, arguments | {"epoch": self._epoch}).fetchone()
             except psycopg.Error as error:
                 if not connection.closed:
                     if error.sqlstate in _AGAIN and left:
@@ -280,7 +307,7 @@ class PostgresStore:
             for left in reversed(range(_TRIES)):
                 connection = self._line()
                 try:
-                    return connection.execute(statement, arguments, binary=True).fetchall()
+                    return self._call(connection, statement, arguments, binary=True).fetchall()
                 except psycopg.Error as error:
                     again = connection.closed or error.sqlstate in _AGAIN
                     if self._read_only or not again or not left:
@@ -355,6 +382,7 @@ class PostgresStore:
     def close(self) -> None:
         """Close the connection."""
         self._closed = True
+        self._watch.stop()
         self._drop()
 
 
@@ -375,8 +403,8 @@ def _arguments(commit: Commit) -> dict[str, object]:
     }
 
 
-def _parse(url: str, read_only: bool) -> tuple[str, str, str]:
-    """Connection string, schema and password of a URL; E_STORE_URL (without a password in it) for a strange one."""
+def _parse(url: str, read_only: bool) -> tuple[dict[str, Any], str, str]:
+    """Connection parameters, schema and password of a URL; E_STORE_URL (without a password in it) for a strange one."""
     strange = Refused("E_STORE_URL", url=shown_url(url))
     try:
         parts = urlsplit(url)
@@ -397,4 +425,4 @@ def _parse(url: str, read_only: bool) -> tuple[str, str, str]:
         "keepalives_count": "3",
         "tcp_user_timeout": "10000",
     }
-    return psycopg.conninfo.make_conninfo("", **(usual | target)), schema, str(target.get("password", ""))
+    return usual | target, schema, str(target.get("password", ""))

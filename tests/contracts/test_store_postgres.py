@@ -266,10 +266,8 @@ def test_nothing_confirmed_is_lost_when_the_server_dies(server: PostgresServer, 
 
     writer = threading.Thread(target=write)
     writer.start()
-    for _ in range(2):
-        seen = len(confirmed)
-        until(lambda seen=seen: len(confirmed) > seen + 20)
-        server.restart(signal.SIGKILL)
+    until(lambda: len(confirmed) > 20)
+    server.restart(signal.SIGKILL)
     seen = len(confirmed)
     until(lambda: len(confirmed) > seen + 5)
     stop.set()
@@ -343,6 +341,41 @@ def test_a_commit_that_the_cluster_did_not_confirm_is_not_answered(
         server.ask("SELECT pg_reload_conf()")
     assert working.done() == "ok"
     assert store.size() == 3
+
+
+def test_a_server_that_waits_for_ever_is_left(server: PostgresServer, url: str) -> None:
+    from cbdc.ledger.postgres import PostgresStore
+
+    store = PostgresStore(url, patience_seconds=0.2)
+    store.commit(commit(0, 2, {T1: b"one"}, {T1: AYAN}))
+    server.ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    try:
+        server.ask("SELECT pg_reload_conf()")
+        until(lambda: server.ask("SHOW synchronous_standby_names") == [("nobody",)])
+        assert answer_of(store.commit, commit(2, 1, {T1: None})) == "E_STORE_OUTCOME"
+        assert answer_of(store.size) == "E_STORE_UNAVAILABLE"
+    finally:
+        server.ask("ALTER SYSTEM RESET synchronous_standby_names")
+        server.ask("SELECT pg_reload_conf()")
+    until(lambda: answer_of(store.size) == "ok")
+    assert (store.size(), store.owned(AYAN)) == (3, [])
+    store.commit(commit(3))
+    store.close()
+
+
+def test_each_connection_begins_at_the_next_host(server: PostgresServer, url: str) -> None:
+    wires = [Wire(server.port), Wire(server.port)]
+    hosts = ",".join(f"127.0.0.1:{wire.port}" for wire in wires)
+    store = open_store(url.replace(f"127.0.0.1:{server.port}", hosts))
+    store.commit(commit(0))
+    for size in (1, 2, 3):
+        wires[(size + 1) % 2].plan = "lose-answer"
+        store.commit(commit(size))
+    assert [wire.cuts for wire in wires] == [2, 1]
+    assert store.size() == 4
+    store.close()
+    for wire in wires:
+        wire.close()
 
 
 # --- opening ---
