@@ -27,14 +27,14 @@ from cbdc.private import FILE_MODE, make_folder
 
 Buffer = bytes | mmap.mmap
 
-LOCK_FILE = "lock"
+WRITER_LOCK = "lock"
 _ZEROS = bytes(1 << 20)
 
 
 class DiskFile(Protocol):
     """One file that is open for writing at its end."""
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | bytearray) -> None:
         """Write `data` at the end of what was appended so far."""
         ...
 
@@ -94,10 +94,10 @@ class Disk(Protocol):
         """Return when the folder's names are on the disk."""
         ...
 
-    def lock(self) -> Callable[[], None]:
-        """Take the folder for this writer alone; what is returned gives it back.
+    def lock(self, name: str) -> Callable[[], None]:
+        """Take the lock of that name for this holder alone; what is returned gives it back.
 
-        Raises `BlockingIOError` when another writer, in this process or another one, has it. A process that dies gives
+        Raises `BlockingIOError` when another holder, in this process or another one, has it. A process that dies gives
         it back.
         """
         ...
@@ -110,7 +110,7 @@ class RealFile:
         self._descriptor = descriptor
         self._position = position
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | bytearray) -> None:
         """Write all of it; a partial write goes on where it stopped."""
         os.lseek(self._descriptor, self._position, os.SEEK_SET)
         rest = memoryview(data)
@@ -142,9 +142,8 @@ class RealDisk:
             raise FileNotFoundError(2, "no such folder", folder.name)
 
     def names(self) -> list[str]:
-        """The names of its files, the lock's not among them."""
-        found = [entry.name for entry in os.scandir(self.folder) if entry.is_file()]
-        return sorted(name for name in found if name != LOCK_FILE)
+        """The names of its files."""
+        return sorted(entry.name for entry in os.scandir(self.folder) if entry.is_file())
 
     def size(self, name: str) -> int:
         """Its length."""
@@ -215,9 +214,9 @@ class RealDisk:
         with _Descriptor(os.open(self.folder, os.O_RDONLY)) as descriptor:
             os.fsync(descriptor)
 
-    def lock(self) -> Callable[[], None]:
-        """A lock of the operating system on the file `lock`: it goes with the process, however that ends."""
-        descriptor = os.open(self.folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    def lock(self, name: str) -> Callable[[], None]:
+        """A lock of the operating system on a file of that name: it goes with the process, however that ends."""
+        descriptor = os.open(self.folder / name, os.O_RDWR | os.O_CREAT, FILE_MODE)
         try:
             _lock(descriptor)
         except OSError as error:
