@@ -146,7 +146,8 @@ class JournalLog:
     def write(self, commit: Commit, changes: list[bytes | None]) -> tuple[Frame, int]:
         """Write a commit durably, or raise E_STORE_UNAVAILABLE and leave the journal as it was.
 
-        Its frame and where it ends, for `took`: between the two readers see the journal as it was.
+        Raises E_STORE_OUTCOME when the sync failed and what it left could not be cut off either. Its frame
+        and where it ends, for `took`: between the two readers see the journal as it was.
         """
         self.check()
         assert self._file is not None
@@ -163,7 +164,9 @@ class JournalLog:
             synced = True
             self._file.sync()
         except BaseException as error:
-            self._undo(start, for_good=synced)
+            undone = self._undo(start, for_good=synced)
+            if isinstance(error, OSError) and synced and not undone:
+                raise Unavailable("E_STORE_OUTCOME", detail=error.strerror or "the disk failed") from None
             if isinstance(error, OSError):
                 raise unavailable(error) from None
             raise
@@ -180,8 +183,8 @@ class JournalLog:
         self._disk.reserve(name, needed + RESERVE_BYTES)
         self._reserved = needed + RESERVE_BYTES
 
-    def _undo(self, start: int, for_good: bool) -> None:
-        """Cut what a failed commit may have left; `for_good` says that nothing more may be written."""
+    def _undo(self, start: int, for_good: bool) -> bool:
+        """Cut what a failed commit may have left; whether that worked. After `for_good` nothing more is written."""
         self._broken = True
         name = segment_name(self.segment)
         with suppress(OSError):
@@ -191,6 +194,8 @@ class JournalLog:
             self._file = self._disk.open(name, start)
             self._reserved = start
             self._broken = for_good
+            return True
+        return False
 
     def check(self) -> None:
         """Return unless the log is broken or only for reading; E_STORE_UNAVAILABLE otherwise."""
