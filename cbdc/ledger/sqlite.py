@@ -7,6 +7,7 @@ One connection serves all threads of the process, one at a time. A store opened 
 reads the journal and the state as they stood together, while the ledger goes on writing.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS owner_token ON owner (token);
 """
 _CHUNK = 500
 _EVERYTHING = 2**62
+_PIECE_BYTES = 1 << 20
 
 
 class SqliteStore:
@@ -53,6 +55,9 @@ class SqliteStore:
         except sqlite3.Error as error:
             self._database.close()
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+        except Unavailable:
+            self._database.close()
+            raise
 
     def _prepare(self) -> None:
         if self._read_only:
@@ -64,6 +69,14 @@ class SqliteStore:
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute("PRAGMA wal_autocheckpoint = 50000")
         self._database.execute("PRAGMA cache_size = -131072")
+        # Under the write lock, so that no other writer adds to the log while it is written again.
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            keep_log(self.path.with_name(self.path.name + "-wal"))
+        except OSError as error:
+            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+        finally:
+            self._database.execute("ROLLBACK")
         self._database.executescript(_SCHEMA)
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
@@ -200,6 +213,24 @@ class SqliteStore:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def keep_log(path: Path) -> None:
+    """Put the write-ahead log that a dead process left on the disk, before anybody builds on what it says.
+
+    The process may have died between writing and syncing, or after a sync that failed: then the log is whole in the
+    system's cache and not on the disk, and Linux would call a second sync done without writing anything. So the bytes
+    are written once more, in their place, and synced. Raises `OSError`.
+    """
+    if not path.exists():
+        return
+    with path.open("r+b", buffering=0) as file:
+        while data := file.read(_PIECE_BYTES):
+            file.seek(-len(data), os.SEEK_CUR)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
 
 
 def _blob(value: object) -> bytes:

@@ -1,0 +1,88 @@
+"""One machine of the simulation: an engine, the virtual disk under it, and how its power is cut.
+
+`open` starts the engine on what the disk holds; `kill` ends the process and leaves what the operating system has in its
+cache; `cut` takes the power away, and then only what chance leaves of the platter is there. To add an engine, add a
+class and a row to `MACHINES`.
+"""
+
+import random
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from unittest import mock
+
+from cbdc.errors import TengeError
+from cbdc.ledger import sqlite
+from cbdc.ledger.sqlite import SqliteStore
+from cbdc.ledger.store import Store
+from cbdc.ports import no_checkpoint
+from tests.faults import sqlite_vfs
+from tests.faults.disk import Disk, PowerCut
+
+FILE = "ledger.sqlite"
+
+
+class SqliteMachine:
+    """SQLite's own files on the virtual disk, by `sqlite_vfs`."""
+
+    name = "sqlite"
+    missing = "" if sqlite_vfs.library() else "this Python's sqlite3 has no shared library to reach by ctypes"
+    # Tiny, so that a short run folds its write-ahead log into the file many times; the product's is 50,000 pages.
+    checkpoint_pages = 24
+
+    def __init__(self, chance: random.Random, liar: bool = False) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="tenge-faults-"))
+        self.disk = Disk(chance, liar=liar)
+        self._store: SqliteStore | None = None
+        sqlite_vfs.shim().disks[str(self.folder)] = self.disk
+
+    def open(self, checkpoint: Callable[[str], None] = no_checkpoint) -> Store:
+        """The store on what the disk holds; raises what the store raises."""
+        with sqlite_vfs.shim().on(), mock.patch.object(sqlite, "keep_log", self._keep_log):
+            self._store = SqliteStore(self.folder / FILE, checkpoint)
+            self._store._database.execute(f"PRAGMA wal_autocheckpoint = {self.checkpoint_pages}")
+        return self._store
+
+    def _keep_log(self, path: Path) -> None:
+        """What `sqlite.keep_log` does to a real disk, done to this one."""
+        if self.disk.exists(path.name) and (content := self.disk.read(path.name)):
+            self.disk.write(path.name, 0, content)
+            self.disk.sync(path.name)
+
+    def kill(self) -> None:
+        """The process dies: its files stay as the operating system has them."""
+        # A connection that is closed tidies up; a dead one does not. So the disk is deaf while it closes.
+        self.disk.off = True
+        self._close()
+        self.disk.off = False
+        sqlite_vfs.lay_out(self.folder, self.disk)
+
+    def cut(self) -> None:
+        """The power goes, and comes back."""
+        self.disk.off = True
+        self._close()
+        self.disk = self.disk.again()
+        sqlite_vfs.lay_out(self.folder, self.disk)
+
+    def _close(self) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            with suppress(TengeError, PowerCut):
+                store.close()
+
+    def stop(self) -> None:
+        """An orderly end."""
+        self._close()
+
+    def gone(self) -> None:
+        """Throw the machine away."""
+        self.disk.off = True
+        self._close()
+        sqlite_vfs.shim().disks.pop(str(self.folder), None)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+Machine = SqliteMachine
+MACHINES = {machine.name: machine for machine in (SqliteMachine,)}
