@@ -81,6 +81,11 @@ def town(people: int = len(PEOPLE), tokens_each: int = TOKENS_EACH) -> Town:
     return Town(world, commit, coins, {name: world.kid(name) for name in names}, idle)
 
 
+def big_town() -> Town:
+    """The town of the kill runs: more people with more coins, for many clients at once."""
+    return town(12, 30)
+
+
 def pay(
     place: Town, number: int, spends: dict[Coin, tuple[str, int]], payee: str, tiyn: int, honest: bool = True
 ) -> Plan:
