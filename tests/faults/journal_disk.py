@@ -22,11 +22,11 @@ class VirtualFile:
                 self._name = name
         return self._name
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | bytearray) -> None:
         """Write at the end of what was appended so far; after a failure, of what of it was written."""
         name, before = self._where(), len(self._file.pending)
         try:
-            self._disk.write(name, self._position, data)
+            self._disk.write(name, self._position, bytes(data))
         except OSError:
             if len(self._file.pending) > before:
                 self._position += len(self._file.pending[-1].data or b"")
@@ -42,11 +42,11 @@ class VirtualFile:
 
 
 class VirtualFolder:
-    """A folder of files on the virtual disk. `locked` is gone with the process."""
+    """A folder of files on the virtual disk, as one process has it: its locks are gone with it."""
 
     def __init__(self, disk: Disk) -> None:
         self.disk = disk
-        self.locked = False
+        self.locked: set[str] = set()
 
     def names(self) -> list[str]:
         """The names of all files."""
@@ -104,13 +104,9 @@ class VirtualFolder:
         """The names are kept."""
         self.disk.sync_folder()
 
-    def lock(self) -> Callable[[], None]:
-        """The folder for one writer alone."""
-        if self.locked:
-            raise BlockingIOError(errno.EWOULDBLOCK, "another process writes this ledger")
-        self.locked = True
-
-        def give_back() -> None:
-            self.locked = False
-
-        return give_back
+    def lock(self, name: str) -> Callable[[], None]:
+        """A lock for one holder alone."""
+        if name in self.locked:
+            raise BlockingIOError(errno.EWOULDBLOCK, "another process has it")
+        self.locked.add(name)
+        return lambda: self.locked.discard(name)

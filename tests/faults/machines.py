@@ -14,12 +14,14 @@ from pathlib import Path
 from unittest import mock
 
 from cbdc.errors import TengeError
-from cbdc.ledger import sqlite
+from cbdc.ledger import journal_log, sqlite
+from cbdc.ledger.journal import JournalSettings, JournalStore
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ledger.store import Store
 from cbdc.ports import no_checkpoint
 from tests.faults import sqlite_vfs
 from tests.faults.disk import Disk, PowerCut
+from tests.faults.journal_disk import VirtualFolder
 
 FILE = "ledger.sqlite"
 
@@ -84,5 +86,47 @@ class SqliteMachine:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-Machine = SqliteMachine
-MACHINES = {machine.name: machine for machine in (SqliteMachine,)}
+class JournalMachine:
+    """The journal engine on the virtual disk, with segments and snapshots so small that a short run makes many."""
+
+    name = "journal"
+    missing = ""
+    settings = JournalSettings(segment_bytes=6_000, layer_rows=60, own_process=False)
+
+    def __init__(self, chance: random.Random, liar: bool = False) -> None:
+        self.disk = Disk(chance, liar=liar)
+        self._store: JournalStore | None = None
+        # Few zeros ahead, so that the steps of the disk are mostly those that matter; the product's are 4 MiB.
+        self._fewer = mock.patch.object(journal_log, "RESERVE_BYTES", 3_000)
+        self._fewer.start()
+
+    def open(self, checkpoint: Callable[[str], None] = no_checkpoint) -> Store:
+        """The store on what the disk holds; raises what the store raises."""
+        folder = VirtualFolder(self.disk)
+        self._store = JournalStore(Path("journal"), checkpoint, settings=self.settings, disk=folder)
+        return self._store
+
+    def kill(self) -> None:
+        """The process dies: its files stay as the operating system has them, its locks are gone."""
+        self._store = None
+
+    def cut(self) -> None:
+        """The power goes, and comes back."""
+        self._store = None
+        self.disk = self.disk.again()
+
+    def stop(self) -> None:
+        """An orderly end."""
+        store, self._store = self._store, None
+        if store is not None:
+            with suppress(TengeError):
+                store.close()
+
+    def gone(self) -> None:
+        """Nothing is left of it."""
+        self.disk.off = True
+        self._fewer.stop()
+
+
+Machine = SqliteMachine | JournalMachine
+MACHINES = {machine.name: machine for machine in (SqliteMachine, JournalMachine)}

@@ -111,7 +111,7 @@ class Life:
 
     def _open(self) -> None:
         """Open as a supervisor does: again and again while the disk refuses."""
-        for _ in range(20):
+        for attempt in range(20):
             try:
                 self.ledger = Ledger(self.machine.open(), self.auditor.town.signer, self.clock)
                 self._power_check()
@@ -120,6 +120,8 @@ class Life:
                 self._power_check()
                 self.figures.happened["openings that a fault refused"] += 1
                 self.machine.kill()
+                if attempt == 10:
+                    self._mend()
             except TengeError as error:
                 self._power_check()
                 raise Wrong(f"what a crash left is not opened: {error.code}") from error
@@ -177,6 +179,9 @@ class Life:
         except Unavailable as error:
             self._power_check()
             self.figures.happened[f"groups answered with {error.code}"] += 1
+            # A ledger that says its store failed is started anew, sooner or later; an engine may insist on it.
+            if calm or self.chance.random() < 0.15:
+                self._restart()
             return
         except TengeError as error:
             self._power_check()
@@ -184,6 +189,12 @@ class Life:
         self._power_check()
         self.figures.happened["groups answered"] += 1
         self.network.replies.append(list(zip(group, answers, strict=True)))
+
+    def _restart(self) -> None:
+        self.figures.happened["restarts after a failure"] += 1
+        self.ledger = None
+        self.machine.kill()
+        self._open()
 
     # --- crashes and the end ---
 
