@@ -20,10 +20,18 @@ from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ledger.store import Store
 from cbdc.ports import no_checkpoint
 from tests.faults import sqlite_vfs
-from tests.faults.disk import Disk, PowerCut
+from tests.faults.disk import Disk, File, PowerCut
 from tests.faults.journal_disk import VirtualFolder
 
 FILE = "ledger.sqlite"
+
+
+def on_the_platter(old: Disk, files: dict[str, bytes]) -> Disk:
+    """A disk with these files, all safe."""
+    disk = Disk(old.chance, liar=old.liar)
+    for name, content in files.items():
+        disk.names[name] = disk.kept_names[name] = File(bytearray(content), bytearray(content))
+    return disk
 
 
 class SqliteMachine:
@@ -59,6 +67,16 @@ class SqliteMachine:
         self.disk.off = True
         self._close()
         self.disk.off = False
+        sqlite_vfs.lay_out(self.folder, self.disk)
+
+    def set_files(self, files: dict[str, bytes]) -> None:
+        """Lay these files on the disk in place of all others, while no process runs."""
+        self.disk = on_the_platter(self.disk, files)
+        sqlite_vfs.lay_out(self.folder, self.disk)
+
+    def turn_bit(self, name: str, bit: int) -> None:
+        """One bit turns at rest."""
+        self.disk.flip(name, bit)
         sqlite_vfs.lay_out(self.folder, self.disk)
 
     def cut(self) -> None:
@@ -109,6 +127,14 @@ class JournalMachine:
     def kill(self) -> None:
         """The process dies: its files stay as the operating system has them, its locks are gone."""
         self._store = None
+
+    def set_files(self, files: dict[str, bytes]) -> None:
+        """Lay these files on the disk in place of all others, while no process runs."""
+        self.disk = on_the_platter(self.disk, files)
+
+    def turn_bit(self, name: str, bit: int) -> None:
+        """One bit turns at rest."""
+        self.disk.flip(name, bit)
 
     def cut(self) -> None:
         """The power goes, and comes back."""

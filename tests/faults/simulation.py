@@ -253,6 +253,6 @@ def play(engine: str, seed: int, crashes: int, figures: Figures, liar: bool = Fa
     """One life; what is wrong is told with its seed and the command that repeats it."""
     try:
         Life(engine, seed, figures, liar).live(crashes)
-    except Wrong as wrong:
+    except (Wrong, TengeError) as wrong:
         again = play_again(engine, seed).replace(f"--crashes {CRASHES}", f"--crashes {crashes}")
         raise Wrong(f"{wrong}\nengine {engine}, seed {seed}; again: {again}") from wrong
