@@ -138,6 +138,7 @@ class RealDisk:
         self.folder = folder
         if create and not folder.exists() and folder.parent.is_dir():
             make_folder(folder)
+            _sync_folder(folder.parent)
         if not folder.is_dir():
             raise FileNotFoundError(2, "no such folder", folder.name)
 
@@ -209,10 +210,7 @@ class RealDisk:
 
     def sync_folder(self) -> None:
         """fsync of the folder, where a folder can be opened."""
-        if sys.platform == "win32":
-            return
-        with _Descriptor(os.open(self.folder, os.O_RDONLY)) as descriptor:
-            os.fsync(descriptor)
+        _sync_folder(self.folder)
 
     def lock(self, name: str) -> Callable[[], None]:
         """A lock of the operating system on a file of that name: it goes with the process, however that ends."""
@@ -237,6 +235,12 @@ class _Descriptor:
     def __exit__(self, *_: object) -> None:
         with suppress(OSError):
             os.close(self._descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    if sys.platform != "win32":
+        with _Descriptor(os.open(folder, os.O_RDONLY)) as descriptor:
+            os.fsync(descriptor)
 
 
 def _data_sync(descriptor: int) -> None:

@@ -174,6 +174,8 @@ class JournalStore:
         if self._child is not None and self._child.poll() is not None:
             self._child = None
             self._take_over()
+            if self._memory.frozen:
+                self._begin_snapshot(self._memory.frozen[0].segment)
         due = self._memory.active.weight >= self._layer_rows()
         if due and len(self._memory.frozen) >= self.settings.most_layers:
             self._wait_for_snapshot()

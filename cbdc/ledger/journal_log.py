@@ -34,7 +34,8 @@ from cbdc.ledger.journal_snapshot import FRAME_ROW, FRAMES, LEAF_BYTES, LEAVES, 
 from cbdc.ledger.store import Commit
 from cbdc.ports import Checkpoint
 
-RESERVE_BYTES = 4 << 20
+LEAST_RESERVE_BYTES = 1 << 14
+MOST_RESERVE_BYTES = 4 << 20
 _LEAF_BATCH = 1 << 15
 _KEPT_FRAMES = 4
 
@@ -97,14 +98,14 @@ class JournalLog:
         for number in numbers:
             last = number == numbers[-1]
             if read_header(self._disk, number) != self.size:
-                if last and closed and self._is_unborn(number):
+                if last and (closed or number == 1) and self._is_unborn(number):
                     self._drop_unborn(number, write)
                     break
                 raise Refused("E_JOURNAL_DAMAGED", segment=number, position=0)
             closed = self._replay_segment(number, apply, last, write)
             done += self._disk.size(segment_name(number))
             progress(done, total)
-        if write:
+        if write and self._file is None:
             self._file = self._disk.open(segment_name(self.segment), self.end)
 
     def _replay_segment(self, number: int, apply: Apply, last: bool, write: bool) -> bool:
@@ -148,13 +149,17 @@ class JournalLog:
     def _is_unborn(self, number: int) -> bool:
         """Whether a segment is what a death in the middle of making it leaves: no header, and nothing after it."""
         data = self._disk.read(segment_name(number))
-        whole = segment_header(number, self.size)
-        return not data[HEADER_BYTES:].strip(b"\0") and data[:HEADER_BYTES].rstrip(b"\0") in (
-            whole[:length].rstrip(b"\0") for length in range(HEADER_BYTES)
+        header = data[:HEADER_BYTES]
+        torn = all(
+            found in (0, right)
+            for found, right in zip(header, segment_header(number, self.size), strict=False)
         )
+        return torn and not data[HEADER_BYTES:].strip(b"\0")
 
     def _drop_unborn(self, number: int, write: bool) -> None:
-        if write:
+        if write and number == 1:
+            self.begin()
+        elif write:
             self._disk.delete(segment_name(number))
             self._keep(self.segment, self.end)
 
@@ -196,9 +201,10 @@ class JournalLog:
         self.size = frame.first + frame.entries
 
     def _reserve(self, needed: int) -> None:
-        name = segment_name(self.segment)
-        self._disk.reserve(name, needed + RESERVE_BYTES)
-        self._reserved = needed + RESERVE_BYTES
+        """Write zeros ahead: as much as there is already, so that a small ledger stays small on the disk."""
+        reserved = needed + min(max(needed, LEAST_RESERVE_BYTES), MOST_RESERVE_BYTES)
+        self._disk.reserve(segment_name(self.segment), reserved)
+        self._reserved = reserved
 
     def _undo(self, start: int, for_good: bool) -> bool:
         """Cut what a failed commit may have left; whether that worked. After `for_good` nothing more is written."""

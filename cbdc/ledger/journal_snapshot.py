@@ -39,7 +39,7 @@ from cbdc.ledger.journal_table import (
     check_file,
     write_changed,
 )
-from cbdc.ports import Checkpoint, no_checkpoint
+from cbdc.ports import Checkpoint, checkpoint_from_environment, no_checkpoint
 
 SNAPSHOT = "snapshot-"
 LEAVES = "leaves"
@@ -251,7 +251,7 @@ def main(arguments: list[str]) -> int:
     with suppress(OSError, AttributeError):
         os.nice(5)
     try:
-        build(RealDisk(Path(folder)), int(upto))
+        build(RealDisk(Path(folder)), int(upto), checkpoint_from_environment())
     except BlockingIOError:
         return BUSY
     except (OSError, TengeError):
