@@ -9,6 +9,7 @@ the sync failed, which says nothing about what is on the disk, the log is **brok
 store is opened again and looks.
 """
 
+import errno
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -185,6 +186,9 @@ class JournalLog:
             self._checkpoint("ledger.commit.inside")
             synced = True
             self._file.sync()
+            if self._disk.size(segment_name(self.segment)) < start + len(data):
+                # Who moves or deletes an open file takes what is written to it out of the world with this process.
+                raise FileNotFoundError(errno.ENOENT, "its file was taken away while it was open")
         except BaseException as error:
             undone = self._undo(start, for_good=synced)
             if isinstance(error, OSError) and synced and not undone:

@@ -29,6 +29,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS owner_token ON owner (token);
 """
 _CHUNK = 500
 _EVERYTHING = 2**62
+# A damaged file can put bytes into SQLite's own message that are no text, and Python then cannot read the message.
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
 _PIECE_BYTES = 1 << 20
 
 
@@ -41,6 +43,7 @@ class SqliteStore:
         self._checkpoint = checkpoint
         self._read_only = read_only
         self._lock = RLock()
+        self._place: list[tuple[int, int]] = []
         name = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         if not read_only:
             make_file(path)
@@ -48,11 +51,11 @@ class SqliteStore:
             self._database = sqlite3.connect(
                 name, uri=True, isolation_level=None, timeout=10, check_same_thread=False
             )
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
         try:
             self._prepare()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             self._database.close()
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
         except Unavailable:
@@ -78,6 +81,8 @@ class SqliteStore:
         finally:
             self._database.execute("ROLLBACK")
         self._database.executescript(_SCHEMA)
+        if self.path.with_name(self.path.name + "-wal").exists():
+            self._check_place()
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that exist."""
@@ -102,7 +107,7 @@ class SqliteStore:
         try:
             with self._lock:
                 return self._database.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
 
     def _each(self, statement: str, *values: object) -> Iterator[Any]:
@@ -115,7 +120,7 @@ class SqliteStore:
                 if not rows:
                     return
                 yield from rows
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
 
     def commit(self, commit: Commit) -> None:
@@ -134,9 +139,25 @@ class SqliteStore:
                     if self._database.in_transaction:
                         self._database.execute("ROLLBACK")
                     raise
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+        self._check_place()
         self._checkpoint("ledger.commit.after")
+
+    def _check_place(self) -> None:
+        """E_STORE_UNAVAILABLE, now and at every later call, when the file or its log is not at its place any more.
+
+        Who moves or deletes an open file takes what is written to it afterwards out of the world with this process.
+        """
+        log = self.path.with_name(self.path.name + "-wal")
+        try:
+            there = [(found.st_dev, found.st_ino) for found in (self.path.stat(), log.stat())]
+        except OSError:
+            there = []
+        self._place = self._place or there
+        if not there or there != self._place:
+            self.close()
+            raise Unavailable("E_STORE_UNAVAILABLE", detail="its file was taken away while it was open")
 
     def _write(self, commit: Commit) -> None:
         database = self._database
@@ -201,7 +222,13 @@ class SqliteStore:
         return {holder: sorted(tokens) for holder, tokens in found.items()}
 
     def state(self) -> Iterator[tuple[bytes, bytes]]:
-        """The whole state in order of the key."""
+        """The whole state in order of the key; E_STORE_UNAVAILABLE when the file's trees contradict one another.
+
+        Who reads everything in order would not see that a key is found no more by its index.
+        """
+        said = self._rows("PRAGMA integrity_check(1)")[0][0]
+        if said != "ok":
+            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(said).replace("\n", " "))
         for key, value in self._each("SELECT key, value FROM state ORDER BY key"):
             yield _blob(key), _blob(value)
 

@@ -160,7 +160,7 @@ class Run:
             self.happened["moment"] += 1
             self.judge()
             while sum(self.happened.values()) < kills:
-                self.die(ways[sum(self.happened.values()) % len(ways)])
+                self.die(ways[(sum(self.happened.values()) - 1) % len(ways)])
                 self.judge()
                 if self.payers.wrong:
                     break

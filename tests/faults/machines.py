@@ -115,7 +115,7 @@ class JournalMachine:
         self.disk = Disk(chance, liar=liar)
         self._store: JournalStore | None = None
         # Few zeros ahead, so that the steps of the disk are mostly those that matter; the product's are 4 MiB.
-        self._fewer = mock.patch.object(journal_log, "RESERVE_BYTES", 3_000)
+        self._fewer = mock.patch.multiple(journal_log, LEAST_RESERVE_BYTES=3_000, MOST_RESERVE_BYTES=3_000)
         self._fewer.start()
 
     def open(self, checkpoint: Callable[[str], None] = no_checkpoint) -> Store:

@@ -219,8 +219,10 @@ class Shim:
 
 @lru_cache
 def shim() -> Shim:
-    """The one table of this process."""
-    return Shim()
+    """The one table of this process. It is never freed: a connection may be closed later than everything else."""
+    made = Shim()
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
+    return made
 
 
 def lay_out(folder: Path, disk: Disk) -> None:

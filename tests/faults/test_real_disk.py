@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cbdc.errors import Unavailable
+from cbdc.errors import TengeError, Unavailable
 from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import Receipt
@@ -150,6 +150,6 @@ def test_nothing_is_acknowledged_into_a_file_that_was_taken_away(
             if how == "replaced":
                 path.write_bytes(b"")
     for _ in range(2):
-        with pytest.raises(Unavailable):
+        with pytest.raises(TengeError):
             payer.pay(ledger)
     store.close()
