@@ -25,12 +25,12 @@ def main() -> int:
     parser.add_argument("--crashes", type=int, default=1_000)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    rows, wrong = [], 0
+    rows = []
     for engine in asked.engine or sorted(MACHINES):
         if missing := MACHINES[engine].missing:
             print(f"{engine}: left out, {missing}")
             continue
-        figures, started, seed = Figures(), time.monotonic(), asked.seed
+        figures, started, seed, wrong = Figures(), time.monotonic(), asked.seed, 0
         while figures.crashes < asked.crashes:
             try:
                 play(engine, seed, min(CRASHES, asked.crashes - figures.crashes), figures)
@@ -44,7 +44,7 @@ def main() -> int:
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
         asked.json.write_text(json.dumps({"rows": rows}, indent=1) + "\n", encoding="utf-8")
-    return 1 if wrong else 0
+    return 1 if any(row["wrong"] for row in rows) else 0
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 What a program wrote is in the cache, where it reads it back. It is safe only once it was synced: `sync` keeps the
 bytes of one file, `sync_folder` the names (made, renamed, removed). A power cut leaves of everything else what chance
-likes: each unsynced write whole, in part (any sectors of it, or a piece that ends in the middle of one), as rubbish, or
-not at all, the later without the earlier; each unsynced name there or not.
+likes: each unsynced write whole, in part (any sectors of it, or a piece that ends in the middle of one), or not at all,
+the later without the earlier; where a file grew, zeros or rubbish; each unsynced name there or not. One assumption is
+kind: a byte that is overwritten is then the old one or the new one, never a third.
 
 Faults by order: an error of a call once or for ever, a disk that is full after so many bytes (a write then is done in
 part), a failed sync after which nobody knows what was kept and a second sync keeps nothing more of it (as Linux does),
@@ -228,7 +229,7 @@ class Disk:
             stop = min(start + len(data), (place // SECTOR_BYTES + 1) * SECTOR_BYTES)
             if self.chance.random() < 0.5:
                 piece = data[place - start : stop - start]
-                if fate == 4 and self.chance.random() < 0.2:
+                if fate == 4 and place >= len(content) and self.chance.random() < 0.2:
                     piece = self.chance.randbytes(len(piece))
                 Change(place, piece).apply(content)
             place = stop

@@ -8,12 +8,14 @@ client or an auditor kept does (E_AUDIT_TAIL). `TENGE_FAULT_BITS=2000` turns as 
 import os
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from cbdc.errors import TengeError
 from cbdc.ledger.audit import audit
 from cbdc.ledger.ledger import Ledger
+from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ports import ManualClock
 from tests.cbdc.world import DAY, START
 from tests.faults.auditor import Auditor, Wrong
@@ -21,7 +23,7 @@ from tests.faults.machines import MACHINES, Machine
 from tests.faults.network import Clients, Network
 from tests.faults.simulation import Figures
 from tests.faults.test_simulation import HERE
-from tests.faults.town import town
+from tests.faults.town import pay, town
 
 BITS = int(os.environ.get("TENGE_FAULT_BITS", "60"))
 
@@ -98,3 +100,27 @@ def test_no_bit_turns_unseen(engine: str, end: str) -> None:
     if end == "stopped":
         # After an orderly end nothing can be taken for a commit that was never finished.
         assert verdicts["seen with a kept head"] == 0, verdicts
+
+
+def test_an_index_that_lost_an_entry_is_seen(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    store = SqliteStore(tmp_path / "ledger.sqlite")
+    town().settle_in(store)
+    ledger = Ledger(store, town().signer, ManualClock(START + 20 * DAY))
+    plan = pay(town(), 1, dict([next(iter(town().coins.items()))]), "person3", chance.randrange(1, 1_000))
+    ledger.submit(plan.data)
+    store.close()
+    content = bytearray((tmp_path / "ledger.sqlite").read_bytes())
+    # The id stands in the entry's row and in the index. Who damages the index leaves every row as it was.
+    places = [place for place in range(len(content)) if content.startswith(plan.id, place)]
+    unseen = 0
+    for place in places:
+        content[place + 16] ^= 1
+        (tmp_path / "ledger.sqlite").write_bytes(content)
+        content[place + 16] ^= 1
+        damaged = SqliteStore(tmp_path / "ledger.sqlite", read_only=True)
+        if not damaged.find([plan.id]) and [row.transaction_id for row in damaged.entries()][-1] == plan.id:
+            unseen += 1
+            assert [problem.code for problem in audit(damaged).problems] == ["E_STORE_UNAVAILABLE"]
+        damaged.close()
+    assert unseen == 1, "the id stands once in the index"

@@ -192,11 +192,11 @@ def test_storms(door: str) -> None:
         with writer(door, ledger) as through:
             # Every group has two senders, who race.
             shares = [groups[place::3] for place in range(3)] * 2
-            threads = [threading.Thread(target=client, args=(mine, through)) for mine in shares]
+            threads = [threading.Thread(target=client, args=(mine, through), daemon=True) for mine in shares]
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(60)
+                thread.join(30)
                 assert not thread.is_alive(), f"a client hangs, seed {seed}"
         store.storm(None)
         assert wrong == [], f"seed {seed}"
