@@ -205,8 +205,7 @@ class LogHead(Record):
     SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(1), HASH, MOMENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """An accepted transaction: its id, its place in the journal, when, and a signed head that covers it."""
 
     transaction_id: bytes
