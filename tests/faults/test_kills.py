@@ -11,7 +11,7 @@ KILLS = 7
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("engine", ["sqlite", "journal", "postgresql"])
 def test_a_killed_process_loses_nothing(engine: str, tmp_path: Path) -> None:
     if engine == "postgresql":
         postgres.need(postgres.missing())

@@ -3,6 +3,7 @@
 A file system of 8 MiB in memory is mounted where the system lets us (root on Linux); elsewhere these tests are skipped.
 """
 
+import errno
 import os
 import random
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from cbdc.errors import TengeError, Unavailable
+from cbdc.ledger import sqlite
 from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import Receipt
@@ -153,3 +155,45 @@ def test_nothing_is_acknowledged_into_a_file_that_was_taken_away(
         with pytest.raises(TengeError):
             payer.pay(ledger)
     store.close()
+
+
+def left_behind(tmp_path: Path) -> Path:
+    """SQLite's files as a process leaves them that dies with a commit in its log."""
+    (tmp_path / "alive").mkdir()
+    store, ledger = start("sqlite", tmp_path / "alive")
+    Payer().pay(ledger)
+    dead = tmp_path / "dead"
+    dead.mkdir()
+    for name in ("kept", "kept-wal"):
+        (dead / name).write_bytes((tmp_path / "alive" / name).read_bytes())
+    store.close()
+    return dead
+
+
+def test_what_a_dead_process_left_is_put_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = left_behind(tmp_path)
+    log = (dead / "kept-wal").read_bytes()
+    # In pieces, so that more than one is written.
+    monkeypatch.setattr(sqlite, "_PIECE_BYTES", 1_000)
+    sqlite.keep_log(dead / "kept-wal")
+    assert (dead / "kept-wal").read_bytes() == log
+    store, ledger = start("sqlite", dead)
+    assert ledger.size > len(town().commit.entries)
+    assert audit(store).problems == []
+    store.close()
+
+
+def test_a_log_that_cannot_be_put_on_the_disk_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = left_behind(tmp_path)
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "the disk failed")
+
+    monkeypatch.setattr(sqlite.os, "fsync", fail)
+    with pytest.raises(Unavailable) as told:
+        start("sqlite", dead)
+    assert told.value.code == "E_STORE_UNAVAILABLE"
+    monkeypatch.undo()
+    start("sqlite", dead)[0].close()
