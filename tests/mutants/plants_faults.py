@@ -74,8 +74,8 @@ SUDDEN = Field(
         (
             "proof-of-an-old-log",
             "After a commit whose outcome was unknown, a receipt is shown and its proof refused.",
-            "                if self._stale:\n                    self._read()\n\n    def find",
-            "                pass\n\n    def find",
+            "                if self._stale:\n                    self._read()\n\n    def key_rows",
+            "                pass\n\n    def key_rows",
         ),
     )
     + bugs(
