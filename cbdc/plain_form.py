@@ -6,7 +6,7 @@ documents. A decoder that lets nothing else through reads its bytes, and encodin
 `cbdc.transaction`; nothing is refused in this module, and nothing is read differently from there.
 """
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -18,14 +18,12 @@ MAX_WITNESSES = 32
 MAX_TRANSACTION_BYTES = 65_000
 
 
-class PlainForm(NamedTuple):
-    """What the bytes of a plain transfer say; an output is (amount, (1, key id), no mark)."""
-
-    body: bytes
-    nonce: bytes
-    inputs: tuple[tuple[bytes, int], ...]
-    outputs: tuple[tuple[int, tuple[int, bytes], bytes], ...]
-    witnesses: tuple[tuple[bytes, bytes], ...]
+Inputs = tuple[tuple[bytes, int], ...]
+Outputs = tuple[tuple[int, tuple[int, bytes], bytes], ...]
+Witnesses = tuple[tuple[bytes, bytes], ...]
+PlainForm = tuple[bytes, bytes, Inputs, Outputs, Witnesses]
+"""What the bytes of a plain transfer say: body, nonce, inputs (id, place), outputs (amount, (1, key id), no mark),
+witnesses (key id, signature)."""
 
 
 def _exactly(length: int) -> Any:
@@ -67,14 +65,14 @@ def plain_form(data: bytes) -> PlainForm | None:
         return None
     if _encode(wire) != data or _encode(values) != body:
         return None
-    nonce, inputs, outputs, *_ = values
+    nonce, inputs, outputs, _, _, _, _ = values
     if len(witnesses) > 1 and len({kid for kid, _ in witnesses}) != len(witnesses):
         return None
     if len(inputs) > 1 and len(set(inputs)) != len(inputs):
         return None
     if sum([output[0] for output in outputs]) > MAX_INTEGER:
         return None
-    return PlainForm(body, nonce, inputs, outputs, witnesses)
+    return body, nonce, inputs, outputs, witnesses
 
 
 def plain_token(value: bytes) -> tuple[int, bytes] | None:

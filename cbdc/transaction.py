@@ -451,10 +451,11 @@ def _open_plain(data: bytes, network: bytes) -> SignedTransaction | None:
     form = plain_form.plain_form(data)
     if form is None:
         return None
-    inputs = tuple([TokenId(*one) for one in form.inputs])
-    outputs = tuple([Token(amount, KeyLock(lock[1])) for amount, lock, _ in form.outputs])
-    identity = object_id(ONLINE_DOMAIN, Transfer.TYPE, network, form.body)
-    return SignedTransaction(Transfer(form.nonce, inputs, outputs), form.body, identity, form.witnesses)
+    body, nonce, spends, creates, witnesses = form
+    inputs = tuple([TokenId(*one) for one in spends])
+    outputs = tuple([Token(amount, KeyLock(lock[1])) for amount, lock, _ in creates])
+    identity = object_id(ONLINE_DOMAIN, Transfer.TYPE, network, body)
+    return SignedTransaction(Transfer(nonce, inputs, outputs), body, identity, witnesses)
 
 
 def _open(data: bytes, network: bytes) -> SignedTransaction:

@@ -173,6 +173,8 @@ class Pipeline:
             part = transactions[len(items) : len(items) + chunk.count]
             found = chunk.found()
             if found is None:
+                if self._verifiers is not None:
+                    self._verifiers.forsake(chunk)
                 items += [self._open(data) for data in part]
             else:
                 items += [

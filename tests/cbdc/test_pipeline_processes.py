@@ -217,18 +217,29 @@ def _hangs(connection: Connection, network: bytes, keys: list[tuple[int, bytes]]
     signal.pause()
 
 
-@pytest.mark.parametrize("life", [_dies, _hangs])
+def _babbles(connection: Connection, network: bytes, keys: list[tuple[int, bytes]]) -> None:
+    while connection.recv_bytes():
+        connection.send_bytes(b"\xc1")
+
+
+@pytest.mark.parametrize("life", [_dies, _hangs, _babbles])
 def test_processes_that_never_answer_leave_the_work_to_the_caller(
     monkeypatch: pytest.MonkeyPatch, life: object
 ) -> None:
     monkeypatch.setattr(verifying, "serve", life)
-    monkeypatch.setattr(verifying, "PATIENCE_SECONDS", 3.0)
+    monkeypatch.setattr(verifying, "PATIENCE_SECONDS", 1.0)
     world = World()
     data = [item.encode() for item in payments(world, people(world, 20))]
     with Pipeline(world.ledger, workers=1, capacity=100) as pipeline:
         assert [type(answer) for answer in pipeline.submit_many(data)] == [Receipt] * 20
-    assert pipeline._verifiers is not None
-    assert pipeline._verifiers.processes == []
+        pool = pipeline._verifiers
+        assert pool is not None
+        if life is _hangs:
+            first = pool.processes
+            assert len(first) == 1, "another was put in its place"
+            assert [type(answer) for answer in pipeline.submit_many(data)] == [Receipt] * 20
+            eventually(lambda: pool.processes not in ([], first))
+    assert pool.processes == []
 
 
 def test_without_any_process_the_caller_does_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
