@@ -6,8 +6,8 @@ leaves it in one place or in both, and the next call goes on.
 
 What stays beside the ledger: the leaf hash of every entry, so every inclusion and consistency proof is answered as
 before; the id and place of every transaction, so that none is ever booked twice; and where each commit stands. What is
-asked of an archived entry itself, its receipt too, is read from the archive if the store was opened with it, and refused
-with E_JOURNAL_ARCHIVED if not. An audit reads both: the archive is a folder like the ledger's own.
+asked of an archived entry itself, its receipt too, is read from the archive if the store was opened with it, and is
+refused with E_JOURNAL_ARCHIVED if not. An audit reads both: the archive is a folder like the ledger's own.
 """
 
 from cbdc.errors import Refused

@@ -5,7 +5,8 @@ active layer takes each commit; a frozen one waits until a snapshot holds it. Va
 first, and then in the tables. So memory follows what changed since the last snapshot and not how much money there is.
 
 The owner index of a layer is built when somebody asks for it the first time: who never lists a holder's tokens does
-not pay for it. In the tables it is `first 8 bytes of the holder || token`; what it names is asked again in the state.
+not pay for it. In the tables it is `first 8 bytes of the holder || token`, and is only added to: what it names is asked
+again in the state.
 """
 
 import heapq
@@ -16,13 +17,13 @@ from cbdc.ledger.journal_frames import NO_OWNER, owner_of
 from cbdc.ledger.journal_table import Record, Table
 
 PLACE_BYTES = 6
-_HOLDER_BYTES = 8
+HOLDER_BYTES = 8
 _MOST_MISSING = 50_000
 
 
 def owner_key(holder: bytes, token: bytes) -> bytes:
     """Where the owner table says that a holder has a token."""
-    return holder[:_HOLDER_BYTES].ljust(_HOLDER_BYTES, b"\0") + token
+    return holder[:HOLDER_BYTES].ljust(HOLDER_BYTES, b"\0") + token
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class Tables:
 
     size: int = 0
     state: Table | None = None
-    owners: Table | None = None
+    owners: list[Table] = field(default_factory=list)
     ids: list[Table] = field(default_factory=list)
 
 
@@ -149,12 +150,12 @@ class Memory:
         candidates = set(self.active.owned(holder))
         for layer in self.frozen:
             candidates.update(layer.owned(holder))
-        if self.tables.owners is not None:
-            start = owner_key(holder, b"")
-            for key, _ in self.tables.owners.records(start):
+        start = owner_key(holder, b"")
+        for table in self.tables.owners:
+            for key, _ in table.records(start):
                 if not key.startswith(start):
                     break
-                candidates.add(key[_HOLDER_BYTES:])
+                candidates.add(key[HOLDER_BYTES:])
         found = self.packed(candidates)
         return sorted(key for key, packed in found.items() if owner_of(packed) == holder)
 

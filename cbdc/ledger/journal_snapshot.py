@@ -1,8 +1,8 @@
 """Snapshots of the journal engine: what the closed segments say, as tables, so that a start need not read them.
 
     state-N    every key with its packed value after N entries
-    owners-N   which holder has which token
-    ids-N      which entry each transaction is; several of these, merged as they grow
+    owners-N   which holder was given which token; several of these, merged as they grow, the spent left out at last
+    ids-N      which entry each transaction is; several of these too
     leaves     the leaf hash of each entry, 32 bytes each: all that inclusion proofs need of an archived segment
     frames     after which entry each commit begins, in which segment and where
     snapshot-N names the files above with their lengths and checks; written last
@@ -14,12 +14,11 @@ until the next one is whole, as are its files. A snapshot that does not match it
 one.
 """
 
-import heapq
 import os
 import struct
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,15 +28,16 @@ import msgspec
 from cbdc.errors import Refused, TengeError
 from cbdc.ledger.disk import Disk, RealDisk
 from cbdc.ledger.journal_frames import Scan, check_tail, owner_of, read_header
-from cbdc.ledger.journal_memory import PLACE_BYTES, Tables, owner_key
+from cbdc.ledger.journal_memory import HOLDER_BYTES, PLACE_BYTES, Tables, owner_key
 from cbdc.ledger.journal_table import (
     Change,
-    Replaced,
     Table,
     TableFile,
     TableWriter,
     check_file,
+    raw_record,
     write_changed,
+    write_merged,
 )
 from cbdc.ports import Checkpoint, checkpoint_from_environment, no_checkpoint
 
@@ -49,8 +49,7 @@ LEAF_BYTES = 32
 FRAME_ROW = struct.Struct("<QII")
 _FRESH = "new-"
 _OURS = ("state-", "owners-", "ids-", SNAPSHOT, _FRESH)
-_VERSION = 1
-_BATCH = 512
+_VERSION = 2
 
 DONE, FAILED, BUSY = 0, 2, 3
 
@@ -63,12 +62,12 @@ class Snapshot(msgspec.Struct, frozen=True, array_like=True):
     segment: int
     frames: int
     state: TableFile
-    owners: TableFile
+    owners: list[TableFile]
     ids: list[TableFile]
 
     def files(self) -> list[TableFile]:
         """All its tables."""
-        return [self.state, self.owners, *self.ids]
+        return [self.state, *self.owners, *self.ids]
 
 
 _decoder = msgspec.msgpack.Decoder(Snapshot)
@@ -100,8 +99,8 @@ def open_tables(disk: Disk, snapshot: Snapshot, check: bool) -> Tables:
     if check:
         for file in snapshot.files():
             check_file(disk, file)
-    opened = [Table(disk, file) for file in snapshot.files()]
-    return Tables(snapshot.size, opened[0], opened[1], opened[2:])
+    state, *rest = [Table(disk, file) for file in snapshot.files()]
+    return Tables(snapshot.size, state, rest[: len(snapshot.owners)], rest[len(snapshot.owners) :])
 
 
 def newest(disk: Disk, check: bool) -> tuple[Snapshot | None, Tables]:
@@ -117,7 +116,7 @@ class _Gathered:
     """What the segments since the older snapshot say."""
 
     changes: dict[bytes, bytes | None]
-    ids: list[tuple[bytes, bytes]]
+    ids: list[bytes]
     size: int
     frames: int
 
@@ -140,21 +139,19 @@ def _build(disk: Disk, upto: int, checkpoint: Checkpoint) -> Snapshot:
         return base
     checkpoint("journal.snapshot.before")
     gathered = _gather(disk, base, upto)
-    removed: dict[bytes, bytes | None] = {}
-
-    def replaced(key: bytes, packed: bytes) -> None:
-        owner = owner_of(packed)
-        if owner is not None:
-            removed[owner_key(owner, key)] = None
-
     changes: list[Change] = sorted(gathered.changes.items())
-    state = _write(disk, f"state-{gathered.size:016d}", tables.state, changes, replaced)
-    for key, packed in changes:
-        owner = None if packed is None else owner_of(packed)
-        if owner is not None:
-            removed[owner_key(owner, key)] = b""
-    owners = _write(disk, f"owners-{gathered.size:016d}", tables.owners, sorted(removed.items()))
-    ids = _write_ids(disk, gathered, base, tables)
+    gathered.changes.clear()
+    given = [
+        raw_record(owner_key(owner, key), b"")
+        for key, packed in changes
+        if packed is not None and (owner := owner_of(packed)) is not None
+    ]
+    writer = TableWriter(disk, f"{_FRESH}state-{gathered.size:016d}")
+    write_changed(writer, tables.state, changes)
+    state = _named(disk, writer)
+    changes.clear()
+    owners = _grown(disk, f"owners-{gathered.size:016d}", given, tables.owners, Table(disk, state))
+    ids = _grown(disk, f"ids-{gathered.size:016d}", gathered.ids, tables.ids, None)
     snapshot = Snapshot(_VERSION, gathered.size, upto + 1, gathered.frames, state, owners, ids)
     checkpoint("journal.snapshot.written")
     _publish(disk, snapshot, base)
@@ -177,7 +174,7 @@ def _gather(disk: Disk, base: Snapshot | None, upto: int) -> _Gathered:
         for frame in scan.frames():
             gathered.changes.update(zip(frame.changes[0::2], frame.changes[1::2], strict=True))  # type: ignore[arg-type]
             for place, identity in enumerate(frame.ids, frame.first):
-                gathered.ids.append((identity, place.to_bytes(PLACE_BYTES, "big")))
+                gathered.ids.append(raw_record(identity, place.to_bytes(PLACE_BYTES, "big")))
             leaves += b"".join(frame.leaves)
             rows += FRAME_ROW.pack(frame.first, number, frame.offset)
             gathered.frames += 1
@@ -191,38 +188,46 @@ def _gather(disk: Disk, base: Snapshot | None, upto: int) -> _Gathered:
     return gathered
 
 
-def _write(
-    disk: Disk, name: str, old: Table | None, changes: list[Change], replaced: Replaced | None = None
-) -> TableFile:
-    writer = TableWriter(disk, _FRESH + name)
-    write_changed(writer, old, changes, replaced)
-    return _named(disk, writer, name)
-
-
-def _named(disk: Disk, writer: TableWriter, name: str) -> TableFile:
+def _named(disk: Disk, writer: TableWriter) -> TableFile:
     file = writer.finish()
+    name = file.name.removeprefix(_FRESH)
     disk.rename(file.name, name)
     return TableFile(name, file.size, file.check, file.count)
 
 
-def _write_ids(disk: Disk, gathered: _Gathered, base: Snapshot | None, tables: Tables) -> list[TableFile]:
-    """One more table of ids; those not twice as long are merged into it. So they are few, each written seldom."""
-    kept = [] if base is None else list(base.ids)
+def _grown(
+    disk: Disk, name: str, fresh: list[bytes], tables: list[Table], state: Table | None
+) -> list[TableFile]:
+    """Tables with `fresh` records, newest first. Those not twice as long are merged: they are few, each written seldom.
+
+    When all of them are merged, owners' records of tokens that are not in `state` are left out.
+    """
+    if not fresh:
+        return [table.file for table in tables]
+    kept = list(tables)
     merged: list[Table] = []
-    count = len(gathered.ids)
+    count = len(fresh)
     while kept and kept[0].count < 2 * count:
-        merged.append(tables.ids[len(merged)])
-        count += kept.pop(0).count
-    name = f"ids-{gathered.size:016d}"
+        merged.append(kept.pop(0))
+        count += merged[-1].count
     writer = TableWriter(disk, _FRESH + name)
-    waiting: list[tuple[bytes, bytes]] = []
-    for record in heapq.merge(sorted(gathered.ids), *(table.records() for table in merged)):
-        waiting.append(record)
-        if len(waiting) == _BATCH:
-            writer.add(waiting)
-            waiting = []
-    writer.add(waiting)
-    return [_named(disk, writer, name), *kept]
+    write_merged(_Living(writer, state) if merged and not kept and state else writer, merged, fresh)
+    return [_named(disk, writer), *(table.file for table in kept)]
+
+
+class _Living:
+    """Writes those owners' records whose token is in the state."""
+
+    def __init__(self, writer: TableWriter, state: Table) -> None:
+        self._writer = writer
+        self._state = state
+
+    def add(self, raw: Sequence[bytes]) -> None:
+        """Records that come next."""
+        tokens = [record[2 + HOLDER_BYTES :] for record in raw]
+        found: dict[bytes, bytes] = {}
+        self._state.get_into(tokens, found)
+        self._writer.add([record for record, token in zip(raw, tokens, strict=True) if token in found])
 
 
 def _publish(disk: Disk, snapshot: Snapshot, base: Snapshot | None) -> None:

@@ -3,34 +3,40 @@
     table     block, block, ..., footer, length of the footer, mark
     block     number of records, a byte of each key, where each begins and the last ends, the records ascending by key
     record    length of the key, key, value
-    footer    MessagePack: [records, [first key of each block, cut as short as will do], where each block begins]
+    footer    MessagePack: [records, length of every key or 0, [first key of each block, cut as short as will do], where
+              each block begins]
 
 A key is looked up by its block's first key (in memory, a few bytes for each block) and then by its byte within that one
 block, which is mapped from the file. So a table of ten million rows is open in a moment, and what is not asked for
 costs no memory that the system could not take back.
 
-A new table is an old one with changes: blocks that no change touches are copied as they stand.
+A new table is an old one with changes: blocks that no change touches are copied as they stand, and in the others
+records are moved whole, without being read. Where all keys of a table are of one length, records sort as their keys do.
 """
 
+import heapq
 import struct
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
+from operator import itemgetter, xor
+from typing import Protocol
 
 import msgspec
 
 from cbdc.errors import Refused
 from cbdc.ledger.disk import Buffer, Disk
 
-_MARK = b"TENGET01"
+_MARK = b"TENGET02"
 _TAIL = struct.Struct("<Q8s")
 _COUNT = struct.Struct("<H")
 _BLOCK_RECORDS = 32
 _MOST_RECORDS = 48
 _FEWEST_RECORDS = 16
 _WRITE_BYTES = 1 << 20
+_SPAN_BLOCKS = 64
 MOST_KEY_BYTES = 0xFFFF
 _LENGTHS = tuple(_COUNT.pack(length) for length in range(512))
 _STARTS = tuple(struct.Struct(f"<{count + 1}I") for count in range(_MOST_RECORDS + 1))
@@ -38,12 +44,27 @@ _START_STOP = struct.Struct("<II")
 _BYTES = tuple(bytes([value]) for value in range(256))
 _PREFIX = 3
 
-_Footer = tuple[int, list[bytes], bytes]
+_Footer = tuple[int, int, list[bytes], bytes]
 _footer_decoder = msgspec.msgpack.Decoder(_Footer)
 
 Record = tuple[bytes, bytes]
 Change = tuple[bytes, bytes | None]
-Replaced = Callable[[bytes, bytes], None]
+
+
+def raw_record(key: bytes, value: bytes) -> bytes:
+    """A record as a table holds it."""
+    return _COUNT.pack(len(key)) + key + value
+
+
+def _key_of(raw: bytes) -> bytes:
+    return raw[2 : 2 + (raw[0] | raw[1] << 8)]
+
+
+def _key_length(raw: Sequence[bytes], before: int | None) -> int:
+    """The length that all these keys have, and the ones before them; 0 for several, None for none at all before."""
+    lengths = {record[:2] for record in raw}
+    found = int.from_bytes(lengths.pop(), "little") if len(lengths) == 1 else 0
+    return found if before in (None, found) else 0
 
 
 class TableFile(msgspec.Struct, frozen=True, array_like=True):
@@ -83,7 +104,7 @@ class Table:
             footer = data[len(data) - _TAIL.size - length : len(data) - _TAIL.size]
             if mark != _MARK or len(data) != file.size:
                 raise refusal
-            self.count, self.fences, starts = _footer_decoder.decode(footer)
+            self.count, self.key_length, self.fences, starts = _footer_decoder.decode(footer)
         except (OSError, ValueError, struct.error, msgspec.MsgspecError):
             raise refusal from None
         self._data: Buffer = data
@@ -105,7 +126,7 @@ class Table:
             count = data[base]
             names = base + 1
             stop = names + count
-            byte = _BYTES[(key[length >> 1] + key[-1]) & 255]
+            byte = _BYTES[key[length >> 1] ^ key[-1]]
             at = data.find(byte, names, stop)
             while at >= 0:
                 start, end = _START_STOP.unpack_from(data, stop + 4 * (at - names))
@@ -127,15 +148,15 @@ class Table:
         """The bytes of a block."""
         return self._data[self.starts[place] : self.starts[place + 1]]
 
-    def block_records(self, place: int) -> list[Record]:
-        """The records of a block."""
+    def block_raw(self, place: int) -> list[bytes]:
+        """The records of a block as they stand there."""
         block = self.block(place)
         begins = _STARTS[block[0]].unpack_from(block, 1 + block[0])
-        out = []
-        for start, stop in pairwise(begins):
-            value = start + 2 + (block[start] | block[start + 1] << 8)
-            out.append((block[start + 2 : value], block[value:stop]))
-        return out
+        return [block[start:stop] for start, stop in pairwise(begins)]
+
+    def block_records(self, place: int) -> list[Record]:
+        """The records of a block."""
+        return [(key := _key_of(raw), raw[2 + len(key) :]) for raw in self.block_raw(place)]
 
     def close(self) -> None:
         """Give the mapping back."""
@@ -166,42 +187,47 @@ class TableWriter:
         self._file = disk.create(name)
         self._fences: list[bytes] = []
         self._starts = array("Q", [0])
-        self._waiting: list[Record] = []
+        self._waiting: list[bytes] = []
         self._fence: bytes | None = None
         self._last = b""
         self._out = bytearray()
         self._check = 0
         self._written = 0
         self._count = 0
+        self._key_length: int | None = None
 
-    def add(self, records: Sequence[Record], fence: bytes | None = None) -> None:
-        """Records that come next; `fence` is a text above every key so far and not above theirs, where one is known."""
+    def add(self, raw: Sequence[bytes], fence: bytes | None = None) -> None:
+        """Records that come next, as `raw_record` makes them.
+
+        `fence` is a text above every key so far and not above theirs, where one is known.
+        """
         if not self._waiting:
             self._fence = fence
-        self._waiting += records
+        self._waiting += raw
         if len(self._waiting) >= _FEWEST_RECORDS:
             self._flush()
 
-    def copy(self, block: bytes, fence: bytes) -> None:
-        """A whole block of another table comes next, as it stands."""
+    def copy(self, block: bytes, fence: bytes, key_length: int) -> None:
+        """A whole block of another table comes next, as it stands; all keys of that table have a length, or 0."""
         self._flush()
+        self._key_length = key_length if self._key_length in (None, key_length) else 0
         self._put(block, block[0], fence)
 
     def _flush(self) -> None:
         waiting = self._waiting
-        pieces = max(-(-len(waiting) // _MOST_RECORDS), 1)
-        size = -(-len(waiting) // pieces) if pieces == 1 else min(_BLOCK_RECORDS, len(waiting))
-        for start in range(0, len(waiting), size or 1):
+        if not waiting:
+            return
+        self._key_length = length = _key_length(waiting, self._key_length)
+        size = len(waiting) if len(waiting) <= _MOST_RECORDS else _BLOCK_RECORDS
+        for start in range(0, len(waiting), size):
             part = waiting[start : start + size]
-            fence = (
-                self._fence if start == 0 and self._fence is not None else _between(self._last, part[0][0])
-            )
-            raw = [b"".join((_COUNT.pack(len(key)), key, value)) for key, value in part]
-            names = bytes([(key[len(key) >> 1] + key[-1]) & 255 for key, _ in part])
-            begins = accumulate(map(len, raw), initial=1 + len(raw) + 4 * (len(raw) + 1))
-            block = b"".join((_BYTES[len(raw)], names, _STARTS[len(raw)].pack(*begins), *raw))
-            self._put(block, len(raw), fence)
-            self._last = part[-1][0]
+            known = self._fence is not None and start == 0
+            fence = self._fence if known else _between(self._last, _key_of(part[0]))
+            names = _names(part, length)
+            begins = accumulate(map(len, part), initial=1 + len(part) + 4 * (len(part) + 1))
+            block = b"".join((_BYTES[len(part)], names, _STARTS[len(part)].pack(*begins), *part))
+            self._put(block, len(part), fence or b"")
+            self._last = _key_of(part[-1])
         self._waiting = []
         self._fence = None
 
@@ -225,12 +251,22 @@ class TableWriter:
     def finish(self) -> TableFile:
         """Write the footer and sync; what the file is."""
         self._flush()
-        footer = msgspec.msgpack.encode((self._count, self._fences, self._starts.tobytes()))
+        footer = msgspec.msgpack.encode(
+            (self._count, self._key_length or 0, self._fences, self._starts.tobytes())
+        )
         self._write(footer + _TAIL.pack(len(footer), _MARK))
         self._drain()
         self._file.sync()
         self._file.close()
         return TableFile(self._name, self._written, self._check, self._count)
+
+
+def _names(part: Sequence[bytes], length: int) -> bytes:
+    """The byte by which each record is looked for in its block: of its middle and its last byte."""
+    if length:
+        return bytes(map(xor, map(itemgetter(2 + (length >> 1)), part), map(itemgetter(1 + length), part)))
+    keys = [_key_of(raw) for raw in part]
+    return bytes([key[len(key) >> 1] ^ key[-1] for key in keys])
 
 
 def _between(low: bytes, high: bytes) -> bytes:
@@ -241,15 +277,10 @@ def _between(low: bytes, high: bytes) -> bytes:
     return high
 
 
-def write_changed(
-    writer: TableWriter,
-    old: Table | None,
-    changes: Sequence[Change],
-    replaced: Replaced | None = None,
-) -> None:
-    """Write `old` with `changes` (ascending by key; None deletes). `replaced` hears of each old record that is gone."""
+def write_changed(writer: TableWriter, old: Table | None, changes: Sequence[Change]) -> None:
+    """Write `old` with `changes` (ascending by key; None deletes)."""
     if old is None or not old.fences:
-        records = [(key, value) for key, value in changes if value is not None]
+        records = [raw_record(key, value) for key, value in changes if value is not None]
         for start in range(0, len(records), _BLOCK_RECORDS):
             writer.add(records[start : start + _BLOCK_RECORDS])
         return
@@ -259,14 +290,96 @@ def write_changed(
         last = place + 1 == len(old.fences)
         stop = len(changes) if last else bisect_left(keys, old.fences[place + 1], done)
         if stop == done:
-            writer.copy(old.block(place), fence)
+            writer.copy(old.block(place), fence, old.key_length)
             continue
-        kept = dict(old.block_records(place))
-        for key, value in changes[done:stop]:
-            before = kept.pop(key, None)
-            if before is not None and replaced is not None:
-                replaced(key, before)
-            if value is not None:
-                kept[key] = value
-        writer.add(sorted(kept.items()), fence)
+        raw = old.block_raw(place)
+        part = changes[done:stop]
+        length = _key_length(raw, None)
+        if length and all(len(key) == length for key, _ in part):
+            _splice(raw, part)
+        else:
+            raw = _rewritten(raw, part)
+        writer.add(raw, fence)
         done = stop
+
+
+def _splice(raw: list[bytes], changes: Sequence[Change]) -> None:
+    """Apply changes to the records of a block whose keys are of one length, as theirs are."""
+    for key, value in changes:
+        start = _LENGTHS[len(key)] + key if len(key) < 512 else raw_record(key, b"")
+        place = bisect_left(raw, start)
+        if place < len(raw) and raw[place].startswith(start):
+            if value is None:
+                del raw[place]
+            else:
+                raw[place] = start + value
+        elif value is not None:
+            raw.insert(place, start + value)
+
+
+def _rewritten(raw: Sequence[bytes], changes: Sequence[Change]) -> list[bytes]:
+    """The same for keys of any lengths."""
+    kept: dict[bytes, bytes] = {_key_of(record): record for record in raw}
+    for key, value in changes:
+        kept.pop(key, None)
+        if value is not None:
+            kept[key] = raw_record(key, value)
+    return [record for _, record in sorted(kept.items())]
+
+
+class Adder(Protocol):
+    """What takes records in ascending order of the key."""
+
+    def add(self, raw: Sequence[bytes]) -> None:
+        """Records that come next."""
+        ...
+
+
+def write_merged(writer: Adder, tables: Sequence[Table], fresh: list[bytes]) -> None:
+    """Write the records of several tables and `fresh` ones (in any order) as one table, twins as they come."""
+    length = _key_length(fresh, None) if fresh else None
+    if all(table.key_length and length in (None, table.key_length) for table in tables) and length != 0:
+        fresh.sort()
+        _merge_raw(writer, tables, fresh)
+        return
+    fresh.sort(key=_key_of)
+    sources = [
+        (raw for place in range(len(table.fences)) for raw in table.block_raw(place)) for table in tables
+    ]
+    for raw in heapq.merge(fresh, *sources, key=_key_of):
+        writer.add([raw])
+
+
+def _merge_raw(writer: Adder, tables: Sequence[Table], fresh: list[bytes]) -> None:
+    """A span of keys at a time, all of a span's records sorted at once: they are runs, so that sorting is merging."""
+    longest = max(tables, key=lambda table: len(table.fences), default=None)
+    bounds = [] if longest is None else longest.fences[_SPAN_BLOCKS::_SPAN_BLOCKS]
+    cursors = [_Cursor(table) for table in tables]
+    done = 0
+    for bound in [*bounds, None]:
+        stop = len(fresh) if bound is None else bisect_left(fresh, bound, done, key=_key_of)
+        records = fresh[done:stop]
+        done = stop
+        for cursor in cursors:
+            records += cursor.take(bound)
+        records.sort()
+        writer.add(records)
+
+
+class _Cursor:
+    """Reads a table's records up to one bound after the other."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._place = 0
+        self._left: list[bytes] = []
+
+    def take(self, bound: bytes | None) -> list[bytes]:
+        """The records below `bound` that were not taken yet; all for None."""
+        fences = self._table.fences
+        while self._place < len(fences) and (bound is None or fences[self._place] < bound):
+            self._left += self._table.block_raw(self._place)
+            self._place += 1
+        cut = len(self._left) if bound is None else bisect_left(self._left, bound, key=_key_of)
+        taken, self._left = self._left[:cut], self._left[cut:]
+        return taken

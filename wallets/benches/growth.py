@@ -42,7 +42,7 @@ _FILL = 100_000
 _STRIDE = 7_919
 _PAYLOAD_BYTES = 330
 _APPENDS = 200
-_FILL_ROWS = 2_500_000
+_FILL_SNAPSHOTS = 10
 
 Tell = Callable[[str], None]
 
@@ -162,14 +162,16 @@ def _transfer_commits(size: int, tokens: int, transfers: int) -> Iterator[Commit
 def _open(engine: str, place: Path, filling: bool = False) -> Store:
     if engine == "sqlite":
         return SqliteStore(place / "ledger.sqlite")
-    settings = JournalSettings(layer_rows=_FILL_ROWS) if filling else JournalSettings()
+    settings = JournalSettings(layer_rows=2 * _FILL * _FILL_SNAPSHOTS) if filling else JournalSettings()
     return JournalStore(place / "journal", settings=settings)
 
 
 def _fill(engine: str, tokens: int, place: Path) -> dict[str, Any]:
     store = _open(engine, place, filling=True)
-    for commit in _fill_commits(tokens):
+    for number, commit in enumerate(_fill_commits(tokens), 1):
         store.commit(commit)
+        if isinstance(store, JournalStore) and number % _FILL_SNAPSHOTS == 0:
+            store.make_snapshot()
     if isinstance(store, JournalStore):
         store.make_snapshot()
     store.close()
@@ -234,7 +236,7 @@ def _state_bytes(engine: str, place: Path) -> int:
     if engine == "sqlite":
         return _folder_bytes(place)
     newest = next(snapshots(RealDisk(place / "journal")))
-    return newest.state.size + newest.owners.size
+    return newest.state.size + sum(table.size for table in newest.owners)
 
 
 def _folder_bytes(place: Path) -> int:
