@@ -205,7 +205,8 @@ class LogHead(Record):
     SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(1), HASH, MOMENT)
 
 
-class Receipt(msgspec.Struct, frozen=True, gc=False):
+@dataclass(frozen=True, slots=True)
+class Receipt:
     """An accepted transaction: its id, its place in the journal, when, and a signed head that covers it."""
 
     transaction_id: bytes
