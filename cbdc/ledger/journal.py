@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock
+from threading import RLock, Thread
 
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger.disk import WRITER_LOCK, Disk, RealDisk
@@ -32,6 +32,7 @@ from cbdc.ledger.journal_snapshot import Snapshot, build, newest, open_tables, s
 from cbdc.ledger.store import Commit, EntryRow
 from cbdc.ports import Checkpoint, no_checkpoint
 
+_LEAVE_SECONDS = 5
 _ENOENT = "there is no journal in the folder"
 
 
@@ -40,7 +41,7 @@ class JournalSettings:
     """How large things grow. The numbers are our assumptions; docs/scale.md says what they cost.
 
     A segment is closed at `segment_bytes`. A snapshot is begun when the changes since the last one are `layer_rows`, or
-    a tenth of the rows that the snapshot has, if that is more. `most_layers` of that size may wait before commits are
+    an eighth of the rows that the snapshot has, if that is more. `most_layers` of that size may wait before commits are
     refused. `own_process` makes snapshots beside the writer; else the commit that is due makes it and waits.
     """
 
@@ -52,6 +53,15 @@ class JournalSettings:
 
 def no_progress(done: int, total: int) -> None:
     """Nobody watches."""
+
+
+def _leave(child: "subprocess.Popen[bytes]") -> None:
+    """Wait a little for a process, and then let it end alone."""
+    try:
+        child.wait(_LEAVE_SECONDS)
+    except subprocess.TimeoutExpired:
+        # Somebody has to be there when it ends; a thread that does not keep this process alive.
+        Thread(target=child.wait, daemon=True).start()
 
 
 class JournalStore:
@@ -132,16 +142,19 @@ class JournalStore:
         self._memory.apply(frame.changes, frame.ids, frame.first)
 
     def close(self) -> None:
-        """Wait for a snapshot in the making, end the segment, and let another process write."""
+        """End the segment, and let another process write; a snapshot in the making is waited for, but not for long.
+
+        It needs nobody: what is not done by then gets done by itself, and the next start finds it.
+        """
         with self._turn, self._lock:
             if not self._open:
                 return
             self._open = False
-            if self._child is not None:
-                self._child.wait()
-                self._child = None
             self._log.close()
             self._abandon()
+            if self._child is not None:
+                _leave(self._child)
+                self._child = None
 
     def _check_open(self) -> None:
         if not self._open:
@@ -188,7 +201,7 @@ class JournalStore:
 
     def _layer_rows(self) -> int:
         table = self._memory.tables.state
-        return max(self.settings.layer_rows, 0 if table is None else table.count // 10)
+        return max(self.settings.layer_rows, 0 if table is None else table.count // 8)
 
     def _wait_for_snapshot(self) -> None:
         """Memory is full of what no snapshot holds: wait for the one in the making, or make one, or refuse."""

@@ -49,7 +49,7 @@ LEAF_BYTES = 32
 FRAME_ROW = struct.Struct("<QII")
 _FRESH = "new-"
 _OURS = ("state-", "owners-", "ids-", SNAPSHOT, _FRESH)
-_VERSION = 2
+_VERSION = 1
 
 DONE, FAILED, BUSY = 0, 2, 3
 
@@ -222,12 +222,13 @@ class _Living:
         self._writer = writer
         self._state = state
 
-    def add(self, raw: Sequence[bytes]) -> None:
+    def add(self, raw: Sequence[bytes], fence: bytes | None = None, length: int = 0) -> None:
         """Records that come next."""
         tokens = [record[2 + HOLDER_BYTES :] for record in raw]
         found: dict[bytes, bytes] = {}
         self._state.get_into(tokens, found)
-        self._writer.add([record for record, token in zip(raw, tokens, strict=True) if token in found])
+        kept = [record for record, token in zip(raw, tokens, strict=True) if token in found]
+        self._writer.add(kept, fence, length)
 
 
 def _publish(disk: Disk, snapshot: Snapshot, base: Snapshot | None) -> None:

@@ -1,7 +1,8 @@
 """Sorted tables on disk, what the journal engine's snapshots are made of: written once, never changed, read in place.
 
     table     block, block, ..., footer, length of the footer, mark
-    block     number of records, a byte of each key, where each begins and the last ends, the records ascending by key
+    block     number of records, length of every key or 0, a byte of each key, where each begins and the last ends, and
+              the records ascending by key
     record    length of the key, key, value
     footer    MessagePack: [records, length of every key or 0, [first key of each block, cut as short as will do], where
               each block begins]
@@ -29,7 +30,7 @@ import msgspec
 from cbdc.errors import Refused
 from cbdc.ledger.disk import Buffer, Disk
 
-_MARK = b"TENGET02"
+_MARK = b"TENGET01"
 _TAIL = struct.Struct("<Q8s")
 _COUNT = struct.Struct("<H")
 _BLOCK_RECORDS = 32
@@ -124,7 +125,7 @@ class Table:
             needle = (_LENGTHS[length] if length < 512 else _COUNT.pack(length)) + key
             base = starts[place]
             count = data[base]
-            names = base + 1
+            names = base + 2
             stop = names + count
             byte = _BYTES[key[length >> 1] ^ key[-1]]
             at = data.find(byte, names, stop)
@@ -151,7 +152,7 @@ class Table:
     def block_raw(self, place: int) -> list[bytes]:
         """The records of a block as they stand there."""
         block = self.block(place)
-        begins = _STARTS[block[0]].unpack_from(block, 1 + block[0])
+        begins = _STARTS[block[0]].unpack_from(block, 2 + block[0])
         return [block[start:stop] for start, stop in pairwise(begins)]
 
     def block_records(self, place: int) -> list[Record]:
@@ -195,14 +196,20 @@ class TableWriter:
         self._written = 0
         self._count = 0
         self._key_length: int | None = None
+        self._length = 0
 
-    def add(self, raw: Sequence[bytes], fence: bytes | None = None) -> None:
+    def add(self, raw: Sequence[bytes], fence: bytes | None = None, length: int = 0) -> None:
         """Records that come next, as `raw_record` makes them.
 
-        `fence` is a text above every key so far and not above theirs, where one is known.
+        `fence` is a text above every key so far and not above theirs, `length` that of every key, where one is known.
         """
+        if not raw:
+            return
+        length = length or _key_length(raw, None)
         if not self._waiting:
-            self._fence = fence
+            self._fence, self._length = fence, length
+        elif length != self._length:
+            self._length = 0
         self._waiting += raw
         if len(self._waiting) >= _FEWEST_RECORDS:
             self._flush()
@@ -217,15 +224,17 @@ class TableWriter:
         waiting = self._waiting
         if not waiting:
             return
-        self._key_length = length = _key_length(waiting, self._key_length)
+        length = self._length
+        self._key_length = length if self._key_length in (None, length) else 0
         size = len(waiting) if len(waiting) <= _MOST_RECORDS else _BLOCK_RECORDS
         for start in range(0, len(waiting), size):
             part = waiting[start : start + size]
             known = self._fence is not None and start == 0
             fence = self._fence if known else _between(self._last, _key_of(part[0]))
             names = _names(part, length)
-            begins = accumulate(map(len, part), initial=1 + len(part) + 4 * (len(part) + 1))
-            block = b"".join((_BYTES[len(part)], names, _STARTS[len(part)].pack(*begins), *part))
+            begins = accumulate(map(len, part), initial=2 + len(part) + 4 * (len(part) + 1))
+            head = _BYTES[len(part)] + _BYTES[length if length < 256 else 0]
+            block = b"".join((head, names, _STARTS[len(part)].pack(*begins), *part))
             self._put(block, len(part), fence or b"")
             self._last = _key_of(part[-1])
         self._waiting = []
@@ -293,20 +302,19 @@ def write_changed(writer: TableWriter, old: Table | None, changes: Sequence[Chan
             writer.copy(old.block(place), fence, old.key_length)
             continue
         raw = old.block_raw(place)
-        part = changes[done:stop]
-        length = _key_length(raw, None)
-        if length and all(len(key) == length for key, _ in part):
-            _splice(raw, part)
+        length = old.block(place)[1]
+        if length and all(len(key) == length for key in keys[done:stop]):
+            _splice(raw, changes[done:stop], _LENGTHS[length])
         else:
-            raw = _rewritten(raw, part)
-        writer.add(raw, fence)
+            raw, length = _rewritten(raw, changes[done:stop]), 0
+        writer.add(raw, fence, length)
         done = stop
 
 
-def _splice(raw: list[bytes], changes: Sequence[Change]) -> None:
+def _splice(raw: list[bytes], changes: Sequence[Change], length: bytes) -> None:
     """Apply changes to the records of a block whose keys are of one length, as theirs are."""
     for key, value in changes:
-        start = _LENGTHS[len(key)] + key if len(key) < 512 else raw_record(key, b"")
+        start = length + key
         place = bisect_left(raw, start)
         if place < len(raw) and raw[place].startswith(start):
             if value is None:
@@ -330,7 +338,7 @@ def _rewritten(raw: Sequence[bytes], changes: Sequence[Change]) -> list[bytes]:
 class Adder(Protocol):
     """What takes records in ascending order of the key."""
 
-    def add(self, raw: Sequence[bytes]) -> None:
+    def add(self, raw: Sequence[bytes], fence: bytes | None = None, length: int = 0) -> None:
         """Records that come next."""
         ...
 
@@ -340,7 +348,7 @@ def write_merged(writer: Adder, tables: Sequence[Table], fresh: list[bytes]) -> 
     length = _key_length(fresh, None) if fresh else None
     if all(table.key_length and length in (None, table.key_length) for table in tables) and length != 0:
         fresh.sort()
-        _merge_raw(writer, tables, fresh)
+        _merge_raw(writer, tables, fresh, length or 0)
         return
     fresh.sort(key=_key_of)
     sources = [
@@ -350,7 +358,7 @@ def write_merged(writer: Adder, tables: Sequence[Table], fresh: list[bytes]) -> 
         writer.add([raw])
 
 
-def _merge_raw(writer: Adder, tables: Sequence[Table], fresh: list[bytes]) -> None:
+def _merge_raw(writer: Adder, tables: Sequence[Table], fresh: list[bytes], length: int) -> None:
     """A span of keys at a time, all of a span's records sorted at once: they are runs, so that sorting is merging."""
     longest = max(tables, key=lambda table: len(table.fences), default=None)
     bounds = [] if longest is None else longest.fences[_SPAN_BLOCKS::_SPAN_BLOCKS]
@@ -363,7 +371,7 @@ def _merge_raw(writer: Adder, tables: Sequence[Table], fresh: list[bytes]) -> No
         for cursor in cursors:
             records += cursor.take(bound)
         records.sort()
-        writer.add(records)
+        writer.add(records, None, length)
 
 
 class _Cursor:
