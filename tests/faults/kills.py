@@ -29,7 +29,7 @@ from cbdc.errors import Unavailable
 from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.store import Store
-from cbdc.ports import CRASH_VARIABLE, WRITE_POINTS
+from cbdc.ports import CRASH_VARIABLE, JOURNAL_WRITE_POINTS, WRITE_POINTS
 from tests.faults.auditor import Auditor, Wrong
 from tests.faults.payers import Payers
 from tests.faults.town import big_town
@@ -108,8 +108,9 @@ class Run:
 
     def die(self, how: str) -> None:
         """One death."""
-        if how in POINTS:
-            self.start(f"{how}:{self.chance.choice((1, 2, 3, 10, 40))}")
+        if "." in how:
+            often = (1, 2, 3, 10, 40) if how in POINTS else (1, 2)
+            self.start(f"{how}:{self.chance.choice(often)}")
             self.wait_until_up()
             self.reap(kill=False)
         elif how == "start":
@@ -149,6 +150,7 @@ class Run:
     def play(self, kills: int) -> dict[str, Any]:
         """All deaths; the figures. Raises `Wrong`."""
         ways = [*POINTS, "moment", "moment", "moment", "start"]
+        ways += JOURNAL_WRITE_POINTS if self.engine == "journal" else ()
         ways += ["database"] * 2 if self.database.kill else []
         ways += ["session"] * 2 if self.database.kill_session else []
         self.start()

@@ -7,6 +7,7 @@ Each message is four bytes of length and a msgpack value: a list of transactions
 `tests.faults.town` first. The port is written to PORT_FILE when everything is ready.
 """
 
+import os
 import socketserver
 import struct
 import sys
@@ -19,13 +20,16 @@ import msgpack
 from cbdc.errors import TengeError, Unavailable
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import Receipt
+from cbdc.ledger.journal import JournalSettings, JournalStore
 from cbdc.ledger.ledger import Ledger
-from cbdc.ports import ManualClock, checkpoint_from_environment
+from cbdc.ledger.store import Store
+from cbdc.ports import CRASH_VARIABLE, ManualClock, checkpoint_from_environment
 from tests.cbdc.world import START, fixed_key
 
 LENGTH = struct.Struct(">I")
 # What comes back instead of an answer when the store failed: nobody knows, ask again.
 UNKNOWN = "unknown"
+JOURNAL = "journal:///"
 
 
 def receive(stream: Any) -> Any:
@@ -76,9 +80,20 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
 
+def opened(url: str) -> Store:
+    """The store; the journal engine with small segments and snapshots, so that kills find it making them."""
+    checkpoint = checkpoint_from_environment()
+    if not url.startswith(JOURNAL):
+        return open_store(url, checkpoint)
+    # A write point of a snapshot is reached where this process makes it; else a process beside it does.
+    beside = not os.environ.get(CRASH_VARIABLE, "").startswith("journal.snapshot")
+    small = JournalSettings(segment_bytes=40_000, layer_rows=250, own_process=beside)
+    return JournalStore(Path(url.removeprefix(JOURNAL)), checkpoint, settings=small)
+
+
 def main(url: str, port_file: Path, pipeline: bool) -> None:
     """Open, and serve until killed."""
-    store = open_store(url, checkpoint_from_environment())
+    store = opened(url)
     if store.size() == 0:
         from tests.faults.town import big_town
 

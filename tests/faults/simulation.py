@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from cbdc.errors import TengeError, Unavailable
 from cbdc.ledger.audit import audit
 from cbdc.ledger.ledger import Ledger
+from cbdc.ledger.pipeline import Pipeline
 from cbdc.ledger.store import Store
 from tests.cbdc.world import START
 from tests.faults.auditor import Auditor, Wrong, insist
@@ -75,6 +76,8 @@ class Life:
         self.network = Network(self.chance)
         self.clients = Clients(self.auditor, self.network, self.chance)
         self.ledger: Ledger | None = None
+        # Every second life goes through the pipeline, here with one caller at a time.
+        self.piped = seed % 2 == 1
 
     def live(self, crashes: int = CRASHES) -> None:
         """The whole life; `Wrong` when the ledger broke its word."""
@@ -175,7 +178,7 @@ class Life:
             group = group + more
         assert self.ledger is not None
         try:
-            answers = self.ledger.submit_many([plan.data for plan in group])
+            answers = self._door().submit_many([plan.data for plan in group])
         except Unavailable as error:
             self._power_check()
             self.figures.happened[f"groups answered with {error.code}"] += 1
@@ -189,6 +192,10 @@ class Life:
         self._power_check()
         self.figures.happened["groups answered"] += 1
         self.network.replies.append(list(zip(group, answers, strict=True)))
+
+    def _door(self) -> Ledger | Pipeline:
+        assert self.ledger is not None
+        return Pipeline(self.ledger, workers=0, capacity=1_000) if self.piped else self.ledger
 
     def _restart(self) -> None:
         self.figures.happened["restarts after a failure"] += 1
