@@ -6,6 +6,7 @@ A file system of 8 MiB in memory is mounted where the system lets us (root on Li
 import errno
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -197,3 +198,33 @@ def test_a_log_that_cannot_be_put_on_the_disk_is_not_believed(
     assert told.value.code == "E_STORE_UNAVAILABLE"
     monkeypatch.undo()
     start("sqlite", dead)[0].close()
+
+
+@pytest.mark.parametrize("end", ["cut", "zeros", "rubbish"])
+def test_a_log_torn_at_any_length_is_before_or_after_a_commit(tmp_path: Path, end: str) -> None:
+    (tmp_path / "alive").mkdir()
+    store, ledger = start("sqlite", tmp_path / "alive")
+    payer = Payer()
+    sizes = {0, store.size()}
+    for _ in range(4):
+        payer.pay(ledger)
+        sizes.add(store.size())
+    base, log = ((tmp_path / "alive" / name).read_bytes() for name in ("kept", "kept-wal"))
+    store.close()
+    # The judge holds no receipt here: how much is left is up to the tear, and whatever is left must be whole.
+    judge, chance = Auditor(town(), sent=payer.auditor.sent), random.Random(end)
+    dead = tmp_path / "dead"
+    seen = set()
+    for length in sorted({*range(0, len(log), 2_741), *chance.sample(range(len(log)), 20)}):
+        dead.mkdir()
+        rest = {"cut": b"", "zeros": bytes(len(log) - length), "rubbish": chance.randbytes(4_500)}[end]
+        (dead / "kept").write_bytes(base)
+        (dead / "kept-wal").write_bytes(log[:length] + rest)
+        torn = open_store(f"sqlite:///{dead / 'kept'}")
+        seen.add(torn.size())
+        if torn.size():
+            judge.check(torn)
+        torn.close()
+        shutil.rmtree(dead)
+    assert len(seen) > 1, seen
+    assert seen <= sizes
