@@ -3,9 +3,11 @@
 import os
 import random
 import signal
+import time
 
 from tests.faults.kills import Database
 from tests.servers.postgres import PostgresServer
+from tests.servers.wire import Wire
 
 SCHEMA = "kills"
 SESSIONS = """SELECT pid FROM pg_stat_activity
@@ -13,7 +15,7 @@ SESSIONS = """SELECT pid FROM pg_stat_activity
 
 
 def started() -> tuple[PostgresServer, str, Database]:
-    """A new server, the URL of a ledger in it, and how to kill it or one of its sessions."""
+    """A new server, the URL of a ledger in it over a wire, and how to kill it, a session of it, or the wire."""
     server = PostgresServer()
     chance = random.Random(1)
 
@@ -28,4 +30,14 @@ def started() -> tuple[PostgresServer, str, Database]:
             os.kill(chance.choice(rows)[0], signal.SIGKILL)
         server.wait()
 
-    return server, server.url(SCHEMA), Database(kill, kill_session)
+    wire = Wire(server.port)
+
+    def cut_wire() -> None:
+        # Several times in the middle of what is said: before the server hears it, or before its answer arrives.
+        for _ in range(4):
+            wire.plan = chance.choice(("lose-answer", "lose-answer", "lose-request"))
+            time.sleep(chance.uniform(0.02, 0.15))
+        wire.plan = "pass"
+
+    url = server.url(SCHEMA).replace(f":{server.port}/", f":{wire.port}/")
+    return server, url, Database(kill, kill_session, cut_wire)

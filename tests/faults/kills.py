@@ -44,6 +44,7 @@ class Database:
 
     kill: Callable[[], None] | None = None
     kill_session: Callable[[], None] | None = None
+    cut_wire: Callable[[], None] | None = None
 
 
 @dataclass
@@ -121,7 +122,12 @@ class Run:
             self.start()
             self.wait_until_up()
             time.sleep(self.chance.uniform(0.01, 0.3))
-            strike = {"database": self.database.kill, "session": self.database.kill_session}.get(how)
+            strikes = {
+                "database": self.database.kill,
+                "session": self.database.kill_session,
+                "wire": self.database.cut_wire,
+            }
+            strike = strikes.get(how)
             if strike is not None:
                 strike()
                 time.sleep(self.chance.uniform(0.05, 0.4))
@@ -153,6 +159,7 @@ class Run:
         ways += JOURNAL_WRITE_POINTS if self.engine == "journal" else ()
         ways += ["database"] * 2 if self.database.kill else []
         ways += ["session"] * 2 if self.database.kill_session else []
+        ways += ["wire"] * 2 if self.database.cut_wire else []
         self.start()
         self.wait_until_up()
         self.payers.start()
