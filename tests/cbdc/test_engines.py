@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from cbdc.errors import TengeError
-from cbdc.ledger.engines import open_store, shown_url
+from cbdc.ledger.engines import open_store
 from cbdc.ledger.memory import MemoryStore
 from cbdc.ledger.sqlite import SqliteStore
-from cbdc.ledger.store import Commit, EntryRow
+from cbdc.ledger.store import Commit, EntryRow, shown_url
 from tests.cbdc.world import answer_of
 
 
