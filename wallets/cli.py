@@ -9,7 +9,7 @@
     tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
     tenge exercise ...             exercises that grade themselves (`wallets.cli_exercise`)
     tenge serve                    the sandbox in the browser
-    tenge bench ledger             measure
+    tenge bench ...                measure (`wallets.cli_bench` for the ledger)
 
 Exit codes everywhere: 0 all is well, 1 an expectation or a check failed, 2 bad input. A refusal is printed as its
 sentence and the next step, never as a traceback. Progress goes to standard error, and only to a terminal; `--json`
@@ -29,6 +29,7 @@ from wallets.cli_answers import FAILED, OK
 from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
+from wallets.cli_bench import bench_all
 from wallets.cli_cluster import cluster
 from wallets.cli_emulator import bank_emulator
 from wallets.cli_evidence import evidence
@@ -216,6 +217,7 @@ def bench() -> None:
     """Measure the sandbox on this machine."""
 
 
+bench.add_command(bench_all)
 bench.add_command(bench_offline)
 
 

@@ -129,7 +129,7 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 def test_the_yardstick_verifies_each_signature_in_the_time_it_takes(
     verified: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signer verifies what it signs, and a process remembers what it verified: the yardstick must not be told that."""
+    """A signer verifies what it signs, and a process remembers what it verified: not here."""
     counted: list[int] = []
     really = bench._rate
 

@@ -11,10 +11,10 @@ Rules kept here: what a process remembers of signatures, keys' points and opened
 run; Ctrl-C is the parent's business; when the pipe closes, this process ends.
 """
 
-import resource
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple, cast
@@ -24,18 +24,19 @@ from cbdc.errors import TengeError
 from cbdc.http.server import Limits, create_app
 from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
-from cbdc.ledger.entry import Receipt
 from cbdc.ledger.ledger import MAX_GROUP, Ledger
+from cbdc.ledger.pipeline import Pipeline
 from cbdc.ledger.store import Commit, Store
 from cbdc.ports import ManualClock, stopwatch
 from cbdc.token import TokenId
 from cbdc.transaction import forget_opened, open_transaction
+from offline.bulk.work import all_cores
 from wallets.benches.scene import Founded, Scene, found
 from wallets.benches.servers import serving
 
 START = 1_762_146_000
+CAPACITY = 20_000
 _MANY = 1_000_000_000
-_WARM = 3
 
 
 class Played(NamedTuple):
@@ -56,22 +57,21 @@ class Checked(NamedTuple):
     supply_tiyn: dict[str, int]
 
 
-class Ledgers:
-    """What clients in this process call: the ledger itself, or whatever stands before it."""
+class Gate:
+    """What clients call: the pipeline for what is submitted, and the ledger behind it for everything else."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
+        self._pipeline = Pipeline(ledger, workers=all_cores(), capacity=CAPACITY)
+        self.submit = self._pipeline.submit
+        self.submit_many = self._pipeline.submit_many
 
-    def submit(self, transaction: bytes) -> Receipt:
-        """One transaction."""
-        return self.ledger.submit(transaction)
-
-    def submit_many(self, transactions: Sequence[bytes]) -> list[Receipt | TengeError]:
-        """Many in one call."""
-        return self.ledger.submit_many(transactions)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ledger, name)
 
     def close(self) -> None:
-        """Nothing to release."""
+        """End the verifying processes."""
+        self._pipeline.close()
 
 
 class Recorder:
@@ -120,7 +120,7 @@ class Host:
         self._recorder = Recorder(self._store) if twin_url else None
         self._clock = ManualClock(START)
         self._serving: Any = None
-        self._ledgers: Ledgers | None = None
+        self._gate: Gate | None = None
 
     def found(self, tokens: int, tell: Callable[[str], None]) -> Founded:
         """Found the ledger; its twin gets the same commits as they come."""
@@ -132,12 +132,12 @@ class Host:
 
         ledger, founded = found(store, self._scene, tokens, self._clock, told)
         self.settle()
-        self._ledgers = Ledgers(ledger)
+        self._gate = Gate(ledger)
         return founded
 
     def open(self) -> None:
         """Go on with a ledger that stands already."""
-        self._ledgers = Ledgers(Ledger(self._writable(), self._scene.institutions.ledger, self._clock))
+        self._gate = Gate(Ledger(self._writable(), self._scene.institutions.ledger, self._clock))
 
     def _writable(self) -> Store:
         return self._store if self._recorder is None else cast(Store, self._recorder)
@@ -172,15 +172,23 @@ class Host:
 
     def play(self, operations: Sequence[bytes], clients: int, batch: int) -> Played:
         """So many threads submit; each call has `batch` operations, or 0 for a look-up of one token."""
-        assert self._ledgers is not None
+        assert self._gate is not None
         forget()
-        return play(self._ledgers, operations, clients, batch)
+        return play(self._gate, operations, clients, batch)
+
+    def pace(self, operations: Sequence[bytes], clients: int, per_second: int) -> Played:
+        """So many operations a second arrive, one by one, whatever became of those before; see `play`."""
+        assert self._gate is not None
+        forget()
+        return play(self._gate, operations, clients, 1, per_second)
 
     def serve(self, server: str) -> int:
         """Serve over HTTP from now on; the port."""
-        assert self._ledgers is not None
+        assert self._gate is not None
         forget()
-        app = create_app(_Institutions(self._ledgers.ledger), limits=Limits(_MANY, _MANY))
+        app = create_app(
+            _Institutions(cast(Ledger, self._gate)), limits=Limits(_MANY, _MANY), lock=nullcontext()
+        )
         self._serving = serving(server, app)
         return int(self._serving.__enter__())
 
@@ -190,9 +198,9 @@ class Host:
         began = stopwatch()
         result = audit(self._store)
         took = stopwatch() - began
-        assert self._ledgers is not None
-        network = self._ledgers.ledger.network
-        entries = self._ledgers.ledger.entries(1)
+        assert self._gate is not None
+        network = self._gate.ledger.network
+        entries = self._gate.ledger.entries(1)
         signatures = sum(len(open_transaction(entry.payload, network).witnesses) for entry in entries)
         problems = [f"{problem.subject}: {problem.code}" for problem in result.problems]
         return Checked(took, result.entries, signatures, problems, result.supply_tiyn)
@@ -201,8 +209,8 @@ class Host:
         """Stop serving and release the stores."""
         if self._serving is not None:
             self._serving.__exit__(None, None, None)
-        if self._ledgers is not None:
-            self._ledgers.close()
+        if self._gate is not None:
+            self._gate.close()
         self._store.close()
         if self._twin is not None:
             self._twin.close()
@@ -222,43 +230,53 @@ def forget() -> None:
     forget_opened()
 
 
-def play(ledgers: Ledgers, operations: Sequence[bytes], clients: int, batch: int) -> Played:
-    """Operations shared out to `clients` threads, which begin together."""
+def play(gate: Gate, operations: Sequence[bytes], clients: int, batch: int, per_second: int = 0) -> Played:
+    """Operations shared out to `clients` threads, which begin together.
+
+    With `per_second` each call has its moment, and its seconds count from that moment, so whoever comes late because
+    others were slow counts the waiting too.
+    """
     size = max(batch, 1)
     calls = [range(start, min(start + size, len(operations))) for start in range(0, len(operations), size)]
     seconds, outcomes = [0.0] * len(calls), ["unheard"] * len(operations)
-    together = threading.Barrier(min(clients, len(calls)) + 1)
+    together = threading.Barrier(min(clients, len(calls)) + 1, action=lambda: begun.append(stopwatch()))
+    begun, waiting = list[float](), threading.Event()
 
     def client(first: int) -> None:
         together.wait()
         for number in range(first, len(calls), clients):
             places = calls[number]
-            began = stopwatch()
-            answers = _call(ledgers, operations, places, batch)
+            due = begun[0] + number / per_second if per_second else 0.0
+            if per_second and (early := due - stopwatch()) > 0:
+                waiting.wait(early)
+            began = due or stopwatch()
+            answers = _call(gate, operations, places, batch)
             seconds[number] = stopwatch() - began
             for place, answer in zip(places, answers, strict=True):
                 outcomes[place] = answer
 
-    threads = [threading.Thread(target=client, args=(first,), daemon=True) for first in range(min(clients, len(calls)))]
+    threads = [
+        threading.Thread(target=client, args=(first,), daemon=True)
+        for first in range(min(clients, len(calls)))
+    ]
     for thread in threads:
         thread.start()
     together.wait()
-    began = stopwatch()
     for thread in threads:
         thread.join()
-    return Played(stopwatch() - began, seconds, outcomes)
+    return Played(stopwatch() - begun[0], seconds, outcomes)
 
 
-def _call(ledgers: Ledgers, operations: Sequence[bytes], places: range, batch: int) -> list[str]:
+def _call(gate: Gate, operations: Sequence[bytes], places: range, batch: int) -> list[str]:
     try:
         if batch == 0:
             data = operations[places.start]
             identity = TokenId(data[:32], int.from_bytes(data[32:], "big"))
-            return ["" if ledgers.ledger.token(identity) is not None else "E_HTTP_NONE"]
+            return ["" if gate.ledger.token(identity) is not None else "E_HTTP_NONE"]
         if batch == 1:
-            ledgers.submit(operations[places.start])
+            gate.submit(operations[places.start])
             return [""]
-        answers = ledgers.submit_many([operations[place] for place in places])
+        answers = gate.submit_many([operations[place] for place in places])
     except TengeError as error:
         return [error.code] * len(places)
     return [answer.code if isinstance(answer, TengeError) else "" for answer in answers]
@@ -268,7 +286,7 @@ def _call(ledgers: Ledgers, operations: Sequence[bytes], places: range, batch: i
 
 
 def run(url: str, twin_url: str, holders: int, pipe: Connection) -> None:
-    """Serve commands until the pipe closes: (name, arguments) in, ("told", text), ("done", value) or ("failed", ...) out."""
+    """Obey until the pipe closes: (name, arguments) come in, ("told", text), ("done", value), ("failed", ...) go out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     host: Host | None = None
     try:
@@ -288,8 +306,3 @@ def run(url: str, twin_url: str, holders: int, pipe: Connection) -> None:
         if host is not None:
             host.close()
         pipe.close()
-
-
-def peak_mib() -> float:
-    """The most memory of this process, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -3,7 +3,7 @@
 A general HTTP client costs Python as much as the server's answer, and would be measured with it. This one sends
 requests whose bytes were made before the watch started and reads of an answer what it must: the status, the length,
 the body. Each connection is one client: it sends its next request when its last answer is whole. A server answers with
-`Content-Length`; whatever else it does is an error with a name of its own, and the client goes on over a new connection.
+`Content-Length`; whatever else it does is an error, and the client goes on over a new connection.
 
 Rules kept here: a request is sent once (nothing is repeated, so nothing is counted twice); an answer that does not come
 within `WAIT_SECONDS` is E_PEER_DOWN; every request gets exactly one outcome.
@@ -74,10 +74,12 @@ class Clients:
         self._selector = selectors.DefaultSelector()
 
     def play(self, requests: Sequence[bytes]) -> Heard:
-        """Send all requests, shared out in turn; what each client hears. Connections are made before the watch starts."""
+        """Send all requests, shared out in turn; what each client hears. Connections are made before."""
         heard = Heard([[_DOWN]] * len(requests), [0.0] * len(requests))
         places = range(len(requests))
-        lines = [_Line(list(places[first :: self._count])) for first in range(min(self._count, len(requests)))]
+        lines = [
+            _Line(list(places[first :: self._count])) for first in range(min(self._count, len(requests)))
+        ]
         for line in lines:
             self._connect(line)
         started, worked = stopwatch(), processor_stopwatch()
@@ -98,7 +100,7 @@ class Clients:
                     self._hang_up(line)
                 return
             for key, _ in ready:
-                line: _Line = key.data
+                line = key.data
                 outcome = self._read(line, heard)
                 if outcome is None:
                     continue
@@ -162,7 +164,7 @@ class Clients:
 
 
 def _measure(line: _Line) -> bool:
-    """Find the length of an answer in its head; False while the head is not whole, a length below 0 when it has none."""
+    """Find an answer's length in its head; False while the head is not whole, a length below 0 for none."""
     end = line.read.find(_END)
     if end < 0:
         return False

@@ -23,10 +23,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import nacl.bindings
+
 from cbdc.customers import BUSINESS_TIER, sandbox_policy
 from cbdc.errors import Refused, TengeError
 from cbdc.institutions import BankName, InstitutionKeys, build_genesis, registrations
-from cbdc.keys import Signer
+from cbdc.keys import PublicKey, Signer
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.store import Store
 from cbdc.money import tenge
@@ -54,13 +56,31 @@ _LEAST_TIYN = 100
 MOST_IN_PURSE = 400_000
 
 
+class QuickKey:
+    """A software key that signs with libsodium and does not check what it signed: a bench signs a million times."""
+
+    def __init__(self, label: str) -> None:
+        made = bench_key(label)
+        self._public = made.public
+        self._secret = nacl.bindings.crypto_sign_seed_keypair(made.secret)[1]
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half."""
+        return self._public
+
+    def sign(self, message: bytes) -> bytes:
+        """The same signature that `SoftwareKey` gives."""
+        return nacl.bindings.crypto_sign(message, self._secret)[: nacl.bindings.crypto_sign_BYTES]
+
+
 class Scene:
     """The keys of a benchmark: the institutions, so many holders, and the one account that everybody pays."""
 
     def __init__(self, holders: int) -> None:
         self.institutions = InstitutionKeys(bench_key, (BankName(_BANK, "bank"),), ())
-        self.holders: list[Signer] = [bench_key(f"wallet {number}") for number in range(holders)]
-        self.hot: Signer = bench_key("hot account")
+        self.holders: list[Signer] = [QuickKey(f"wallet {number}") for number in range(holders)]
+        self.hot: Signer = QuickKey("hot account")
         self.kids = [signer.public.kid for signer in self.holders]
 
     def genesis(self, now: int) -> bytes:
@@ -86,9 +106,7 @@ class Scene:
 def _registration(holder: Signer, bank: Signer, network: bytes, tier: int) -> bytes:
     public = holder.public
     pseudonym = _hash("pseudonym", public.kid.hex())
-    record = RegisterKey(
-        pseudonym[:16], public.algorithm, public.raw, _BANK, tier, PERSON, pseudonym
-    )
+    record = RegisterKey(pseudonym[:16], public.algorithm, public.raw, _BANK, tier, PERSON, pseudonym)
     return sign_transaction(record, network, [holder, bank]).encode()
 
 
@@ -106,7 +124,7 @@ class Founded:
 
 
 def found(store: Store, scene: Scene, tokens: int, clock: Clock, tell: Tell) -> tuple[Ledger, Founded]:
-    """A new ledger with `tokens` unspent tokens of the holders, who hold them in turn; E_SETTING when the store is used.
+    """A new ledger with `tokens` unspent tokens of the holders, who hold them in turn; E_SETTING for a used store.
 
     The tokens of holders are all of `HELD_TIYN`.
     """
@@ -179,7 +197,7 @@ class Purse:
         self._turn = 0
         self._held: list[deque[_Held]] = [deque() for _ in scene.holders]
         each = -(-min(founded.tokens, MOST_IN_PURSE) // len(founded.funding))
-        # One output of every funding transaction, then the next of every one: neighbours in a run are none in the store.
+        # One output of every funding transaction, then the next of each: neighbours in a run are none on the disk.
         for output in range(min(each, OUTPUTS)):
             for number, identity in enumerate(founded.funding):
                 place = number * OUTPUTS + output

@@ -1,9 +1,10 @@
 """The web servers that the bench can put under the institutions' interface, by name, each in threads of this process.
 
-    cheroot      threads, one for each connection: what `tenge serve` uses
-    waitress     one thread for all sockets, and workers: what `tenge stage` uses
+cheroot      threads, one for each connection: what `tenge serve` uses
+waitress     one thread for all sockets, and workers: what `tenge stage` uses
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -34,7 +35,10 @@ def _cheroot(app: Wsgi) -> Iterator[int]:
 
 @contextmanager
 def _waitress(app: Wsgi, threads: int = 16) -> Iterator[int]:
-    server = waitress.create_server(app, host="127.0.0.1", port=0, threads=threads, ident="", channel_timeout=60)
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    server = waitress.create_server(
+        app, host="127.0.0.1", port=0, threads=threads, ident="", channel_timeout=60
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
