@@ -286,7 +286,7 @@ def _call(gate: Gate, operations: Sequence[bytes], places: range, batch: int) ->
 
 
 def run(url: str, twin_url: str, holders: int, pipe: Connection) -> None:
-    """Obey until the pipe closes: (name, arguments) come in, ("told", text), ("done", value), ("failed", ...) go out."""
+    """Obey until the pipe closes: (name, arguments) in, ("told", text), ("done", value) ("failed", ...) go out."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     host: Host | None = None
     try:

@@ -78,8 +78,9 @@ def peer_lines(found: Found) -> Iterator[str]:
         return
     for row in peer["rows"]:
         yield (
-            f"{peer['name']} {peer['version']}, {row['clients']} clients: {row['rate_per_second']:,.1f} swaps a second,"
-            f" p50 {row['p50_ms']:,.1f} ms, p99 {row['p99_ms']:,.1f} ms, {row['errors']} errors, {row['rss_mib']:,.0f} MiB"
+            f"{peer['name']} {peer['version']}, {row['clients']} clients:"
+            f" {row['rate_per_second']:,.1f} swaps a second, p50 {row['p50_ms']:,.1f} ms, p99 {row['p99_ms']:,.1f} ms,"
+            f" {row['errors']} errors, {row['rss_mib']:,.0f} MiB"
         )
         for ours in found["rows"]:
             same = (ours["workload"], ours["transport"], ours["clients"]) == (TWO_IN, HTTP, row["clients"])

@@ -1,9 +1,9 @@
 """`tenge bench all`: every workload on every engine, in process and over HTTP, beside the limits of this machine.
 
 For each engine and size a process of its own founds a ledger and plays the workloads; for HTTP the same ledger is
-opened by a server's process, and the clients have one of their own. Transactions are signed between the runs, so nobody signs
-while a watch runs. Each row is warmed up, played `repeats` times, and its rate is the median; its percentiles are over
-all calls of all repeats.
+opened by a server's process, and the clients have one of their own. Transactions are signed between the runs, so nobody
+signs while a watch runs. Each row is warmed up and played `repeats` times; its rate is the median, and its percentiles
+are over all calls of all repeats.
 
     rate_per_second    operations decided, refusals that the workload asks for included; for an audit its entries
     errors             outcomes that the workload does not ask for; their codes stand in `details`

@@ -196,9 +196,9 @@ class Purse:
         self._issues = 0
         self._turn = 0
         self._held: list[deque[_Held]] = [deque() for _ in scene.holders]
-        each = -(-min(founded.tokens, MOST_IN_PURSE) // len(founded.funding))
+        each = OUTPUTS if founded.tokens <= MOST_IN_PURSE else MOST_IN_PURSE // len(founded.funding)
         # One output of every funding transaction, then the next of each: neighbours in a run are none on the disk.
-        for output in range(min(each, OUTPUTS)):
+        for output in range(each):
             for number, identity in enumerate(founded.funding):
                 place = number * OUTPUTS + output
                 if place < founded.tokens:
