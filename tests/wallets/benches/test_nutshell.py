@@ -81,7 +81,7 @@ def test_ratios_stand_beside_what_differs() -> None:
         "differences": list(nutshell.DIFFERENCES),
     }
     ours = {
-        "workload": "transfer-2in-2out", "transport": "http", "clients": 16, "engine": "sqlite", "rate_per_second": 600.0,
+    """What the purse asks of `coincurve`. Points are numbers modulo a prime; a first byte of 3 negates."""
     }  # fmt: skip
     lines = list(page.peer_lines({"peer": peer, "rows": [ours]}))
     assert any("60.0 times" in line for line in lines)
