@@ -31,6 +31,13 @@ from wallets.cli_reconcile import end_of_progress, show
     "--repeats", default=5, show_default=True, help="How often each row is played, after a warm-up."
 )
 @click.option(
+    "--server",
+    type=click.Choice(["waitress", "cheroot", "granian"]),
+    default="waitress",
+    show_default=True,
+    help="The web server under the interface; granian is an extra.",
+)
+@click.option(
     "--peer", type=click.Choice(["nutshell"]), help="The same swap against this peer, in the same run."
 )
 @click.option(
@@ -78,7 +85,7 @@ def bench_all(as_json: bool, plot: Path | None, write: bool, peer: str | None, *
     return FAILED if found["errors"] else OK
 
 
-def _plan(quick: bool, repeats: int, **lists: tuple[Any, ...]) -> Any:
+def _plan(quick: bool, repeats: int, server: str, **lists: tuple[Any, ...]) -> Any:
     """The plan that the options describe; what was not said is the plan's own."""
     from dataclasses import replace
 
@@ -86,5 +93,5 @@ def _plan(quick: bool, repeats: int, **lists: tuple[Any, ...]) -> Any:
     from wallets.benches.plan import quick as short
 
     said: dict[str, Any] = {name: values for name, values in lists.items() if values}
-    plan = replace(Plan(repeats=repeats), **said)
+    plan = replace(Plan(repeats=repeats, server=server), **said)
     return replace(short(plan), **said) if quick else plan

@@ -32,7 +32,7 @@ from cbdc.token import TokenId
 from cbdc.transaction import forget_opened, open_transaction
 from offline.bulk.work import all_cores
 from wallets.benches.scene import Founded, Scene, found
-from wallets.benches.servers import serving
+from wallets.benches.servers import Wsgi, serving
 
 START = 1_762_146_000
 CAPACITY = 20_000
@@ -182,14 +182,16 @@ class Host:
         forget()
         return play(self._gate, operations, clients, 1, per_second)
 
-    def serve(self, server: str) -> int:
-        """Serve over HTTP from now on; the port."""
+    def application(self) -> Wsgi:
+        """The institutions' interface over this ledger, without limits of requests for an address."""
         assert self._gate is not None
         forget()
-        app = create_app(
-            _Institutions(cast(Ledger, self._gate)), limits=Limits(_MANY, _MANY), lock=nullcontext()
-        )
-        self._serving = serving(server, app)
+        served = _Institutions(cast(Ledger, self._gate))
+        return create_app(served, limits=Limits(_MANY, _MANY), lock=nullcontext())
+
+    def serve(self, server: str) -> int:
+        """Serve over HTTP from now on; the port."""
+        self._serving = serving(server, self.application())
         return int(self._serving.__enter__())
 
     def audit(self) -> Checked:

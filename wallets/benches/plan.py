@@ -20,6 +20,8 @@ BATCH = 100
 CLIENTS = (1, 4, 16, 64)
 IN_PROCESS, HTTP = "in-process", "http"
 TRANSPORTS = (IN_PROCESS, f"{IN_PROCESS}-batch", HTTP, f"{HTTP}-batch")
+GRANIAN = "granian"
+SERVERS = ("waitress", "cheroot", GRANIAN)
 ENGINES = ("memory", "sqlite", "journal")
 MOST_CLIENTS, MOST_TOKENS, MOST_REPEATS = 64, 20_000_000, 100
 LEAST_TOKENS = 1_000
@@ -62,6 +64,7 @@ class Plan:
         """E_SETTING for anything that cannot be measured."""
         _among("engine", [engine for engine in self.engines if "://" not in engine], ENGINES)
         _among("transport", self.transports, TRANSPORTS)
+        _among("server", [self.server], SERVERS)
         _among("workload", self.workloads, WORKLOADS)
         for name, values, least, most in (
             ("clients", self.clients, 1, MOST_CLIENTS),
@@ -103,7 +106,7 @@ class Plan:
 def quick(plan: Plan) -> Plan:
     """The same in a few minutes."""
     return Plan(
-        plan.engines, plan.transports, plan.workloads, plan.clients, (10_000,), 256, plan.repeats, 0.06, 100, 1_500,
+        plan.engines, plan.transports, plan.workloads, plan.clients, (10_000,), 256, plan.repeats, 0.15, 100, 1_500,
         4_000, 100, plan.server, True,
     )  # fmt: skip
 

@@ -29,8 +29,9 @@ from wallets.bench import milliseconds, per_second
 from wallets.benches import limits
 from wallets.benches.children import ClientChild, HostChild
 from wallets.benches.figures import median, p999
+from wallets.benches.granian_host import GranianHost
 from wallets.benches.http_client import get, post
-from wallets.benches.plan import HTTP, IN_PROCESS, Case, Plan
+from wallets.benches.plan import GRANIAN, HTTP, IN_PROCESS, Case, Plan
 from wallets.benches.scene import (
     AUDIT,
     HELD_TIYN,
@@ -46,6 +47,9 @@ from wallets.benches.scene import (
     expected,
 )
 from wallets.benches.wanted import targets
+
+CALLS = 5
+"""The fewest calls of each client in a repeat one by one, so that beginning and end weigh little."""
 
 
 @dataclass(slots=True)
@@ -100,6 +104,7 @@ class Bench:
         self._tell("bare signatures and appends")
         appends = limits.append_seconds(folder, self.plan.appends)
         self.found["machine"] = limits.machine(appends)
+        self.found["server"] = self.plan.server
         self.found["limits"] = {
             "verifications": limits.verifications(self.plan.verifications),
             "chosen": limits.CHOSEN,
@@ -130,33 +135,57 @@ class Bench:
                     self._audit(host, engine, tokens, founded)
                 else:
                     self._row(engine, tokens, case, purse, _InProcess(host, case, bool(twin)), host.pid)
+            if twin:
+                self._bare_only(host, engine, tokens, purse)
             host.tell("close")
         finally:
             host.end()
         cases = list(self.plan.cases(engine, (HTTP, f"{HTTP}-batch")))
         if cases:
-            self._http(url, engine, tokens, cases, purse)
+            self._http(url, engine, tokens, cases, founded, purse)
+
+    def _bare_only(self, host: HostChild, engine: str, tokens: int, purse: Purse) -> None:
+        """The bare engine's rate for what is only asked over HTTP in this run."""
+        for case in self.plan.cases(engine, (HTTP, f"{HTTP}-batch")):
+            key = (_word(engine), tokens, case.workload, case.group)
+            if key not in self._bare:
+                tries = _Tries()
+                count = case.clients * (case.batch if case.batch > 1 else CALLS)
+                _InProcess(host, case, True)(purse.script(case.workload, max(self.plan.warm, count)), tries)
+                self._bare[key] = median(tries.bare)
 
     def _found(self, host: HostChild, engine: str, tokens: int) -> tuple[Founded, Purse]:
         title = f"{_word(engine)}, {tokens:,} tokens: "
         founded: Founded = host.tell("found", tokens, heard=lambda text: self._tell(title + text))
         return founded, Purse(Scene(self.plan.holders), founded)
 
-    def _http(self, url: str, engine: str, tokens: int, cases: Sequence[Case], purse: Purse) -> None:
-        host = HostChild(url, "", self.plan.holders)
+    def _http(
+        self, url: str, engine: str, tokens: int, cases: Sequence[Case], founded: Founded, purse: Purse
+    ) -> None:
+        founding = tokens if engine == "memory" else 0
         clients = ClientChild()
+        host: HostChild | GranianHost | None = None
         try:
-            if engine == "memory":
-                _, purse = self._found(host, engine, tokens)
+            if self.plan.server == GRANIAN:
+                self._tell(f"{_word(engine)}, {tokens:,} tokens: granian opens the ledger")
+                host = GranianHost(url, self.plan.holders, founding)
+                port = host.port
             else:
-                host.tell("open")
-            port = host.tell("serve", self.plan.server)
+                host = HostChild(url, "", self.plan.holders)
+                if founding:
+                    host.tell("found", tokens)
+                else:
+                    host.tell("open")
+                port = host.tell("serve", self.plan.server)
+            if founding:
+                # The memory of the ledger that was played in process is gone: this one begins anew.
+                purse = Purse(Scene(self.plan.holders), founded)
             for case in cases:
                 self._row(engine, tokens, case, purse, _OverHttp(clients, case, port), host.pid)
-            host.tell("close")
         finally:
             clients.end()
-            host.end()
+            if host is not None:
+                host.end()
 
     # --- one row ---
 
@@ -165,7 +194,7 @@ class Bench:
             f"{_word(engine)}, {tokens:,} tokens, {case.transport}: {case.workload}, {case.clients} clients"
         )
         plan, tries = self.plan, _Tries()
-        least = case.clients * max(case.batch, 1)
+        least = case.clients * (case.batch if case.batch > 1 else CALLS)
         warm = purse.script(case.workload, max(plan.warm, least))
         rate = play(warm, _Tries())
         count = max(least, min(plan.most, int(rate * plan.seconds)))

@@ -34,7 +34,7 @@ def _cheroot(app: Wsgi) -> Iterator[int]:
 
 
 @contextmanager
-def _waitress(app: Wsgi, threads: int = 16) -> Iterator[int]:
+def _waitress(app: Wsgi, threads: int = 64) -> Iterator[int]:
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     server = waitress.create_server(
         app, host="127.0.0.1", port=0, threads=threads, ident="", channel_timeout=60

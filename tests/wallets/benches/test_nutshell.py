@@ -80,9 +80,8 @@ def test_ratios_stand_beside_what_differs() -> None:
         ],
         "differences": list(nutshell.DIFFERENCES),
     }
-    ours = {
-    """What the purse asks of `coincurve`. Points are numbers modulo a prime; a first byte of 3 negates."""
-    }  # fmt: skip
+    columns = ("workload", "transport", "clients", "engine", "rate_per_second")
+    ours = dict(zip(columns, ("transfer-2in-2out", "http", 16, "sqlite", 600.0), strict=True))
     lines = list(page.peer_lines({"peer": peer, "rows": [ours]}))
     assert any("60.0 times" in line for line in lines)
     assert all(any(difference in line for line in lines) for difference in nutshell.DIFFERENCES)
