@@ -182,8 +182,19 @@ def _where(kept: str) -> Callable[[_Command], _Command]:
 @click.option(
     "--class", "seats", type=click.IntRange(1, 60), help="A class of so many students, over TLS, for phones."
 )
+@click.option("--log", default="", help="A file for one line a request, or - for standard error [no log].")
+@click.option(
+    "--drain",
+    "drain_seconds",
+    type=click.IntRange(0, 600),
+    default=20,
+    show_default=True,
+    help="How long requests under way may take when the server is asked to stop, in seconds.",
+)
 @_refusals
-def serve(host: str, port: int, data: Path | None, store: str, seats: int | None) -> int:
+def serve(
+    host: str, port: int, data: Path | None, store: str, seats: int | None, log: str, drain_seconds: int
+) -> int:
     """Open the sandbox in the browser: wallets, a shop, banks, the National Bank, treasury, supervisor, explorer.
 
     \b
@@ -194,7 +205,8 @@ def serve(host: str, port: int, data: Path | None, store: str, seats: int | None
     """
     from wallets.site import server
 
-    return server.serve(host, port, data, store, click.echo, seats=seats or 0)
+    serving = server.Serving(log, drain_seconds)
+    return server.serve(host, port, data, store, click.echo, seats=seats or 0, serving=serving)
 
 
 @main.command()

@@ -44,6 +44,8 @@ def _waitress(app: Wsgi, threads: int = 64) -> Iterator[int]:
     try:
         yield int(server.effective_port)
     finally:
+        # A worker that answers while the sockets close would wake a server that is gone.
+        server.task_dispatcher.shutdown(timeout=5)
         server.close()
         thread.join(timeout=10)
 
