@@ -28,7 +28,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from cbdc.authority import Auth
 from cbdc.errors import LANGUAGES, Malformed, Refused, TengeError, Unavailable
 from cbdc.http import wire
-from cbdc.http.api import Api, Institutions
+from cbdc.http.api import Api, Institutions, Piped
 from cbdc.http.routes import SCHEMAS, Ask, RateLimit, Route, fingerprint, openapi
 from cbdc.http.short_way import COUNTED, ShortWay
 from cbdc.http.signed_calls import CallDoor, Message, check_bank
@@ -204,8 +204,11 @@ def create_app(
     app.before_request(server.count)
     app.register_error_handler(HTTPException, _not_here)
     app.after_request(_safe)
+    writer, turn = (
+        (system.pipeline, nullcontext()) if isinstance(system, Piped) else (system.ledger, server.lock)
+    )
     app.wsgi_app = ShortWay(  # type: ignore[assignment, method-assign]
-        app.wsgi_app, system.ledger, server.take, server.lock, SAFE_HEADERS, _note
+        app.wsgi_app, writer, server.take, turn, SAFE_HEADERS, _note
     )
     return app
 

@@ -24,18 +24,28 @@ Rules kept here:
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from threading import Event, Lock
 from types import TracebackType
 from typing import Self
 
-from cbdc.errors import Refused, TengeError, Unavailable
+from cbdc.errors import Malformed, Refused, TengeError, Unavailable
+from cbdc.keys import PublicKey, public_key
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.group import Item
 from cbdc.ledger.ledger import MAX_GROUP, Ledger
-from cbdc.transaction import SignedTransaction
+from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, Chunk, Verifiers, likely_signers
+from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
 
 Answer = Receipt | TengeError
+
+MANY = 16
+"""From so many transactions on, processes verify them; fewer are done in the caller's thread before an answer came."""
+
+UNIT = 1_024
+"""How many transactions of one call are committed together, while others of it are verified."""
+
+_WINDOW = 4 * UNIT
 
 
 class _Party:
@@ -65,6 +75,13 @@ class Pipeline:
         self._line: deque[_Party] = deque()
         self._led = False
         self._closed = False
+        self._verifiers: Verifiers | None = None
+        if workers:
+            authority = ledger.genesis.authority
+            named = [authority.root.record.key, *(auth.record.key for auth in authority.auths)]
+            certified = [(key.algorithm, key.raw) for key in named]
+            self._verifiers = Verifiers(workers, ledger.network, certified)
+            self._workers = workers
 
     def __enter__(self) -> Self:
         return self
@@ -106,15 +123,23 @@ class Pipeline:
             return answers
         room = self._enter(len(transactions))
         try:
-            for start in range(0, len(transactions), room):
-                answers += self._settle([self._open(data) for data in transactions[start : start + room]])
+            unit = min(room, UNIT)
+            sent: deque[tuple[Sequence[bytes], list[Chunk]]] = deque()
+            for start in range(0, len(transactions), unit):
+                some = transactions[start : start + unit]
+                sent.append((some, self._send(some)))
+                # Room for what is verified while an earlier part is committed.
+                if (len(sent) + 1) * unit > room:
+                    answers += self._settle(self._taken(*sent.popleft()))
+            while sent:
+                answers += self._settle(self._taken(*sent.popleft()))
         finally:
             self._leave(room)
         return answers
 
     def _enter(self, count: int) -> int:
         """Take room for `count` transactions or as many as ever go together; how many that is."""
-        room = min(count, MAX_GROUP, self._capacity)
+        room = min(count, _WINDOW, self._capacity)
         with self._lock:
             if self._closed:
                 raise Unavailable("E_PIPELINE_CLOSED")
@@ -127,16 +152,73 @@ class Pipeline:
         with self._lock:
             self._inside -= room
 
+    # --- verifying ---
+
+    def _send(self, transactions: Sequence[bytes]) -> list[Chunk]:
+        """Send many transactions to the processes, in chunks; none for a few."""
+        if self._verifiers is None or len(transactions) < MANY:
+            return []
+        size = min(CHUNK, -(-len(transactions) // self._workers))
+        chunks: list[Chunk] = []
+        for part in _parts(transactions, size):
+            kids = {kid for data in part for kid in likely_signers(data)}
+            chunks.append(Chunk(part, self._ledger.key_rows(kids)))
+            self._verifiers.send(chunks[-1])
+        return chunks
+
+    def _taken(self, transactions: Sequence[bytes], chunks: list[Chunk]) -> list[Item]:
+        """The transactions as a group takes them, when they come back from the processes (or never went)."""
+        items: list[Item] = []
+        for chunk in chunks:
+            part = transactions[len(items) : len(items) + chunk.count]
+            found = chunk.found()
+            if found is None:
+                if self._verifiers is not None:
+                    self._verifiers.forsake(chunk)
+                items += [self._open(data) for data in part]
+            else:
+                items += [
+                    self._reopened(data, one) if type(one) is int else (data, one)  # type: ignore[misc]
+                    for data, one in zip(part, found, strict=True)
+                ]
+        return items if chunks else [self._open(data) for data in transactions]
+
+    def _reopened(self, data: bytes, stand: int) -> Item:
+        """A transaction of which a process has said only which of its signatures stand."""
+        item = self._ledger.open(data)
+        opened = item[1]
+        if stand and isinstance(opened, SignedTransaction):
+            for place, (kid, signature) in enumerate(opened.witnesses):
+                key = self._key(opened, kid) if stand >> place & 1 else None
+                if key is not None:
+                    key.take_word(signature, opened.message)
+        return item
+
+    def _key(self, transaction: SignedTransaction, kid: bytes) -> PublicKey | None:
+        """The key with this id that may sign: certified, registered or registering itself; None for any other."""
+        authority, record = self._ledger.genesis.authority, transaction.record
+        if authority.holds(kid):
+            return authority.key(kid)
+        if isinstance(record, RegisterKey | RotateKey):
+            try:
+                new = public_key(record.algorithm, record.public_key)
+            except Malformed:
+                return None
+            if new.kid == kid:
+                return new
+        registered = self._ledger.registered(kid)
+        return None if registered is None else registered.key
+
     def _open(self, data: bytes) -> Item:
         """Read and verify in this thread: the ledger remembers a signature that stands, and asks again for others."""
         item = self._ledger.open(data)
-        if isinstance(item.opened, SignedTransaction):
-            for kid, signature in item.opened.witnesses:
-                key = self._ledger.registered(kid)
-                if key is None:
-                    break
+        opened = item[1]
+        if isinstance(opened, SignedTransaction):
+            for kid, signature in opened.witnesses:
+                key = self._key(opened, kid)
                 try:
-                    key.key.verify(signature, item.opened.message)
+                    if key is not None:
+                        key.verify(signature, opened.message)
                 except Refused:
                     break
         return item
@@ -209,6 +291,19 @@ class Pipeline:
         """Refuse who comes from now on, and end the processes; who is inside is answered."""
         with self._lock:
             self._closed = True
+        if self._verifiers is not None:
+            self._verifiers.close()
+
+
+def _parts(transactions: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    """At most `size` transactions at a time, and no more bytes than a chunk may have (or one transaction)."""
+    start, length = 0, 0
+    for place, data in enumerate(transactions):
+        if place > start and (place - start == size or length + len(data) > CHUNK_BYTES):
+            yield transactions[start:place]
+            start, length = place, 0
+        length += len(data)
+    yield transactions[start:]
 
 
 def _interrupted() -> Unavailable:

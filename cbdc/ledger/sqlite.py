@@ -131,8 +131,10 @@ class SqliteStore:
             "INSERT INTO entry VALUES (?, ?, ?, ?)",
             [(row.index, row.transaction_id, row.data, row.leaf) for row in commit.entries],
         )
-        gone = [(key,) for key, value in commit.changes.items() if value is None]
-        kept = [(key, value) for key, value in commit.changes.items() if value is not None]
+        # In the order of the key, as the tables are: neighbours share a page.
+        changes = sorted(commit.changes.items())
+        gone = [(key,) for key, value in changes if value is None]
+        kept = [(key, value) for key, value in changes if value is not None]
         database.executemany("DELETE FROM state WHERE key = ?", gone)
         database.executemany("DELETE FROM owner WHERE token = ?", gone)
         self._checkpoint("ledger.commit.inside")

@@ -14,13 +14,13 @@ run; Ctrl-C is the parent's business; when the pipe closes, this process ends.
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple, cast
 
 from cbdc import keys
 from cbdc.errors import TengeError
+from cbdc.http.api import Piped
 from cbdc.http.server import Limits, create_app
 from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
@@ -55,23 +55,6 @@ class Checked(NamedTuple):
     signatures: int
     problems: list[str]
     supply_tiyn: dict[str, int]
-
-
-class Gate:
-    """What clients call: the pipeline for what is submitted, and the ledger behind it for everything else."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-        self._pipeline = Pipeline(ledger, workers=all_cores(), capacity=CAPACITY)
-        self.submit = self._pipeline.submit
-        self.submit_many = self._pipeline.submit_many
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.ledger, name)
-
-    def close(self) -> None:
-        """End the verifying processes."""
-        self._pipeline.close()
 
 
 class Recorder:
@@ -120,7 +103,7 @@ class Host:
         self._recorder = Recorder(self._store) if twin_url else None
         self._clock = ManualClock(START)
         self._serving: Any = None
-        self._gate: Gate | None = None
+        self._gate: Pipeline | None = None
 
     def found(self, tokens: int, tell: Callable[[str], None]) -> Founded:
         """Found the ledger; its twin gets the same commits as they come."""
@@ -132,12 +115,12 @@ class Host:
 
         ledger, founded = found(store, self._scene, tokens, self._clock, told)
         self.settle()
-        self._gate = Gate(ledger)
+        self._gate = _piped(ledger)
         return founded
 
     def open(self) -> None:
         """Go on with a ledger that stands already."""
-        self._gate = Gate(Ledger(self._writable(), self._scene.institutions.ledger, self._clock))
+        self._gate = _piped(Ledger(self._writable(), self._scene.institutions.ledger, self._clock))
 
     def _writable(self) -> Store:
         return self._store if self._recorder is None else cast(Store, self._recorder)
@@ -186,8 +169,8 @@ class Host:
         """The institutions' interface over this ledger, without limits of requests for an address."""
         assert self._gate is not None
         forget()
-        served = _Institutions(cast(Ledger, self._gate))
-        return create_app(served, limits=Limits(_MANY, _MANY), lock=nullcontext())
+        served = Piped(_Institutions(self._gate.ledger), self._gate)
+        return create_app(served, limits=Limits(_MANY, _MANY))
 
     def serve(self, server: str) -> int:
         """Serve over HTTP from now on; the port."""
@@ -226,13 +209,19 @@ class _Institutions:
     banks: dict[int, Any] = field(default_factory=dict)
 
 
+def _piped(ledger: Ledger) -> Pipeline:
+    return Pipeline(ledger, workers=all_cores(), capacity=CAPACITY)
+
+
 def forget() -> None:
     """Remember no verified signature and no opened transaction."""
     keys.forget_verified()
     forget_opened()
 
 
-def play(gate: Gate, operations: Sequence[bytes], clients: int, batch: int, per_second: int = 0) -> Played:
+def play(
+    gate: Pipeline, operations: Sequence[bytes], clients: int, batch: int, per_second: int = 0
+) -> Played:
     """Operations shared out to `clients` threads, which begin together.
 
     With `per_second` each call has its moment, and its seconds count from that moment, so whoever comes late because
@@ -269,7 +258,7 @@ def play(gate: Gate, operations: Sequence[bytes], clients: int, batch: int, per_
     return Played(stopwatch() - begun[0], seconds, outcomes)
 
 
-def _call(gate: Gate, operations: Sequence[bytes], places: range, batch: int) -> list[str]:
+def _call(gate: Pipeline, operations: Sequence[bytes], places: range, batch: int) -> list[str]:
     try:
         if batch == 0:
             data = operations[places.start]

@@ -65,6 +65,7 @@ def limit_lines(found: Found) -> Iterator[str]:
             f"bare Ed25519 verifications, {name}{chosen}: {speeds['one_core_per_second']:,.0f} a second on one core,"
             f" {speeds['all_cores_per_second']:,.0f} on all"
         )
+    yield from (f"left out, {reason}" for reason in found["left_out"])
     yield f"over HTTP the server is {found['server']}"
     yield f"bare durable appends: {limits['durable_commits_per_second']:,.0f} a second"
 

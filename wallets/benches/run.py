@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cbdc.errors import Refused
 from cbdc.http import wire
 from wallets.bench import milliseconds, per_second
 from wallets.benches import limits
@@ -31,7 +32,7 @@ from wallets.benches.children import ClientChild, HostChild
 from wallets.benches.figures import median, p999
 from wallets.benches.granian_host import GranianHost
 from wallets.benches.http_client import get, post
-from wallets.benches.plan import GRANIAN, HTTP, IN_PROCESS, Case, Plan
+from wallets.benches.plan import ENGINES, GRANIAN, HTTP, IN_PROCESS, Case, Plan
 from wallets.benches.scene import (
     AUDIT,
     HELD_TIYN,
@@ -74,7 +75,8 @@ class Bench:
         self._peer = peer
         self._tell = tell
         self.found: dict[str, Any] = {
-            "machine": {}, "limits": {}, "rows": [], "details": [], "half_load": [], "targets": [], "errors": 0
+            "machine": {}, "limits": {}, "rows": [], "details": [], "half_load": [],
+            "left_out": [], "targets": [], "errors": 0
         }  # fmt: skip
         self._bare: dict[tuple[str, int, str, int], float] = {}
 
@@ -85,7 +87,12 @@ class Bench:
             self._limits(folder)
             for tokens in self.plan.tokens:
                 for engine in self.plan.engines:
-                    self._engine(folder, engine, tokens)
+                    try:
+                        self._engine(folder, engine, tokens)
+                    except Refused as refusal:
+                        if refusal.code != "E_STORE_URL" or engine not in ENGINES:
+                            raise
+                        self.found["left_out"].append(f"{engine}: {refusal.sentence()}")
         if self._peer:
             from wallets.benches import nutshell
 
