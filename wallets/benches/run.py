@@ -78,6 +78,8 @@ class Bench:
             "machine": {}, "limits": {}, "rows": [], "details": [], "half_load": [],
             "left_out": [], "targets": [], "errors": 0
         }  # fmt: skip
+        self._keys: list[tuple[str, int, str, int]] = []
+        self._shares: dict[tuple[str, int], float] = {}
         self._bare: dict[tuple[str, int, str, int], float] = {}
 
     def run(self) -> dict[str, Any]:
@@ -97,6 +99,7 @@ class Bench:
             from wallets.benches import nutshell
 
             self.found["peer"] = nutshell.compare(self.plan.repeats, self._tell)
+        self._limits_again()
         self.close()
         return self.found
 
@@ -117,6 +120,21 @@ class Bench:
             "chosen": limits.CHOSEN,
             "durable_commits_per_second": per_second(len(appends), sum(appends)),
         }
+
+    def _limits_again(self) -> None:
+        """Measure the signatures once more at the end: the better of the two is the limit of every row.
+
+        What slows the machine for a while would make a limit that rows of another while pass.
+        """
+        self._tell("bare signatures")
+        again = limits.verifications(self.plan.verifications)
+        for name, speeds in self.found["limits"]["verifications"].items():
+            for which, speed in again[name].items():
+                speeds[which] = max(speeds[which], speed)
+        for row, key in zip(self.found["rows"], self._keys, strict=True):
+            limit = self._limit(key, row["workload"])
+            row["limit_per_second"] = round(limit, 1)
+            row["ratio"] = _ratio(row["rate_per_second"], limit)
 
     @property
     def _signatures_per_second(self) -> float:
@@ -222,6 +240,7 @@ class Bench:
             self._bare[key] = median(tries.bare)
         limit = self._limit(key, case.workload)
         rate = median(tries.rates)
+        self._keys.append(key)
         self.found["rows"].append(
             {
                 "workload": case.workload,
@@ -236,7 +255,7 @@ class Bench:
                 "errors": tries.errors.total(),
                 "rss_mib": limits.peak_mib(pid),
                 "limit_per_second": round(limit, 1),
-                "ratio": round(rate / max(limit, 1e-9), 4),
+                "ratio": _ratio(rate, limit),
             }
         )
         self.found["details"].append(
@@ -252,6 +271,8 @@ class Bench:
         )
 
     def _limit(self, key: tuple[str, int, str, int], workload: str) -> float:
+        if workload == AUDIT:
+            return self._signatures_per_second * self._shares[key[:2]]
         bare = self._bare.get(key) or self._nearest(key)
         signatures = SIGNATURES.get(workload, 0)
         bounds = [self._signatures_per_second / signatures] if signatures else []
@@ -321,8 +342,7 @@ class Bench:
                 or held["wallets_tiyn"] != tokens * HELD_TIYN
             ):
                 tries.errors["sums are not conserved"] += 1
-        key = (_word(engine), tokens, AUDIT, 1)
-        self._bare[key] = self._signatures_per_second * share
+        self._shares[_word(engine), tokens] = share
         used = limits.processor_seconds(host.pid) - worked
         self._note(engine, tokens, Case(AUDIT, IN_PROCESS, 1, 0), tries, host.pid, used)
 
@@ -389,6 +409,10 @@ def _tried(
     tries.seconds += seconds
     tries.operations += len(script.operations)
     tries.errors.update(code for code in expected(script, outcomes) if code)
+
+
+def _ratio(rate: float, limit: float) -> float:
+    return round(rate / max(limit, 1e-9), 4)
 
 
 def _word(engine: str) -> str:
