@@ -9,6 +9,7 @@ in it.
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from cbdc.authority import open_root
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.ledger.audit import Audit, audit
 from cbdc.ledger.entry import LogHead, open_entry, open_genesis
+from cbdc.ledger.export import Journal, JournalFile, write
 from cbdc.ledger.sqlite import SqliteStore
+from cbdc.private import opener
 from cbdc.record import NETWORK_BYTES, Signed, open_envelope
 from offline.evidence import verify_evidence
 from wallets.pilot.folder import MANIFEST, canonical_json, file_hash, has_begun, list_files
@@ -34,7 +37,7 @@ BEFORE_THE_REPORT = ("wallets.sqlite", ROOT_FILE, "head.dto", "report.html", "re
 
 
 def audit_target(target: str, head: Path | None = None, root: Path | None = None) -> dict[str, Any]:
-    """Audit a run's folder or a store URL; the result is what `tenge audit --json` prints.
+    """Audit a run's folder, a store URL or a journal's file; the result is what `tenge audit --json` prints.
 
     `problems` holds {entry or file, page, code, sentence} for each thing that is wrong: the entry of the journal (or
     another subject: a head, a row of state), or the file; and the page that explains the code. Raises E_AUDIT_TARGET
@@ -43,19 +46,17 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
     root_bytes = None if root is None else open_root(_read(root)).encode()
     kept = None if head is None else _read(head)
     problems: list[dict[str, Any]] = []
-    if target.startswith(SQLITE):
-        ledger = Path(target.removeprefix(SQLITE))
-    else:
-        folder = Path(target)
-        if not (folder / "run.json").is_file() and not (folder / "ledger.sqlite").is_file():
-            raise Refused("E_AUDIT_TARGET", target=target)
-        problems += check_files(folder)
-        ledger = ledger_of(folder)
-    found = audit_ledger(ledger, kept, root_bytes)
-    if kept is None and not target.startswith(SQLITE) and _not_begun(Path(target), found):
+    in_folder = not target.startswith(SQLITE) and not Path(target).is_file()
+    if in_folder:
+        check_folder(Path(target))
+        problems += check_files(Path(target))
+    with opened(target) as journal:
+        derived = not isinstance(journal, JournalFile) or journal.derived
+        found = audit(journal, None if kept is None else _open_head(journal, kept), root_bytes, derived)
+    if kept is None and in_folder and _not_begun(Path(target), found):
         found.problems.clear()
     problems += [{**problem.facts(), "page": page_of(problem.code)} for problem in found.problems]
-    if not target.startswith(SQLITE):
+    if in_folder:
         told = {str(problem.get("file")) for problem in problems}
         problems += [row for row in check_presence(Path(target), found) if row["file"] not in told]
         problems += check_books(Path(target) / "books.sqlite")
@@ -66,7 +67,9 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
         "issued_tiyn": found.issued_tiyn,
         "redeemed_tiyn": found.redeemed_tiyn,
         "outstanding_tiyn": found.outstanding_tiyn,
+        "held_tiyn": found.held_tiyn,
         "log_root": found.log_root.hex(),
+        "left_out": [],
         "problems": problems,
     }
 
@@ -96,24 +99,48 @@ def ledger_of(folder: Path) -> Path:
     return Path(store.removeprefix(SQLITE)) if store.startswith(SQLITE) else folder / "ledger.sqlite"
 
 
-def audit_ledger(path: Path, kept: bytes | None, root: bytes | None) -> Audit:
-    """The ledger's own audit of a SQLite file; E_AUDIT_TARGET when there is no such file."""
+def check_folder(folder: Path) -> None:
+    """E_AUDIT_TARGET unless the folder is a run's, or has a ledger."""
+    if not (folder / "run.json").is_file() and not (folder / "ledger.sqlite").is_file():
+        raise Refused("E_AUDIT_TARGET", target=str(folder))
+
+
+@contextmanager
+def opened(target: str) -> Iterator[Journal]:
+    """The journal at a run's folder, a store URL or a journal's file, to be read; E_AUDIT_TARGET when there is none."""
+    path = Path(target.removeprefix(SQLITE))
+    if not target.startswith(SQLITE):
+        if path.is_file():
+            yield JournalFile(path)
+            return
+        check_folder(path)
+        path = ledger_of(path)
     if not path.is_file():
         raise Refused("E_AUDIT_TARGET", target=path.name)
     store = SqliteStore(path, read_only=True)
     try:
-        return audit(store, None if kept is None else _open_head(store, kept), root)
+        yield store
     finally:
         store.close()
 
 
-def _open_head(store: SqliteStore, data: bytes) -> Signed[LogHead]:
+def _open_head(journal: Journal, data: bytes) -> Signed[LogHead]:
     """A kept head, bound to the network of entry 0 (or to none, when entry 0 cannot be read: the audit says so)."""
     try:
-        network = open_genesis(open_entry(next(iter(store.entries(0, 1))).data).payload).network
+        network = open_genesis(open_entry(next(iter(journal.entries(0, 1))).data).payload).network
     except (TengeError, StopIteration):
         network = bytes(NETWORK_BYTES)
     return open_envelope(data, LogHead, network)
+
+
+def export_target(target: str, file: Path, state: bool) -> int:
+    """Write the journal at a target into a file of lines; how many lines. The file must not be there yet: E_FILE."""
+    with opened(target) as journal:
+        try:
+            with open(file, "x", encoding="utf-8", newline="\n", opener=opener) as out:
+                return write(journal, out, state)
+        except FileExistsError as error:
+            raise Refused("E_FILE", file=file.name, problem=error.strerror or "there already") from None
 
 
 def check_files(folder: Path) -> list[dict[str, Any]]:

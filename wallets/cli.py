@@ -4,6 +4,7 @@
     tenge pilot ...                scripted pilots: list, run (`wallets.cli_pilot`)
     tenge lab ...                  experiments with offline systems (`wallets.cli_lab`)
     tenge audit DIR | STORE-URL    believe nothing, add everything up again
+    tenge journal ...              the journal in a file, for other programs that audit (`wallets.cli_journal`)
     tenge explain ID --run DIR     which rule allowed or refused it, with the facts
     tenge offline ...              messages as frames, and batches reconciled (`wallets.cli_offline`, `cli_reconcile`)
     tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
@@ -33,6 +34,7 @@ from wallets.cli_cluster import cluster
 from wallets.cli_emulator import bank_emulator
 from wallets.cli_evidence import evidence
 from wallets.cli_exercise import exercise
+from wallets.cli_journal import journal
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
@@ -80,6 +82,7 @@ def demo(seed: int, out: Path) -> int:
 main.add_command(pilot)
 main.add_command(lab)
 main.add_command(evidence)
+main.add_command(journal)
 main.add_command(exercise)
 main.add_command(bank_emulator)
 main.add_command(offline)
@@ -99,7 +102,7 @@ offline.add_command(cluster)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_refusals
 def audit(target: str, head: Path | None, root: Path | None, as_json: bool) -> int:
-    """Audit a run's folder or a ledger's store URL: replay from entry 0 and add everything up again.
+    """Audit a run's folder, a ledger's store URL or a journal's file: replay from entry 0 and add everything up again.
 
     \b
     Examples:
