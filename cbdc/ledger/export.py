@@ -25,6 +25,7 @@ from cbdc.ledger.store import EntryRow
 
 FORMAT = "tenge-journal/1"
 MAX_LINE = 1 << 22
+_DERIVED = {"state": 1, "owner": 2}
 _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 _FORMS: dict[tuple[str, ...], tuple[type, ...]] = {
     ("entry", "id", "leaf", "data"): (int, str, str, str),
@@ -134,7 +135,7 @@ class JournalFile:
     def _rows(self, wanted: str) -> Iterator[tuple[Any, ...]]:
         with closing(self._lines()) as lines:
             next(lines)
-            derived = False
+            last = (0, "")
             for number, line in enumerate(lines, 2):
                 names = next((form for form in _FORMS if set(form) == set(line)), None)
                 if names is None:
@@ -142,10 +143,14 @@ class JournalFile:
                 values = tuple(line[name] for name in names)
                 if not all(_is(value, form) for value, form in zip(values, _FORMS[names], strict=True)):
                     raise _wrong(number, "a field is not of its form")
-                mine = names[0] in ("state", "owner")
-                if (mine and not self.derived) or (derived and not mine):
+                here = (
+                    (("state", "owner").index(names[0]) + 1, values[0])
+                    if names[0] in ("state", "owner")
+                    else (0, "")
+                )
+                if (here[0] and not self.derived) or here < last or (here[0] and here == last):
                     raise _wrong(number, "it does not stand where such a line may stand")
-                derived = mine
+                last = here
                 if names[0] == wanted:
                     yield values
 
