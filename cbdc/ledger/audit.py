@@ -13,13 +13,16 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from cbdc.errors import Refused, TengeError
+from cbdc.ledger.ahead import Unit, alone, read_ahead, units
 from cbdc.ledger.entry import Genesis, LogHead, MerkleLog
 from cbdc.ledger.export import Journal
-from cbdc.ledger.fold import Fold, Rows, Unit, units, verified
+from cbdc.ledger.fold import Fold
 from cbdc.ledger.plain import read_token
+from cbdc.ledger.rows import Rows
 from cbdc.ledger.state import (
     ISSUED,
     KIND_NAMES,
@@ -31,7 +34,6 @@ from cbdc.ledger.state import (
     decode_value,
 )
 from cbdc.ledger.state import KEY as KEY_KIND
-from cbdc.ledger.verifying import Found
 from cbdc.record import Signed, open_envelope
 from cbdc.token import HOLDER_CLASSES, Token, holder_class
 
@@ -147,12 +149,12 @@ def _replay(
 ) -> "array[int]":
     """Fold the journal, log its leaves and note what is wrong; the time of each entry that was replayed."""
     times = array("Q")
-    with closing(_taken(fold, store, workers)) as taken:
-        for unit, found in taken:
+    with closing(_read(fold, store, workers, result.left_out == ())) as read:
+        for unit in read:
             start = log.size
             log.extend(unit.leaves)
             if fold.bad is None:
-                times.extend(fold.take(unit, found))
+                times.extend(fold.take(unit))
                 result.genesis = fold.genesis
             _note_entries(result, fold, unit, start)
             if told is not None:
@@ -163,15 +165,18 @@ def _replay(
     return times
 
 
-def _taken(
-    fold: Fold, store: Journal, workers: int
-) -> Generator[tuple[Unit, Sequence[Found] | None], None, None]:
-    """The journal in units, with what verifiers say of them once entry 0 has said who is certified."""
+def _read(fold: Fold, store: Journal, workers: int, signatures: bool) -> Generator[Unit, None, None]:
+    """The journal in units, read ahead once entry 0 has said who is certified."""
     source = units(store.entries())
     first = next(source, None)
-    if first is not None:
-        yield first, None
-        yield from verified(fold, source, workers)
+    if first is None:
+        return
+    yield alone(first[:1])
+    rest = chain([first[1:]] if first[1:] else [], source)
+    if fold.genesis is None:
+        yield from (alone(some) for some in rest)
+    else:
+        yield from read_ahead(fold.genesis, fold.rows, rest, 1, workers, signatures)
 
 
 def _note_entries(result: Audit, fold: Fold, unit: Unit, start: int) -> None:

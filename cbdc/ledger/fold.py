@@ -10,162 +10,41 @@ The state stands in `Rows`: in memory while it is small, in a file of its own wh
 spend something need not be kept: whoever logs one again finds its tokens gone.
 """
 
-import sqlite3
-import tempfile
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
-from pathlib import Path
-from typing import NamedTuple, cast
+from typing import cast
 
 import msgspec
 
-from cbdc import canonical, keys
-from cbdc.canonical import MAX_INTEGER, MAX_LENGTH
-from cbdc.errors import Refused, TengeError, Unavailable
-from cbdc.ledger.entry import Genesis, leaf_hash, open_entry, open_genesis
+from cbdc import keys
+from cbdc.errors import Refused, TengeError
+from cbdc.ledger.ahead import Parts, Said, Unit, parts_of
+from cbdc.ledger.entry import Genesis, open_entry, open_genesis
 from cbdc.ledger.group import Group, Item
 from cbdc.ledger.ledger import genesis_row
-from cbdc.ledger.plain import Plain, read_plain
-from cbdc.ledger.state import KEY, StateKey
-from cbdc.ledger.store import EntryRow, Store
-from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, Chunk, Found, Verifiers, likely_signers
+from cbdc.ledger.plain import Plain
+from cbdc.ledger.rows import SEEN, Rows
+from cbdc.ledger.rules_plain import Holder, Moment, decide_plain
+from cbdc.ledger.state import KEY
+from cbdc.ledger.store import Store
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction, open_transaction
-
-UNIT = 1_024
-"""How many entries are taken at a time."""
-
-MOST_ROWS = 1_000_000
-"""How many rows of state are kept in memory; more go to a file."""
-
-SEEN = 0xFF
-"""No kind of state: under it stand the ids of transactions that spend nothing, for they may come again."""
 
 _SEEN = bytes([SEEN])
 _KEY = bytes([KEY])
-_ASKED = 500
-_WINDOW = 3
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_entry = msgspec.msgpack.Decoder(tuple[int, int, bytes]).decode
+_MOST_HOLDERS = 100_000
 
 
-class Rows:
-    """The rows of a fold: packed state keys to bytes. In memory up to `most`, then in a temporary file."""
+class _Known:
+    """Rows in memory, read like a group's: what is not there is known not to be there."""
 
-    def __init__(self, most: int = MOST_ROWS) -> None:
-        self._rows: dict[bytes, bytes] = {}
-        self._most = most
-        self._file: tempfile.TemporaryDirectory[str] | None = None
-        self._database: sqlite3.Connection | None = None
+    __slots__ = ("_rows",)
 
-    def get_many(self, asked: Iterable[bytes]) -> dict[bytes, bytes]:
-        """The values of those keys that exist."""
-        if self._database is None:
-            rows = self._rows
-            return {key: rows[key] for key in asked if key in rows}
-        wanted = list(asked)
-        found: dict[bytes, bytes] = {}
-        for start in range(0, len(wanted), _ASKED):
-            some = wanted[start : start + _ASKED]
-            places = ",".join("?" * len(some))
-            found.update(self._database.execute(f"SELECT key, value FROM row WHERE key IN ({places})", some))
-        return found
+    def __init__(self, rows: dict[bytes, bytes]) -> None:
+        self._rows = rows
 
-    def get(self, key: bytes) -> bytes | None:
-        """One value, or None."""
-        return self.get_many([key]).get(key)
-
-    def apply(self, changes: Mapping[bytes, bytes | None]) -> None:
-        """Make changes; None takes a row away."""
-        if self._database is None:
-            for key, value in changes.items():
-                if value is None:
-                    self._rows.pop(key, None)
-                else:
-                    self._rows[key] = value
-            if len(self._rows) > self._most:
-                self._move_to_a_file()
-            return
-        self._database.executemany(
-            "DELETE FROM row WHERE key = ?", [(key,) for key, value in changes.items() if value is None]
-        )
-        self._database.executemany(
-            "INSERT OR REPLACE INTO row VALUES (?, ?)",
-            [(key, value) for key, value in changes.items() if value is not None],
-        )
-
-    def _move_to_a_file(self) -> None:
-        try:
-            self._file = tempfile.TemporaryDirectory(prefix="tenge-audit-")
-            database = sqlite3.connect(
-                Path(self._file.name) / "rows.sqlite", isolation_level=None, check_same_thread=False
-            )
-            # Nobody reads this file but this process, and only while it lives: nothing in it must last.
-            database.execute("PRAGMA journal_mode = OFF")
-            database.execute("PRAGMA synchronous = OFF")
-            database.execute("PRAGMA cache_size = -131072")
-            database.execute("CREATE TABLE row (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID")
-            database.execute("BEGIN")
-            database.executemany("INSERT INTO row VALUES (?, ?)", sorted(self._rows.items()))
-        except (OSError, sqlite3.Error) as error:
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
-        self._database = database
-        self._rows = {}
-
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every row of the state in ascending order of its key."""
-        if self._database is None:
-            yield from sorted((key, value) for key, value in self._rows.items() if key[0] != SEEN)
-            return
-        cursor = self._database.execute("SELECT key, value FROM row WHERE key < ? ORDER BY key", (_SEEN,))
-        while some := cursor.fetchmany(_ASKED):
-            yield from some
-
-    def number(self, counter: StateKey) -> int:
-        """A counter, 0 when it is not there."""
-        value = self.get(counter.pack())
-        number = 0 if value is None else canonical.decode(value)
-        assert isinstance(number, int)
-        return number
-
-    def close(self) -> None:
-        """Take the file away, if there is one."""
-        if self._database is not None:
-            self._database.close()
-        if self._file is not None:
-            self._file.cleanup()
-
-
-Parts = tuple[int, int, bytes]
-"""An entry taken apart: its index, its time, its payload."""
-
-
-class Unit(NamedTuple):
-    """Entries that follow on: as they are kept, their computed leaves, and their parts (None: not plainly right)."""
-
-    rows: list[EntryRow]
-    leaves: list[bytes]
-    parts: list[Parts | None]
-
-
-def units(entries: Iterable[EntryRow]) -> Iterator[Unit]:
-    """The entries, `UNIT` at a time."""
-    source = iter(entries)
-    while rows := list(islice(source, UNIT)):
-        yield Unit(rows, [leaf_hash(row.data) for row in rows], [_parts_of(row.data) for row in rows])
-
-
-def _parts_of(data: bytes) -> Parts | None:
-    # A quick way to the same answer: what is read here and written again byte for byte is in the canonical form.
-    try:
-        parts: Parts = _decode_entry(data)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    index, time, payload = parts
-    plain = 0 <= index <= MAX_INTEGER and 0 <= time <= MAX_INTEGER and len(payload) <= MAX_LENGTH
-    return parts if plain and _encode(parts) == data else None
+    def get(self, key: bytes, default: bytes | None = None) -> bytes | None:
+        """The row, or None."""
+        return self._rows.get(key)
 
 
 class _Judge(Group):
@@ -187,12 +66,13 @@ class Fold:
         self.bad: int | None = None
         self.error: TengeError | None = None
         self._signatures = signatures
+        self._holders: dict[bytes, Holder | None] = {}
+        self._moment: Moment | None = None
 
-    def take(self, unit: Unit, found: Sequence[Found] | None = None) -> list[int]:
+    def take(self, unit: Unit) -> list[int]:
         """Judge the next entries and make their changes; the times of those whose changes were made.
 
-        `found` is what a verifier said of each payload. Nothing is raised: `bad` and `error` say where and why it
-        stopped, and nothing is judged after that.
+        Nothing is raised: `bad` and `error` say where and why it stopped, and nothing is judged after that.
         """
         times: list[int] = []
         place = 0
@@ -200,7 +80,10 @@ class Fold:
             self._begin(unit, times)
             place = 1
         while place < len(unit.rows) and self.bad is None:
-            run = self._run(unit, place, found)
+            place = self._decide_plain(unit, place, times)
+            if place == len(unit.rows):
+                break
+            run = self._run(unit, place)
             if run:
                 self._decide(unit, place, run, times)
                 place += len(run)
@@ -234,7 +117,7 @@ class Fold:
 
     def _opened(self, unit: Unit, place: int) -> tuple[int, bytes]:
         """Time and payload of an entry that may be the next; its refusal."""
-        row, parts = unit.rows[place], unit.parts[place]
+        row, parts = unit.rows[place], parts_of(unit.rows[place].data)
         if parts is None:
             entry = open_entry(row.data)
             parts = (entry.index, entry.time, entry.payload)
@@ -245,19 +128,22 @@ class Fold:
             raise Refused("E_AUDIT_TIME", index=self.size, time=time, before=self.last_time)
         return time, payload
 
-    def _run(self, unit: Unit, start: int, found: Sequence[Found] | None) -> list[Item]:
+    def _run(self, unit: Unit, start: int) -> list[Item]:
         """The entries from `start` on that can be decided together: of one time, each in its place, under its id."""
         items: list[Item] = []
-        first = unit.parts[start]
-        if first is None or first[1] < self.last_time:
-            return items
+        time: int | None = None
         idle: dict[bytes, int] = {}
         for place in range(start, len(unit.rows)):
-            row, parts = unit.rows[place], unit.parts[place]
+            row, parts = unit.rows[place], parts_of(unit.rows[place].data)
             number = self.size + place - start
-            if parts is None or parts[1] != first[1] or (row.index, parts[0]) != (number, number):
+            if parts is None or (row.index, parts[0]) != (number, number):
                 break
-            opened = self._transaction(parts[2], 0 if found is None else found[place])
+            if parts[1] != time and (time is not None or parts[1] < self.last_time):
+                break
+            if items and type(unit.said[place]) is tuple and self.rows.known() is not None:
+                break  # the short way again
+            time = parts[1]
+            opened = self._transaction(parts[2], unit.said[place])
             if isinstance(opened, TengeError) or opened.id != row.transaction_id:
                 break
             if isinstance(opened, SignedTransaction) and not opened.record.spends:
@@ -271,20 +157,16 @@ class Fold:
                 return items[: min(idle[key[1:]] for key in known)]
         return items
 
-    def _transaction(self, payload: bytes, found: Found) -> SignedTransaction | Plain | TengeError:
+    def _transaction(self, payload: bytes, said: Said) -> SignedTransaction | Plain | TengeError:
         assert self.genesis is not None
-        if isinstance(found, Plain):
-            return found
-        if not self._signatures:
-            plain = read_plain(payload, self.genesis.network)
-            if plain is not None:
-                return plain.plain
+        if not isinstance(said, int):
+            return said[1]
         try:
             opened = open_transaction(payload, self.genesis.network)
         except TengeError as error:
             return error
         for place, (kid, signature) in enumerate(opened.witnesses):
-            if found >> place & 1 and (key := self._key(opened, kid)) is not None:
+            if said >> place & 1 and (key := self._key(opened, kid)) is not None:
                 key.take_word(signature, opened.message)
         return opened
 
@@ -303,9 +185,41 @@ class Fold:
 
     # --- deciding ---
 
+    def _decide_plain(self, unit: Unit, place: int, times: list[int]) -> int:
+        """Take plain transfers as long as nothing speaks against them; the place of the first that is not taken."""
+        rows = self.rows.known()
+        if rows is None or self.genesis is None:
+            return place
+        known = cast(Mapping[bytes, bytes | None], _Known(rows))
+        moment, size, last_time, holders = self._moment, self.size, self.last_time, self._holders
+        first = place
+        for one, row, leaf in zip(unit.said[place:], unit.rows[place:], unit.leaves[place:], strict=True):
+            if isinstance(one, int):
+                break
+            time, plain = one
+            if row.index != size or row.transaction_id != plain.id or time < last_time:
+                break
+            if moment is None or moment.now != time:
+                moment = Moment(self.genesis.policy, time)
+            effects = decide_plain(moment, known, holders, plain)
+            if effects is None:
+                break
+            for key, value in effects.items():
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
+            times.append(time)
+            size += 1
+            if leaf == row.leaf:
+                last_time = time
+        place = first + size - self.size
+        self._moment, self.size, self.last_time = moment, size, last_time
+        self.rows.apply({})
+        return place
+
     def _decide(self, unit: Unit, start: int, run: list[Item], times: list[int]) -> None:
-        parts = unit.parts[start]
-        assert parts is not None
+        parts = cast(Parts, parts_of(unit.rows[start].data))
         seen: dict[bytes, bytes | None] = {}
         with self._trust():
             judge = self._judge(parts[1], run)
@@ -318,7 +232,7 @@ class Fold:
                 opened = item.opened
                 if isinstance(opened, SignedTransaction) and not opened.record.spends:
                     seen[_SEEN + opened.id] = b"1"
-        self.rows.apply(judge.changes | seen)
+        self._apply(judge.changes | seen)
 
     def _decide_alone(self, unit: Unit, place: int, times: list[int]) -> None:
         """An entry about which something is not plainly right: every question in its order."""
@@ -339,13 +253,21 @@ class Fold:
             self._stop(error)
             return
         place_in_journal = self.size
-        self.rows.apply(judge.changes)
+        self._apply(judge.changes)
         key = _SEEN + item.opened.id
         self._done(unit, place, time, times)
         if not item.opened.record.spends and self.rows.get(key) is not None:
             self.bad, self.error = place_in_journal, Refused("E_AUDIT_REPLAY", index=place_in_journal)
         elif not item.opened.record.spends:
             self.rows.apply({key: b"1"})
+
+    def _apply(self, changes: dict[bytes, bytes | None]) -> None:
+        self.rows.apply(changes)
+        for key in changes:
+            if key[0] == KEY:
+                self._holders.pop(key[1:], None)
+        if len(self._holders) > _MOST_HOLDERS:
+            self._holders.clear()
 
     def _judge(self, now: int, items: list[Item]) -> _Judge:
         assert self.genesis is not None
@@ -364,78 +286,3 @@ def _refusal(judge: Group, item: Item) -> TengeError | None:
     except AssertionError as broken:
         return Refused("E_AUDIT_CONSERVATION", detail=str(broken))
     return None
-
-
-# --- signatures verified ahead ---
-
-
-def verified(fold: Fold, source: Iterable[Unit], workers: int) -> Iterator[tuple[Unit, list[Found] | None]]:
-    """The units with what verifying processes say of them; the next ones are verified while one is taken.
-
-    `fold` must have taken entry 0. With no workers nothing is said, and the fold verifies for itself.
-    """
-    if not workers or fold.genesis is None:
-        yield from ((unit, None) for unit in source)
-        return
-    authority = fold.genesis.authority
-    named = [authority.root.record.key, *(auth.record.key for auth in authority.auths)]
-    pool = Verifiers(workers, fold.genesis.network, [(key.algorithm, key.raw) for key in named])
-    sent: deque[tuple[Unit, list[Chunk]]] = deque()
-    born: deque[dict[bytes, bytes]] = deque(maxlen=_WINDOW + 1)
-    try:
-        for unit in source:
-            born.append(_registered(unit))
-            sent.append((unit, _send(pool, fold, unit, born)))
-            if len(sent) > _WINDOW:
-                yield _received(*sent.popleft())
-        while sent:
-            yield _received(*sent.popleft())
-    finally:
-        pool.close()
-
-
-def _send(pool: Verifiers, fold: Fold, unit: Unit, born: Iterable[Mapping[bytes, bytes]]) -> list[Chunk]:
-    payloads = [b"" if parts is None else parts[2] for parts in unit.parts]
-    chunks: list[Chunk] = []
-    start = 0
-    while start < len(payloads):
-        stop, size = start, 0
-        while stop < len(payloads) and stop - start < CHUNK and (stop == start or size < CHUNK_BYTES):
-            size += len(payloads[stop])
-            stop += 1
-        some = payloads[start:stop]
-        wanted = {_KEY + kid for payload in some for kid in likely_signers(payload)}
-        rows = fold.rows.get_many(wanted)
-        for new in born:
-            rows |= {key: new[key] for key in wanted & new.keys()}
-        chunks.append(Chunk(some, rows))
-        pool.send(chunks[-1])
-        start = stop
-    return chunks
-
-
-def _received(unit: Unit, chunks: list[Chunk]) -> tuple[Unit, list[Found]]:
-    found: list[Found] = []
-    for chunk in chunks:
-        said = chunk.found()
-        found += [0] * chunk.count if said is None else said
-    return unit, found
-
-
-def _registered(unit: Unit) -> dict[bytes, bytes]:
-    """The keys that entries of a unit seem to register, as far as a verifier reads rows: those behind may use them."""
-    rows: dict[bytes, bytes] = {}
-    for parts in unit.parts:
-        if parts is None or parts[2][1:2] not in _REGISTERING:
-            continue
-        try:
-            record = open_transaction(parts[2], bytes(8)).record
-        except TengeError:
-            continue
-        if isinstance(record, RegisterKey | RotateKey):
-            kid = keys.key_id(record.algorithm, record.public_key)
-            rows[_KEY + kid] = _encode((record.algorithm, record.public_key))
-    return rows
-
-
-_REGISTERING = (bytes([RegisterKey.TYPE]), bytes([RotateKey.TYPE]))
