@@ -8,7 +8,8 @@ in it.
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from wallets.pilot.folder import MANIFEST, canonical_json, file_hash, has_begun,
 
 SQLITE = "sqlite:///"
 MAX_FILE_BYTES = 1 << 20
+MANY = 5_000
+"""From so many entries on, processes that read ahead are worth their start."""
+
 PROOFS = "evidence"
 ROOT_FILE = f"{PROOFS}/root.dto"
 PROOF_FIELDS = ("file", "sha256", "type", "device", "amount_tiyn")
@@ -36,15 +40,22 @@ BEFORE_THE_JOURNAL = ("run.sqlite", "books.sqlite", "register.sqlite")
 BEFORE_THE_REPORT = ("wallets.sqlite", ROOT_FILE, "head.dto", "report.html", "report.json")
 
 
-def audit_target(target: str, head: Path | None = None, root: Path | None = None) -> dict[str, Any]:
+def audit_target(
+    target: str,
+    head: Path | None = None,
+    root: Path | None = None,
+    signatures: bool = True,
+    heard: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
     """Audit a run's folder, a store URL or a journal's file; the result is what `tenge audit --json` prints.
 
     `problems` holds {entry or file, page, code, sentence} for each thing that is wrong: the entry of the journal (or
     another subject: a head, a row of state), or the file; and the page that explains the code. Raises E_AUDIT_TARGET
-    when there is nothing to audit at the target.
+    when there is nothing to audit at the target. Without `signatures` no transaction's signature is verified, which
+    `left_out` says; `heard` is told how many entries were replayed (and 0: nobody knows of how many).
     """
-    root_bytes = None if root is None else open_root(_read(root)).encode()
-    kept = None if head is None else _read(head)
+    root_bytes = None if root is None else open_root(read_file(root)).encode()
+    kept = None if head is None else read_file(head)
     problems: list[dict[str, Any]] = []
     in_folder = not target.startswith(SQLITE) and not Path(target).is_file()
     if in_folder:
@@ -52,7 +63,15 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
         problems += check_files(Path(target))
     with opened(target) as journal:
         derived = not isinstance(journal, JournalFile) or journal.derived
-        found = audit(journal, None if kept is None else _open_head(journal, kept), root_bytes, derived)
+        found = audit(
+            journal,
+            None if kept is None else _open_head(journal, kept),
+            root_bytes,
+            derived,
+            workers=workers_for(journal),
+            signatures=signatures,
+            told=None if heard is None else lambda entries: heard(entries, 0),
+        )
     if kept is None and in_folder and _not_begun(Path(target), found):
         found.problems.clear()
     problems += [{**problem.facts(), "page": page_of(problem.code)} for problem in found.problems]
@@ -69,7 +88,7 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
         "outstanding_tiyn": found.outstanding_tiyn,
         "held_tiyn": found.held_tiyn,
         "log_root": found.log_root.hex(),
-        "left_out": [],
+        "left_out": list(found.left_out),
         "problems": problems,
     }
 
@@ -97,6 +116,11 @@ def ledger_of(folder: Path) -> Path:
     except (OSError, ValueError, AttributeError, RecursionError):
         store = ""
     return Path(store.removeprefix(SQLITE)) if store.startswith(SQLITE) else folder / "ledger.sqlite"
+
+
+def workers_for(journal: Journal) -> int:
+    """One process for each core where there is much to replay, none otherwise."""
+    return (os.cpu_count() or 1) if next(journal.entries(MANY, MANY + 1), None) else 0
 
 
 def check_folder(folder: Path) -> None:
@@ -193,7 +217,7 @@ def check_root(folder: Path, found: Audit) -> list[dict[str, Any]]:
     if found.genesis is None or not path.is_file():
         return []
     try:
-        own = _read(path) == found.genesis.authority.root.encode()
+        own = read_file(path) == found.genesis.authority.root.encode()
     except TengeError as error:
         return [_problem(ROOT_FILE, error.code, error)]
     return [] if own else [_problem(ROOT_FILE, "E_AUDIT_ROOT")]
@@ -241,7 +265,7 @@ def _check_proof(path: Path, row: dict[str, Any], found: Audit) -> list[dict[str
     """A proof must be the file that the report means, and show under the ledger's own ROOT what the report says."""
     name = f"{PROOFS}/{path.name}"
     try:
-        data = _read(path)
+        data = read_file(path)
         if hashlib.sha256(data).hexdigest() != row["sha256"]:
             return [_problem(name, "E_AUDIT_FILE_CHANGED")]
         if found.genesis is None:
@@ -277,10 +301,15 @@ def words(found: dict[str, Any]) -> Iterator[str]:
     for problem in found["problems"]:
         place = problem.get("file") or problem.get("subject")
         yield f"PROBLEM at {place}: {problem['sentence']} ({problem['code']})"
+    for file in found.get("evidence", ()):
+        yield f"EVIDENCE in {file}"
+    if "signatures" in found["left_out"]:
+        yield "NOT CHECKED: no signature of any transaction. Who took part is not shown; sums, hashes and rules are."
     yield "everything adds up" if found["ok"] else f"{len(found['problems'])} problems"
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """A small file; E_FILE when it cannot be read, E_SIZE when it is none of ours."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise Malformed("E_SIZE", size_bytes=path.stat().st_size, limit_bytes=MAX_FILE_BYTES)

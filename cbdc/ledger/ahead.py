@@ -1,16 +1,17 @@
 """Reading ahead of a fold: processes that take entries apart, hash them and verify what was signed.
 
 A process knows no state. Of each entry it says the leaf, and either the plain transfer that it holds, with every
-signature verified, or a number whose bits say which signatures stand. Keys are given with the entries; what is given is asked
-for its key id first, so no row can stand for another key. Where no process can be had, or one dies, nothing is said,
-and the fold does the work itself: the answers are the same.
+signature verified, or a number whose bits say which signatures stand. Keys are given with the entries; what is given
+is asked for its key id first, so no row can stand for another key. Where no process can be had, or one dies, nothing is
+said, and the fold does the work itself: the answers are the same.
 """
 
 import gc
 import signal
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
 from typing import Any, NamedTuple
@@ -31,9 +32,7 @@ from cbdc.transaction import RegisterKey, RotateKey, open_transaction
 UNIT = 1_024
 """How many entries are taken at a time."""
 
-SELDOM = 100_000
-"""After how many new objects Python looks for cycles: a replay makes hardly any, and looking often costs a fifth."""
-
+_SELDOM = 100_000
 _PART = 256
 _WINDOW = 3
 _KEY = bytes([KEY])
@@ -90,6 +89,17 @@ def alone(rows: list[EntryRow], genesis: Genesis | None = None) -> Unit:
     return Unit(rows, [leaf_hash(row.data) for row in rows], said)
 
 
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Within it Python seldom looks for cycles of objects: a replay makes hardly any, and looking costs a fifth."""
+    before = gc.get_threshold()
+    gc.set_threshold(_SELDOM)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 # --- what a process does ---
 
 
@@ -131,7 +141,7 @@ _reader: list[_Reader] = []
 def _begin(network: bytes, certified: list[tuple[int, bytes]], signatures: bool) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
-    gc.set_threshold(SELDOM)
+    gc.set_threshold(_SELDOM)
     _reader[:] = [_Reader(network, certified, signatures)]
 
 
@@ -144,7 +154,7 @@ def _work(task: bytes) -> bytes:
 
 def read_ahead(
     genesis: Genesis, rows: Rows, source: Iterable[list[EntryRow]], start: int, workers: int, signatures: bool
-) -> Iterator[Unit]:
+) -> Generator[Unit, None, None]:
     """The units from the entry at `start` on, read by `workers` processes; the next ones while one is taken.
 
     `rows` are the fold's: where the keys stand that entries before have registered.

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any
 
 from cbdc.errors import Refused, TengeError
-from cbdc.ledger.ahead import Unit, alone, read_ahead, units
+from cbdc.ledger.ahead import Unit, alone, few_collections, read_ahead, units
 from cbdc.ledger.entry import Genesis, LogHead, MerkleLog
 from cbdc.ledger.export import Journal
 from cbdc.ledger.fold import Fold
@@ -125,7 +125,7 @@ def audit(
             if fold.bad is None and (logged or log.size in sizes):
                 if derived:
                     _check_state(store, result, rows)
-                _check_supply(result, rows)
+                check_supply(result, rows)
     except TengeError as error:
         if error.code == "E_JOURNAL_FILE":
             raise
@@ -149,7 +149,7 @@ def _replay(
 ) -> "array[int]":
     """Fold the journal, log its leaves and note what is wrong; the time of each entry that was replayed."""
     times = array("Q")
-    with closing(_read(fold, store, workers, result.left_out == ())) as read:
+    with few_collections(), closing(_read(fold, store, workers, result.left_out == ())) as read:
         for unit in read:
             start = log.size
             log.extend(unit.leaves)
@@ -275,7 +275,7 @@ def _token(value: bytes) -> tuple[int, bytes]:
     return token.amount_tiyn, token.lock.holder
 
 
-def _check_supply(result: Audit, rows: Rows) -> None:
+def check_supply(result: Audit, rows: Rows) -> None:
     """Count token by token what the counters say."""
     by_key: Counter[bytes] = Counter()
     for key, value in rows.items():

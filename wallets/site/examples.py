@@ -197,7 +197,17 @@ class _Story:
 
     def read(self, gateway: HttpGateway) -> None:
         """What everybody may read."""
-        names = ("health", "supply", "head", "entries/1", "consistency/1", "banks", "banks/1", "bank-titles")
+        names = (
+            "health",
+            "supply",
+            "head",
+            "entries/1",
+            "entries/1/2",
+            "consistency/1",
+            "banks",
+            "banks/1",
+            "bank-titles",
+        )
         for path in names:
             gateway.get(f"/v1/{path}")
         sandbox = self.world.sandbox
