@@ -200,24 +200,7 @@ class Api:
                 {"size": "the older size"},
                 refusals=("E_ENTRY_UNKNOWN",),
             ),
-            Route(
-                "GET",
-                "/v1/entries/{index}",
-                "One entry of the journal; entry 0 is the genesis.",
-                self.entry,
-                "Entry",
-                {"index": "the entry's number"},
-                refusals=("E_ENTRY_UNKNOWN",),
-            ),
-            Route(
-                "GET",
-                "/v1/entries/{index}/{count}",
-                "Up to so many entries from one on, as their bytes; fewer at the end, or where they are large.",
-                self.entries,
-                "Entries",
-                {"index": "the first entry's number", "count": "how many at most: 1 to 1000"},
-                refusals=("E_ENTRY_UNKNOWN",),
-            ),
+            *self._entry_routes(),
             Route(
                 "GET",
                 "/v1/transactions/{id}",
@@ -248,6 +231,28 @@ class Api:
             *self._key_routes(),
             *self._writing_routes(),
             *self._bank_routes(),
+        ]
+
+    def _entry_routes(self) -> list[Route]:
+        return [
+            Route(
+                "GET",
+                "/v1/entries/{index}",
+                "One entry of the journal; entry 0 is the genesis.",
+                self.entry,
+                "Entry",
+                {"index": "the entry's number"},
+                refusals=("E_ENTRY_UNKNOWN",),
+            ),
+            Route(
+                "GET",
+                "/v1/entries/{index}/{count}",
+                "Up to so many entries from one on, as their bytes; fewer at the end, or where they are large.",
+                self.entries,
+                "Entries",
+                {"index": "the first entry's number", "count": "how many at most: 1 to 1000"},
+                refusals=("E_ENTRY_UNKNOWN",),
+            ),
         ]
 
     def _key_routes(self) -> list[Route]:
