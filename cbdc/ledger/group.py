@@ -8,14 +8,13 @@ What the group needs is read for the whole group at once, in as many rounds as n
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.keys import PublicKey
 from cbdc.ledger.entry import Genesis, entry_writer, leaf_hash
 from cbdc.ledger.plain import Plain, plain_of
 from cbdc.ledger.rules import decide, needs
-from cbdc.ledger.rules_plain import Holder, Moment, PackedEffects, decide_plain, find_holder
+from cbdc.ledger.rules_plain import Holder, Moment, PackedEffects, decide_plain, holder_in
 from cbdc.ledger.state import (
     KEY,
     KIND_NAMES,
@@ -36,11 +35,11 @@ _KEY = bytes([KEY])
 _SUPPLY = [key.pack() for key in SUPPLY_KEYS]
 
 
-class Item(NamedTuple):
-    """A transaction's wire bytes, and what they say: opened, or **verified** and plain, or why they say nothing."""
+Opened = SignedTransaction | Plain | TengeError
+"""What a transaction's bytes say: opened, or **verified** and plain, or why they say nothing."""
 
-    data: bytes
-    opened: SignedTransaction | Plain | TengeError
+Item = tuple[bytes, Opened]
+"""A transaction's wire bytes, and what they say."""
 
 
 def decoded(key: StateKey, data: bytes | None) -> StateValue | None:
@@ -56,21 +55,32 @@ def decoded(key: StateKey, data: bytes | None) -> StateValue | None:
 class Group:
     """Transactions that will be one commit at the moment `now`, after a journal of `size` entries."""
 
-    def __init__(self, genesis: Genesis, store: Store, size: int, now: int, items: Sequence[Item]) -> None:
-        """Reads what the new transactions `items` need; E_STORE_UNAVAILABLE, E_STATE_DAMAGED."""
+    def __init__(
+        self,
+        genesis: Genesis,
+        store: Store,
+        size: int,
+        now: int,
+        items: Sequence[Item],
+        holders: dict[bytes, Holder],
+    ) -> None:
+        """Reads what the new transactions `items` need; E_STORE_UNAVAILABLE, E_STATE_DAMAGED.
+
+        `holders` is what is known of keys by key id, and is kept up: if the group does not become a commit, nothing of
+        it may be used any more.
+        """
         self._genesis = genesis
         self._store = store
         self._size = size
         self.now = now
         self.changes: dict[bytes, bytes | None] = {}
         self.owners: dict[bytes, bytes] = {}
-        self.entries: list[EntryRow] = []
         self.places: dict[bytes, int] = {}
+        self._payloads: list[bytes] = []
         self._rows: dict[bytes, bytes | None] = {}
         self._moment = Moment(genesis.policy, now)
-        self._holders: dict[bytes, Holder | None] = {}
-        self._plains: dict[bytes, Plain | None] = {}
-        self._write = entry_writer(now)
+        self._holders = holders
+        self._plains: dict[bytes, Plain] = {}
         # Of the general judge: typed values of the rows it has seen, and what plain transfers have changed since.
         self._view: dict[StateKey, StateValue | None] = {}
         self._unseen: list[PackedEffects] = []
@@ -82,29 +92,31 @@ class Group:
     # --- reading ---
 
     def _prefetch(self, items: Sequence[Item]) -> None:
+        holders = self._holders
         plains: list[tuple[Item, Plain]] = []
         general: list[Item] = []
         wanted = dict.fromkeys(_SUPPLY)
         for item in items:
-            opened = item.opened
-            assert not isinstance(opened, TengeError)
-            plain = opened if isinstance(opened, Plain) else plain_of(opened)
-            self._plains[item.data] = plain
+            data, opened = item
+            plain = opened if type(opened) is Plain else plain_of(opened)  # type: ignore[arg-type]
             if plain is None:
                 general.append(item)
                 continue
+            self._plains[data] = plain
             plains.append((item, plain))
             for key in plain.spends:
                 wanted[key] = None
             for kid in plain.signers:
-                wanted[_KEY + kid] = None
+                if kid not in holders:
+                    wanted[_KEY + kid] = None
             for _, kid, _, _ in plain.creates:
-                wanted[_KEY + kid] = None
+                if kid not in holders:
+                    wanted[_KEY + kid] = None
         self._read(wanted)
         more: dict[bytes, None] = {}
         for item, plain in plains:
             if not self._name_counters(plain, more):
-                self._plains[item.data] = None
+                self._plains.pop(item[0], None)
                 general.append(item)
         self._read(more)
         if general:
@@ -112,19 +124,28 @@ class Group:
 
     def _name_counters(self, plain: Plain, wanted: dict[bytes, None]) -> bool:
         """Name the rows about the holders of a plain transfer; False when it is none between wallets."""
+        holders, moment = self._holders, self._moment
         for kid in plain.signers:
-            holder = find_holder(self._rows, self._holders, kid)
+            holder = holders.get(kid) or self._learn(kid)
             if holder is None or not holder.wallet:
                 return False
-            wanted[holder.holding] = wanted[holder.freeze] = None
-            for key in self._moment.counters_of(holder.pseudonym):
-                wanted[key] = None
+            wanted[holder.holding] = wanted[holder.freeze] = wanted[moment.day_of(holder.pseudonym)] = None
+            if moment.periods:
+                wanted.update(dict.fromkeys(moment.periods_of(holder.pseudonym)))
         for _, kid, _, _ in plain.creates:
-            holder = find_holder(self._rows, self._holders, kid)
+            holder = holders.get(kid) or self._learn(kid)
             if holder is None or not holder.wallet:
                 return False
             wanted[holder.holding] = None
         return True
+
+    def _learn(self, kid: bytes) -> Holder | None:
+        """What the rows say of a key; None when they say nothing that can be read."""
+        row = self._rows.get(_KEY + kid)
+        holder = holder_in(row) if row else None
+        if holder is not None:
+            self._holders[kid] = holder
+        return holder
 
     def _read(self, keys: Iterable[bytes]) -> None:
         """Read the rows that were not read yet."""
@@ -161,38 +182,41 @@ class Group:
 
     def add(self, item: Item) -> None:
         """Decide one transaction and keep its effects; a refusal is raised and keeps nothing."""
-        plain = self._plains.get(item.data)
-        if plain is not None and (effects := self._decide_plain(item, plain)) is not None:
-            self._rows.update(effects)
-            self.changes.update(effects)
-            self._unseen.append(effects)
-            for key, kid, _, _ in plain.creates:
-                self.owners[key] = kid
-            self._append(plain.id, item.data)
-        else:
+        data, opened = item
+        plain = self._plains.get(data)
+        effects = None if plain is None else decide_plain(self._moment, self._rows, self._holders, plain)
+        if plain is None or effects is None or not (type(opened) is Plain or self._stands(opened)):
             transaction = self._signed(item)
             self._decide(transaction)
-            self._append(transaction.id, item.data)
+            self._append(transaction.id, data)
+            return
+        self._rows.update(effects)
+        self.changes.update(effects)
+        if self._view:
+            self._unseen.append(effects)
+        owners = self.owners
+        for key, kid, _, _ in plain.creates:
+            owners[key] = kid
+        self.places[plain.id] = self._size + len(self._payloads)
+        self._payloads.append(data)
 
-    def _decide_plain(self, item: Item, plain: Plain) -> PackedEffects | None:
-        effects = decide_plain(self._moment, self._rows, self._holders, plain)
-        if effects is None or isinstance(item.opened, Plain):
-            return effects
-        assert isinstance(item.opened, SignedTransaction)
-        message = item.opened.message
-        for kid, signature in item.opened.witnesses:
+    def _stands(self, transaction: Opened) -> bool:
+        """Whether every signature of a plain transfer stands, by keys that the group knows."""
+        assert isinstance(transaction, SignedTransaction)
+        message = transaction.message
+        for kid, signature in transaction.witnesses:
             holder = self._holders[kid]
-            assert holder is not None
             try:
                 PublicKey(holder.algorithm, holder.public_key).verify(signature, message)
             except Refused:
-                return None
-        return effects
+                return False
+        return True
 
     def _signed(self, item: Item) -> SignedTransaction:
-        if isinstance(item.opened, SignedTransaction):
-            return item.opened
-        return open_transaction(item.data, self._genesis.network)
+        data, opened = item
+        if isinstance(opened, SignedTransaction):
+            return opened
+        return open_transaction(data, self._genesis.network)
 
     def _decide(self, transaction: SignedTransaction) -> None:
         # What it needs because of those before it is read now.
@@ -215,6 +239,7 @@ class Group:
             )
             if key.kind == KEY:
                 self._holders.pop(key.id, None)
+                self._learn(key.id)
             if key.kind <= MARK and value is not None:
                 self._born.add(key)
                 self._names_born |= key.kind != TOKEN
@@ -231,11 +256,20 @@ class Group:
             token_key(identity) in self._born for identity in transaction.record.spends
         )
 
+    def entries(self) -> tuple[EntryRow, ...]:
+        """What the group adds to the journal, in order."""
+        write = entry_writer(self.now)
+        datas = [write(index, payload) for index, payload in enumerate(self._payloads, self._size)]
+        return tuple(
+            [
+                EntryRow(index, identity, data, leaf_hash(data))
+                for (identity, index), data in zip(self.places.items(), datas, strict=True)
+            ]
+        )
+
     def _append(self, identity: bytes, payload: bytes) -> None:
-        index = self._size + len(self.entries)
-        data = self._write(index, payload)
-        self.entries.append(EntryRow(index, identity, data, leaf_hash(data)))
-        self.places[identity] = index
+        self.places[identity] = self._size + len(self._payloads)
+        self._payloads.append(payload)
 
     def check_conservation(self) -> None:
         """Assert that the supply table adds up after all of it (guard G11), whoever decided what."""

@@ -13,7 +13,7 @@ Rules kept here:
 - threads take turns: a group is decided and committed before the next one looks at the state.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import cast
@@ -32,6 +32,7 @@ from cbdc.ledger.entry import (
     open_genesis,
 )
 from cbdc.ledger.group import Group, Item, decoded
+from cbdc.ledger.rules_plain import Holder
 from cbdc.ledger.state import (
     FREEZE,
     KEY,
@@ -53,6 +54,7 @@ from cbdc.transaction import SignedTransaction, open_transaction
 
 GENESIS_TYPE = 80
 MAX_GROUP = 4_000
+_HOLDERS_MOST = 50_000
 _TOKEN = bytes([TOKEN])
 _KEY = bytes([KEY])
 
@@ -114,11 +116,14 @@ class Ledger:
         self._signer = signer
         self._clock = clock
         self._turn = Lock()
+        # What the group before has found out about keys: this is the only writer.
+        self._holders: dict[bytes, Holder] = {}
         self._read()
         self.genesis.authority.require(signer.public.kid, authority.LEDGER, self._last_time)
 
     def _read(self) -> None:
         """Take the genesis, the log and the last head from the store."""
+        self._holders.clear()
         first = next(self._store.entries(0, 1), None)
         if first is None:
             raise Refused("E_LEDGER_EMPTY")
@@ -194,9 +199,9 @@ class Ledger:
     def open(self, transaction: bytes) -> Item:
         """A transaction as a group takes it, judged as far as possible without the ledger."""
         try:
-            return Item(transaction, open_transaction(transaction, self.network))
+            return transaction, open_transaction(transaction, self.network)
         except TengeError as error:
-            return Item(transaction, error)
+            return transaction, error
 
     def settle(self, items: Sequence[Item]) -> list[Receipt | TengeError]:
         """What `submit_many` answers, for at most `MAX_GROUP` transactions that were opened before: one commit."""
@@ -206,32 +211,27 @@ class Ledger:
     def _group(self, items: Sequence[Item]) -> list[Receipt | TengeError]:
         if self._stale:
             self._read()
-        known = self._store.find([one.opened.id for one in items if not isinstance(one.opened, TengeError)])
+        if len(self._holders) > _HOLDERS_MOST:
+            self._holders.clear()
+        ids = [None if isinstance(opened, TengeError) else opened.id for _, opened in items]
+        known = self._store.find([identity for identity in ids if identity is not None])
         now = max(self._last_time, self._clock.now())
         fresh = [
-            one for one in items if not isinstance(one.opened, TengeError) and one.opened.id not in known
+            one
+            for one, identity in zip(items, ids, strict=True)
+            if identity is not None and identity not in known
         ]
         if fresh:
             # A head signed after the certificate's last day could never be opened again, and time never falls.
             self.genesis.authority.require(self._signer.public.kid, authority.LEDGER, now)
-        group = Group(self.genesis, self._store, self.size, now, fresh)
-        answers: list[bytes | TengeError] = []
-        for item in items:
-            opened = item.opened
-            if isinstance(opened, TengeError):
-                answers.append(opened)
-                continue
-            answers.append(opened.id)
-            if opened.id not in known and opened.id not in group.places:
-                # A refusal belongs to these bytes, not to the id: the same id may come again, rightly signed.
-                try:
-                    group.add(item)
-                except Unavailable:
-                    raise
-                except TengeError as error:
-                    answers[-1] = error
-        if group.entries:
-            self._commit(group)
+        try:
+            group = Group(self.genesis, self._store, self.size, now, fresh, self._holders)
+            answers = _decided(group, items, ids, known)
+            if group.places:
+                self._commit(group)
+        except BaseException:
+            self._holders.clear()
+            raise
         places, head = group.places, self._head
         return [
             answer
@@ -245,12 +245,11 @@ class Ledger:
     def _commit(self, group: Group) -> None:
         before = self._log.size
         group.check_conservation()
-        self._log.extend([row.leaf for row in group.entries])
+        entries = group.entries()
+        self._log.extend([row.leaf for row in entries])
         try:
             head = sign(LogHead(self._log.size, self._log.root(), group.now), self.network, self._signer)
-            self._store.commit(
-                Commit(before, tuple(group.entries), group.changes, group.owners, head.encode())
-            )
+            self._store.commit(Commit(before, entries, group.changes, group.owners, head.encode()))
         except BaseException:
             self._log.truncate(before)
             self._stale = True
@@ -378,3 +377,26 @@ class Ledger:
         """What a wallet holder holds over all its keys and marks, as guard G9 counts it."""
         key = holding_counter(pseudonym)
         return cast(int, self.load([key])[key] or 0)
+
+
+def _decided(
+    group: Group, items: Sequence[Item], ids: Sequence[bytes | None], known: Mapping[bytes, int]
+) -> list[bytes | TengeError]:
+    """Decide in order what is not in the journal yet; for each transaction its id, or its refusal."""
+    answers: list[bytes | TengeError] = []
+    places, add = group.places, group.add
+    for item, identity in zip(items, ids, strict=True):
+        if identity is None:
+            assert isinstance(item[1], TengeError)
+            answers.append(item[1])
+            continue
+        answers.append(identity)
+        if identity not in known and identity not in places:
+            # A refusal belongs to these bytes, not to the id: the same id may come again, rightly signed.
+            try:
+                add(item)
+            except Unavailable:
+                raise
+            except TengeError as error:
+                answers[-1] = error
+    return answers

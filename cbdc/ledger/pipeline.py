@@ -173,10 +173,12 @@ class Pipeline:
             part = transactions[len(items) : len(items) + chunk.count]
             found = chunk.found()
             if found is None:
+                if self._verifiers is not None:
+                    self._verifiers.forsake(chunk)
                 items += [self._open(data) for data in part]
             else:
                 items += [
-                    self._reopened(data, one) if type(one) is int else Item(data, one)  # type: ignore[arg-type]
+                    self._reopened(data, one) if type(one) is int else (data, one)  # type: ignore[misc]
                     for data, one in zip(part, found, strict=True)
                 ]
         return items if chunks else [self._open(data) for data in transactions]
@@ -184,11 +186,12 @@ class Pipeline:
     def _reopened(self, data: bytes, stand: int) -> Item:
         """A transaction of which a process has said only which of its signatures stand."""
         item = self._ledger.open(data)
-        if stand and isinstance(item.opened, SignedTransaction):
-            for place, (kid, signature) in enumerate(item.opened.witnesses):
-                key = self._key(item.opened, kid) if stand >> place & 1 else None
+        opened = item[1]
+        if stand and isinstance(opened, SignedTransaction):
+            for place, (kid, signature) in enumerate(opened.witnesses):
+                key = self._key(opened, kid) if stand >> place & 1 else None
                 if key is not None:
-                    key.take_word(signature, item.opened.message)
+                    key.take_word(signature, opened.message)
         return item
 
     def _key(self, transaction: SignedTransaction, kid: bytes) -> PublicKey | None:
@@ -209,12 +212,13 @@ class Pipeline:
     def _open(self, data: bytes) -> Item:
         """Read and verify in this thread: the ledger remembers a signature that stands, and asks again for others."""
         item = self._ledger.open(data)
-        if isinstance(item.opened, SignedTransaction):
-            for kid, signature in item.opened.witnesses:
-                key = self._key(item.opened, kid)
+        opened = item[1]
+        if isinstance(opened, SignedTransaction):
+            for kid, signature in opened.witnesses:
+                key = self._key(opened, kid)
                 try:
                     if key is not None:
-                        key.verify(signature, item.opened.message)
+                        key.verify(signature, opened.message)
                 except Refused:
                     break
         return item

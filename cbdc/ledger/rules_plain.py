@@ -10,17 +10,16 @@ one tier; just these keys signed; every output goes to a current key of a wallet
 supply table, because wallets pay wallets and outputs equal inputs, which is asked here of every single one (G5, G11).
 """
 
-from collections.abc import Mapping, MutableMapping
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from cbdc.canonical import MAX_INTEGER
-from cbdc.errors import TengeError
 from cbdc.ledger.entry import PERIOD_NAMES, Policy, TierLimits
-from cbdc.ledger.plain import Plain, read_token
-from cbdc.ledger.state import COUNTER, FREEZE, KEY, RegisteredKey, decode_value, holding_counter
+from cbdc.ledger.plain import Plain
+from cbdc.ledger.state import COUNTER, FREEZE, counter
+from cbdc.plain_form import plain_token
 from cbdc.token import holder_class
 
 Rows = Mapping[bytes, bytes | None]
@@ -28,10 +27,30 @@ Rows = Mapping[bytes, bytes | None]
 
 PackedEffects = dict[bytes, bytes | None]
 
-_KEY = bytes([KEY])
+_HOLDING = counter("holding", b"").pack()
+_DAY = counter("day", b"").pack()
+_FREEZE = bytes([FREEZE])
 _UNREAD = b""  # no value of the state is empty
 _encode = msgspec.msgpack.Encoder().encode
 _decode_number = msgspec.msgpack.Decoder(int).decode
+
+
+def _number_of(least: int, most: int) -> Any:
+    return Annotated[int, msgspec.Meta(ge=least, le=most)]
+
+
+def _bytes_of(least: int, most: int) -> Any:
+    return Annotated[bytes, msgspec.Meta(min_length=least, max_length=most)]
+
+
+_BYTE: Any = _number_of(0, 255)
+_ALGORITHM: Any = _number_of(1, 255)
+_RAW: Any = _bytes_of(32, 33)
+_BANK: Any = _number_of(0, MAX_INTEGER)
+_HASH: Any = _bytes_of(32, 32)
+_SUCCESSOR: Any = _bytes_of(0, 32)
+_KEY_FORM: Any = tuple[_ALGORITHM, _RAW, _BANK, _BYTE, _ALGORITHM, _HASH, _SUCCESSOR]
+_decode_key = msgspec.msgpack.Decoder(_KEY_FORM).decode
 
 
 class _Damaged(Exception):
@@ -51,20 +70,24 @@ class Holder(NamedTuple):
     freeze: bytes
 
 
-@lru_cache(maxsize=65_536)
-def holder_in(row: bytes) -> Holder:
-    """The holder in the row of a registered key; a decoding error when it is none."""
-    key = decode_value(KEY, row)
-    assert isinstance(key, RegisteredKey)
+def holder_in(row: bytes) -> Holder | None:
+    """The holder in the row of a registered key; None when it is not what the ledger writes."""
+    try:
+        form = _decode_key(row)
+    except msgspec.DecodeError:
+        return None
+    algorithm, raw, _, tier, category, pseudonym, successor = form
+    if _encode(form) != row or len(successor) not in (0, 32):
+        return None
     return Holder(
-        key.algorithm,
-        key.public_key,
-        key.pseudonym,
-        key.tier,
-        holder_class(key.category) == "wallets",
-        not key.successor,
-        holding_counter(key.pseudonym).pack(),
-        bytes([FREEZE]) + key.pseudonym,
+        algorithm,
+        raw,
+        pseudonym,
+        tier,
+        holder_class(category) == "wallets",
+        not successor,
+        _HOLDING + pseudonym,
+        _FREEZE + pseudonym,
     )
 
 
@@ -83,14 +106,11 @@ class Moment:
 
     def day_of(self, pseudonym: bytes) -> bytes:
         """The packed key of what a holder paid on this day."""
-        return b"\x04day:" + pseudonym + self._day
+        return _DAY + pseudonym + self._day
 
-    def counters_of(self, pseudonym: bytes) -> list[bytes]:
-        """The packed keys of all that a holder paid in, today and in this month and year."""
-        return [
-            self.day_of(pseudonym),
-            *(_period(name, pseudonym, number) for name, number in self._names),
-        ]
+    def periods_of(self, pseudonym: bytes) -> list[bytes]:
+        """The packed keys of what a holder paid in this month and year, as far as the policy asks for them."""
+        return [_period(name, pseudonym, number) for name, number in self._names]
 
 
 def _period(name: str, pseudonym: bytes, number: bytes) -> bytes:
@@ -98,55 +118,56 @@ def _period(name: str, pseudonym: bytes, number: bytes) -> bytes:
 
 
 def decide_plain(
-    moment: Moment, rows: Rows, holders: MutableMapping[bytes, Holder | None], transfer: Plain
+    moment: Moment, rows: Rows, holders: Mapping[bytes, Holder], transfer: Plain
 ) -> PackedEffects | None:
-    """What a plain transfer changes, or None when the general judge must say. Nothing is changed here but `holders`.
+    """What a plain transfer changes, or None when the general judge must say.
 
-    `holders` remembers by key id what `rows` say of keys; whoever changes the row of a key takes it out.
+    `holders` are what `rows` say of keys, by key id (`holder_in`); of a key that is not there nothing is known.
     """
     try:
         return _decided(moment, rows, holders, transfer)
-    except (_Damaged, TengeError):
+    except _Damaged:
         return None
 
 
 def _decided(
-    moment: Moment, rows: Rows, holders: MutableMapping[bytes, Holder | None], transfer: Plain
+    moment: Moment, rows: Rows, holders: Mapping[bytes, Holder], transfer: Plain
 ) -> PackedEffects | None:
+    _, spends, creates, signers = transfer
+    payer = holders.get(signers[0])
+    # More signers than payers would be asked about freezes of their own.
+    if payer is None or not payer.wallet or rows.get(payer.freeze, _UNREAD) is not None:
+        return None
     effects: PackedEffects = {}
-    payer: Holder | None = None
-    opened, spent = set(), 0
-    for key in transfer.spends:
+    spent, owners = 0, set()
+    for key in spends:
         value = rows.get(key)
-        token = read_token(value) if value else None
+        token = plain_token(value) if value else None
         if token is None:
             return None
-        holder = find_holder(rows, holders, token[1])
-        if holder is None or not holder.wallet:
+        amount, owner = token
+        if owner != signers[0] and not _same_payer(payer, holders.get(owner)):
             return None
-        if payer is None:
-            payer = holder
-        elif holder.pseudonym != payer.pseudonym or holder.tier != payer.tier:
-            return None
-        opened.add(token[1])
-        spent += token[0]
+        owners.add(owner)
+        spent += amount
         effects[key] = None
-    # Just the keys of the inputs signed: more signers would be asked about freezes of their own.
-    if payer is None or opened != set(transfer.signers) or rows.get(payer.freeze, _UNREAD) is not None:
+    # Just the keys of the inputs signed.
+    if len(owners) != len(signers) or not owners.issuperset(signers):
         return None
-    paid, payees = spent, []
+    paid = spent
     gains: dict[bytes, int] = {}
-    for key, kid, amount, value in transfer.creates:
-        holder = find_holder(rows, holders, kid)
+    payees: list[Holder] = []
+    for key, kid, amount, value in creates:
+        holder = holders.get(kid)
         if holder is None or not holder.wallet or not holder.current:
             return None
         effects[key] = value
         spent -= amount
-        if holder.pseudonym == payer.pseudonym:
+        if holder is payer or holder.pseudonym == payer.pseudonym:
             paid -= amount
-            continue
-        payees.append(holder)
-        gains[holder.holding] = gains.get(holder.holding, 0) + amount
+        else:
+            payees.append(holder)
+            gains[holder.holding] = gains.get(holder.holding, 0) + amount
     # Conservation of this transfer, and the sum that the loop has counted down (G5).
     if spent or (paid and not _pay(moment, rows, payer, paid, effects)):
         return None
@@ -158,14 +179,11 @@ def _decided(
     return effects
 
 
-def find_holder(rows: Rows, holders: MutableMapping[bytes, Holder | None], kid: bytes) -> Holder | None:
-    """The holder with this key id, remembered in `holders`; None when the rows have no such key."""
-    try:
-        return holders[kid]
-    except KeyError:
-        row = rows.get(_KEY + kid)
-        holder = holders[kid] = holder_in(row) if row else None
-        return holder
+def _same_payer(payer: Holder, other: Holder | None) -> bool:
+    """Whether another input's key is of the same holder, in the same tier."""
+    return (
+        other is not None and other.wallet and other.pseudonym == payer.pseudonym and other.tier == payer.tier
+    )
 
 
 def _held(moment: Moment, rows: Rows, payee: Holder, gained_tiyn: int) -> int | None:

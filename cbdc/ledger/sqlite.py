@@ -131,12 +131,14 @@ class SqliteStore:
             "INSERT INTO entry VALUES (?, ?, ?, ?)",
             [(row.index, row.transaction_id, row.data, row.leaf) for row in commit.entries],
         )
-        gone = [(key,) for key, value in commit.changes.items() if value is None]
-        kept = [(key, value) for key, value in commit.changes.items() if value is not None]
+        # In the order of the key, as the tables are: neighbours share a page.
+        changes = sorted(commit.changes.items())
+        gone = [(key,) for key, value in changes if value is None]
+        kept = [(key, value) for key, value in changes if value is not None]
         database.executemany("DELETE FROM state WHERE key = ?", gone)
         database.executemany("DELETE FROM owner WHERE token = ?", gone)
         self._checkpoint("ledger.commit.inside")
-        database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", kept)
+        database.executemany("INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", kept)
         database.executemany(
             "INSERT INTO owner VALUES (?, ?)",
             [(commit.owners[key], key) for key, _ in kept if key in commit.owners],

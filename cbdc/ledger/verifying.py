@@ -7,7 +7,7 @@ no secret. What it is given as a key is asked for its key id first, so that no r
 says of a signature holds for those bytes in that network, whatever state the ledger is in.
 
 Both directions are MessagePack, read back with the types they must have. A process reads ahead in a thread of its own
-and the pool reads answers in one, so neither ever waits for the other to read.
+and the pool reads each one's answers in one, so neither ever waits for the other to read.
 
 Processes are started afresh, ignore Ctrl-C, and end when their pipe does, so they outlive nobody. One that dies is
 replaced and its chunks done again; a chunk that two have died on, or that nobody has answered for a long time, is given
@@ -20,13 +20,13 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 
 import msgspec
 
 from cbdc.errors import TengeError
 from cbdc.keys import PublicKey, key_id
-from cbdc.ledger.plain import Plain, read_plain
+from cbdc.ledger.plain import Plain, ReadPlain, read_plain
 from cbdc.ledger.state import KEY
 from cbdc.transaction import RegisterKey, RotateKey, open_transaction
 
@@ -35,6 +35,7 @@ CHUNK_BYTES = 49_152
 AHEAD = 3
 """How many chunks a process has, the one it works on included."""
 
+PIPE_BYTES = 160_000
 PATIENCE_SECONDS = 30.0
 _TRIES = 2
 _KEY = bytes([KEY])
@@ -44,7 +45,11 @@ _WITNESS_HEADS = [bytes([0x90 | count, 0x92, 0xC4, 32]) for count in range(16)]
 Found = Plain | int
 """A plain transfer with all its signatures verified, or the bits of the signatures that stand."""
 
+# Most keys of a chunk are met once: what a table of the last ones costs is more than the hash.
+_key_id = key_id.__wrapped__
+_NO_KEYS: dict[bytes, PublicKey] = {}
 _encode = msgspec.msgpack.Encoder().encode
+_decode_row = msgspec.msgpack.Decoder().decode
 _decode_chunk = msgspec.msgpack.Decoder(tuple[list[bytes], dict[bytes, bytes]]).decode
 _decode_found = msgspec.msgpack.Decoder(list[Plain | int]).decode
 
@@ -70,14 +75,18 @@ class Verifier:
 
     def judge(self, transactions: Sequence[bytes], rows: Mapping[bytes, bytes]) -> list[Found]:
         """What each transaction is; `rows` are the state's rows of registered keys, by packed state key."""
-        return [self._judge(data, rows) for data in transactions]
+        # First all are read, then all are verified: a processor does many of a kind faster than one of each in turn.
+        network = self._network
+        read = [read_plain(data, network) for data in transactions]
+        return [
+            self._judge_other(data, rows) if found is None else self._judge(found, rows)
+            for data, found in zip(transactions, read, strict=True)
+        ]
 
-    def _judge(self, data: bytes, rows: Mapping[bytes, bytes]) -> Found:
-        found = read_plain(data, self._network)
-        if found is None:
-            return self._judge_other(data, rows)
-        stand = self._stand(found.witnesses, found.message, rows, {})
-        return found.plain if stand == (1 << len(found.witnesses)) - 1 else stand
+    def _judge(self, found: ReadPlain, rows: Mapping[bytes, bytes]) -> Found:
+        plain, witnesses, message = found
+        stand = self._stand(witnesses, message, rows, _NO_KEYS)
+        return plain if stand == (1 << len(witnesses)) - 1 else stand
 
     def _judge_other(self, data: bytes, rows: Mapping[bytes, bytes]) -> int:
         try:
@@ -99,7 +108,7 @@ class Verifier:
     ) -> int:
         stand = 0
         for place, (kid, signature) in enumerate(witnesses):
-            key = self._certified.get(kid) or own.get(kid) or _key_in(rows.get(_KEY + kid), kid)
+            key = _key_in(rows.get(_KEY + kid), kid) or self._certified.get(kid) or own.get(kid)
             if key is None:
                 continue
             try:
@@ -114,8 +123,8 @@ def _key_in(row: bytes | None, kid: bytes) -> PublicKey | None:
     """The key in a row of the state, if it is the one with this key id."""
     if row is None:
         return None
-    algorithm, raw, *_ = msgspec.msgpack.decode(row)
-    return PublicKey(algorithm, raw) if key_id(algorithm, raw) == kid else None
+    algorithm, raw, *_ = _decode_row(row)
+    return PublicKey(algorithm, raw) if _key_id(algorithm, raw) == kid else None
 
 
 def serve(connection: Connection, network: bytes, certified: list[tuple[int, bytes]]) -> None:
@@ -174,6 +183,7 @@ class _Worker:
         self.process = context.Process(target=serve, args=(theirs, network, certified), daemon=True)
         self.process.start()
         theirs.close()
+        self.reader: threading.Thread | None = None
 
 
 class Verifiers:
@@ -185,10 +195,9 @@ class Verifiers:
         self._waiting: deque[Chunk] = deque()
         self._closed = False
         self._workers: list[_Worker] = []
-        for _ in range(count):
-            self._start(0)
-        self._reader = threading.Thread(target=self._read, name="verifiers", daemon=True)
-        self._reader.start()
+        with self._lock:
+            for _ in range(count):
+                self._start(0)
 
     @property
     def processes(self) -> list[int]:
@@ -200,9 +209,12 @@ class Verifiers:
         # A program that cannot start processes at all (no memory, no files left) goes on with fewer, or none.
         if deaths <= _TRIES:
             try:
-                self._workers.append(_Worker(*self._given, deaths))
+                worker = _Worker(*self._given, deaths)
             except OSError:
                 return
+            self._workers.append(worker)
+            worker.reader = threading.Thread(target=self._read, args=(worker,), daemon=True)
+            worker.reader.start()
 
     def send(self, chunk: Chunk) -> None:
         """Let a process work on a chunk as soon as one can."""
@@ -215,38 +227,43 @@ class Verifiers:
             while self._waiting:
                 self._waiting.popleft().finish(None)
         while self._waiting:
+            chunk = self._waiting[0]
             worker = min(self._workers, key=lambda one: len(one.chunks))
-            if len(worker.chunks) >= AHEAD:
+            # What a process has not read yet must fit into its pipe: whoever sends holds the lock.
+            held = sum(len(one.message) for one in worker.chunks)
+            if worker.chunks and (len(worker.chunks) >= AHEAD or held + len(chunk.message) > PIPE_BYTES):
                 return
-            chunk = self._waiting.popleft()
+            self._waiting.popleft()
             worker.chunks.append(chunk)
             try:
                 worker.connection.send_bytes(chunk.message)
             except OSError:
                 return  # it is dead, and the reader will find that out
 
-    def _read(self) -> None:
-        """Take answers, until every process is gone and the pool is closed."""
-        while workers := {worker.connection: worker for worker in self._workers}:
-            for ready in wait(list(workers)):
-                assert isinstance(ready, Connection)
-                worker = workers[ready]
-                try:
-                    found = _decode_found(ready.recv_bytes())
-                except (EOFError, OSError):
-                    self._bury(worker)
-                    continue
-                with self._lock:
-                    worker.deaths = 0
-                    chunk = worker.chunks.popleft()
-                    self._feed()
-                chunk.finish(found)
+    def _read(self, worker: _Worker) -> None:
+        """Take a process's answers, until it is gone."""
+        while True:
+            try:
+                found = _decode_found(worker.connection.recv_bytes())
+            except msgspec.DecodeError:
+                worker.process.kill()
+                continue
+            except (EOFError, OSError):
+                self._bury(worker)
+                return
+            with self._lock:
+                worker.deaths = 0
+                chunk = worker.chunks.popleft()
+                self._feed()
+            chunk.finish(found)
 
     def _bury(self, worker: _Worker) -> None:
         """Put another process in a dead one's place, and its chunks back into the queue."""
-        worker.connection.close()
         worker.process.join(PATIENCE_SECONDS)
+        worker.process.kill()  # one that only closed its pipe
+        worker.process.join()
         with self._lock:
+            worker.connection.close()
             self._workers.remove(worker)
             if worker.chunks:
                 worker.chunks[0].tries += 1
@@ -259,6 +276,13 @@ class Verifiers:
                 self._start(worker.deaths + 1)
             self._feed()
 
+    def forsake(self, chunk: Chunk) -> None:
+        """End the process that has not answered a chunk for too long; another takes its place."""
+        with self._lock:
+            for worker in self._workers:
+                if chunk in worker.chunks:
+                    worker.process.kill()
+
     def close(self) -> None:
         """End every process; what is not done yet is given back undone."""
         with self._lock:
@@ -269,7 +293,10 @@ class Verifiers:
                     worker.connection.send_bytes(b"")
                 except OSError:
                     continue
-        self._reader.join(PATIENCE_SECONDS)
-        for worker in list(self._workers):  # one that hangs
-            worker.process.kill()
-        self._reader.join(PATIENCE_SECONDS)
+            readers = [(worker, worker.reader) for worker in self._workers]
+        for worker, reader in readers:
+            assert reader is not None
+            reader.join(PATIENCE_SECONDS)
+            if reader.is_alive():  # one that hangs
+                worker.process.kill()
+                reader.join()
