@@ -13,19 +13,23 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from cbdc.errors import Unavailable
+from cbdc.errors import Refused, Unavailable
 from cbdc.ledger.store import Commit, EntryRow
 from cbdc.ports import Checkpoint, no_checkpoint
 from cbdc.private import make_file
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entry
-    (place INTEGER PRIMARY KEY, transaction_id BLOB NOT NULL UNIQUE, data BLOB NOT NULL, leaf BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS head (size INTEGER PRIMARY KEY, envelope BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS owner (holder BLOB NOT NULL, token BLOB NOT NULL, PRIMARY KEY (holder, token)) WITHOUT ROWID;
-CREATE UNIQUE INDEX IF NOT EXISTS owner_token ON owner (token);
-"""
+_VERSION_1 = (
+    """CREATE TABLE IF NOT EXISTS entry (
+    place INTEGER PRIMARY KEY, transaction_id BLOB NOT NULL UNIQUE, data BLOB NOT NULL, leaf BLOB NOT NULL)""",
+    "CREATE TABLE IF NOT EXISTS head (size INTEGER PRIMARY KEY, envelope BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS owner (
+    holder BLOB NOT NULL, token BLOB NOT NULL, PRIMARY KEY (holder, token)) WITHOUT ROWID""",
+    "CREATE UNIQUE INDEX IF NOT EXISTS owner_token ON owner (token)",
+)
+# From here on a file says what it is: "tnge", and its version in `user_version`, which the first version left at 0.
+_VERSION_2 = (f"PRAGMA application_id = {int.from_bytes(b'tnge', 'big')}",)
+_VERSIONS = (_VERSION_1, _VERSION_2)
 _CHUNK = 500
 _EVERYTHING = 2**62
 
@@ -34,8 +38,13 @@ class SqliteStore:
     """A `Store` in the file at `path`. `read_only` opens an existing ledger without changing it (audits)."""
 
     def __init__(self, path: Path, checkpoint: Checkpoint = no_checkpoint, read_only: bool = False) -> None:
-        """Raises E_STORE_UNAVAILABLE when there is no such file or folder, or it is no ledger's."""
+        """Raises E_STORE_UNAVAILABLE when there is no such file or folder, or it is no ledger's.
+
+        E_STORE_VERSION when a newer program wrote it: then nothing is changed. An older file is brought up to date,
+        unless it is only read.
+        """
         self.path = path
+        self.url = f"sqlite:///{path.absolute()}"
         self._checkpoint = checkpoint
         self._read_only = read_only
         self._lock = RLock()
@@ -53,18 +62,45 @@ class SqliteStore:
         except sqlite3.Error as error:
             self._database.close()
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+        except Refused:
+            self._database.close()
+            raise
 
     def _prepare(self) -> None:
         if self._read_only:
             # The first read after BEGIN fixes the moment that every later one sees.
             self._database.execute("BEGIN")
             self._database.execute("SELECT size FROM head LIMIT 1").fetchone()
+            self._version()
             return
+        done = self._version()
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute("PRAGMA wal_autocheckpoint = 50000")
         self._database.execute("PRAGMA cache_size = -131072")
-        self._database.executescript(_SCHEMA)
+        if done < len(_VERSIONS):
+            self._migrate()
+
+    def _version(self) -> int:
+        """How many versions are done: 0 for a new file, and for one of the first version, which said nothing."""
+        found = int(self._database.execute("PRAGMA user_version").fetchone()[0])
+        if not 0 <= found <= len(_VERSIONS):
+            raise Refused("E_STORE_VERSION", found=found, known=len(_VERSIONS))
+        return found
+
+    def _migrate(self) -> None:
+        """Make the tables, or bring an older file up to date: all in one transaction."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            for statements in _VERSIONS[self._version() :]:
+                for statement in statements:
+                    self._database.execute(statement)
+            self._database.execute(f"PRAGMA user_version = {len(_VERSIONS)}")
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that exist."""
