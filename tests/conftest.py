@@ -12,6 +12,7 @@ from playwright.sync_api import Playwright
 from cbdc.errors import TengeError
 from tests.house.catalogue import facts_named
 from tests.one_playwright import stop_playwright, the_playwright
+from tests.servers.postgres import stop_postgres
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
@@ -66,8 +67,9 @@ def playwright() -> Playwright:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish() -> None:
-    """After the last browser is closed."""
+    """After the last browser is closed and the last question to a server answered."""
     stop_playwright()
+    stop_postgres()
 
 
 @pytest.fixture(scope="session")

@@ -5,21 +5,15 @@ secret: keys come from the cast's sealed keystore by the member's name.
 """
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from cbdc.errors import Refused
-from cbdc.ledger.memory import MemoryStore
-from cbdc.ledger.sqlite import SqliteStore
-from cbdc.ledger.store import Store
 from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import PolicySet, preset
-from cbdc.ports import Checkpoint, Clock
+from cbdc.ports import Clock
 from offline.device import Device
 from offline.loss_policy import WATERFALL
 from offline.records import TIER_SE, TIER_SW, TIER_TEE
 from wallets.wallet import Wallet
 
-SQLITE_URL = "sqlite:///"
 DEVICE_TIERS = {"SE": TIER_SE, "TEE": TIER_TEE, "SW": TIER_SW}
 
 
@@ -28,11 +22,11 @@ class SandboxPlan:
     """What a sandbox starts from.
 
     `seed` makes everything repeatable; None asks the operating system for keys (`tenge serve`). `store` is the URL of
-    the ledger's store (`sqlite:///PATH`), empty for a file in the sandbox's folder, or memory without one. `banks` are
-    (name, title, opening reserve in tiyn); the budget's deposit is at one of them. `registers` name the outside
-    registers whose word counts on the ledger; `policy` holds the limits and the bank's rules. `loss_policy` says who
-    bears double spends (`offline.loss_policy`), with `loss_study` the reason to open FIRST_SEEN; `mode` is the preset
-    of offline numbers (`offline.parameters.PRESETS`), over which the policy's own offline rules stand.
+    the ledger's store (`cbdc.ledger.engines`), empty for a file in the sandbox's folder, or memory without one.
+    `banks` are (name, title, opening reserve in tiyn); the budget's deposit is at one of them. `registers` name the
+    outside registers whose word counts on the ledger; `policy` holds the limits and the bank's rules. `loss_policy`
+    says who bears double spends (`offline.loss_policy`), with `loss_study` the reason to open FIRST_SEEN; `mode` is
+    the preset of offline numbers (`offline.parameters.PRESETS`), over which the policy's own offline rules stand.
     """
 
     seed: int | None
@@ -68,12 +62,3 @@ class Member:
     consent: bool = True
     device: Device | None = None
     clone: Device | None = None
-
-
-def open_ledger_store(url: str, checkpoint: Checkpoint) -> Store:
-    """The ledger's store behind a URL: `sqlite:///PATH`, or `memory:`; E_STORE_URL for anything else."""
-    if url.startswith(SQLITE_URL):
-        return SqliteStore(Path(url.removeprefix(SQLITE_URL)), checkpoint)
-    if url == "memory:":
-        return MemoryStore()
-    raise Refused("E_STORE_URL", url=url)

@@ -20,6 +20,7 @@ from cbdc.authority import Root
 from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
 from cbdc.institutions import BankName
+from cbdc.ledger.engines import open_store
 from cbdc.ledger.ledger import Supply
 from cbdc.marks import MarkDefinition
 from cbdc.money import tenge as tiyn_of
@@ -31,7 +32,7 @@ from cbdc.token import PERSON
 from wallets import keystore
 from wallets.basis import Basis
 from wallets.case import Case
-from wallets.cast import DEVICE_TIERS, Member, SandboxPlan, open_ledger_store
+from wallets.cast import DEVICE_TIERS, Member, SandboxPlan
 from wallets.desk import Answers, Desk, Row, derived
 from wallets.field import DAY_SECONDS, Field, devices_of, named_numbers
 from wallets.store_memory import memory_store
@@ -57,7 +58,7 @@ class Sandbox:
         stores = open_stores(folder, checkpoint)
         if plan.store:
             stores.ledger.close()
-            stores = stores._replace(ledger=open_ledger_store(plan.store, checkpoint))
+            stores = stores._replace(ledger=open_store(plan.store, checkpoint))
         stores = stores._replace(ledger=plan.over_store(stores.ledger))
         setup = Setup(
             banks=tuple(BankName(number, name) for number, (name, _, _) in enumerate(plan.banks, start=1)),

@@ -2,17 +2,28 @@
 
 A store knows bytes, not money. `commit` writes entries, state changes and the head that covers them in one atomic
 step, and only if the journal still has the size the writer saw: two writers can never both win. An engine that
-cannot answer raises E_STORE_UNAVAILABLE and has changed nothing. Reads may come from several threads at once; the
+cannot answer raises E_STORE_UNAVAILABLE and has changed nothing; one that cannot say whether it did raises
+E_STORE_OUTCOME. Reads may come from several threads at once; the
 ledger sees to it that commits do not.
 
 One contract suite (`tests/contracts/test_store.py`) runs on every engine.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from cbdc.errors import Unavailable
+
+# From the first colon after the slashes to the last at sign: a password that nobody escaped is hidden too.
+_BEFORE_THE_HOST = re.compile(r"(://[^:@]*:).*(?=@)", re.DOTALL)
+_AS_AN_OPTION = re.compile(r"(password=)[^&]*", re.IGNORECASE)
+
+
+def shown_url(url: str) -> str:
+    """A store's URL as a person or a log may see it: a password, before an at sign or as an option, is three stars."""
+    return _AS_AN_OPTION.sub(r"\1***", _BEFORE_THE_HOST.sub(r"\1***", url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +72,9 @@ class Store(Protocol):
     def commit(self, commit: Commit) -> None:
         """Write all of it durably, or nothing.
 
-        Raises E_STORE_CONFLICT when the journal has another size than expected, E_STORE_UNAVAILABLE when the engine
-        fails, also when a transaction id stands in the journal already.
+        Raises E_STORE_CONFLICT when the journal has another size than expected, E_STORE_FENCED when another writer
+        took over, E_STORE_UNAVAILABLE when the engine fails, also when a transaction id stands in the journal already,
+        and E_STORE_OUTCOME when the engine was lost in the middle: then it stands whole, or not at all.
         """
         ...
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from cbdc.errors import Refused
+from cbdc.ledger.engines import SQLITE_URL
 from cbdc.ports import Checkpoint, ManualClock, no_checkpoint
-from wallets.cast import SQLITE_URL, SandboxPlan
+from wallets.cast import SandboxPlan
 from wallets.pilot import csv_tables, page, report, setting
 from wallets.pilot.folder import RunFolder, canonical_json, read_run, write_atomic
 from wallets.pilot.perform import check, facts_of, perform, reports_of, worlds

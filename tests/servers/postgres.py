@@ -1,0 +1,192 @@
+"""A real PostgreSQL for tests: private, on a free port of this machine, with fsync on, gone at the end of the session.
+
+    server = the_postgres()          started when somebody first asks; the test is skipped where it cannot be
+    server.url("name")               the URL of a ledger in a schema of that name
+
+A server refuses to run as root, so root starts it as the user `postgres`. `TENGE_SERVERS=1` (as in CI) makes a missing
+server a failure.
+"""
+
+import glob
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+DEBIAN = "/usr/lib/postgresql/*/bin"
+SECONDS = 60
+_started: list["PostgresServer"] = []
+
+
+def missing() -> str:
+    """What a test of PostgreSQL lacks here, as a sentence with how to have it; empty when nothing."""
+    if importlib.util.find_spec("psycopg") is None:
+        return "psycopg is not installed; pip install -e .[postgres]"
+    if not programs():
+        return "no PostgreSQL server is installed; on Debian and Ubuntu: apt-get install postgresql"
+    if os.geteuid() == 0 and not _is_user("postgres"):
+        return "PostgreSQL does not run as root and there is no user postgres; apt-get install postgresql makes one"
+    return ""
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def programs() -> str:
+    """The folder with `initdb` and `postgres`, the newest of several; empty without one."""
+    folders = [Path(found).parent for found in [shutil.which("initdb")] if found]
+    folders += sorted(
+        map(Path, glob.glob(DEBIAN)), key=lambda path: int("0" + path.parent.name.split(".")[0])
+    )
+    there = [folder for folder in folders if (folder / "initdb").exists() and (folder / "postgres").exists()]
+    return str(there[-1]) if there else ""
+
+
+def as_user() -> dict[str, Any]:
+    """What makes `subprocess` start a program as a user that PostgreSQL accepts."""
+    return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def private_folder(name: str) -> Path:
+    """A new folder that the server's user may read; the folders of pytest are root's alone."""
+    folder = Path(tempfile.mkdtemp(prefix=f"tenge-{name}-"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+    return folder
+
+
+class PostgresServer:
+    """One server over one folder. It can be stopped, killed and started again."""
+
+    def __init__(self) -> None:
+        self.folder = private_folder("postgres")
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._data = self.folder / "data"
+        make = [f"{programs()}/initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+        subprocess.run(
+            [*make, "--locale=C", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/", **as_user()
+        )
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self.folder,
+            "fsync": "on",
+            "shared_buffers": "64MB",
+            "max_connections": 60,
+            "checkpoint_timeout": "1h",
+            "max_wal_size": "1GB",
+            "lc_messages": "C",
+            "max_prepared_transactions": 4,
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [f"{programs()}/postgres", "-D", self._data, *options],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+                **as_user(),
+            )
+        self.wait()
+
+    def wait(self) -> None:
+        """Until it answers."""
+        import psycopg
+
+        end = time.monotonic() + SECONDS
+        while True:
+            try:
+                psycopg.connect(self.address()).close()
+            except psycopg.OperationalError:
+                assert time.monotonic() < end, (self.folder / "log").read_text()[-2_000:]
+                time.sleep(0.05)
+            else:
+                return
+
+    def address(self, database: str = "postgres") -> str:
+        """Its address without a schema."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def url(self, schema: str, database: str = "postgres") -> str:
+        """The URL of a ledger in it."""
+        return f"{self.address(database)}?schema={schema}"
+
+    def ask(self, statement: str, *values: object) -> list[Any]:
+        """What an administrator is answered; an empty list for a statement without rows."""
+        import psycopg
+
+        with psycopg.connect(self.address(), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """Stop it: a fast shutdown, or with SIGKILL a sudden death of every process of it."""
+        if self._process is None:
+            return
+        family = psutil.Process(self._process.pid).children(recursive=True) if how == signal.SIGKILL else []
+        self._process.send_signal(how)
+        for process in family:
+            process.kill()
+        self._process.wait(SECONDS)
+        psutil.wait_procs(family, SECONDS)
+        self._process = None
+
+    def restart(self, how: int = signal.SIGINT) -> None:
+        """Stop it and start it again on the same port."""
+        self.stop(how)
+        self.start()
+
+    def remove(self) -> None:
+        """Stop it and delete what it kept."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def the_postgres() -> PostgresServer:
+    """The server of this session of tests; skips the test where there can be none (fails with TENGE_SERVERS=1)."""
+    need(missing())
+    if not _started:
+        _started.append(PostgresServer())
+    return _started[0]
+
+
+def need(lack: str) -> None:
+    """Skip the test for what it lacks, or fail where servers are promised."""
+    if lack and os.environ.get("TENGE_SERVERS") == "1":
+        pytest.fail(lack, pytrace=False)
+    if lack:
+        pytest.skip(lack)
+
+
+def stop_postgres() -> None:
+    """Stop it, if it was started."""
+    while _started:
+        _started.pop().remove()
