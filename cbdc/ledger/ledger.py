@@ -127,7 +127,7 @@ class Ledger:
         try:
             certificates.require(kid, authority.LEDGER, self._last_time)
         except Refused:
-            certificates.require(kid, authority.LEDGER, max(self._last_time, self._clock.now()))
+            certificates.require(kid, authority.LEDGER, self._clock.now())
 
     def _read(self) -> None:
         """Take the genesis, the log and the last head from the store."""

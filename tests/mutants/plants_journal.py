@@ -72,8 +72,8 @@ WRITER = Field(
         (
             "anybody-opens-the-ledger",
             "A key that ROOT never certified signs heads.",
-            "        self.genesis.authority.require(signer.public.kid, authority.LEDGER, self._last_time)",
-            "        pass",
+            "        self._require_ledgers_key()\n",
+            "        pass\n",
         ),
     )
     + bugs(
