@@ -35,6 +35,13 @@ PACKAGES := cbdc offline wallets
 PYTHON ?=
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 WORKERS ?= 2
+# The tests of the rules are measured for their branches, which doubles their time. The others start servers, browsers and
+# whole processes, mostly wait, and run beside more of each other; a new folder belongs to them until it is named here.
+MEASURED := $(addprefix tests/,attacks cbdc contracts offline pilot simulation site)
+UNMEASURED = $(filter-out $(MEASURED),$(patsubst %/,%,$(filter-out tests/__pycache__/,$(wildcard tests/*/))))
+WAITERS ?= 3
+# What PYTEST_ARGS chooses may all be in the other part.
+NONE_CHOSEN = $(if $(PYTEST_ARGS),|| test $$? -eq 5)
 PYTEST_ARGS ?=
 DEMO_RUN := build/demo-run
 
@@ -99,8 +106,9 @@ format: $(VENV)/test.stamp
 test: lint
 	@mkdir -p build
 	$(PY) -m pytest -n $(WORKERS) --cov=cbdc --cov=offline --cov-branch \
-	  --cov-report=term --cov-report=json:build/coverage.json $(PYTEST_ARGS)
+	  --cov-report=term:skip-covered --cov-report=json:build/coverage.json $(PYTEST_ARGS) $(MEASURED) $(NONE_CHOSEN)
 	$(PY) -m tests.house.coverage_floor build/coverage.json
+	$(PY) -m pytest -n $(WAITERS) $(PYTEST_ARGS) $(UNMEASURED) $(NONE_CHOSEN)
 
 errors: $(VENV)/test.stamp
 	$(PY) -m tests.house.errors_page --write
