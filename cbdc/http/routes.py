@@ -94,6 +94,7 @@ class Route:
     - `summary`: one sentence. `answer`: the name of the answer's schema.
     - `takes`: what canonical bytes the body holds, empty for a GET; `limit_bytes` is judged before it is read.
     - `proof`: the request must carry the header Tenge-Proof of the key named in the path.
+    - `waits`: whether the handler takes its turn with all others; what only looks at the process does not.
     - `refusals`: the codes that belong to this route in particular.
     """
 
@@ -107,6 +108,7 @@ class Route:
     limit_bytes: int = 0
     proof: bool = False
     refusals: tuple[str, ...] = ()
+    waits: bool = True
 
     def __post_init__(self) -> None:
         assert set(_NAME.findall(self.path)) == set(self.arguments), f"{self.path}: explain each argument"

@@ -12,7 +12,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from flask import Flask, Response, request
@@ -86,7 +86,7 @@ class _Server:
                 self._system.ledger,
                 self._clock,
             )
-            with self._lock:
+            with self._lock if route.waits else nullcontext():
                 return _written(route.handler(ask), 200, wire.JSON)
         except TengeError as refusal:
             return problem(refusal, language)

@@ -64,6 +64,11 @@ _ENGINES: dict[str, Opener] = {
 }
 
 
+def url_of(store: Store) -> str | None:
+    """The URL under which another process may read a store; None for one that only this process has."""
+    return getattr(store, "url", None)
+
+
 def open_store(url: str, checkpoint: Checkpoint = no_checkpoint, read_only: bool = False) -> Store:
     """The store behind a URL, made when it is new; `read_only` opens an existing one and never changes it.
 

@@ -309,7 +309,11 @@ class JournalStore:
         """The leaf hashes in order."""
         with self._lock:
             self._check_open()
-            return self._log.leaves()
+            leaves = self._log.leaves()
+        try:
+            yield from leaves
+        except OSError as error:
+            raise unavailable(error) from None
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
         """The places of accepted transactions."""

@@ -15,6 +15,8 @@ Rules kept here:
   that all it reads is older than a commit that the cluster confirmed), and looks whether its head is there. If it
   cannot look, the answer is E_STORE_OUTCOME, and the next call begins by taking an epoch.
 - **One connection for decisions and commits**, so that no decision rests on a server that was overtaken unnoticed.
+- **A silent server is left.** A call that lasts too long is cut off (`cbdc.ledger.patience`), and each new connection
+  begins at the next host: the first may be a server whose cluster went on without it.
 - **Locks are not waited for without end**; what the server rolled back for a lock or a clash is tried again.
 - A store opened `read_only` is one REPEATABLE READ transaction: it sees one moment, and never connects again.
 
@@ -22,6 +24,7 @@ psycopg is an extra (`postgres`); its module is imported here and nowhere else i
 """
 
 import re
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from threading import RLock
 from typing import Any
@@ -29,14 +32,18 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
 from psycopg import sql
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger import postgres_schema as words
+from cbdc.ledger.patience import Watch
 from cbdc.ledger.store import Commit, EntryRow, shown_url
 from cbdc.ports import Checkpoint, no_checkpoint
 
 DEFAULT_SCHEMA = "ledger"
 LOCK_TIMEOUT_MS = 5_000
+PATIENCE_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = "5"
 _SCHEMA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 _PAGE = 5_000
@@ -44,6 +51,27 @@ _EVERYTHING = 2**62
 _TRIES = 3
 # Rolled back by the server, so that the same statement may be sent again: a clash, a deadlock, a lock not given.
 _AGAIN = frozenset({"40001", "40P01", "55P03"})
+
+_BYTEA, _BYTEA_ARRAY = 17, 1001
+
+
+class ByteStrings:
+    """Byte strings (None for NULL) in the binary form of `bytea[]`: one type for the server, also when it is empty."""
+
+    def __init__(self, values: Sequence[bytes | None]) -> None:
+        count = len(values)
+        head = struct.pack("!iiI", 1 if values else 0, 1 if None in values else 0, _BYTEA)
+        parts = [head, struct.pack("!ii", count, 1)] if values else [head]
+        for value in values:
+            parts += (b"\xff\xff\xff\xff",) if value is None else (len(value).to_bytes(4, "big"), value)
+        self.data = b"".join(parts)
+
+
+_DUMPER: Any = type(
+    "ByteStringsDumper",
+    (Dumper,),
+    {"format": Format.BINARY, "oid": _BYTEA_ARRAY, "dump": lambda dumper, value: value.data},
+)
 
 
 class PostgresStore:
@@ -55,10 +83,12 @@ class PostgresStore:
         checkpoint: Checkpoint = no_checkpoint,
         read_only: bool = False,
         lock_timeout_ms: int = LOCK_TIMEOUT_MS,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
         """Raises E_STORE_URL, E_STORE_UNAVAILABLE, E_STORE_NOT_DURABLE, E_STORE_VERSION.
 
-        A `lock_timeout_ms` is how long a statement waits for another session's lock.
+        `lock_timeout_ms` is how long a statement waits for another session's lock, `patience_seconds` (up to twice as
+        long) how long a server may take for one answer.
         """
         self.url = url
         self._target, self._schema, self._password = _parse(url, read_only)
@@ -66,9 +96,11 @@ class PostgresStore:
         self._read_only = read_only
         self._settings = (*words.SETTINGS, ("lock_timeout", str(lock_timeout_ms)))
         self._lock = RLock()
+        self._watch = Watch(patience_seconds)
         self._connection: psycopg.Connection[Any] | None = None
         self._warned = False
         self._closed = False
+        self._fenced = False
         self._epoch = 0
         self._writer: object = None
         self._connect()
@@ -77,10 +109,13 @@ class PostgresStore:
 
     def _connect(self) -> psycopg.Connection[Any]:
         """A new connection, as a reader or as the writer; raises like the constructor, and E_STORE_FENCED."""
+        if self._fenced:
+            raise Unavailable("E_STORE_FENCED", epoch=self._epoch)
         if self._closed or (self._read_only and self._connection is not None):
             raise Unavailable("E_STORE_UNAVAILABLE", detail="the store is closed")
         try:
-            connection = psycopg.connect(self._target, autocommit=True, prepare_threshold=0)
+            target = psycopg.conninfo.make_conninfo("", **self._next_target())
+            connection = psycopg.connect(target, autocommit=True, prepare_threshold=0)
         except psycopg.Error as error:
             raise self._unavailable(error) from None
         try:
@@ -94,7 +129,27 @@ class PostgresStore:
         self._connection = connection
         return connection
 
+    def _next_target(self) -> dict[str, Any]:
+        """Where to connect: each time the hosts in turn, beginning with the next one."""
+        turned = dict(self._target)
+        for name in ("host", "port"):
+            first, comma, rest = str(self._target.get(name, "")).partition(",")
+            if comma:
+                self._target[name] = f"{rest},{first}"
+        return turned
+
+    def _call(
+        self, connection: psycopg.Connection[Any], statement: str, arguments: Any, binary: bool = False
+    ) -> psycopg.Cursor[Any]:
+        """What the server answers, if it does so in time; a cut line is an error of a closed connection."""
+        self._watch.begin(connection)
+        try:
+            return connection.execute(statement, arguments, binary=binary)
+        finally:
+            self._watch.end()
+
     def _set_up(self, connection: psycopg.Connection[Any]) -> None:
+        connection.adapters.register_dumper(ByteStrings, _DUMPER)
         for name, value in (*self._settings, ("search_path", self._schema)):
             connection.execute(words.SET, (name, value))
         if self._read_only:
@@ -111,11 +166,11 @@ class PostgresStore:
             self._prepare(connection)
         self._warned = False
         if self._writer is None:
-            taken = connection.execute(words.TAKE).fetchone()
+            taken = self._call(connection, words.TAKE, ()).fetchone()
         else:
-            taken = connection.execute(words.TAKE_AGAIN, (self._writer,)).fetchone()
+            taken = self._call(connection, words.TAKE_AGAIN, (self._writer,)).fetchone()
         if taken is None:
-            self._closed = True
+            self._fenced = True
             raise Unavailable("E_STORE_FENCED", epoch=self._epoch)
         if self._warned:
             raise Unavailable("E_STORE_UNAVAILABLE", detail="the cluster did not confirm a commit")
@@ -131,9 +186,9 @@ class PostgresStore:
         if self._has_ledger(connection) and self._check_version(connection) == len(words.VERSIONS):
             return
         with connection.transaction():
+            connection.execute(words.MAKE_ALONE, (self._schema,))
             schema = sql.Identifier(self._schema)
             connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(schema))
-            connection.execute(words.MAKE_ALONE)
             version = self._check_version(connection) if self._has_ledger(connection) else 0
             for statements in words.VERSIONS[version:]:
                 for statement in statements:
@@ -202,7 +257,7 @@ class PostgresStore:
         for left in reversed(range(_TRIES)):
             self._warned = False
             try:
-                moved = connection.execute(words.COMMIT, arguments | {"epoch": self._epoch}).fetchone()
+                moved = self._call(connection, words.COMMIT, arguments | {"epoch": self._epoch}).fetchone()
             except psycopg.Error as error:
                 if not connection.closed:
                     if error.sqlstate in _AGAIN and left:
@@ -240,7 +295,7 @@ class PostgresStore:
         size, epoch = self._ask(words.CLOCK, ())[0]
         if epoch != self._epoch:
             self._drop()
-            self._closed = True
+            self._fenced = True
             return Unavailable("E_STORE_FENCED", epoch=self._epoch)
         return Unavailable("E_STORE_CONFLICT", expected=commit.expected_size, found=size)
 
@@ -252,7 +307,7 @@ class PostgresStore:
             for left in reversed(range(_TRIES)):
                 connection = self._line()
                 try:
-                    return connection.execute(statement, arguments, binary=True).fetchall()
+                    return self._call(connection, statement, arguments, binary=True).fetchall()
                 except psycopg.Error as error:
                     again = connection.closed or error.sqlstate in _AGAIN
                     if self._read_only or not again or not left:
@@ -274,7 +329,7 @@ class PostgresStore:
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that exist, in one question."""
         wanted = list(keys)
-        return dict(self._ask(words.VALUES, (wanted,))) if wanted else {}
+        return dict(self._ask(words.VALUES, (ByteStrings(wanted),))) if wanted else {}
 
     def size(self) -> int:
         """How many entries."""
@@ -294,7 +349,7 @@ class PostgresStore:
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
         """The places of accepted transactions, in one question."""
         wanted = list(transaction_ids)
-        return dict(self._ask(words.PLACES, (wanted,))) if wanted else {}
+        return dict(self._ask(words.PLACES, (ByteStrings(wanted),))) if wanted else {}
 
     def head_covering(self, index: int) -> bytes | None:
         """The first head that covers the entry."""
@@ -312,7 +367,7 @@ class PostgresStore:
     def owned_by_each(self, holders: Sequence[bytes]) -> dict[bytes, list[bytes]]:
         """Each holder's tokens, in one question."""
         found: dict[bytes, list[bytes]] = {holder: [] for holder in holders}
-        for holder, token in self._ask(words.OWNED, (list(found),)) if found else []:
+        for holder, token in self._ask(words.OWNED, (ByteStrings(list(found)),)) if found else []:
             found[holder].append(token)
         return {holder: sorted(tokens) for holder, tokens in found.items()}
 
@@ -327,6 +382,7 @@ class PostgresStore:
     def close(self) -> None:
         """Close the connection."""
         self._closed = True
+        self._watch.stop()
         self._drop()
 
 
@@ -336,19 +392,19 @@ def _arguments(commit: Commit) -> dict[str, object]:
     return {
         "size": commit.size,
         "expected": commit.expected_size,
-        "ids": [row.transaction_id for row in commit.entries],
-        "datas": [row.data for row in commit.entries],
-        "leaves": [row.leaf for row in commit.entries],
+        "ids": ByteStrings([row.transaction_id for row in commit.entries]),
+        "datas": ByteStrings([row.data for row in commit.entries]),
+        "leaves": ByteStrings([row.leaf for row in commit.entries]),
         "head": commit.head,
-        "gone": [key for key, value in commit.changes.items() if value is None],
-        "keys": [key for key, _ in kept],
-        "values": [value for _, value in kept],
-        "holders": [commit.owners.get(key) for key, _ in kept],
+        "gone": ByteStrings([key for key, value in commit.changes.items() if value is None]),
+        "keys": ByteStrings([key for key, _ in kept]),
+        "values": ByteStrings([value for _, value in kept]),
+        "holders": ByteStrings([commit.owners.get(key) for key, _ in kept]),
     }
 
 
-def _parse(url: str, read_only: bool) -> tuple[str, str, str]:
-    """Connection string, schema and password of a URL; E_STORE_URL (without a password in it) for a strange one."""
+def _parse(url: str, read_only: bool) -> tuple[dict[str, Any], str, str]:
+    """Connection parameters, schema and password of a URL; E_STORE_URL (without a password in it) for a strange one."""
     strange = Refused("E_STORE_URL", url=shown_url(url))
     try:
         parts = urlsplit(url)
@@ -369,4 +425,4 @@ def _parse(url: str, read_only: bool) -> tuple[str, str, str]:
         "keepalives_count": "3",
         "tcp_user_timeout": "10000",
     }
-    return psycopg.conninfo.make_conninfo("", **(usual | target)), schema, str(target.get("password", ""))
+    return usual | target, schema, str(target.get("password", ""))

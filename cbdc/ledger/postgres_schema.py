@@ -42,7 +42,7 @@ DURABLE = "SELECT current_setting('fsync', true), current_setting('full_page_wri
 
 FIND_LEDGER = "SELECT to_regclass('clock') IS NOT NULL"
 # Two programs that open a new ledger at once make it one after the other.
-MAKE_ALONE = "SELECT pg_advisory_xact_lock(hashtext(current_schema()))"
+MAKE_ALONE = "SELECT pg_advisory_xact_lock(hashtext(%s))"
 VERSION = "SELECT version FROM clock"
 SET_VERSION = "UPDATE clock SET version = %s"
 

@@ -24,13 +24,13 @@ WRITER = Field(
             "A group is many commits, and a crash leaves a part of it.",
             (
                 "        for start in range(0, len(transactions), MAX_GROUP):\n"
-                "            with self._turn:\n"
-                "                results.extend(self._group(transactions[start : start + MAX_GROUP]))"
+                "            results += self.settle("
+                "[self.open(data) for data in transactions[start : start + MAX_GROUP]])"
             ),
             (
                 "        for start in range(len(transactions)):\n"
-                "            with self._turn:\n"
-                "                results.extend(self._group(transactions[start : start + 1]))"
+                "            results += self.settle("
+                "[self.open(data) for data in transactions[start : start + 1]])"
             ),
         ),
         (
@@ -52,22 +52,16 @@ WRITER = Field(
             "",
         ),
         (
-            "group-does-not-see-itself",
-            "Two payments of one group spend one token.",
-            "        self.view.update(effects)\n        self.changed",
-            "        self.changed",
-        ),
-        (
             "repetition-is-a-new-entry",
             "A wallet that asks again is told that its own payment spent the money.",
-            "fresh = [item for item in opened if isinstance(item, SignedTransaction) and item.id not in known]",
-            "fresh = [item for item in opened if isinstance(item, SignedTransaction)]\n        known = {}",
+            "        known = self._store.find([identity for identity in ids if identity is not None])",
+            "        known: dict[bytes, int] = {}",
         ),
         (
             "refusal-sticks-to-the-id",
             "A forged copy in a group makes the true payment fail.",
-            "                    answers[-1] = error",
-            "                    answers[-1] = error\n                    known[item.id] = 0",
+            "                answers[-1] = error",
+            "                answers[-1] = error\n                places[identity] = 0",
         ),
         (
             "head-not-verified-on-opening",
@@ -80,6 +74,16 @@ WRITER = Field(
             "A key that ROOT never certified signs heads.",
             "        self.genesis.authority.require(signer.public.kid, authority.LEDGER, self._last_time)",
             "        pass",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/group.py",
+        LEDGER,
+        (
+            "group-does-not-see-itself",
+            "Two payments of one group spend one token.",
+            "        self._rows.update(effects)\n",
+            "",
         ),
     )
     + bugs(

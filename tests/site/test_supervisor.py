@@ -180,12 +180,12 @@ def test_an_audit_that_never_was_is_refused(whole: Whole, supervisor: Program, k
 def test_an_audit_of_a_file_finds_a_changed_row(tmp_path: Path) -> None:
     with opened(folder=tmp_path) as whole:
         path = whole.world.system.stores.ledger.path  # type: ignore[attr-defined]
-    assert run_audit(path, b"", quiet)["ok"]
+    assert run_audit(f"sqlite:///{path}", b"", quiet)["ok"]
     database = sqlite3.connect(path)
     database.execute("UPDATE state SET value = x'00' WHERE key = (SELECT key FROM state LIMIT 1)")
     database.commit()
     database.close()
-    found = run_audit(path, b"", quiet)
+    found = run_audit(f"sqlite:///{path}", b"", quiet)
     assert not found["ok"]
     assert [row["name"] for row in found["checks"] if not row["ok"]] == ["state"]
     assert found["problems"][0]["code"] == "E_AUDIT_STATE"

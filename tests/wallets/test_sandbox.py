@@ -239,7 +239,7 @@ def test_the_store_of_another_system_is_refused(tmp_path: Path) -> None:
     assert refused(Sandbox.open, plan(8), tmp_path / "8") == "E_SYSTEM_KEYS"
 
 
-@pytest.mark.parametrize("url", ["postgres://x", "sqlite:x", "memory"])
+@pytest.mark.parametrize("url", ["oracle://x", "sqlite:x", "memory"])
 def test_stores_that_are_none(url: str) -> None:
     assert refused(Sandbox.open, SandboxPlan(7, ManualClock(DEFAULT_START), store=url)) == "E_STORE_URL"
 

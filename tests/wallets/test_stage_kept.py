@@ -153,6 +153,11 @@ def test_acts_lie_beside_each_other(tmp_path: Path) -> None:
     stage.close()
     assert {path.name for path in tmp_path.iterdir()} >= {"act-0001", "act-0002", "ledger.db", "ledger-2.db"}
     assert act_store("sqlite:///a.b/ledger", 3) == "sqlite:///a.b/ledger-3"
+    server = "postgresql://me@one:1,two:2/db"
+    assert act_store(f"{server}?schema=stage", 1) == f"{server}?schema=stage"
+    assert act_store(f"{server}?schema=stage&sslmode=any", 2) == f"{server}?schema=stage_2&sslmode=any"
+    assert act_store(server, 12) == f"{server}?schema=ledger_12"
+    assert act_store(f"{server}?sslmode=require", 2) == f"{server}?sslmode=require&schema=ledger_2"
 
 
 def test_a_folder_belongs_to_one_stage(tmp_path: Path) -> None:

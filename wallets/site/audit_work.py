@@ -1,16 +1,15 @@
 """An audit in a process of its own: the journal replayed from entry 0 on a snapshot, with how far it is.
 
-A ledger in a file is opened read-only, which shows one moment while the ledger goes on writing; a ledger in memory is
+A ledger that lasts is opened read-only, which shows one moment while the ledger goes on writing; a ledger in memory is
 copied when the process is started. Nothing of the running world is used, so a wrong world cannot help itself.
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, cast
 
 from cbdc.ledger.audit import Audit, audit
+from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import LogHead, open_entry, open_genesis
-from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ledger.store import EntryRow, Store
 from cbdc.record import open_envelope
 from wallets.site.jobs import Tell
@@ -52,12 +51,12 @@ class Watched:
         return getattr(self._store, name)
 
 
-def run_audit(source: Path | Store, kept_head: bytes, tell: Tell) -> dict[str, Any]:
-    """Audit the ledger in a file, or a copy of one in memory; `kept_head` is a head's envelope, or empty.
+def run_audit(source: str | Store, kept_head: bytes, tell: Tell) -> dict[str, Any]:
+    """Audit the ledger behind a store's URL, or a copy of one in memory; `kept_head` is a head's envelope, or empty.
 
-    What it finds is the result; it raises only what opening the file raises.
+    What it finds is the result; it raises only what opening the store raises.
     """
-    store: Store = SqliteStore(source, read_only=True) if isinstance(source, Path) else source
+    store = open_store(source, read_only=True) if isinstance(source, str) else source
     try:
         head = None
         if kept_head:
@@ -65,7 +64,7 @@ def run_audit(source: Path | Store, kept_head: bytes, tell: Tell) -> dict[str, A
             head = open_envelope(kept_head, LogHead, network)
         return plain(audit(cast(Store, Watched(store, tell)), head), bool(kept_head))
     finally:
-        if isinstance(source, Path):
+        if isinstance(source, str):
             store.close()
 
 

@@ -5,6 +5,7 @@ some digital tenge in every wallet. All of it is asked for under fixed ids, so o
 nothing. Each fresh start is an act of its own, with a folder and a ledger of its own beside the earlier ones.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,9 @@ def act_store(store: str, act: int) -> str:
     """The URL of an act's own ledger: the given one for the first act, one beside it for each later."""
     if not store or act == 1:
         return store
+    if store.startswith(("postgresql:", "postgres:")):
+        named, found = re.subn(r"([?&]schema=\w+)", rf"\1_{act}", store)
+        return named if found else f"{store}{'&' if '?' in store else '?'}schema=ledger_{act}"
     stem, dot, ending = store.rpartition(".")
     return f"{stem}-{act}.{ending}" if dot and "/" not in ending else f"{store}-{act}"
 

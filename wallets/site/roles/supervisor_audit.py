@@ -8,15 +8,13 @@ Both read only. A head comes as a file of at most 4 KiB or as pasted hexadecimal
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any
 
 from msgspec import Meta
 
 from cbdc.errors import Malformed, Refused, by_code
+from cbdc.ledger.engines import url_of
 from cbdc.ledger.entry import LogHead, check_consistency
-from cbdc.ledger.memory import MemoryStore
-from cbdc.ledger.sqlite import SqliteStore
 from cbdc.ledger.store import Store
 from cbdc.record import Signed, open_envelope
 from wallets.site.audit_work import run_audit
@@ -138,11 +136,8 @@ def start_audit(asked: Asked, fields: KeptHead) -> Json:
     """Begin an audit; E_SITE_JOB_BUSY while another is at work, and what `read_head` raises."""
     head = read_head(asked, fields)
     system = asked.world.system
-    store: Store | Path = system.stores.ledger
-    if isinstance(store, SqliteStore):
-        store = store.path
-    else:
-        assert isinstance(store, MemoryStore), "a ledger is in a file or in memory"
+    ledger = system.stores.ledger
+    store: Store | str = url_of(ledger) or ledger
     about = {
         "time": asked.world.clock.now(),
         "entries": system.ledger.size,
