@@ -19,7 +19,7 @@
 #   make faults    a ledger on a virtual disk and network: 1,000 crashes an engine (CRASHES=1000, SEED=1)
 #   make kills     kill -9 of a real ledger process under load (ENGINE=sqlite, KILLS=100, SEED=1)
 #   make labs      every lab in 50 fresh worlds, with every wrong answer
-#   make cluster   the engines of `tenge offline cluster`
+#   make cluster   the engines of `tenge offline cluster`    make servers   PostgreSQL, Patroni and PKCS#11, for Python
 #   make clean     remove what make made
 
 .DEFAULT_GOAL := help
@@ -82,6 +82,11 @@ $(VENV)/cluster.stamp: requirements/cluster.txt $(VENV)/run.stamp
 	$(INSTALL) requirements/cluster.txt
 	@touch $@
 
+# Two packages that Patroni wants have no wheels: plain Python, packed here by the setuptools of the lock.
+$(VENV)/servers.stamp: requirements/servers.txt $(VENV)/run.stamp
+	$(INSTALL) requirements/servers.txt --no-binary python-etcd,ydiff --no-build-isolation
+	@touch $@
+
 # --- what people do ---
 
 demo: $(VENV)/run.stamp
@@ -90,6 +95,8 @@ demo: $(VENV)/run.stamp
 	$(TENGE) pilot run school-meals --out $(DEMO_RUN)
 
 cluster: $(VENV)/cluster.stamp
+
+servers: $(VENV)/servers.stamp
 
 serve: $(VENV)/run.stamp
 	$(TENGE) serve
@@ -222,6 +229,7 @@ lock: $(PY)
 	$(COMPILE) -o requirements/run.txt >/dev/null
 	$(COMPILE) -c requirements/run.txt --extra test -o requirements/test.txt >/dev/null
 	$(COMPILE) -c requirements/test.txt --extra cluster -o requirements/cluster.txt >/dev/null
+	$(COMPILE) -c requirements/cluster.txt --extra postgres --extra ha --extra hsm -o requirements/servers.txt >/dev/null
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

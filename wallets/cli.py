@@ -30,8 +30,8 @@ from wallets.cli_answers import FAILED, OK
 from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
-from wallets.cli_bench import bench_all
 from wallets.cli_audit import audit
+from wallets.cli_bench import bench_all
 from wallets.cli_cluster import cluster
 from wallets.cli_emulator import bank_emulator
 from wallets.cli_evidence import evidence

@@ -208,7 +208,9 @@ class SqliteStore:
         database.executemany("DELETE FROM state WHERE key = ?", gone)
         database.executemany("DELETE FROM owner WHERE token = ?", gone)
         self._checkpoint("ledger.commit.inside")
-        database.executemany("INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", kept)
+        database.executemany(
+            "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", kept
+        )
         database.executemany(
             "INSERT INTO owner VALUES (?, ?)",
             [(commit.owners[key], key) for key, _ in kept if key in commit.owners],
