@@ -314,6 +314,12 @@ def _der(signature: bytes) -> bytes:
     return b"\x30%c\x02%c%b\x02%c%b" % (4 + len(r) + len(s), len(r), r, len(s), s)
 
 
+def low_s(signature: bytes) -> bytes:
+    """An ES256 signature (r and s, 64 bytes) with s in the lower half: whoever signs gives this one of the two."""
+    s = int.from_bytes(signature[32:], "big")
+    return signature[:32] + (s if s <= _P256_HALF else _P256_ORDER - s).to_bytes(32, "big")
+
+
 class Signer(Protocol):
     """Something that signs with one key: software here, a hardware module elsewhere."""
 
@@ -368,8 +374,7 @@ class SoftwareKey:
             assert self._es256 is not None
             der = self._es256.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
             r, s = decode_dss_signature(der)
-            low = s if s <= _P256_HALF else _P256_ORDER - s
-            signature = r.to_bytes(32, "big") + low.to_bytes(32, "big")
+            signature = low_s(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
         self._public.verify(signature, message)
         return signature
 

@@ -10,7 +10,7 @@
     tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
     tenge exercise ...             exercises that grade themselves (`wallets.cli_exercise`)
     tenge serve                    the sandbox in the browser
-    tenge bench ledger             measure
+    tenge bench ...                measure (`wallets.cli_bench` for the ledger)
 
 Exit codes everywhere: 0 all is well, 1 an expectation or a check failed, 2 bad input. A refusal is printed as its
 sentence and the next step, never as a traceback. Progress goes to standard error, and only to a terminal; `--json`
@@ -31,6 +31,7 @@ from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
 from wallets.cli_audit import audit
+from wallets.cli_bench import bench_all
 from wallets.cli_cluster import cluster
 from wallets.cli_emulator import bank_emulator
 from wallets.cli_evidence import evidence
@@ -157,8 +158,19 @@ def _where(kept: str) -> Callable[[_Command], _Command]:
 @click.option(
     "--class", "seats", type=click.IntRange(1, 60), help="A class of so many students, over TLS, for phones."
 )
+@click.option("--log", default="", help="A file for one line a request, or - for standard error [no log].")
+@click.option(
+    "--drain",
+    "drain_seconds",
+    type=click.IntRange(0, 600),
+    default=20,
+    show_default=True,
+    help="How long requests under way may take when the server is asked to stop, in seconds.",
+)
 @_refusals
-def serve(host: str, port: int, data: Path | None, store: str, seats: int | None) -> int:
+def serve(
+    host: str, port: int, data: Path | None, store: str, seats: int | None, log: str, drain_seconds: int
+) -> int:
     """Open the sandbox in the browser: wallets, a shop, banks, the National Bank, treasury, supervisor, explorer.
 
     \b
@@ -169,7 +181,8 @@ def serve(host: str, port: int, data: Path | None, store: str, seats: int | None
     """
     from wallets.site import server
 
-    return server.serve(host, port, data, store, click.echo, seats=seats or 0)
+    serving = server.Serving(log, drain_seconds)
+    return server.serve(host, port, data, store, click.echo, seats=seats or 0, serving=serving)
 
 
 @main.command()
@@ -192,6 +205,7 @@ def bench() -> None:
     """Measure the sandbox on this machine."""
 
 
+bench.add_command(bench_all)
 bench.add_command(bench_offline)
 
 

@@ -198,6 +198,7 @@ class Api:
                 "Which network answers, and how far its journal is.",
                 self.health,
                 "Health",
+                waits=False,
             ),
             Route(
                 "GET",

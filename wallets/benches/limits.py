@@ -1,0 +1,148 @@
+"""The limits of this machine, measured in the same run as what is compared with them.
+
+    verifications    bare Ed25519 verifications by the library that the ledger uses (PyNaCl) and by its peers, on one
+                     core and on all cores at once, each in a process of its own
+    commits          bare appends of 4 KiB to a file, each on the disk before the next: what a durable commit costs when
+                     there is no engine
+
+The bare engine's rate for the same rows is a limit too; `wallets.benches.host` measures it beside each workload.
+"""
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from cbdc.keys import ED25519, Question
+from cbdc.ports import stopwatch
+from offline.bulk.limit import CRYPTOGRAPHY, PRODUCT, loop, on_all_cores
+from offline.bulk.work import all_cores
+from wallets.bench import APPEND_BYTES, bench_key
+
+KEYS = 64
+LIBRARIES = {"PyNaCl": PRODUCT, "cryptography": CRYPTOGRAPHY}
+CHOSEN = "PyNaCl"
+_PACKAGES = (
+    "PyNaCl",
+    "cryptography",
+    "msgspec",
+    "msgpack",
+    "Flask",
+    "cheroot",
+    "waitress",
+    "psycopg",
+    "granian",
+)
+
+
+def signed_messages(count: int) -> list[Question]:
+    """Sound signatures over different messages, under so many keys as one server meets in a moment."""
+    signers = [bench_key(f"limit {number}") for number in range(KEYS)]
+    found: list[Question] = []
+    for number in range(count):
+        signer, message = signers[number % KEYS], number.to_bytes(32, "big")
+        found.append((ED25519, signer.public.raw, signer.sign(message), message))
+    return found
+
+
+def verifications(count: int) -> dict[str, dict[str, float]]:
+    """By library: verifications a second on one core and on all cores, the best of three stretches of each."""
+    questions = signed_messages(count)
+    found: dict[str, dict[str, float]] = {}
+    for name, library in LIBRARIES.items():
+        one = max(count / max(loop(questions, library)[0], 1e-9) for _ in range(3))
+        every = max(on_all_cores(questions, all_cores(), library)[0] for _ in range(2))
+        found[name] = {"one_core_per_second": round(one, 1), "all_cores_per_second": round(every, 1)}
+    return found
+
+
+def append_seconds(folder: Path, count: int) -> list[float]:
+    """The seconds of each of `count` appends that waited for the disk."""
+    page, seconds = bytes(APPEND_BYTES), list[float]()
+    with (folder / "appends").open("ab", buffering=0) as file:
+        for _ in range(count):
+            began = stopwatch()
+            file.write(page)
+            os.fsync(file.fileno())
+            seconds.append(stopwatch() - began)
+    return seconds
+
+
+def machine(sync_seconds: list[float]) -> dict[str, Any]:
+    """What this machine is, for whoever reads the figures; the load at the end is filled in at the end."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "processor": _processor(),
+        "cores": all_cores(),
+        "memory_mib": psutil.virtual_memory().total // 2**20,
+        "disk_sync_ms": round(sorted(sync_seconds)[len(sync_seconds) // 2] * 1_000, 3),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": versions,
+        "load_at_start": load(),
+    }
+
+
+def load() -> float:
+    """The load average of the last minute."""
+    return round(psutil.getloadavg()[0], 2)
+
+
+def _processor(read: Callable[[], str] = lambda: Path("/proc/cpuinfo").read_text(encoding="utf-8")) -> str:
+    if sys.platform == "linux":
+        for line in read().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def peak_mib(pid: int) -> float:
+    """The most memory that a process and its children had, in MiB; pages that they share count for each.
+
+    Where the system does not tell the peak, what they have now.
+    """
+    return round(sum(map(_peak_bytes, _family(pid))) / 2**20, 1)
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        first = psutil.Process(pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _peak_bytes(process: psutil.Process) -> int:
+    try:
+        for line in Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1_024
+        return 0
+    except OSError:
+        try:
+            return int(process.memory_info().rss)
+        except psutil.NoSuchProcess:
+            return 0
+
+
+def processor_seconds(pid: int) -> float:
+    """The processor time that a process and its children used so far."""
+    used = 0.0
+    for process in _family(pid):
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        used += times.user + times.system
+    return used
