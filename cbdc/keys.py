@@ -20,7 +20,9 @@ Source: DTO/1, sections 5.2 and 5.3; RFC 8032; FIPS 186-5; RFC 6979.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
@@ -105,7 +107,7 @@ class PublicKey:
     def verify(self, signature: bytes, message: bytes) -> None:
         """Return if `signature` is this key's over `message`; raise E_SIG otherwise."""
         question = (self.algorithm, self.raw, signature, message)
-        if question in _sound:
+        if question in _sound or _unasked.get():
             return
         self.judge(signature, message)
         _remember(question)
@@ -168,7 +170,7 @@ def show_on_curve(algorithm: int, raw: bytes, signature: bytes, message: bytes) 
     Whoever will verify that signature anyway saves the question. Nothing follows from one that does not stand, and
     nothing is raised: `public_key` asks the question itself then.
     """
-    if algorithm != ED25519 or len(raw) != KEY_BYTES[ED25519] or raw in _shown:
+    if algorithm != ED25519 or len(raw) != KEY_BYTES[ED25519] or raw in _shown or _unasked.get():
         return
     if _small_order_or_noncanonical(raw):
         return
@@ -179,6 +181,22 @@ def show_on_curve(algorithm: int, raw: bytes, signature: bytes, message: bytes) 
     if len(_shown) >= _SHOWN_MOST:
         _shown.clear()
     _shown[raw] = None
+
+
+_unasked = ContextVar("signatures_unasked", default=False)
+
+
+@contextmanager
+def signatures_unasked() -> Iterator[None]:
+    """Within it, `PublicKey.verify` takes every signature for right, in this thread, and remembers nothing.
+
+    For an audit that checks all but signatures, and says so. Nothing that decides for others may use it.
+    """
+    token = _unasked.set(True)
+    try:
+        yield
+    finally:
+        _unasked.reset(token)
 
 
 _SOUND_MOST = 65_536

@@ -5,11 +5,12 @@ authorised by a proof of that key. Nothing here asks for a password, and no cook
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Protocol
 
 from cbdc.canonical import MAX_LENGTH
 from cbdc.distribution import CommercialBank
-from cbdc.errors import Refused, TengeError
+from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.http import wire
 from cbdc.http.routes import Ask, Route
 from cbdc.ledger.entry import Receipt
@@ -89,6 +90,24 @@ class Api:
     def entry(self, ask: Ask) -> wire.Json:
         """One entry of the journal."""
         return wire.write_entry(self._ledger.entry(ask.number("index")))
+
+    def entries(self, ask: Ask) -> wire.Json:
+        """A page of the journal."""
+        start, most = ask.number("index"), ask.number("count")
+        if not 1 <= most <= wire.MAX_PAGE_ENTRIES:
+            raise Malformed("E_HTTP_ARGUMENT", name="count", value=str(most))
+        size = self._ledger.size
+        if start >= size:
+            raise Refused("E_ENTRY_UNKNOWN", index=start, size=size)
+        page: list[bytes] = []
+        room = wire.MAX_PAGE_BYTES
+        for entry in islice(self._ledger.entries(start), min(most, size - start)):
+            data = entry.encode()
+            room -= len(data)
+            if page and room < 0:
+                break
+            page.append(data)
+        return {"start": start, "size": size, "entries": [data.hex() for data in page]}
 
     def transaction(self, ask: Ask) -> wire.Json:
         """The receipt of an accepted transaction."""
@@ -198,15 +217,7 @@ class Api:
                 {"size": "the older size"},
                 refusals=("E_ENTRY_UNKNOWN",),
             ),
-            Route(
-                "GET",
-                "/v1/entries/{index}",
-                "One entry of the journal; entry 0 is the genesis.",
-                self.entry,
-                "Entry",
-                {"index": "the entry's number"},
-                refusals=("E_ENTRY_UNKNOWN",),
-            ),
+            *self._entry_routes(),
             Route(
                 "GET",
                 "/v1/transactions/{id}",
@@ -237,6 +248,28 @@ class Api:
             *self._key_routes(),
             *self._writing_routes(),
             *self._bank_routes(),
+        ]
+
+    def _entry_routes(self) -> list[Route]:
+        return [
+            Route(
+                "GET",
+                "/v1/entries/{index}",
+                "One entry of the journal; entry 0 is the genesis.",
+                self.entry,
+                "Entry",
+                {"index": "the entry's number"},
+                refusals=("E_ENTRY_UNKNOWN",),
+            ),
+            Route(
+                "GET",
+                "/v1/entries/{index}/{count}",
+                "Up to so many entries from one on, as their bytes; fewer at the end, or where they are large.",
+                self.entries,
+                "Entries",
+                {"index": "the first entry's number", "count": "how many at most: 1 to 1000"},
+                refusals=("E_ENTRY_UNKNOWN",),
+            ),
         ]
 
     def _key_routes(self) -> list[Route]:

@@ -30,6 +30,8 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 PROOF_HEADER = "Tenge-Proof"
 MAX_BATCH = 1_000
+MAX_PAGE_ENTRIES = 1_000
+MAX_PAGE_BYTES = 1 << 20
 MAX_BODY_BYTES = canonical.MAX_MESSAGE_BYTES
 
 Json = dict[str, Any]

@@ -128,9 +128,10 @@ class JournalStore:
     def _newest(self, numbers: list[int]) -> tuple[Snapshot | None, Tables]:
         """The newest whole snapshot; none at all will do while the journal is here from its first segment."""
         snapshot, tables = newest(self._disk, check=True)
-        if snapshot is None and numbers and numbers[0] != 1:
-            broken = next((file.state.name for file in snapshots(self._disk)), "snapshot")
-            raise Refused("E_JOURNAL_SNAPSHOT", file=broken)
+        broken = None if snapshot else next((bad.state.name for bad in snapshots(self._disk)), None)
+        gaps = numbers and numbers != list(range(1, numbers[-1] + 1))
+        if snapshot is None and gaps and (broken or numbers[0] != 1):
+            raise Refused("E_JOURNAL_SNAPSHOT", file=broken or "snapshot")
         return snapshot, tables
 
     def _abandon(self) -> None:
@@ -308,7 +309,11 @@ class JournalStore:
         """The leaf hashes in order."""
         with self._lock:
             self._check_open()
-            return self._log.leaves()
+            leaves = self._log.leaves()
+        try:
+            yield from leaves
+        except OSError as error:
+            raise unavailable(error) from None
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
         """The places of accepted transactions."""

@@ -1,7 +1,8 @@
 """Moving old segments of a journal to an archive, with their proofs kept.
 
-A segment may go once two snapshots cover it: the newest one, and the older one that stands in for it. It is copied to
-the archive under another name, synced, renamed, read again there frame by frame, and only then removed here. A kill
+The first segment stays: entry 0 is in it, without which no ledger opens. Another one may go once two snapshots cover
+it: the newest one, and the older one that stands in for it. It is copied to the archive under another name, synced,
+renamed, read again there frame by frame, and only then removed here. A kill
 leaves it in one place or in both, and the next call goes on.
 
 What stays beside the ledger: the leaf hash of every entry, so every inclusion and consistency proof is answered as
@@ -16,14 +17,16 @@ from cbdc.ledger.journal_frames import Scan, check_tail, read_header, segment_na
 from cbdc.ledger.journal_log import unavailable
 from cbdc.ledger.journal_snapshot import snapshots
 
+FIRST = 1
 _FRESH = "new-"
 _COPY_BYTES = 1 << 20
 
 
 def archivable(disk: Disk) -> list[int]:
-    """The segments that may be moved now, ascending; none before two snapshots stand."""
+    """The segments that may be moved now, ascending; none before two snapshots stand, and never the first."""
     kept = list(snapshots(disk))
-    return [number for number in segment_numbers(disk) if len(kept) > 1 and number < kept[1].segment]
+    closed = [number for number in segment_numbers(disk) if number > FIRST]
+    return [number for number in closed if len(kept) > 1 and number < kept[1].segment]
 
 
 def archive_segments(disk: Disk, archive: Disk) -> list[int]:

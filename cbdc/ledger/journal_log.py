@@ -9,6 +9,7 @@ the sync failed, which says nothing about what is on the disk, the log is **brok
 store is opened again and looks.
 """
 
+import errno
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -123,10 +124,28 @@ class JournalLog:
                     raise
         self.segment, self.end, self.size = number, scan.end, scan.size
         if last and write:
-            # It is synced here: what was found may have been written by a process that died before its sync.
-            self._disk.truncate(segment_name(number), scan.end)
-            self._reserved = scan.end
+            self._keep(number, scan.end)
         return scan.closed
+
+    def _keep(self, number: int, end: int) -> None:
+        """Put the end of the last segment on the disk before anybody builds on it, and cut what is torn after it.
+
+        A process may have died before its sync, or after a sync that failed: then the last commit is whole in the
+        system's cache and not on the disk, and Linux would call a second sync done without writing anything. So the
+        last commit (of an empty segment: the header) is written once more, in its place, and synced.
+        """
+        name = segment_name(number)
+        start = self._offsets[-1] if self._segments and self._segments[-1] == number else 0
+        data = self._disk.read(name, start, end - start)
+        file = self._disk.open(name, start)
+        try:
+            file.append(data)
+            file.sync()
+        finally:
+            file.close()
+        self._disk.truncate(name, end)
+        self._disk.sync_folder()
+        self._reserved = end
 
     def _is_unborn(self, number: int) -> bool:
         """Whether a segment is what a death in the middle of making it leaves: no header, and nothing after it."""
@@ -143,8 +162,7 @@ class JournalLog:
             self.begin()
         elif write:
             self._disk.delete(segment_name(number))
-            self._disk.truncate(segment_name(self.segment), self.end)
-            self._reserved = self.end
+            self._keep(self.segment, self.end)
 
     # --- writing ---
 
@@ -168,6 +186,9 @@ class JournalLog:
             self._checkpoint("ledger.commit.inside")
             synced = True
             self._file.sync()
+            if self._disk.size(segment_name(self.segment)) < start + len(data):
+                # Who moves or deletes an open file takes what is written to it out of the world with this process.
+                raise FileNotFoundError(errno.ENOENT, "its file was taken away while it was open")
         except BaseException as error:
             undone = self._undo(start, for_good=synced)
             if isinstance(error, OSError) and synced and not undone:

@@ -263,12 +263,20 @@ class Ledger:
         found = self._store.get_many(wanted)
         return {key: decoded(key, found.get(packed)) for packed, key in wanted.items()}
 
+    def _look_again(self) -> None:
+        """After a commit whose outcome is not known: see what the store holds, before a proof is given of it."""
+        if self._stale:
+            with self._turn:
+                if self._stale:
+                    self._read()
+
     def key_rows(self, kids: Iterable[bytes]) -> dict[bytes, bytes]:
         """The rows of those of these keys that are registered, by packed state key, as the store keeps them."""
         return self._store.get_many([_KEY + kid for kid in kids])
 
     def find(self, transaction_id: bytes) -> Receipt | None:
         """The receipt of an accepted transaction, or None."""
+        self._look_again()
         place = self._store.find([transaction_id]).get(transaction_id)
         return None if place is None else self._receipt(transaction_id, place)
 
@@ -299,6 +307,7 @@ class Ledger:
 
     def inclusion(self, receipt: Receipt) -> Inclusion:
         """The proof that a receipt's entry is in the log of its own head; E_ENTRY_UNKNOWN out of range."""
+        self._look_again()
         size = receipt.head.record.size
         if not 0 <= receipt.index < size <= self.size:
             raise Refused("E_ENTRY_UNKNOWN", index=receipt.index, size=self.size)
@@ -307,6 +316,7 @@ class Ledger:
 
     def inclusion_of(self, index: int) -> Inclusion:
         """The proof that the entry at `index` is in the log of the newest head; E_ENTRY_UNKNOWN out of range."""
+        self._look_again()
         size = self._head.record.size
         if not 0 <= index < size:
             raise Refused("E_ENTRY_UNKNOWN", index=index, size=self.size)
@@ -314,12 +324,14 @@ class Ledger:
 
     def consistency(self, old_size: int) -> list[bytes]:
         """The proof that the present log continues the log of `old_size` entries; E_ENTRY_UNKNOWN out of range."""
+        self._look_again()
         if not 0 < old_size <= self.size:
             raise Refused("E_ENTRY_UNKNOWN", index=old_size, size=self.size)
         return self._log.consistency(old_size, self.size)
 
     def root_at(self, size: int) -> bytes:
         """The root over the first `size` entries; E_ENTRY_UNKNOWN out of range."""
+        self._look_again()
         if not 0 < size <= self.size:
             raise Refused("E_ENTRY_UNKNOWN", index=size, size=self.size)
         return self._log.root(size)

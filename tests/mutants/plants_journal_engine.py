@@ -56,8 +56,8 @@ ENGINE = Field(
         (
             "archived-before-two-snapshots",
             "A bad snapshot after an archive leaves nothing to start from.",
-            "if len(kept) > 1 and number < kept[1].segment]",
-            "if kept and number < kept[0].segment]",
+            "[number for number in closed if len(kept) > 1 and number < kept[1].segment]",
+            "[number for number in closed if kept and number < kept[0].segment]",
         ),
     ),
 )

@@ -205,6 +205,7 @@ class _Story:
             "supply",
             "head",
             "entries/1",
+            "entries/1/2",
             "consistency/1",
             "banks",
             "banks/1",
