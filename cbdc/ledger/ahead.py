@@ -85,7 +85,7 @@ def alone(rows: list[EntryRow], genesis: Genesis | None = None) -> Unit:
             parts = parts_of(row.data)
             plain = None if parts is None or parts[0] != row.index else read_plain(parts[2], genesis.network)
             if parts is not None and plain is not None:
-                said[place] = (parts[1], plain.plain)
+                said[place] = (parts[1], plain[0])
     return Unit(rows, [leaf_hash(row.data) for row in rows], said)
 
 
@@ -132,7 +132,7 @@ class _Reader:
 
     def _taken(self, payload: bytes) -> Plain | int:
         plain = read_plain(payload, self._network)
-        return 0 if plain is None else plain.plain
+        return 0 if plain is None else plain[0]
 
 
 _reader: list[_Reader] = []

@@ -21,7 +21,6 @@ from cbdc.ledger.ahead import Unit, alone, few_collections, read_ahead, units
 from cbdc.ledger.entry import Genesis, LogHead, MerkleLog
 from cbdc.ledger.export import Journal
 from cbdc.ledger.fold import Fold
-from cbdc.ledger.plain import read_token
 from cbdc.ledger.rows import Rows
 from cbdc.ledger.state import (
     ISSUED,
@@ -34,6 +33,7 @@ from cbdc.ledger.state import (
     decode_value,
 )
 from cbdc.ledger.state import KEY as KEY_KIND
+from cbdc.plain_form import plain_token
 from cbdc.record import Signed, open_envelope
 from cbdc.token import HOLDER_CLASSES, Token, holder_class
 
@@ -267,7 +267,7 @@ def _differences(
 
 def _token(value: bytes) -> tuple[int, bytes]:
     """Amount and holder's key id in a token's row."""
-    plain = read_token(value)
+    plain = plain_token(value)
     if plain is not None:
         return plain
     token = decode_value(TOKEN, value)

@@ -24,7 +24,7 @@ from cbdc.ledger.group import Group, Item
 from cbdc.ledger.ledger import genesis_row
 from cbdc.ledger.plain import Plain
 from cbdc.ledger.rows import SEEN, Rows
-from cbdc.ledger.rules_plain import Holder, Moment, decide_plain
+from cbdc.ledger.rules_plain import Holder, Moment, decide_plain, holder_in
 from cbdc.ledger.state import KEY
 from cbdc.ledger.store import Store
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction, open_transaction
@@ -50,9 +50,6 @@ class _Known:
 class _Judge(Group):
     """A group that is judged and never committed."""
 
-    def _append(self, identity: bytes, payload: bytes) -> None:
-        pass
-
 
 class Fold:
     """The state after the entries that were taken. `bad` is the place of the first entry that is not allowed."""
@@ -66,7 +63,7 @@ class Fold:
         self.bad: int | None = None
         self.error: TengeError | None = None
         self._signatures = signatures
-        self._holders: dict[bytes, Holder | None] = {}
+        self._holders: dict[bytes, Holder] = {}
         self._moment: Moment | None = None
 
     def take(self, unit: Unit) -> list[int]:
@@ -150,7 +147,7 @@ class Fold:
                 if opened.id in idle:
                     break
                 idle[opened.id] = len(items)
-            items.append(Item(parts[2], opened))
+            items.append((parts[2], opened))
         if idle:
             known = self.rows.get_many(_SEEN + identity for identity in idle)
             if known:
@@ -202,6 +199,8 @@ class Fold:
             if moment is None or moment.now != time:
                 moment = Moment(self.genesis.policy, time)
             effects = decide_plain(moment, known, holders, plain)
+            if effects is None and self._learn(rows, plain):
+                effects = decide_plain(moment, known, holders, plain)
             if effects is None:
                 break
             for key, value in effects.items():
@@ -218,6 +217,17 @@ class Fold:
         self.rows.apply({})
         return place
 
+    def _learn(self, rows: dict[bytes, bytes], plain: Plain) -> bool:
+        """Read the holders that a plain transfer names and nobody asked about yet; whether there was one."""
+        learned = False
+        for kid in (*plain.signers, *(created[1] for created in plain.creates)):
+            row = None if kid in self._holders else rows.get(_KEY + kid)
+            holder = None if row is None else holder_in(row)
+            if holder is not None:
+                self._holders[kid] = holder
+                learned = True
+        return learned
+
     def _decide(self, unit: Unit, start: int, run: list[Item], times: list[int]) -> None:
         parts = cast(Parts, parts_of(unit.rows[start].data))
         seen: dict[bytes, bytes | None] = {}
@@ -229,7 +239,7 @@ class Fold:
                     self._stop(error)
                     break
                 self._done(unit, place, parts[1], times)
-                opened = item.opened
+                opened = item[1]
                 if isinstance(opened, SignedTransaction) and not opened.record.spends:
                     seen[_SEEN + opened.id] = b"1"
         self._apply(judge.changes | seen)
@@ -240,25 +250,24 @@ class Fold:
         row = unit.rows[place]
         try:
             time, payload = self._opened(unit, place)
-            item = Item(payload, open_transaction(payload, self.genesis.network))
-            assert isinstance(item.opened, SignedTransaction)
+            opened = open_transaction(payload, self.genesis.network)
             with self._trust():
-                judge = self._judge(time, [item])
-                error = _refusal(judge, item)
+                judge = self._judge(time, [(payload, opened)])
+                error = _refusal(judge, (payload, opened))
             if error is not None:
                 raise error
-            if item.opened.id != row.transaction_id:
+            if opened.id != row.transaction_id:
                 raise Refused("E_AUDIT_ID", index=self.size)
         except TengeError as error:
             self._stop(error)
             return
         place_in_journal = self.size
         self._apply(judge.changes)
-        key = _SEEN + item.opened.id
+        key = _SEEN + opened.id
         self._done(unit, place, time, times)
-        if not item.opened.record.spends and self.rows.get(key) is not None:
+        if not opened.record.spends and self.rows.get(key) is not None:
             self.bad, self.error = place_in_journal, Refused("E_AUDIT_REPLAY", index=place_in_journal)
-        elif not item.opened.record.spends:
+        elif not opened.record.spends:
             self.rows.apply({key: b"1"})
 
     def _apply(self, changes: dict[bytes, bytes | None]) -> None:
@@ -271,7 +280,7 @@ class Fold:
 
     def _judge(self, now: int, items: list[Item]) -> _Judge:
         assert self.genesis is not None
-        return _Judge(self.genesis, cast(Store, self.rows), self.size, now, items)
+        return _Judge(self.genesis, cast(Store, self.rows), self.size, now, items, self._holders)
 
     def _trust(self) -> AbstractContextManager[None]:
         return nullcontext() if self._signatures else keys.signatures_unasked()

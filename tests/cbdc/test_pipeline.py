@@ -56,12 +56,13 @@ class Gate(MemoryStore):
             self.open.set()
 
 
-def people(world: World, count: int) -> list[TokenId]:
-    """Holders with one token each."""
-    for number in range(count):
-        world.register(f"p{number}")
+def people(world: World, count: int, start: int = 0) -> list[TokenId]:
+    """Holders with one token each, numbered from `start`."""
+    names = [f"p{number}" for number in range(start, start + count)]
+    for name in names:
+        world.register(name)
     world.issue("inventory1", 1_000 * count)
-    return world.pay("inventory1", *((f"p{number}", 1_000) for number in range(count)))
+    return world.pay("inventory1", *((name, 1_000) for name in names))
 
 
 def payments(world: World, tokens: list[TokenId]) -> list[SignedTransaction]:
