@@ -2,6 +2,7 @@
 
 from tests.mutants import (
     plants_banking,
+    plants_benches,
     plants_browser,
     plants_browser_protocol,
     plants_bulk,
@@ -44,6 +45,7 @@ FIELDS = (
     *plants_pipeline.FIELDS,
     *plants_openness.FIELDS,
     *plants_journal_engine.FIELDS,
+    *plants_benches.FIELDS,
     *plants_steps.FIELDS,
     *plants_elements.FIELDS,
     *plants_channel.FIELDS,
