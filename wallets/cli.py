@@ -10,6 +10,7 @@
     tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
     tenge exercise ...             exercises that grade themselves (`wallets.cli_exercise`)
     tenge serve                    the sandbox in the browser
+    tenge backup FOLDER, restore   a folder's stores at one moment, and back (`wallets.cli_backup`)
     tenge bench ...                measure (`wallets.cli_bench` for the ledger)
 
 Exit codes everywhere: 0 all is well, 1 an expectation or a check failed, 2 bad input. A refusal is printed as its
@@ -31,6 +32,7 @@ from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
 from wallets.cli_audit import audit
+from wallets.cli_backup import backup, restore
 from wallets.cli_bench import bench_all
 from wallets.cli_cluster import cluster
 from wallets.cli_emulator import bank_emulator
@@ -88,6 +90,8 @@ main.add_command(evidence)
 main.add_command(journal)
 main.add_command(exercise)
 main.add_command(bank_emulator)
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(offline)
 offline.add_command(reconcile)
 offline.add_command(traffic)

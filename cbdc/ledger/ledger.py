@@ -119,7 +119,15 @@ class Ledger:
         # What the group before has found out about keys: this is the only writer.
         self._holders: dict[bytes, Holder] = {}
         self._read()
-        self.genesis.authority.require(signer.public.kid, authority.LEDGER, self._last_time)
+        self._require_ledgers_key()
+
+    def _require_ledgers_key(self) -> None:
+        """The key was a ledger's when the last entry was made, or is one now: the next key's days may begin later."""
+        certificates, kid = self.genesis.authority, self._signer.public.kid
+        try:
+            certificates.require(kid, authority.LEDGER, self._last_time)
+        except Refused:
+            certificates.require(kid, authority.LEDGER, max(self._last_time, self._clock.now()))
 
     def _read(self) -> None:
         """Take the genesis, the log and the last head from the store."""
