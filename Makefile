@@ -12,6 +12,7 @@
 #   make model     the interrupted payment, exhaustively, and bound to the code (slow)
 #   make losses    loss policies on thousands of random graphs, derived and booked (slow)
 #   make campaign  random faulty runs: no tiyn lost or doubled (slow; campaign-adversaries: A1 to A12)
+#   make bench     the ledger under every workload, into docs/performance.md (BENCH=--quick for minutes)
 #   make orders    the derivation in 10,000 games x 10 orders (slow)    make bench-offline   figures of docs/performance.md
 #   make walk      long random days of browser devices (COUNT=2000 steps, SEED=1)
 #   make mutated   spoilt messages for every reader of the protocol (COUNT=10000)
@@ -49,7 +50,7 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline walk mutated lighthouse cold cluster faults kills clean
+.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills clean
 
 help:
 	@sed -n '3,25s/^# \{0,1\}//p' Makefile
@@ -214,6 +215,9 @@ orders: $(VENV)/test.stamp
 	TENGE_ORDERS=$(ORDERS) $(PY) -m pytest -n $(WORKERS) tests/offline/test_graph.py tests/offline/test_bulk_forest.py -k r3
 
 TRANSFERS ?= 1000000
+bench: $(VENV)/run.stamp
+	$(TENGE) bench all --write $(BENCH)
+
 bench-offline: $(VENV)/run.stamp
 	$(TENGE) bench offline --transfers $(TRANSFERS) --json
 

@@ -20,9 +20,9 @@ from cbdc.accounts_store import SqliteBooks
 from cbdc.authority import open_root
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.ledger.audit import Audit, audit
+from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import LogHead, open_entry, open_genesis
 from cbdc.ledger.export import Journal, JournalFile, write
-from cbdc.ledger.sqlite import SqliteStore
 from cbdc.private import opener
 from cbdc.record import NETWORK_BYTES, Signed, open_envelope
 from offline.evidence import verify_evidence
@@ -57,7 +57,7 @@ def audit_target(
     root_bytes = None if root is None else open_root(read_file(root)).encode()
     kept = None if head is None else read_file(head)
     problems: list[dict[str, Any]] = []
-    in_folder = not target.startswith(SQLITE) and not Path(target).is_file()
+    in_folder = not is_url(target) and not Path(target).is_file()
     if in_folder:
         check_folder(Path(target))
         problems += check_files(Path(target))
@@ -109,13 +109,19 @@ def _is_complete(folder: Path) -> bool | None:
         return None
 
 
-def ledger_of(folder: Path) -> Path:
-    """Where the ledger of a run is: in its folder, or where `run.json` says."""
+def store_of(folder: Path) -> str:
+    """The URL of a run's ledger: in its folder, or where `run.json` says."""
     try:
         store = str(json.loads((folder / "run.json").read_text(encoding="utf-8")).get("store", ""))
     except (OSError, ValueError, AttributeError, RecursionError):
         store = ""
-    return Path(store.removeprefix(SQLITE)) if store.startswith(SQLITE) else folder / "ledger.sqlite"
+    return store if is_url(store) else f"{SQLITE}{folder / 'ledger.sqlite'}"
+
+
+def ledger_of(folder: Path) -> Path:
+    """The file of a run's ledger, where it is a file."""
+    url = store_of(folder)
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else folder / "ledger.sqlite"
 
 
 def workers_for(journal: Journal) -> int:
@@ -131,21 +137,31 @@ def check_folder(folder: Path) -> None:
 
 @contextmanager
 def opened(target: str) -> Iterator[Journal]:
-    """The journal at a run's folder, a store URL or a journal's file, to be read; E_AUDIT_TARGET when there is none."""
-    path = Path(target.removeprefix(SQLITE))
-    if not target.startswith(SQLITE):
+    """The journal at a run's folder, a store URL or a journal's file, to be read.
+
+    Raises E_AUDIT_TARGET when there is none, and what `cbdc.ledger.engines.open_store` raises.
+    """
+    url = target
+    if not is_url(target):
+        path = Path(target)
         if path.is_file():
             yield JournalFile(path)
             return
         check_folder(path)
-        path = ledger_of(path)
-    if not path.is_file():
-        raise Refused("E_AUDIT_TARGET", target=path.name)
-    store = SqliteStore(path, read_only=True)
+        url = store_of(path)
+    file = Path(url.removeprefix(SQLITE))
+    if url.startswith(SQLITE) and not file.is_file():
+        raise Refused("E_AUDIT_TARGET", target=file.name)
+    store = open_store(url, read_only=True)
     try:
         yield store
     finally:
         store.close()
+
+
+def is_url(target: str) -> bool:
+    """Whether a target names a store by its URL."""
+    return "://" in target
 
 
 def _open_head(journal: Journal, data: bytes) -> Signed[LogHead]:

@@ -266,7 +266,7 @@ class Api:
                 "/v1/entries/{index}/{count}",
                 "Up to so many entries from one on, as their bytes; fewer at the end, or where they are large.",
                 self.entries,
-                "Entries",
+                "JournalPage",
                 {"index": "the first entry's number", "count": "how many at most: 1 to 1000"},
                 refusals=("E_ENTRY_UNKNOWN",),
             ),

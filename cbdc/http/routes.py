@@ -192,7 +192,7 @@ SCHEMAS: dict[str, wire.Json] = {
     "Receipt": object_schema(
         transaction_id=HEX_SCHEMA, index=NUMBER_SCHEMA, time=NUMBER_SCHEMA, head=reference("Head")
     ),
-    "Entries": object_schema(start=NUMBER_SCHEMA, size=NUMBER_SCHEMA, entries=list_of(HEX_SCHEMA)),
+    "JournalPage": object_schema(start=NUMBER_SCHEMA, size=NUMBER_SCHEMA, entries=list_of(HEX_SCHEMA)),
     "Results": object_schema(
         results=list_of(
             {

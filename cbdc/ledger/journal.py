@@ -258,7 +258,7 @@ class JournalStore:
         """Let the newest snapshot answer for what it holds; if it is no use, everything stays as it is."""
         with suppress(OSError, TengeError):
             snapshot = next(snapshots(self._disk), None)
-            if snapshot is None or snapshot.size <= self._log.covered:
+            if snapshot is None or snapshot.size < self._log.covered:
                 return
             tables = open_tables(self._disk, snapshot, check=False)
             with self._lock:

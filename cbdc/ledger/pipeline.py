@@ -23,6 +23,7 @@ Rules kept here:
 - `close` refuses who comes later (E_PIPELINE_CLOSED), answers who is inside, and leaves no process behind.
 """
 
+import gc
 from collections import deque
 from collections.abc import Iterator, Sequence
 from threading import Event, Lock
@@ -34,7 +35,7 @@ from cbdc.keys import PublicKey, public_key
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.group import Item
 from cbdc.ledger.ledger import MAX_GROUP, Ledger
-from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, Chunk, Verifiers, likely_signers
+from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Verifiers, likely_signers
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
 
 Answer = Receipt | TengeError
@@ -75,6 +76,9 @@ class Pipeline:
         self._line: deque[_Party] = deque()
         self._led = False
         self._closed = False
+        # Looking for cycles of objects costs a writer a tenth of its time, and its transfers make none.
+        self._collections = gc.get_threshold()
+        gc.set_threshold(*SELDOM)
         self._verifiers: Verifiers | None = None
         if workers:
             authority = ledger.genesis.authority
@@ -290,6 +294,8 @@ class Pipeline:
     def close(self) -> None:
         """Refuse who comes from now on, and end the processes; who is inside is answered."""
         with self._lock:
+            if not self._closed:
+                gc.set_threshold(*self._collections)
             self._closed = True
         if self._verifiers is not None:
             self._verifiers.close()

@@ -14,6 +14,7 @@ replaced and its chunks done again; a chunk that two have died on, or that nobod
 back undone: then its owner does the work. The same holds when no process can be started.
 """
 
+import gc
 import multiprocessing
 import queue
 import signal
@@ -36,6 +37,9 @@ AHEAD = 3
 """How many chunks a process has, the one it works on included."""
 
 PIPE_BYTES = 160_000
+SELDOM = (50_000, 50, 1_000)
+"""How seldom Python looks for cycles of objects while transfers make many objects and hardly a cycle: `gc`'s words."""
+
 PATIENCE_SECONDS = 30.0
 _TRIES = 2
 _KEY = bytes([KEY])
@@ -130,6 +134,8 @@ def _key_in(row: bytes | None, kid: bytes) -> PublicKey | None:
 def serve(connection: Connection, network: bytes, certified: list[tuple[int, bytes]]) -> None:
     """The life of a process: answer chunks until the pipe ends or an empty message comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    gc.set_threshold(*SELDOM)
     verifier = Verifier(network, certified)
     chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_ahead, args=(connection, chunks), daemon=True).start()

@@ -1,5 +1,6 @@
 """The pipeline without processes: the ledger's answers, one commit for all who wait, and nobody left waiting."""
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -304,6 +305,17 @@ def test_close_answers_who_is_inside_and_refuses_who_comes() -> None:
         assert [answer_of(one.result, PATIENCE) for one in (first, *others)] == ["ok"] * 3
     pipeline.close()
     assert world.ledger.find(payments_id(data[3], world)) is None
+
+
+def test_python_looks_for_cycles_as_before_when_the_pipeline_is_closed() -> None:
+    before = gc.get_threshold()
+    pipeline = Pipeline(World().ledger, workers=0, capacity=1)
+    assert gc.get_threshold() != before
+    pipeline.close()
+    assert gc.get_threshold() == before
+    gc.set_threshold(701, 11, 12)
+    pipeline.close()
+    assert gc.get_threshold() == (701, 11, 12), "closing again changes nothing"
 
 
 def payments_id(data: bytes, world: World) -> bytes:

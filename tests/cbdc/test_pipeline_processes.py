@@ -1,5 +1,6 @@
 """The pipeline with processes: they verify and nothing else; they may die, and nobody notices."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -266,6 +267,7 @@ def test_a_process_reads_ends_with_its_pipe_and_answers_in_order(monkeypatch: py
     payment = world.sign(world.payment("ayan", ("shop", 300)), "ayan").encode()
     ours, theirs = Pipe()
     monkeypatch.setattr(signal, "signal", lambda *given: None)  # a thread may not
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     life = Thread(target=verifying.serve, args=(theirs, world.network, certified(world)))
     life.start()
     ours.send_bytes(Chunk([payment, b""], rows_of(world, "ayan")).message)

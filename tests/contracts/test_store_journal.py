@@ -256,6 +256,21 @@ def test_two_snapshots_are_kept_and_no_more(tmp_path: Path) -> None:
     assert len([name for name in names if name.startswith("ids-")]) < 12
 
 
+def test_a_snapshot_of_nothing_new_leaves_nothing_waiting(tmp_path: Path) -> None:
+    store = filled(tmp_path / "j", close=False)
+    before = picture(store)
+    for _ in range(5):
+        store.make_snapshot()
+    assert store._memory.frozen == []
+    assert picture(store) == before
+    store.commit(commit(6, 2, {T1: None}))
+    after = picture(store)
+    store.close()
+    again = JournalStore(tmp_path / "j")
+    assert picture(again) == after
+    again.close()
+
+
 def test_a_snapshot_that_does_not_get_done_stops_commits_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

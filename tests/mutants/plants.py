@@ -2,6 +2,7 @@
 
 from tests.mutants import (
     plants_banking,
+    plants_benches,
     plants_browser,
     plants_browser_protocol,
     plants_bulk,
@@ -24,6 +25,7 @@ from tests.mutants import (
     plants_marks,
     plants_officers,
     plants_operations,
+    plants_openness,
     plants_partners,
     plants_pipeline,
     plants_shell,
@@ -43,7 +45,9 @@ FIELDS = (
     *plants_faults.FIELDS,
     *plants_operations.FIELDS,
     *plants_pipeline.FIELDS,
+    *plants_openness.FIELDS,
     *plants_journal_engine.FIELDS,
+    *plants_benches.FIELDS,
     *plants_steps.FIELDS,
     *plants_elements.FIELDS,
     *plants_channel.FIELDS,

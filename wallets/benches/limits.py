@@ -1,32 +1,36 @@
 """The limits of this machine, measured in the same run as what is compared with them.
 
-    verifications    bare Ed25519 verifications by the library that the ledger uses (PyNaCl) and by its peers, on one
-                     core and on all cores at once, each in a process of its own
+    verifications    bare Ed25519 verifications by libsodium as `cbdc.keys` calls it, and by its peers (PyNaCl's own
+                     call of it, cryptography), on one core and on all cores at once, in processes of their own
     commits          bare appends of 4 KiB to a file, each on the disk before the next: what a durable commit costs when
                      there is no engine
 
 The bare engine's rate for the same rows is a limit too; `wallets.benches.host` measures it beside each workload.
 """
 
+import multiprocessing
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from cbdc import keys
 from cbdc.keys import ED25519, Question
 from cbdc.ports import stopwatch
-from offline.bulk.limit import CRYPTOGRAPHY, PRODUCT, loop, on_all_cores
+from offline.bulk.limit import CRYPTOGRAPHY, PRODUCT
+from offline.bulk.limit import loop as peer_loop
 from offline.bulk.work import all_cores
 from wallets.bench import APPEND_BYTES, bench_key
 
 KEYS = 64
-LIBRARIES = {"PyNaCl": PRODUCT, "cryptography": CRYPTOGRAPHY}
-CHOSEN = "PyNaCl"
+CHOSEN = "libsodium"
+LIBRARIES = {CHOSEN: "", "PyNaCl": PRODUCT, "cryptography": CRYPTOGRAPHY}
 _PACKAGES = (
     "PyNaCl",
     "cryptography",
@@ -54,11 +58,32 @@ def verifications(count: int) -> dict[str, dict[str, float]]:
     """By library: verifications a second on one core and on all cores, the best of three stretches of each."""
     questions = signed_messages(count)
     found: dict[str, dict[str, float]] = {}
-    for name, library in LIBRARIES.items():
-        one = max(count / max(loop(questions, library)[0], 1e-9) for _ in range(3))
-        every = max(on_all_cores(questions, all_cores(), library)[0] for _ in range(2))
+    for name in LIBRARIES:
+        one = max(count / max(loop(questions, name), 1e-9) for _ in range(3))
+        every = max(on_all_cores(questions, all_cores(), name) for _ in range(2))
         found[name] = {"one_core_per_second": round(one, 1), "all_cores_per_second": round(every, 1)}
     return found
+
+
+def loop(questions: Sequence[Question], name: str) -> float:
+    """Seconds for one plain loop over sound signatures by the library of that name, everything prepared before."""
+    if name != CHOSEN:
+        return peer_loop(questions, LIBRARIES[name])[0]
+    ready = [(signature + message, raw) for _, raw, signature, message in questions]
+    opens = keys._opens  # the bare call of the library, without the rules around it
+    began = stopwatch()
+    for signed, raw in ready:
+        opens(signed, raw)
+    return stopwatch() - began
+
+
+def on_all_cores(questions: Sequence[Question], cores: int, name: str) -> float:
+    """Verifications a second of so many loops at once, each in a process of its own."""
+    shares = [questions[number::cores] for number in range(cores)]
+    with ProcessPoolExecutor(cores, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(loop, [share[:8] for share in shares], [name] * cores))
+        seconds = list(pool.map(loop, shares, [name] * cores))
+    return len(questions) / max(*seconds, 1e-9)
 
 
 def append_seconds(folder: Path, count: int) -> list[float]:

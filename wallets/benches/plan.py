@@ -106,7 +106,7 @@ class Plan:
 def quick(plan: Plan) -> Plan:
     """The same in a few minutes."""
     return Plan(
-        plan.engines, plan.transports, plan.workloads, plan.clients, (10_000,), 256, plan.repeats, 0.15, 100, 1_500,
+        plan.engines, plan.transports, plan.workloads, plan.clients, (10_000,), 256, plan.repeats, 0.1, 100, 1_500,
         4_000, 100, plan.server, True,
     )  # fmt: skip
 

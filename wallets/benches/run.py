@@ -76,7 +76,8 @@ class Bench:
         self._tell = tell
         self.found: dict[str, Any] = {
             "machine": {}, "limits": {}, "rows": [], "details": [], "half_load": [],
-            "left_out": [], "targets": [], "errors": 0
+            "left_out": [],
+            "audits": [], "targets": [], "errors": 0
         }  # fmt: skip
         self._keys: list[tuple[str, int, str, int]] = []
         self._shares: dict[tuple[str, int], float] = {}
@@ -343,6 +344,17 @@ class Bench:
             ):
                 tries.errors["sums are not conserved"] += 1
         self._shares[_word(engine), tokens] = share
+        plain = host.tell("audit", False)
+        if plain is not None:
+            tries.errors.update(plain.problems)
+            self.found["audits"].append(
+                {
+                    "engine": _word(engine),
+                    "tokens": tokens,
+                    "signatures": "left out",
+                    "rate_per_second": per_second(plain.entries, plain.took_seconds),
+                }
+            )
         used = limits.processor_seconds(host.pid) - worked
         self._note(engine, tokens, Case(AUDIT, IN_PROCESS, 1, 0), tries, host.pid, used)
 

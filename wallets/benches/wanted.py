@@ -6,6 +6,7 @@
     half load       p99 of a single submit at half of full load, in durable appends of this disk           at most 50
     growth          the largest ledger's rate over the smallest's, when one is at least ten times larger   at least 0.60
     audit           entries a second, all signatures checked again, over the signature limit               at least 0.80
+                    the same with signatures left out, over what the ledger accepts in batches             at least 2
     memory          of the HTTP server on SQLite at 10,000,000 tokens, in MiB                              at most 600
     nutshell        swaps over HTTP one by one over nutshell's, at 16 and 64 clients                       at least 50
 
@@ -92,6 +93,11 @@ def _others(found: Found, rows: list[Row]) -> Iterator[dict[str, Any]]:
                 row["ratio"],
                 0.80,
             )
+    for plain in found.get("audits", ()):
+        accepted = _rates(rows, TWO_IN, f"{IN_PROCESS}-batch", plain["engine"])
+        if accepted:
+            what = f"{plain['engine']}, audit without signatures over what the ledger accepts"
+            yield _said(what, plain["rate_per_second"] / max(accepted), 2)
     large_rows = [
         row["rss_mib"]
         for row in rows
