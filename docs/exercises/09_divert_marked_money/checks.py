@@ -94,8 +94,9 @@ def test_judge(student: Student, seed: int) -> None:
     cases.chance.shuffle(asked)
     for story, case in asked:
         allowed = not any(code for _, code in right_judgement(*case.given()))
-        assert story.startswith("honest") == allowed, story
-        _judged(student, case, story)
+        assert allowed or not story.startswith("honest"), story
+        # Now and then chance spoils a payment so little that it is right all the same.
+        _judged(student, case, "honest" if allowed else story)
 
 
 def test_judge_a_strange_mark(student: Student, seed: int) -> None:
