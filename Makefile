@@ -19,6 +19,7 @@
 #   make lighthouse   scores of every kind of page (needs node)    make cold   a first visit: seconds, bytes, jumps
 #   make faults    a ledger on a virtual disk and network: 1,000 crashes an engine (CRASHES=1000, SEED=1)
 #   make kills     kill -9 of a real ledger process under load (ENGINE=sqlite, KILLS=100, SEED=1)
+#   make auditors  two auditors judge 1,000 journals of chance (COUNT=1000)
 #   make labs      every lab in 50 fresh worlds, with every wrong answer
 #   make cluster   the engines of `tenge offline cluster`    make servers   PostgreSQL, Patroni and PKCS#11, for Python
 #   make clean     remove what make made
@@ -190,6 +191,9 @@ lighthouse: $(VENV)/test.stamp
 
 cold: $(VENV)/test.stamp
 	$(PY) -m tests.web.cold
+
+auditors: $(VENV)/test.stamp
+	TENGE_JOURNALS=$(or $(COUNT),1000) $(PY) -m pytest -q -n 0 tests/cbdc/test_second_auditor.py
 
 labs: $(VENV)/test.stamp
 	TENGE_LAB_SEEDS=50 TENGE_LABS_FULL=1 $(PY) -m pytest -n $(WORKERS) tests/exercises
