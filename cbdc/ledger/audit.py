@@ -95,7 +95,7 @@ class Audit:
 
 def audit(
     store: Journal,
-    kept_head: Signed[LogHead] | None = None,
+    kept_head: Signed[LogHead] | bytes | None = None,
     root: bytes | None = None,
     derived: bool = True,
     *,
@@ -103,7 +103,7 @@ def audit(
     signatures: bool = True,
     told: Callable[[int], None] | None = None,
 ) -> Audit:
-    """Audit a store; `kept_head` is a head that somebody kept elsewhere, `root` the ROOT envelope one trusts.
+    """Audit a store; `kept_head` is a head that somebody kept elsewhere, `root` the ROOT envelope one trusts (bytes).
 
     A journal without rows of state (`derived` false) is judged by what it has. `workers` processes verify signatures
     while this one replays; without `signatures` nobody does (only entry 0 and the heads are verified), and `left_out`
@@ -118,11 +118,11 @@ def audit(
         times = _replay(store, result, fold, log, workers, told)
         if result.genesis is not None:
             _check_root(result, root)
-            sizes = _check_heads(store, result, log, times)
-            _check_kept(result, log, sizes, kept_head)
+            heads = _check_heads(store, result, log, times)
+            _check_kept(result, log, heads, kept_head)
             # Where bytes were changed, state is compared only if a signed head says that these are the right ones.
             logged = all(problem.code != "E_AUDIT_LEAF" for problem in result.problems)
-            if fold.bad is None and (logged or log.size in sizes):
+            if fold.bad is None and (logged or log.size in heads):
                 if derived:
                     _check_state(store, result, rows)
                 check_supply(result, rows)
@@ -194,10 +194,10 @@ def _check_root(result: Audit, root: bytes | None) -> None:
         result.note("genesis", Refused("E_AUDIT_ROOT"), 0)
 
 
-def _check_heads(store: Journal, result: Audit, log: MerkleLog, times: Sequence[int]) -> set[int]:
-    """Each head must be signed and say what the journal says; the sizes of those that do."""
+def _check_heads(store: Journal, result: Audit, log: MerkleLog, times: Sequence[int]) -> dict[int, set[int]]:
+    """Each head must be signed and say what the journal says; the sizes of those that do, with their times."""
     assert result.genesis is not None
-    sizes: set[int] = set()
+    right: dict[int, set[int]] = {}
     last = 0
     for kept_under, envelope in store.heads():
         try:
@@ -208,29 +208,35 @@ def _check_heads(store: Journal, result: Audit, log: MerkleLog, times: Sequence[
                 raise Refused("E_AUDIT_HEAD", size=size)
             if size <= len(times) and times[size - 1] != head.record.time:
                 raise Refused("E_AUDIT_HEAD", size=size)
-            sizes.add(size)
+            right.setdefault(size, set()).add(head.record.time)
         except TengeError as error:
             result.note(f"head {kept_under}", error)
     if last != log.size:
         result.note("journal", Refused("E_AUDIT_UNCOVERED", size=last, entries=log.size))
-    return sizes
+    return right
 
 
-def _check_kept(result: Audit, log: MerkleLog, sizes: set[int], kept_head: Signed[LogHead] | None) -> None:
+def _check_kept(
+    result: Audit, log: MerkleLog, heads: dict[int, set[int]], kept_head: Signed[LogHead] | bytes | None
+) -> None:
     if kept_head is None:
         return
     assert result.genesis is not None
     try:
         # Opened again for this journal's network: a head of another network proves nothing here.
-        head = open_envelope(kept_head.envelope(), LogHead, result.genesis.network)
+        envelope = kept_head if isinstance(kept_head, bytes) else kept_head.envelope()
+        head = open_envelope(envelope, LogHead, result.genesis.network)
         result.genesis.verify_head(head)
         size = head.record.size
         if size > log.size:
             raise Refused("E_AUDIT_TAIL", size=size, entries=log.size)
         if log.root(size) != head.record.root:
             raise Refused("E_AUDIT_FORK", size=size)
-        if size not in sizes:
+        if size not in heads:
             raise Refused("E_AUDIT_HEAD_GONE", size=size)
+        if head.record.time not in heads[size]:
+            # Two heads of one size and two times: both are signed, and they cannot both be true.
+            raise Refused("E_AUDIT_FORK", size=size)
     except TengeError as error:
         result.note("kept head", error)
 

@@ -6,7 +6,7 @@
     {"state": "...", "value": "..."}      only when the derived rows were asked for, behind everything else
     {"owner": "...", "holder": "..."}
 
-Bytes are hexadecimal. What a ledger keeps is written as it is, right or wrong: judging is the audit's work. Reading
+Bytes are hexadecimal; no field stands twice. What a ledger keeps is written as it is, right or wrong: judging is the audit's work. Reading
 streams, so a file of any length takes no memory, and believes only the form of the lines (E_JOURNAL_FILE).
 
 Source: `docs/protocol/ledger/7-audit.md`.
@@ -171,12 +171,27 @@ def _parsed(line: bytes, number: int) -> dict[str, Any]:
     if not line.endswith(b"\n"):
         raise _wrong(number, "it does not end with a line feed, or is too long")
     try:
-        value = json.loads(line.decode("utf-8"))
+        value = json.loads(line.decode("utf-8"), object_pairs_hook=_object, parse_int=_digits)
     except (ValueError, RecursionError):
-        raise _wrong(number, "it is no JSON") from None
+        raise _wrong(number, "it is no JSON, or has a field twice or a number with a sign") from None
     if not isinstance(value, dict):
         raise _wrong(number, "it is no object")
     return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError when a field stands twice, for readers differ about which of the two counts."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError
+    return found
+
+
+def _digits(text: str) -> int:
+    """A whole number without a sign."""
+    if text.startswith("-"):
+        raise ValueError
+    return int(text)
 
 
 def _is(value: object, form: type) -> bool:

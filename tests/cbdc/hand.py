@@ -28,7 +28,7 @@ class Hand:
         self.sizes = store._sizes
         self.heads = store._heads
 
-    def audit(self, kept: Signed[LogHead] | None = None, root: bytes | None = None) -> Audit:
+    def audit(self, kept: Signed[LogHead] | bytes | None = None, root: bytes | None = None) -> Audit:
         """The audit of the store as it is now."""
         return audit(self.store, kept, root)
 

@@ -293,6 +293,22 @@ def test_a_kept_head_that_nobody_signed_proves_nothing() -> None:
     assert hand.found(foreign) == {("kept head", "E_SIG")}
 
 
+def test_a_kept_head_of_another_time_is_another_history() -> None:
+    hand = Hand()
+    record = replace(hand.kept.record, time=hand.kept.record.time + 1)
+    kept = sign(record, hand.world.network, hand.world.key("ledger"))
+    assert hand.found(kept) == {("kept head", "E_AUDIT_FORK")}
+    del hand.heads[-1], hand.sizes[-1]
+    assert ("kept head", "E_AUDIT_HEAD_GONE") in hand.found(kept), "beside no other head it proves nothing"
+
+
+@pytest.mark.parametrize("data", [b"", b"no head", b"\x93\x51\xc4\x00\xc4\x00"])
+def test_a_kept_head_of_no_form_is_a_problem_and_no_error(data: bytes) -> None:
+    (problem,) = Hand().audit(data).problems
+    assert problem.subject == "kept head"
+    assert problem.code in ("E_DECODE", "E_FIELD")
+
+
 def test_another_root() -> None:
     hand = Hand()
     result = hand.audit(root=World(name="foreign").root.encode())

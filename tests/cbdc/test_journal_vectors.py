@@ -33,6 +33,11 @@ def test_vector(one: dict[str, Any], tmp_path: Path) -> None:
     assert generate_journals.answer(one, FILE["base"], tmp_path) == one["expect"], one["what"]
 
 
+@pytest.mark.parametrize("one", FILE["no_journals"], ids=lambda one: one["what"])
+def test_a_file_that_is_no_journal(one: dict[str, Any], tmp_path: Path) -> None:
+    assert generate_journals.is_no_journal(one["lines"], tmp_path)
+
+
 def test_the_file_is_what_its_maker_makes() -> None:
     assert not generate_journals.stale()
 
@@ -139,6 +144,9 @@ WRONG = {
     "half a byte": f'{GOOD[0]}\n{{"head":1,"envelope":"a"}}\n',
     "a number is true": f'{GOOD[0]}\n{{"head":true,"envelope":"aa"}}\n',
     "a number below 0": f'{GOOD[0]}\n{{"head":-1,"envelope":"aa"}}\n',
+    "a number is minus nothing": f'{GOOD[0]}\n{{"head":-0,"envelope":"aa"}}\n',
+    "a field twice": f'{GOOD[0]}\n{{"head":1,"envelope":"aa","envelope":"bb"}}\n',
+    "a field twice in the first line": f'{GOOD[0][:-1]},"state":true}}\n',
     "a broken number": f'{GOOD[0]}\n{{"head":1.0,"envelope":"aa"}}\n',
     "state before an entry": f"{GOOD[0]}\n{STATE}\n{ENTRY}\n",
     "state where none was announced": f"{GOOD[0].replace('true', 'false')}\n{STATE}\n",

@@ -216,6 +216,12 @@ AUDITING = Field(
             '        if False:\n            raise Refused("E_AUDIT_FORK"',
         ),
         (
+            "audit-misses-a-second-time",
+            "Two heads of one size and two times, both signed, pass beside each other.",
+            "        if head.record.time not in heads[size]:",
+            "        if False:",
+        ),
+        (
             "audit-trusts-leaves",
             "A changed entry passes as long as its leaf was left alone.",
             "        if leaf != row.leaf:\n            result.note",
