@@ -147,6 +147,23 @@ def test_spend_pays_to_the_tiyn(student: Student, seed: int) -> None:
         if number % 5 == 0 and whole > ROUND_TIYN:
             price = max(price // ROUND_TIYN, 1) * ROUND_TIYN
         _is_payment(student.spend(tokens, price, fresh), tokens, price, fresh)
+    _no_amount_is_alone(student, chance, seed)
+
+
+def _no_amount_is_alone(student: Student, chance: random.Random, seed: int) -> None:
+    """One token, and a price and a change of two kinds: each kind stands there twice, but for a rare accident."""
+    alone = 0
+    for number in range(20):
+        kinds = [ROUND_TIYN * chance.randrange(20, 90), ROUND_TIYN * chance.randrange(20, 90)]
+        kinds[number % 2] += chance.randrange(10, 4_000)
+        price, token = kinds[0], TokenId(derived("alone", seed, number), 0)
+        tokens = [(token, derived("key", seed, number), sum(kinds))]
+        fresh = [derived("fresh alone", seed, number, one) for one in range(MOST_CHANGE)]
+        answer = student.spend(tokens, price, fresh)
+        _is_payment(answer, tokens, price, fresh)
+        odd = [amount % ROUND_TIYN != 0 for amount in (price, *(tiyn for _, tiyn in answer[1]))]
+        alone += odd.count(True) == 1 or odd.count(False) == 1
+    need(alone <= 2, "alone_of_its_kind", count=alone)
 
 
 def _is_payment(answer: object, tokens: Sequence[Held], price: int, fresh: Sequence[bytes]) -> None:

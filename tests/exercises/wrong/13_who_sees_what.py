@@ -113,5 +113,11 @@ WRONG = [
     Changed(
         "one new key for all pieces", "list(zip(fresh,", "list(zip([fresh[0]] * 6,", "spend_pays_to_the_tiyn"
     ),
+    Changed(
+        "one odd piece beside two round ones",
+        "return [half, half // 2 + 101, change - half - half // 2 - 101]",
+        "return [half, change - half]",
+        "spend_pays_to_the_tiyn",
+    ),
     Changed("clocks a second further off", "<= 60", "<= 61", "buyers"),
 ]
