@@ -109,7 +109,7 @@ WRONG = [
     Changed(
         "the supervisor sees all", 'case "supervisor" if not offline:', 'case "supervisor":', "sees_offline"
     ),
-    Changed("pays with all it has", _FIRST, "picked = []", "spend_pays_to_the_tiyn"),
+    Changed("pays with all it has", _FIRST, "picked = order[:]", "spend_pays_to_the_tiyn"),
     Changed(
         "one new key for all pieces", "list(zip(fresh,", "list(zip([fresh[0]] * 6,", "spend_pays_to_the_tiyn"
     ),
