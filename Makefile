@@ -12,12 +12,15 @@
 #   make model     the interrupted payment, exhaustively, and bound to the code (slow)
 #   make losses    loss policies on thousands of random graphs, derived and booked (slow)
 #   make campaign  random faulty runs: no tiyn lost or doubled (slow; campaign-adversaries: A1 to A12)
+#   make bench     the ledger under every workload, into docs/performance.md (BENCH=--quick for minutes)
 #   make orders    the derivation in 10,000 games x 10 orders (slow)    make bench-offline   figures of docs/performance.md
 #   make walk      long random days of browser devices (COUNT=2000 steps, SEED=1)
 #   make mutated   spoilt messages for every reader of the protocol (COUNT=10000)
 #   make lighthouse   scores of every kind of page (needs node)    make cold   a first visit: seconds, bytes, jumps
+#   make faults    a ledger on a virtual disk and network: 1,000 crashes an engine (CRASHES=1000, SEED=1)
+#   make kills     kill -9 of a real ledger process under load (ENGINE=sqlite, KILLS=100, SEED=1)
 #   make labs      every lab in 50 fresh worlds, with every wrong answer
-#   make cluster   the engines of `tenge offline cluster`
+#   make cluster   the engines of `tenge offline cluster`    make servers   PostgreSQL, Patroni and PKCS#11, for Python
 #   make clean     remove what make made
 
 .DEFAULT_GOAL := help
@@ -33,6 +36,13 @@ PACKAGES := cbdc offline wallets
 PYTHON ?=
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 WORKERS ?= 2
+# The tests of the rules are measured for their branches, which doubles their time. The others start servers, browsers and
+# whole processes, mostly wait, and run beside more of each other; a new folder belongs to them until it is named here.
+MEASURED := $(addprefix tests/,attacks cbdc contracts offline pilot simulation site)
+UNMEASURED = $(filter-out $(MEASURED),$(patsubst %/,%,$(filter-out tests/__pycache__/,$(wildcard tests/*/))))
+WAITERS ?= 3
+# What PYTEST_ARGS chooses may all be in the other part.
+NONE_CHOSEN = $(if $(PYTEST_ARGS),|| test $$? -eq 5)
 PYTEST_ARGS ?=
 DEMO_RUN := build/demo-run
 
@@ -40,10 +50,10 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model losses campaign campaign-adversaries lab lab-check lab-full orders bench-offline walk mutated lighthouse cold cluster clean
+.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills clean
 
 help:
-	@sed -n '3,23s/^# \{0,1\}//p' Makefile
+	@sed -n '3,25s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -73,6 +83,11 @@ $(VENV)/cluster.stamp: requirements/cluster.txt $(VENV)/run.stamp
 	$(INSTALL) requirements/cluster.txt
 	@touch $@
 
+# Two packages that Patroni wants have no wheels: plain Python, packed here by the setuptools of the lock.
+$(VENV)/servers.stamp: requirements/servers.txt $(VENV)/run.stamp
+	$(INSTALL) requirements/servers.txt --no-binary python-etcd,ydiff --no-build-isolation
+	@touch $@
+
 # --- what people do ---
 
 demo: $(VENV)/run.stamp
@@ -81,6 +96,8 @@ demo: $(VENV)/run.stamp
 	$(TENGE) pilot run school-meals --out $(DEMO_RUN)
 
 cluster: $(VENV)/cluster.stamp
+
+servers: $(VENV)/servers.stamp
 
 serve: $(VENV)/run.stamp
 	$(TENGE) serve
@@ -97,8 +114,9 @@ format: $(VENV)/test.stamp
 test: lint
 	@mkdir -p build
 	$(PY) -m pytest -n $(WORKERS) --cov=cbdc --cov=offline --cov-branch \
-	  --cov-report=term --cov-report=json:build/coverage.json $(PYTEST_ARGS)
+	  --cov-report=term:skip-covered --cov-report=json:build/coverage.json $(PYTEST_ARGS) $(MEASURED) $(NONE_CHOSEN)
 	$(PY) -m tests.house.coverage_floor build/coverage.json
+	$(PY) -m pytest -n $(WAITERS) $(PYTEST_ARGS) $(UNMEASURED) $(NONE_CHOSEN)
 
 errors: $(VENV)/test.stamp
 	$(PY) -m tests.house.errors_page --write
@@ -180,12 +198,26 @@ labs: $(VENV)/test.stamp
 mutated: $(VENV)/test.stamp
 	TENGE_MUTATED=$(or $(COUNT),10000) $(PY) -m pytest -n 0 tests/offline/test_second_reader.py tests/web/test_protocol_same.py -k "mutated or spoilt"
 
+# Engines that this machine lacks are left out, with a sentence. The figures go to build/faults.json.
+CRASHES ?= 1000
+faults: $(VENV)/test.stamp
+	$(PY) -m tests.faults --crashes $(CRASHES) --seed $(SEED) --json build/faults.json
+
+ENGINE ?= sqlite
+KILLS ?= 100
+KILLS_ARGS ?=
+kills: $(VENV)/test.stamp
+	$(PY) -m tests.faults.kills --engine $(ENGINE) --kills $(KILLS) --seed $(SEED) --json build/kills-$(ENGINE).json $(KILLS_ARGS)
+
 # Case R3 at full size: random games with cheats, each in ten orders, chunks and repetitions, one digest.
 ORDERS ?= 10000
 orders: $(VENV)/test.stamp
 	TENGE_ORDERS=$(ORDERS) $(PY) -m pytest -n $(WORKERS) tests/offline/test_graph.py tests/offline/test_bulk_forest.py -k r3
 
 TRANSFERS ?= 1000000
+bench: $(VENV)/run.stamp
+	$(TENGE) bench all --write $(BENCH)
+
 bench-offline: $(VENV)/run.stamp
 	$(TENGE) bench offline --transfers $(TRANSFERS) --json
 
@@ -201,6 +233,7 @@ lock: $(PY)
 	$(COMPILE) -o requirements/run.txt >/dev/null
 	$(COMPILE) -c requirements/run.txt --extra test -o requirements/test.txt >/dev/null
 	$(COMPILE) -c requirements/test.txt --extra cluster -o requirements/cluster.txt >/dev/null
+	$(COMPILE) -c requirements/cluster.txt --extra postgres --extra ha --extra hsm -o requirements/servers.txt >/dev/null
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

@@ -43,6 +43,7 @@ TREASURY = 19
 LEDGER = 20
 ENFORCEMENT = 21
 REGISTER = 22
+SUPERVISOR = 23
 
 ROLE_NAMES = {
     ISSUER: "issuer of offline notes",
@@ -56,6 +57,7 @@ ROLE_NAMES = {
     LEDGER: "ledger",
     ENFORCEMENT: "enforcement",
     REGISTER: "outside register",
+    SUPERVISOR: "supervisor",
 }
 
 

@@ -20,11 +20,14 @@ Source: DTO/1, sections 5.2 and 5.3; RFC 8032; FIPS 186-5; RFC 6979.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import nacl.bindings
 import nacl.exceptions
@@ -104,15 +107,23 @@ class PublicKey:
     def verify(self, signature: bytes, message: bytes) -> None:
         """Return if `signature` is this key's over `message`; raise E_SIG otherwise."""
         question = (self.algorithm, self.raw, signature, message)
-        if question in _sound:
+        if question in _sound or _unasked.get():
             return
+        self.judge(signature, message)
+        _remember(question)
+
+    def judge(self, signature: bytes, message: bytes) -> None:
+        """What `verify` does, computed whatever was asked before, and not remembered."""
         if len(signature) != SIGNATURE_BYTES:
             raise Refused("E_SIG", kid=self.kid)
         if self.algorithm == ED25519:
             _verify_ed25519(self, signature, message)
         else:
             _verify_es256(self, signature, message)
-        _remember(question)
+
+    def take_word(self, signature: bytes, message: bytes) -> None:
+        """Remember that another process of this program has judged this signature and that it stands."""
+        _remember((self.algorithm, self.raw, signature, message))
 
 
 Question = tuple[int, bytes, bytes, bytes]
@@ -159,7 +170,7 @@ def show_on_curve(algorithm: int, raw: bytes, signature: bytes, message: bytes) 
     Whoever will verify that signature anyway saves the question. Nothing follows from one that does not stand, and
     nothing is raised: `public_key` asks the question itself then.
     """
-    if algorithm != ED25519 or len(raw) != KEY_BYTES[ED25519] or raw in _shown:
+    if algorithm != ED25519 or len(raw) != KEY_BYTES[ED25519] or raw in _shown or _unasked.get():
         return
     if _small_order_or_noncanonical(raw):
         return
@@ -170,6 +181,22 @@ def show_on_curve(algorithm: int, raw: bytes, signature: bytes, message: bytes) 
     if len(_shown) >= _SHOWN_MOST:
         _shown.clear()
     _shown[raw] = None
+
+
+_unasked = ContextVar("signatures_unasked", default=False)
+
+
+@contextmanager
+def signatures_unasked() -> Iterator[None]:
+    """Within it, `PublicKey.verify` takes every signature for right, in this thread, and remembers nothing.
+
+    For an audit that checks all but signatures, and says so. Nothing that decides for others may use it.
+    """
+    token = _unasked.set(True)
+    try:
+        yield
+    finally:
+        _unasked.reset(token)
 
 
 _SOUND_MOST = 65_536
@@ -229,16 +256,38 @@ def _p256(raw: bytes) -> ec.EllipticCurvePublicKey:
         raise Malformed("E_KEY", algorithm=ES256, length=len(raw)) from None
 
 
+def _opens_by_binding(signed: bytes, raw: bytes) -> bool:
+    try:
+        nacl.bindings.crypto_sign_open(signed, raw)
+    except nacl.exceptions.BadSignatureError:
+        return False
+    return True
+
+
+def _opens_at_once(signed: bytes, raw: bytes) -> bool:
+    # What the binding calls, without a copy of the message, which nobody reads: the library takes a null for it.
+    if len(raw) != KEY_BYTES[ED25519]:
+        return False
+    opened: int = _sodium.lib.crypto_sign_open(_NULL, _NULL, signed, len(signed), raw)
+    return opened == 0
+
+
+try:
+    _sodium: Any = import_module("nacl._sodium")
+    _NULL = _sodium.ffi.NULL
+    _opens = _opens_at_once
+except (ImportError, AttributeError):  # a PyNaCl that keeps its library elsewhere
+    _opens = _opens_by_binding
+
+
 def _verify_ed25519(key: PublicKey, signature: bytes, message: bytes) -> None:
     # Nearly every S is seen to be below the order by one byte.
     if _small_order_or_noncanonical(signature[:32]):
         raise Refused("E_SIG", kid=key.kid)
     if signature[63] >= 0x10 and int.from_bytes(signature[32:], "little") >= _ED25519_ORDER:
         raise Refused("E_SIG", kid=key.kid)
-    try:
-        nacl.bindings.crypto_sign_open(signature + message, key.raw)
-    except nacl.exceptions.BadSignatureError:
-        raise Refused("E_SIG", kid=key.kid) from None
+    if not _opens(signature + message, key.raw):
+        raise Refused("E_SIG", kid=key.kid)
 
 
 def _verify_es256(key: PublicKey, signature: bytes, message: bytes) -> None:
@@ -263,6 +312,12 @@ def _der(signature: bytes) -> bytes:
     if s[0] & 0x80:
         s = b"\0" + s
     return b"\x30%c\x02%c%b\x02%c%b" % (4 + len(r) + len(s), len(r), r, len(s), s)
+
+
+def low_s(signature: bytes) -> bytes:
+    """An ES256 signature (r and s, 64 bytes) with s in the lower half: whoever signs gives this one of the two."""
+    s = int.from_bytes(signature[32:], "big")
+    return signature[:32] + (s if s <= _P256_HALF else _P256_ORDER - s).to_bytes(32, "big")
 
 
 class Signer(Protocol):
@@ -319,8 +374,7 @@ class SoftwareKey:
             assert self._es256 is not None
             der = self._es256.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
             r, s = decode_dss_signature(der)
-            low = s if s <= _P256_HALF else _P256_ORDER - s
-            signature = r.to_bytes(32, "big") + low.to_bytes(32, "big")
+            signature = low_s(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
         self._public.verify(signature, message)
         return signature
 

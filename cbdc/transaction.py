@@ -13,7 +13,7 @@ what needs the state is judged by `cbdc.ledger.rules`.
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from cbdc import canonical
+from cbdc import canonical, plain_form
 from cbdc.clause import DOCUMENTS, LINES, BasketLine
 from cbdc.errors import Malformed, Refused
 from cbdc.keys import Signer
@@ -38,12 +38,12 @@ from cbdc.record import (
     object_id,
     signing_message,
 )
-from cbdc.token import LockKind, Token, TokenId
+from cbdc.token import KeyLock, LockKind, Token, TokenId
 
-MAX_INPUTS = 256
-MAX_OUTPUTS = 256
-MAX_WITNESSES = 32
-MAX_TRANSACTION_BYTES = 65_000
+MAX_INPUTS = plain_form.MAX_INPUTS
+MAX_OUTPUTS = plain_form.MAX_OUTPUTS
+MAX_WITNESSES = plain_form.MAX_WITNESSES
+MAX_TRANSACTION_BYTES = plain_form.MAX_TRANSACTION_BYTES
 
 SETTLE_REDEEM = 1
 SETTLE_LOSS = 2
@@ -438,12 +438,24 @@ def open_transaction(data: bytes, network: bytes) -> SignedTransaction:
     known = _opened.get((data, network))
     if known is not None:
         return known
-    opened = _open(data, network)
+    opened = _open_plain(data, network) or _open(data, network)
     if len(data) <= _OPENED_BYTES:
         if len(_opened) >= _OPENED_MOST:
             _opened.clear()
         _opened[data, network] = opened
     return opened
+
+
+def _open_plain(data: bytes, network: bytes) -> SignedTransaction | None:
+    """What `_open` says of a plain transfer, faster; None for all others."""
+    form = plain_form.plain_form(data)
+    if form is None:
+        return None
+    body, nonce, spends, creates, witnesses = form
+    inputs = tuple([TokenId(*one) for one in spends])
+    outputs = tuple([Token(amount, KeyLock(lock[1])) for amount, lock, _ in creates])
+    identity = object_id(ONLINE_DOMAIN, Transfer.TYPE, network, body)
+    return SignedTransaction(Transfer(nonce, inputs, outputs), body, identity, witnesses)
 
 
 def _open(data: bytes, network: bytes) -> SignedTransaction:

@@ -8,7 +8,9 @@ in it.
 
 import hashlib
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +20,19 @@ from cbdc.accounts_store import SqliteBooks
 from cbdc.authority import open_root
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.ledger.audit import Audit, audit
+from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import LogHead, open_entry, open_genesis
-from cbdc.ledger.sqlite import SqliteStore
+from cbdc.ledger.export import Journal, JournalFile, write
+from cbdc.private import opener
 from cbdc.record import NETWORK_BYTES, Signed, open_envelope
 from offline.evidence import verify_evidence
 from wallets.pilot.folder import MANIFEST, canonical_json, file_hash, has_begun, list_files
 
 SQLITE = "sqlite:///"
 MAX_FILE_BYTES = 1 << 20
+MANY = 5_000
+"""From so many entries on, processes that read ahead are worth their start."""
+
 PROOFS = "evidence"
 ROOT_FILE = f"{PROOFS}/root.dto"
 PROOF_FIELDS = ("file", "sha256", "type", "device", "amount_tiyn")
@@ -33,29 +40,42 @@ BEFORE_THE_JOURNAL = ("run.sqlite", "books.sqlite", "register.sqlite")
 BEFORE_THE_REPORT = ("wallets.sqlite", ROOT_FILE, "head.dto", "report.html", "report.json")
 
 
-def audit_target(target: str, head: Path | None = None, root: Path | None = None) -> dict[str, Any]:
-    """Audit a run's folder or a store URL; the result is what `tenge audit --json` prints.
+def audit_target(
+    target: str,
+    head: Path | None = None,
+    root: Path | None = None,
+    signatures: bool = True,
+    heard: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Audit a run's folder, a store URL or a journal's file; the result is what `tenge audit --json` prints.
 
     `problems` holds {entry or file, page, code, sentence} for each thing that is wrong: the entry of the journal (or
     another subject: a head, a row of state), or the file; and the page that explains the code. Raises E_AUDIT_TARGET
-    when there is nothing to audit at the target.
+    when there is nothing to audit at the target. Without `signatures` no transaction's signature is verified, which
+    `left_out` says; `heard` is told how many entries were replayed (and 0: nobody knows of how many).
     """
-    root_bytes = None if root is None else open_root(_read(root)).encode()
-    kept = None if head is None else _read(head)
+    root_bytes = None if root is None else open_root(read_file(root)).encode()
+    kept = None if head is None else read_file(head)
     problems: list[dict[str, Any]] = []
-    if target.startswith(SQLITE):
-        ledger = Path(target.removeprefix(SQLITE))
-    else:
-        folder = Path(target)
-        if not (folder / "run.json").is_file() and not (folder / "ledger.sqlite").is_file():
-            raise Refused("E_AUDIT_TARGET", target=target)
-        problems += check_files(folder)
-        ledger = ledger_of(folder)
-    found = audit_ledger(ledger, kept, root_bytes)
-    if kept is None and not target.startswith(SQLITE) and _not_begun(Path(target), found):
+    in_folder = not is_url(target) and not Path(target).is_file()
+    if in_folder:
+        check_folder(Path(target))
+        problems += check_files(Path(target))
+    with opened(target) as journal:
+        derived = not isinstance(journal, JournalFile) or journal.derived
+        found = audit(
+            journal,
+            None if kept is None else _open_head(journal, kept),
+            root_bytes,
+            derived,
+            workers=workers_for(journal),
+            signatures=signatures,
+            told=None if heard is None else lambda entries: heard(entries, 0),
+        )
+    if kept is None and in_folder and _not_begun(Path(target), found):
         found.problems.clear()
     problems += [{**problem.facts(), "page": page_of(problem.code)} for problem in found.problems]
-    if not target.startswith(SQLITE):
+    if in_folder:
         told = {str(problem.get("file")) for problem in problems}
         problems += [row for row in check_presence(Path(target), found) if row["file"] not in told]
         problems += check_books(Path(target) / "books.sqlite")
@@ -66,7 +86,9 @@ def audit_target(target: str, head: Path | None = None, root: Path | None = None
         "issued_tiyn": found.issued_tiyn,
         "redeemed_tiyn": found.redeemed_tiyn,
         "outstanding_tiyn": found.outstanding_tiyn,
+        "held_tiyn": found.held_tiyn,
         "log_root": found.log_root.hex(),
+        "left_out": list(found.left_out),
         "problems": problems,
     }
 
@@ -87,33 +109,78 @@ def _is_complete(folder: Path) -> bool | None:
         return None
 
 
-def ledger_of(folder: Path) -> Path:
-    """Where the ledger of a run is: in its folder, or where `run.json` says."""
+def store_of(folder: Path) -> str:
+    """The URL of a run's ledger: in its folder, or where `run.json` says."""
     try:
         store = str(json.loads((folder / "run.json").read_text(encoding="utf-8")).get("store", ""))
     except (OSError, ValueError, AttributeError, RecursionError):
         store = ""
-    return Path(store.removeprefix(SQLITE)) if store.startswith(SQLITE) else folder / "ledger.sqlite"
+    return store if is_url(store) else f"{SQLITE}{folder / 'ledger.sqlite'}"
 
 
-def audit_ledger(path: Path, kept: bytes | None, root: bytes | None) -> Audit:
-    """The ledger's own audit of a SQLite file; E_AUDIT_TARGET when there is no such file."""
-    if not path.is_file():
-        raise Refused("E_AUDIT_TARGET", target=path.name)
-    store = SqliteStore(path, read_only=True)
+def ledger_of(folder: Path) -> Path:
+    """The file of a run's ledger, where it is a file."""
+    url = store_of(folder)
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else folder / "ledger.sqlite"
+
+
+def workers_for(journal: Journal) -> int:
+    """One process for each core where there is much to replay, none otherwise."""
+    return (os.cpu_count() or 1) if next(journal.entries(MANY, MANY + 1), None) else 0
+
+
+def check_folder(folder: Path) -> None:
+    """E_AUDIT_TARGET unless the folder is a run's, or has a ledger."""
+    if not (folder / "run.json").is_file() and not (folder / "ledger.sqlite").is_file():
+        raise Refused("E_AUDIT_TARGET", target=str(folder))
+
+
+@contextmanager
+def opened(target: str) -> Iterator[Journal]:
+    """The journal at a run's folder, a store URL or a journal's file, to be read.
+
+    Raises E_AUDIT_TARGET when there is none, and what `cbdc.ledger.engines.open_store` raises.
+    """
+    url = target
+    if not is_url(target):
+        path = Path(target)
+        if path.is_file():
+            yield JournalFile(path)
+            return
+        check_folder(path)
+        url = store_of(path)
+    file = Path(url.removeprefix(SQLITE))
+    if url.startswith(SQLITE) and not file.is_file():
+        raise Refused("E_AUDIT_TARGET", target=file.name)
+    store = open_store(url, read_only=True)
     try:
-        return audit(store, None if kept is None else _open_head(store, kept), root)
+        yield store
     finally:
         store.close()
 
 
-def _open_head(store: SqliteStore, data: bytes) -> Signed[LogHead]:
+def is_url(target: str) -> bool:
+    """Whether a target names a store by its URL."""
+    return "://" in target
+
+
+def _open_head(journal: Journal, data: bytes) -> Signed[LogHead]:
     """A kept head, bound to the network of entry 0 (or to none, when entry 0 cannot be read: the audit says so)."""
     try:
-        network = open_genesis(open_entry(next(iter(store.entries(0, 1))).data).payload).network
+        network = open_genesis(open_entry(next(iter(journal.entries(0, 1))).data).payload).network
     except (TengeError, StopIteration):
         network = bytes(NETWORK_BYTES)
     return open_envelope(data, LogHead, network)
+
+
+def export_target(target: str, file: Path, state: bool) -> int:
+    """Write the journal at a target into a file of lines; how many lines. The file must not be there yet: E_FILE."""
+    with opened(target) as journal:
+        try:
+            with open(file, "x", encoding="utf-8", newline="\n", opener=opener) as out:
+                return write(journal, out, state)
+        except FileExistsError as error:
+            raise Refused("E_FILE", file=file.name, problem=error.strerror or "there already") from None
 
 
 def check_files(folder: Path) -> list[dict[str, Any]]:
@@ -166,7 +233,7 @@ def check_root(folder: Path, found: Audit) -> list[dict[str, Any]]:
     if found.genesis is None or not path.is_file():
         return []
     try:
-        own = _read(path) == found.genesis.authority.root.encode()
+        own = read_file(path) == found.genesis.authority.root.encode()
     except TengeError as error:
         return [_problem(ROOT_FILE, error.code, error)]
     return [] if own else [_problem(ROOT_FILE, "E_AUDIT_ROOT")]
@@ -214,7 +281,7 @@ def _check_proof(path: Path, row: dict[str, Any], found: Audit) -> list[dict[str
     """A proof must be the file that the report means, and show under the ledger's own ROOT what the report says."""
     name = f"{PROOFS}/{path.name}"
     try:
-        data = _read(path)
+        data = read_file(path)
         if hashlib.sha256(data).hexdigest() != row["sha256"]:
             return [_problem(name, "E_AUDIT_FILE_CHANGED")]
         if found.genesis is None:
@@ -250,10 +317,15 @@ def words(found: dict[str, Any]) -> Iterator[str]:
     for problem in found["problems"]:
         place = problem.get("file") or problem.get("subject")
         yield f"PROBLEM at {place}: {problem['sentence']} ({problem['code']})"
+    for file in found.get("evidence", ()):
+        yield f"EVIDENCE in {file}"
+    if "signatures" in found["left_out"]:
+        yield "NOT CHECKED: no signature of any transaction. Who took part is not shown; sums, hashes and rules are."
     yield "everything adds up" if found["ok"] else f"{len(found['problems'])} problems"
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """A small file; E_FILE when it cannot be read, E_SIZE when it is none of ours."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise Malformed("E_SIZE", size_bytes=path.stat().st_size, limit_bytes=MAX_FILE_BYTES)

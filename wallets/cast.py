@@ -6,6 +6,7 @@ secret: keys come from the cast's sealed keystore by the member's name.
 
 from dataclasses import dataclass, field
 
+from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import PolicySet, preset
 from cbdc.ports import Clock
 from offline.device import Device
@@ -41,6 +42,7 @@ class SandboxPlan:
     loss_policy: str = WATERFALL
     loss_study: str = ""
     mode: str = "intermittent"
+    over_store: OverStore = as_it_is
 
 
 @dataclass(slots=True)

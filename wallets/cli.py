@@ -3,13 +3,15 @@
     tenge demo                     a story of four people: issue, pay, pay offline, clone, prove, settle
     tenge pilot ...                scripted pilots: list, run (`wallets.cli_pilot`)
     tenge lab ...                  experiments with offline systems (`wallets.cli_lab`)
-    tenge audit DIR | STORE-URL    believe nothing, add everything up again
+    tenge audit DIR | STORE-URL    believe nothing, add everything up again (`wallets.cli_audit`)
+    tenge journal ...              the journal in a file, for other programs that audit (`wallets.cli_journal`)
     tenge explain ID --run DIR     which rule allowed or refused it, with the facts
     tenge offline ...              messages as frames, and batches reconciled (`wallets.cli_offline`, `cli_reconcile`)
     tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
     tenge exercise ...             exercises that grade themselves (`wallets.cli_exercise`)
     tenge serve                    the sandbox in the browser
-    tenge bench ledger             measure
+    tenge backup FOLDER, restore   a folder's stores at one moment, and back (`wallets.cli_backup`)
+    tenge bench ...                measure (`wallets.cli_bench` for the ledger)
 
 Exit codes everywhere: 0 all is well, 1 an expectation or a check failed, 2 bad input. A refusal is printed as its
 sentence and the next step, never as a traceback. Progress goes to standard error, and only to a terminal; `--json`
@@ -29,10 +31,14 @@ from wallets.cli_answers import FAILED, OK
 from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
+from wallets.cli_audit import audit
+from wallets.cli_backup import backup, restore
+from wallets.cli_bench import bench_all
 from wallets.cli_cluster import cluster
 from wallets.cli_emulator import bank_emulator
 from wallets.cli_evidence import evidence
 from wallets.cli_exercise import exercise
+from wallets.cli_journal import journal
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
@@ -78,43 +84,18 @@ def demo(seed: int, out: Path) -> int:
 
 
 main.add_command(pilot)
+main.add_command(audit)
 main.add_command(lab)
 main.add_command(evidence)
+main.add_command(journal)
 main.add_command(exercise)
 main.add_command(bank_emulator)
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(offline)
 offline.add_command(reconcile)
 offline.add_command(traffic)
 offline.add_command(cluster)
-
-
-@main.command()
-@click.argument("target")
-@click.option(
-    "--head", type=click.Path(path_type=Path), help="A signed head kept elsewhere (head.dto of a run)."
-)
-@click.option(
-    "--root", type=click.Path(path_type=Path), help="The root one trusts (evidence/root.dto of a run)."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@_refusals
-def audit(target: str, head: Path | None, root: Path | None, as_json: bool) -> int:
-    """Audit a run's folder or a ledger's store URL: replay from entry 0 and add everything up again.
-
-    \b
-    Examples:
-      tenge audit build/school-meals-7
-      tenge audit sqlite:///build/school-meals-7/ledger.sqlite --json
-    """
-    from wallets import auditing
-
-    found = auditing.audit_target(target, head, root)
-    if as_json:
-        _print_json(found)
-    else:
-        for line in auditing.words(found):
-            click.echo(line)
-    return OK if found["ok"] else FAILED
 
 
 @main.command()
@@ -181,8 +162,19 @@ def _where(kept: str) -> Callable[[_Command], _Command]:
 @click.option(
     "--class", "seats", type=click.IntRange(1, 60), help="A class of so many students, over TLS, for phones."
 )
+@click.option("--log", default="", help="A file for one line a request, or - for standard error [no log].")
+@click.option(
+    "--drain",
+    "drain_seconds",
+    type=click.IntRange(0, 600),
+    default=20,
+    show_default=True,
+    help="How long requests under way may take when the server is asked to stop, in seconds.",
+)
 @_refusals
-def serve(host: str, port: int, data: Path | None, store: str, seats: int | None) -> int:
+def serve(
+    host: str, port: int, data: Path | None, store: str, seats: int | None, log: str, drain_seconds: int
+) -> int:
     """Open the sandbox in the browser: wallets, a shop, banks, the National Bank, treasury, supervisor, explorer.
 
     \b
@@ -193,7 +185,8 @@ def serve(host: str, port: int, data: Path | None, store: str, seats: int | None
     """
     from wallets.site import server
 
-    return server.serve(host, port, data, store, click.echo, seats=seats or 0)
+    serving = server.Serving(log, drain_seconds)
+    return server.serve(host, port, data, store, click.echo, seats=seats or 0, serving=serving)
 
 
 @main.command()
@@ -216,6 +209,7 @@ def bench() -> None:
     """Measure the sandbox on this machine."""
 
 
+bench.add_command(bench_all)
 bench.add_command(bench_offline)
 
 

@@ -59,6 +59,7 @@ class Sandbox:
         if plan.store:
             stores.ledger.close()
             stores = stores._replace(ledger=open_store(plan.store, checkpoint))
+        stores = stores._replace(ledger=plan.over_store(stores.ledger))
         setup = Setup(
             banks=tuple(BankName(number, name) for number, (name, _, _) in enumerate(plan.banks, start=1)),
             registers=(REGISTER, *plan.registers),

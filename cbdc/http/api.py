@@ -5,15 +5,17 @@ authorised by a proof of that key. Nothing here asks for a password, and no cook
 """
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Protocol
 
 from cbdc.canonical import MAX_LENGTH
 from cbdc.distribution import CommercialBank
-from cbdc.errors import Refused, TengeError
+from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.http import wire
 from cbdc.http.routes import Ask, Route
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.ledger import Ledger
+from cbdc.ledger.pipeline import Pipeline
 from cbdc.orders import FundOrder
 from cbdc.record import open_envelope
 from cbdc.token import TokenId
@@ -38,12 +40,27 @@ class Institutions(Protocol):
         ...
 
 
+class Piped:
+    """A system whose transactions go through a pipeline: `create_app(Piped(system, pipeline))`.
+
+    Requests that only submit do not wait for one another's turn then: they meet in the pipeline's line, which lets all
+    who came during a commit share the next. Everything else takes its turn as before, over the same ledger.
+    """
+
+    def __init__(self, system: Institutions, pipeline: Pipeline) -> None:
+        assert pipeline.ledger is system.ledger
+        self.ledger = system.ledger
+        self.banks = system.banks
+        self.pipeline = pipeline
+
+
 class Api:
     """The handlers over one system."""
 
     def __init__(self, system: Institutions) -> None:
         self._system = system
         self._ledger = system.ledger
+        self._writer = system.pipeline if isinstance(system, Piped) else system.ledger
 
     def health(self, ask: Ask) -> wire.Json:
         """Which network answers, and how far its journal is."""
@@ -73,6 +90,24 @@ class Api:
     def entry(self, ask: Ask) -> wire.Json:
         """One entry of the journal."""
         return wire.write_entry(self._ledger.entry(ask.number("index")))
+
+    def entries(self, ask: Ask) -> wire.Json:
+        """A page of the journal."""
+        start, most = ask.number("index"), ask.number("count")
+        if not 1 <= most <= wire.MAX_PAGE_ENTRIES:
+            raise Malformed("E_HTTP_ARGUMENT", name="count", value=str(most))
+        size = self._ledger.size
+        if start >= size:
+            raise Refused("E_ENTRY_UNKNOWN", index=start, size=size)
+        page: list[bytes] = []
+        room = wire.MAX_PAGE_BYTES
+        for entry in islice(self._ledger.entries(start), min(most, size - start)):
+            data = entry.encode()
+            room -= len(data)
+            if page and room < 0:
+                break
+            page.append(data)
+        return {"start": start, "size": size, "entries": [data.hex() for data in page]}
 
     def transaction(self, ask: Ask) -> wire.Json:
         """The receipt of an accepted transaction."""
@@ -116,11 +151,11 @@ class Api:
 
     def submit(self, ask: Ask) -> wire.Json:
         """Judge and book one transaction."""
-        return wire.write_receipt(self._ledger.submit(ask.body))
+        return wire.write_receipt(self._writer.submit(ask.body))
 
     def submit_many(self, ask: Ask) -> wire.Json:
         """Judge and book many transactions in one group."""
-        results: list[Receipt | TengeError] = self._ledger.submit_many(wire.read_batch(ask.body))
+        results: list[Receipt | TengeError] = self._writer.submit_many(wire.read_batch(ask.body))
         return {"results": [wire.write_result(result, ask.language) for result in results]}
 
     def banks(self, ask: Ask) -> wire.Json:
@@ -163,6 +198,7 @@ class Api:
                 "Which network answers, and how far its journal is.",
                 self.health,
                 "Health",
+                waits=False,
             ),
             Route(
                 "GET",
@@ -181,15 +217,7 @@ class Api:
                 {"size": "the older size"},
                 refusals=("E_ENTRY_UNKNOWN",),
             ),
-            Route(
-                "GET",
-                "/v1/entries/{index}",
-                "One entry of the journal; entry 0 is the genesis.",
-                self.entry,
-                "Entry",
-                {"index": "the entry's number"},
-                refusals=("E_ENTRY_UNKNOWN",),
-            ),
+            *self._entry_routes(),
             Route(
                 "GET",
                 "/v1/transactions/{id}",
@@ -222,6 +250,28 @@ class Api:
             *self._bank_routes(),
         ]
 
+    def _entry_routes(self) -> list[Route]:
+        return [
+            Route(
+                "GET",
+                "/v1/entries/{index}",
+                "One entry of the journal; entry 0 is the genesis.",
+                self.entry,
+                "Entry",
+                {"index": "the entry's number"},
+                refusals=("E_ENTRY_UNKNOWN",),
+            ),
+            Route(
+                "GET",
+                "/v1/entries/{index}/{count}",
+                "Up to so many entries from one on, as their bytes; fewer at the end, or where they are large.",
+                self.entries,
+                "JournalPage",
+                {"index": "the first entry's number", "count": "how many at most: 1 to 1000"},
+                refusals=("E_ENTRY_UNKNOWN",),
+            ),
+        ]
+
     def _key_routes(self) -> list[Route]:
         return [
             Route(
@@ -246,6 +296,7 @@ class Api:
         ]
 
     def _writing_routes(self) -> list[Route]:
+        waits = not isinstance(self._system, Piped)
         return [
             Route(
                 "POST",
@@ -255,6 +306,7 @@ class Api:
                 "Receipt",
                 takes="one transaction's canonical bytes",
                 limit_bytes=MAX_TRANSACTION_BYTES,
+                waits=waits,
             ),
             Route(
                 "POST",
@@ -264,6 +316,7 @@ class Api:
                 "Results",
                 takes="a canonical array of 1 to 1,000 transactions' bytes",
                 limit_bytes=wire.MAX_BODY_BYTES,
+                waits=waits,
             ),
         ]
 

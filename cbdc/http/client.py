@@ -27,6 +27,9 @@ from cbdc.record import Signed, sign
 from cbdc.token import Token, TokenId
 from cbdc.transaction import MAX_TRANSACTION_BYTES
 
+MAX_ANSWER_BYTES = 1 << 25
+"""No answer is read further than this: a server that never ends one is no server of ours. An assumption."""
+
 SignerOf = Callable[[bytes], Signer | None]
 
 
@@ -115,7 +118,10 @@ class SocketTransport:
             try:
                 connection.request(method, self._base + path, body or None, dict(headers))
                 answer = connection.getresponse()
-                return Reply(answer.status, answer.read())
+                data = answer.read(MAX_ANSWER_BYTES + 1)
+                if len(data) > MAX_ANSWER_BYTES:
+                    raise Unavailable("E_PEER_ANSWER", answer=f"more than {MAX_ANSWER_BYTES} bytes")
+                return Reply(answer.status, data)
             finally:
                 connection.close()
         except (OSError, http.client.HTTPException, ValueError) as error:

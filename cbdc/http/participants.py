@@ -1,13 +1,15 @@
 """What a bank's own system asks of the national platform: its requests for money, their state, redemption, its account.
 
 Everything else a bank does (registering keys, selling, buying back) are transactions that it signs and hands in like
-anybody (`POST /v1/transactions`). A request is signed with the bank's certified key, a redemption with the key of its
-inventory; what is read is read with a proof of the inventory's key. So no password exists here either.
+anybody (`POST /v1/transactions`). Every call here is signed with the bank's certified key (`cbdc.http.signed_calls`),
+and a bank asks for itself only. What is inside is signed too: a request with the certified key, a redemption with the
+key of the inventory. So no password exists here either.
 """
 
 from collections.abc import Mapping
 from typing import Protocol
 
+from cbdc.authority import BANK
 from cbdc.canonical import MAX_LENGTH
 from cbdc.distribution import CommercialBank
 from cbdc.errors import Refused
@@ -19,6 +21,15 @@ from cbdc.record import open_envelope
 from cbdc.register import KIND_NAMES, MoneyRequest, OperatorRegister, Request
 from cbdc.transaction import MAX_TRANSACTION_BYTES, open_transaction
 
+CALL_CODES = (
+    "E_CALL_MISSING",
+    "E_CALL_FORM",
+    "E_CALL_EXPIRED",
+    "E_CALL_REPLAY",
+    "E_CALL_SIGNATURE",
+    "E_CALL_ROLE",
+)
+_BANK_CODES = (*CALL_CODES, "E_CALL_SCOPE", "E_BANK_UNKNOWN")
 _BANK = {"bank_id": "the bank's number"}
 _REQUEST = _BANK | {"id": "the request's 32-byte id in hexadecimal"}
 _TEXT = {"type": "string"}
@@ -76,12 +87,11 @@ class ParticipantApi:
         bank = self._bank(ask)
         if signed.record.party != bank.bank_id:
             raise Refused("E_REQUEST_PARTY", party=signed.record.party)
-        return _written(self._platform.register.register(signed))
+        return written_request(self._platform.register.register(signed))
 
     def state(self, ask: Ask) -> wire.Json:
         """What became of a request."""
-        self._prove(ask)
-        return _written(self._own(ask))
+        return written_request(self._own(ask))
 
     def redeem(self, ask: Ask) -> wire.Json:
         """Tokens of the inventory are given back for reserves."""
@@ -91,7 +101,7 @@ class ParticipantApi:
 
     def account(self, ask: Ask) -> wire.Json:
         """What a bank has: reserves, and digital tenge in its inventory."""
-        bank = self._prove(ask)
+        bank = self._bank(ask)
         held = self._platform.ledger.owned(bank.inventory_kid)
         return {
             "bank_id": bank.bank_id,
@@ -104,11 +114,6 @@ class ParticipantApi:
         bank = self._platform.banks.get(number)
         if bank is None:
             raise Refused("E_BANK_UNKNOWN", bank_id=number)
-        return bank
-
-    def _prove(self, ask: Ask) -> CommercialBank:
-        bank = self._bank(ask)
-        ask.require_holder(bank.inventory_kid)
         return bank
 
     def _own(self, ask: Ask) -> Request:
@@ -131,17 +136,20 @@ class ParticipantApi:
                 _BANK,
                 takes="the canonical envelope of a MoneyRequest, signed with the bank's certified key",
                 limit_bytes=MAX_LENGTH,
-                refusals=("E_BANK_UNKNOWN", "E_ID_REUSED", "E_REQUEST_PARTY"),
+                refusals=(*_BANK_CODES, "E_ID_REUSED", "E_REQUEST_PARTY"),
+                roles=(BANK,),
+                scope="bank_id",
             ),
             Route(
                 "GET",
                 f"{base}/requests/{{id}}",
-                "What became of a bank's request; proof of its inventory's key.",
+                "What became of a bank's request.",
                 self.state,
                 "MoneyRequest",
                 _REQUEST,
-                proof=True,
-                refusals=("E_BANK_UNKNOWN", "E_HTTP_PROOF", "E_REQUEST_UNKNOWN"),
+                refusals=(*_BANK_CODES, "E_REQUEST_UNKNOWN"),
+                roles=(BANK,),
+                scope="bank_id",
             ),
             Route(
                 "POST",
@@ -153,7 +161,7 @@ class ParticipantApi:
                 takes="a Redeem's canonical bytes, signed with the inventory's key",
                 limit_bytes=MAX_TRANSACTION_BYTES,
                 refusals=(
-                    "E_BANK_UNKNOWN",
+                    *_BANK_CODES,
                     "E_REQUEST_AMOUNT",
                     "E_REQUEST_PARTY",
                     "E_REQUEST_REFUSED",
@@ -161,21 +169,25 @@ class ParticipantApi:
                     "E_REQUEST_UNKNOWN",
                     "E_TOKEN_SPENT",
                 ),
+                roles=(BANK,),
+                scope="bank_id",
             ),
             Route(
                 "GET",
                 f"{base}/account",
-                "A bank's reserves and inventory; proof of its inventory's key.",
+                "A bank's reserves and inventory.",
                 self.account,
                 "BankAccount",
                 _BANK,
-                proof=True,
-                refusals=("E_BANK_UNKNOWN", "E_HTTP_PROOF"),
+                refusals=_BANK_CODES,
+                roles=(BANK,),
+                scope="bank_id",
             ),
         ]
 
 
-def _written(request: Request) -> wire.Json:
+def written_request(request: Request) -> wire.Json:
+    """A registered request as an answer."""
     return {
         "id": request.id.hex(),
         "kind": KIND_NAMES[request.kind],

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cbdc import canonical
+from cbdc.authority import Auth
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.gateway import Gateway
 from cbdc.http import wire
@@ -24,7 +25,10 @@ _HEX = re.compile(r"(?:[0-9a-f]{2})*", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request, taken apart. `real_clock` judges proofs, `gateway` knows the keys they are made with."""
+    """One request, taken apart. `real_clock` judges proofs, `gateway` knows the keys they are made with.
+
+    `caller` is the certificate of the institution that signed the call, on routes that ask for one.
+    """
 
     method: str
     path: str
@@ -34,6 +38,7 @@ class Ask:
     language: str
     gateway: Gateway
     real_clock: Clock
+    caller: Auth | None = None
 
     def number(self, name: str) -> int:
         """A path argument that is a whole number; E_HTTP_ARGUMENT."""
@@ -94,6 +99,9 @@ class Route:
     - `summary`: one sentence. `answer`: the name of the answer's schema.
     - `takes`: what canonical bytes the body holds, empty for a GET; `limit_bytes` is judged before it is read.
     - `proof`: the request must carry the header Tenge-Proof of the key named in the path.
+    - `roles`: the call must be signed (RFC 9421) by a key that ROOT certified for one of these roles; `scope` names
+      the path's argument that must be a calling bank's own number; `local` lets a caller on this computer in unsigned.
+    - `waits`: whether the handler takes its turn with all others; what only looks at the process does not.
     - `refusals`: the codes that belong to this route in particular.
     """
 
@@ -107,10 +115,16 @@ class Route:
     limit_bytes: int = 0
     proof: bool = False
     refusals: tuple[str, ...] = ()
+    roles: tuple[int, ...] = ()
+    scope: str = ""
+    local: bool = False
+    waits: bool = True
+    media: str = wire.JSON
 
     def __post_init__(self) -> None:
         assert set(_NAME.findall(self.path)) == set(self.arguments), f"{self.path}: explain each argument"
         assert bool(self.takes) == (self.method == "POST") == bool(self.limit_bytes), self.path
+        assert not self.scope or (self.roles and self.scope in self.arguments), self.path
 
     @property
     def rule(self) -> str:
@@ -153,6 +167,7 @@ class RateLimit:
 
 # --- the document ---
 
+_SIGNED = "an HTTP message signature (RFC 9421) by a certified key, with Signature-Input; docs/http.md"
 HEX_SCHEMA = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}
 NUMBER_SCHEMA = {"type": "integer", "minimum": 0}
 
@@ -177,6 +192,7 @@ SCHEMAS: dict[str, wire.Json] = {
     "Receipt": object_schema(
         transaction_id=HEX_SCHEMA, index=NUMBER_SCHEMA, time=NUMBER_SCHEMA, head=reference("Head")
     ),
+    "JournalPage": object_schema(start=NUMBER_SCHEMA, size=NUMBER_SCHEMA, entries=list_of(HEX_SCHEMA)),
     "Results": object_schema(
         results=list_of(
             {
@@ -256,7 +272,15 @@ def openapi(routes: Sequence[Route], schemas: Mapping[str, wire.Json]) -> wire.J
         "paths": paths,
         "components": {
             "schemas": dict(schemas),
-            "securitySchemes": {"holder": {"type": "apiKey", "in": "header", "name": wire.PROOF_HEADER}},
+            "securitySchemes": {
+                "holder": {"type": "apiKey", "in": "header", "name": wire.PROOF_HEADER},
+                "institution": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "Signature",
+                    "description": _SIGNED,
+                },
+            },
         },
     }
 
@@ -271,7 +295,7 @@ def _operation(route: Route) -> wire.Json:
         "responses": {
             "200": {
                 "description": "done",
-                "content": {wire.JSON: {"schema": reference(route.answer)}},
+                "content": {route.media: {"schema": reference(route.answer)}},
             },
             "default": {
                 "description": "refused",
@@ -288,6 +312,8 @@ def _operation(route: Route) -> wire.Json:
         }
     if route.proof:
         operation["security"] = [{"holder": []}]
+    if route.roles:
+        operation["security"] = [{"institution": []}]
     return operation
 
 

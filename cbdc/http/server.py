@@ -1,9 +1,15 @@
 """The institutions as a web application: `create_app(system, extensions=())`.
 
-One thing happens to every request, in this order: count it against its client address; judge the size of its body
-before reading it; take the arguments apart; let the handler make **one** call of the system, one request at a time
-(the ledger has one writer); answer. Whatever goes wrong becomes a problem with a code. What nobody foresaw becomes
-E_INTERNAL with an incident number; the details go to the log and to nobody else.
+One thing happens to every request, in this order: count it against its client address, also when it leads nowhere;
+judge the size of its body before reading it; take the arguments apart; see who signed it, where an institution must;
+let the handler make **one** call of the system, one request at a time (the ledger has one writer); answer. Whatever
+goes wrong becomes a problem with a code. What nobody foresaw becomes E_INTERNAL with an incident number; the details
+go to the log and to nobody else.
+
+For whoever watches the server from outside (`cbdc.operations.watch`) a request notes its route, its code and its
+caller's key in the WSGI environment, under `ROUTE`, `CODE` and `CALLER`: names of ours, never what was sent.
+
+What is posted plainly to the two writing routes takes a short way (`cbdc.http.short_way`), with the same answers.
 
 An extension is more routes: `create_app(system, [offline_routes])`. They share the limits, the lock and the document.
 """
@@ -12,19 +18,28 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, has_request_context, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
+from cbdc.authority import Auth
 from cbdc.errors import LANGUAGES, Malformed, Refused, TengeError, Unavailable
 from cbdc.http import wire
-from cbdc.http.api import Api, Institutions
+from cbdc.http.api import Api, Institutions, Piped
 from cbdc.http.routes import SCHEMAS, Ask, RateLimit, Route, fingerprint, openapi
+from cbdc.http.short_way import COUNTED, ShortWay
+from cbdc.http.signed_calls import CallDoor, Message, check_bank
 from cbdc.ports import Clock, SystemClock
 
 log = logging.getLogger("cbdc.http")
+
+ROUTE = "tenge.route"
+CODE = "tenge.code"
+CALLER = "tenge.caller"
+LOCAL_ADDRESSES = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -45,6 +60,13 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """An answer that is no JSON."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """How much one client address may ask: requests a second and in a burst. Assumptions of this sandbox."""
 
@@ -61,11 +83,13 @@ class _Server:
         real_clock: Clock,
         limits: Limits,
         lock: AbstractContextManager[object] | None,
+        calls: CallDoor | None,
     ) -> None:
         self._system = system
         self._clock = real_clock
+        self._calls = calls
         self._rate = RateLimit(real_clock, limits.per_second, limits.burst)
-        self._lock = threading.Lock() if lock is None else lock
+        self.lock = threading.Lock() if lock is None else lock
         self._counting = threading.Lock()
         self._incidents = 0
 
@@ -73,8 +97,7 @@ class _Server:
         """The answer to the present request; never an exception."""
         language = request.accept_languages.best_match(LANGUAGES) or "en"
         try:
-            with self._counting:
-                self._rate.take(request.remote_addr or "")
+            request.environ[ROUTE] = route.path
             body = _body(route) if route.takes else b""
             ask = Ask(
                 request.method,
@@ -85,9 +108,12 @@ class _Server:
                 language,
                 self._system.ledger,
                 self._clock,
+                self._admitted(route, body),
             )
-            with self._lock:
-                return _written(route.handler(ask), 200, wire.JSON)
+            if route.scope and ask.caller is not None:
+                check_bank(ask.caller, ask.number(route.scope))
+            with self.lock if route.waits else nullcontext():
+                return _written(route.handler(ask), 200, route.media)
         except TengeError as refusal:
             return problem(refusal, language)
         except HTTPException as refusal:
@@ -96,6 +122,37 @@ class _Server:
             number = self._incident(route)
             log.exception("incident %s at %s %s", number, route.method, route.path)
             return problem(Unavailable("E_INTERNAL", incident=number), language)
+
+    def count(self) -> Response | None:
+        """Count the present request against its address, before anything else; the refusal when it has too many."""
+        if request.environ.get(COUNTED):
+            return None
+        try:
+            self.take(request.remote_addr or "")
+        except TengeError as refusal:
+            return problem(refusal, request.accept_languages.best_match(LANGUAGES) or "en")
+        return None
+
+    def take(self, address: str) -> None:
+        """Count a request against its address; E_HTTP_RATE."""
+        with self._counting:
+            self._rate.take(address)
+
+    def _admitted(self, route: Route, body: bytes) -> Auth | None:
+        """The certificate of who signed the present request, on a route that asks for one."""
+        if not route.roles:
+            return None
+        if route.local and _is_local():
+            return None
+        if self._calls is None:
+            raise Refused("E_CALL_KEY", keyid="")
+        query = request.query_string.decode("ascii", "replace")
+        headers = dict(request.headers.items())
+        sent = body if route.takes else None
+        message = Message(request.method, request.host, request.path, query, headers, sent)
+        caller = self._calls.admit(message, route.roles)
+        request.environ[CALLER] = caller.kid.hex()[:16]
+        return caller
 
     def _incident(self, route: Route) -> str:
         self._incidents += 1
@@ -108,16 +165,18 @@ def create_app(
     real_clock: Clock | None = None,
     limits: Limits | None = None,
     lock: AbstractContextManager[object] | None = None,
+    calls: CallDoor | None = None,
 ) -> Flask:
     """The web application over a system. `real_clock` judges proofs and rates; money never reads it.
 
     `lock` is held around each handler and around nothing else, so that a slow body holds up nobody; whoever serves
     more than this application over the same system gives the lock that all of it shares. What it raises when it is
-    entered is answered like a handler's refusal.
+    entered is answered like a handler's refusal. `calls` judges the calls of institutions; without it nobody is let in
+    where one must have signed.
     """
     app = Flask("cbdc", static_folder=None)
     app.url_map.merge_slashes = False
-    server = _Server(system, real_clock or SystemClock(), limits or Limits(), lock)
+    server = _Server(system, real_clock or SystemClock(), limits or Limits(), lock, calls)
     schemas = dict(SCHEMAS)
     routes = Api(system).routes()
     for extension in extensions:
@@ -142,9 +201,23 @@ def create_app(
             methods=[route.method],
             provide_automatic_options=False,
         )
+    app.before_request(server.count)
     app.register_error_handler(HTTPException, _not_here)
     app.after_request(_safe)
+    writer, turn = (
+        (system.pipeline, nullcontext()) if isinstance(system, Piped) else (system.ledger, server.lock)
+    )
+    app.wsgi_app = ShortWay(  # type: ignore[assignment, method-assign]
+        app.wsgi_app, writer, server.take, turn, SAFE_HEADERS, _note
+    )
     return app
+
+
+def _note(environ: dict[str, Any], route: str, code: str) -> None:
+    """Tell whoever watches what the short way was asked and what it refused."""
+    environ[ROUTE] = route
+    if code:
+        environ[CODE] = code
 
 
 def _view(server: _Server, route: Route) -> Callable[..., Response]:
@@ -152,6 +225,12 @@ def _view(server: _Server, route: Route) -> Callable[..., Response]:
         return server.answer(route, arguments)
 
     return view
+
+
+def _is_local() -> bool:
+    """Whether the present request is unsigned and was made on this computer, and not through a proxy on it."""
+    named = ("Signature", "Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
+    return request.remote_addr in LOCAL_ADDRESSES and not any(name in request.headers for name in named)
 
 
 def _body(route: Route) -> bytes:
@@ -170,12 +249,16 @@ def _body(route: Route) -> bytes:
 
 
 def _written(value: object, status: int, media: str) -> Response:
+    if isinstance(value, Text):
+        return Response(value.text, status=status, content_type=media)
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return Response(text, status=status, content_type=media)
 
 
 def problem(error: TengeError, language: str) -> Response:
     """A refusal as an answer."""
+    if has_request_context():
+        request.environ[CODE] = error.code
     response = _written(wire.write_problem(error, language), wire.status_of(error), wire.PROBLEM)
     if response.status_code in (429, 503):
         response.headers["Retry-After"] = "1"

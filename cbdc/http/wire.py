@@ -30,6 +30,8 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 PROOF_HEADER = "Tenge-Proof"
 MAX_BATCH = 1_000
+MAX_PAGE_ENTRIES = 1_000
+MAX_PAGE_BYTES = 1 << 20
 MAX_BODY_BYTES = canonical.MAX_MESSAGE_BYTES
 
 Json = dict[str, Any]
@@ -51,7 +53,22 @@ _STATUS = {
     "E_CONSENT_UNKNOWN": 404,
     "E_ORDER_UNKNOWN": 404,
     "E_HOOK_UNKNOWN": 404,
+    "E_CALL_MISSING": 401,
+    "E_CALL_COMPONENT": 401,
+    "E_CALL_KEY": 401,
+    "E_CALL_ALGORITHM": 401,
+    "E_CALL_EXPIRED": 401,
+    "E_CALL_FUTURE": 401,
+    "E_CALL_LIFETIME": 401,
+    "E_CALL_REPLAY": 401,
+    "E_CALL_DIGEST": 401,
+    "E_CALL_SIGNATURE": 401,
+    "E_CALL_CERTIFICATE": 403,
+    "E_CALL_ROLE": 403,
+    "E_CALL_SCOPE": 403,
     "E_INTERNAL": 500,
+    "E_NOT_READY": 503,
+    "E_DRAINING": 503,
 }
 _FAMILY_STATUS = {"malformed": 400, "refused": 422, "unavailable": 503}
 

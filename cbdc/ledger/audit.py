@@ -8,15 +8,20 @@ is counted again token by token, apart from the counters.
 Every problem is named by what it concerns: an entry, a head, a row of state, or the journal's tail.
 """
 
+from array import array
 from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from cbdc.errors import Refused, TengeError
-from cbdc.ledger.entry import Genesis, LogHead, MerkleLog, leaf_hash, open_entry, open_genesis
-from cbdc.ledger.ledger import genesis_row
-from cbdc.ledger.replay import Replayed
-from cbdc.ledger.rules import decide
+from cbdc.ledger.ahead import Unit, alone, few_collections, read_ahead, units
+from cbdc.ledger.entry import Genesis, LogHead, MerkleLog
+from cbdc.ledger.export import Journal
+from cbdc.ledger.fold import Fold
+from cbdc.ledger.rows import Rows
 from cbdc.ledger.state import (
     ISSUED,
     KIND_NAMES,
@@ -24,15 +29,13 @@ from cbdc.ledger.state import (
     TOKEN,
     RegisteredKey,
     StateKey,
-    StateValue,
     class_counter,
-    encode_value,
+    decode_value,
 )
 from cbdc.ledger.state import KEY as KEY_KIND
-from cbdc.ledger.store import EntryRow, Store
+from cbdc.plain_form import plain_token
 from cbdc.record import Signed, open_envelope
 from cbdc.token import HOLDER_CLASSES, Token, holder_class
-from cbdc.transaction import open_transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Audit:
     log_root: bytes = b""
     genesis: Genesis | None = None
     problems: list[Problem] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -89,92 +93,99 @@ class Audit:
         self.problems.append(Problem(subject, error.code, error.sentence(), entry, dict(error.facts)))
 
 
-def audit(store: Store, kept_head: Signed[LogHead] | None = None, root: bytes | None = None) -> Audit:
+def audit(
+    store: Journal,
+    kept_head: Signed[LogHead] | None = None,
+    root: bytes | None = None,
+    derived: bool = True,
+    *,
+    workers: int = 0,
+    signatures: bool = True,
+    told: Callable[[int], None] | None = None,
+) -> Audit:
     """Audit a store; `kept_head` is a head that somebody kept elsewhere, `root` the ROOT envelope one trusts.
 
-    Never raises for what it finds: every problem stands in the result.
+    A journal without rows of state (`derived` false) is judged by what it has. `workers` processes verify signatures
+    while this one replays; without `signatures` nobody does (only entry 0 and the heads are verified), and `left_out`
+    says so. `told` hears how many entries were replayed. A journal's file that cannot be read raises E_JOURNAL_FILE; no
+    other thing that is found is raised: every problem stands in the result.
     """
-    result = Audit()
-    state = Replayed()
+    result = Audit(left_out=() if signatures else ("signatures",))
     log = MerkleLog()
-    times: list[int] = []
+    rows = Rows()
+    fold = Fold(rows, signatures)
     try:
-        whole = _replay(store, result, state, log, times)
+        times = _replay(store, result, fold, log, workers, told)
         if result.genesis is not None:
             _check_root(result, root)
             sizes = _check_heads(store, result, log, times)
             _check_kept(result, log, sizes, kept_head)
             # Where bytes were changed, state is compared only if a signed head says that these are the right ones.
             logged = all(problem.code != "E_AUDIT_LEAF" for problem in result.problems)
-            if whole and (logged or log.size in sizes):
-                _check_state(store, result, state)
-                _check_supply(result, state)
+            if fold.bad is None and (logged or log.size in sizes):
+                if derived:
+                    _check_state(store, result, rows)
+                check_supply(result, rows)
     except TengeError as error:
+        if error.code == "E_JOURNAL_FILE":
+            raise
         result.note("store", error)
+    finally:
+        result.issued_tiyn, result.redeemed_tiyn = rows.number(ISSUED), rows.number(REDEEMED)
+        result.held_tiyn = {name: rows.number(class_counter(name)) for name in HOLDER_CLASSES}
+        rows.close()
     result.entries = log.size
     result.log_root = log.root()
-    result.issued_tiyn, result.redeemed_tiyn = _count(state, ISSUED), _count(state, REDEEMED)
-    result.held_tiyn = {name: _count(state, class_counter(name)) for name in HOLDER_CLASSES}
     return result
 
 
-def _count(state: Replayed, counter: StateKey) -> int:
-    value = state[counter]
-    return value if isinstance(value, int) else 0
-
-
-def _replay(store: Store, result: Audit, state: Replayed, log: MerkleLog, times: list[int]) -> bool:
-    """Fold the journal; False when an entry was bad and what follows cannot be judged.
-
-    `times` gets the time of each entry that was replayed.
-    """
-    whole = True
-    last_time = 0
-    seen: set[bytes] = set()
-    for place, row in enumerate(store.entries()):
-        leaf = leaf_hash(row.data)
-        log.append(leaf)
-        problem: TengeError | None = None
-        if whole:
-            try:
-                times.append(_replay_entry(result, state, row, place, last_time))
-                if row.transaction_id in seen:
-                    raise Refused("E_AUDIT_REPLAY", index=place)
-                seen.add(row.transaction_id)
-                last_time = times[-1] if leaf == row.leaf else last_time
-            except TengeError as error:
-                problem = error
-            except AssertionError as broken:
-                problem = Refused("E_AUDIT_CONSERVATION", detail=str(broken))
-            whole = problem is None
-        if leaf != row.leaf:
-            problem = Refused("E_AUDIT_LEAF", index=place)
-        if problem is not None:
-            result.note(f"entry {place}", problem, place)
+def _replay(
+    store: Journal,
+    result: Audit,
+    fold: Fold,
+    log: MerkleLog,
+    workers: int,
+    told: Callable[[int], None] | None,
+) -> "array[int]":
+    """Fold the journal, log its leaves and note what is wrong; the time of each entry that was replayed."""
+    times = array("Q")
+    with few_collections(), closing(_read(fold, store, workers, result.left_out == ())) as read:
+        for unit in read:
+            start = log.size
+            log.extend(unit.leaves)
+            if fold.bad is None:
+                times.extend(fold.take(unit))
+                result.genesis = fold.genesis
+            _note_entries(result, fold, unit, start)
+            if told is not None:
+                told(log.size)
     if not log.size:
         result.note("journal", Refused("E_LEDGER_EMPTY"))
-    return whole and log.size > 0
+        fold.bad = 0
+    return times
 
 
-def _replay_entry(result: Audit, state: Replayed, row: EntryRow, place: int, last_time: int) -> int:
-    entry = open_entry(row.data)
-    if (row.index, entry.index) != (place, place):
-        raise Refused("E_AUDIT_ORDER", index=place, found=entry.index)
-    if entry.time < last_time:
-        raise Refused("E_AUDIT_TIME", index=place, time=entry.time, before=last_time)
-    if place == 0:
-        result.genesis = open_genesis(entry.payload)
-        identity = genesis_row(entry.payload, result.genesis.network, entry.time).transaction_id
-        effects: dict[StateKey, StateValue | None] = {}
+def _read(fold: Fold, store: Journal, workers: int, signatures: bool) -> Generator[Unit, None, None]:
+    """The journal in units, read ahead once entry 0 has said who is certified."""
+    source = units(store.entries())
+    first = next(source, None)
+    if first is None:
+        return
+    yield alone(first[:1])
+    rest = chain([first[1:]] if first[1:] else [], source)
+    if fold.genesis is None:
+        yield from (alone(some) for some in rest)
     else:
-        assert result.genesis is not None
-        transaction = open_transaction(entry.payload, result.genesis.network)
-        identity = transaction.id
-        effects = decide(result.genesis, state, transaction, entry.time)
-    if identity != row.transaction_id:
-        raise Refused("E_AUDIT_ID", index=place)
-    state.apply(effects)
-    return entry.time
+        yield from read_ahead(fold.genesis, fold.rows, rest, 1, workers, signatures)
+
+
+def _note_entries(result: Audit, fold: Fold, unit: Unit, start: int) -> None:
+    """What is wrong with each entry of a unit; another leaf than the logged one is told instead of another code."""
+    for place, (row, leaf) in enumerate(zip(unit.rows, unit.leaves, strict=True), start):
+        if leaf != row.leaf:
+            result.note(f"entry {place}", Refused("E_AUDIT_LEAF", index=place), place)
+        elif place == fold.bad and fold.error is not None:
+            result.note(f"entry {place}", fold.error, place)
 
 
 def _check_root(result: Audit, root: bytes | None) -> None:
@@ -183,7 +194,7 @@ def _check_root(result: Audit, root: bytes | None) -> None:
         result.note("genesis", Refused("E_AUDIT_ROOT"), 0)
 
 
-def _check_heads(store: Store, result: Audit, log: MerkleLog, times: list[int]) -> set[int]:
+def _check_heads(store: Journal, result: Audit, log: MerkleLog, times: Sequence[int]) -> set[int]:
     """Each head must be signed and say what the journal says; the sizes of those that do."""
     assert result.genesis is not None
     sizes: set[int] = set()
@@ -224,36 +235,65 @@ def _check_kept(result: Audit, log: MerkleLog, sizes: set[int], kept_head: Signe
         result.note("kept head", error)
 
 
-def _check_state(store: Store, result: Audit, state: Replayed) -> None:
+def _check_state(store: Journal, result: Audit, rows: Rows) -> None:
     """Each row of the store's state, and of its owner index, must be what the replay gives, and none may be missing."""
-    expected = {
-        key.pack(): encode_value(key.kind, value) for key, value in state.items() if value is not None
-    }
-    owners = {key.pack(): value.lock.holder for key, value in state.items() if isinstance(value, Token)}
-    for rows, found, code in (
-        (expected, dict(store.state()), "E_AUDIT_STATE"),
-        (owners, dict(store.owner_rows()), "E_AUDIT_OWNER"),
+    owners = ((key, _token(value)[1]) for key, value in rows.items() if key[0] == TOKEN)
+    for expected, found, code in (
+        (rows.items(), store.state(), "E_AUDIT_STATE"),
+        (owners, store.owner_rows(), "E_AUDIT_OWNER"),
     ):
-        for packed in sorted(rows.keys() | found.keys()):
-            if rows.get(packed) != found.get(packed):
-                kind = KIND_NAMES.get(packed[0], "unknown") if packed else "unknown"
-                subject = f"{kind} {packed[1:].hex()}"
-                result.note(subject, Refused(code, kind=kind, row=packed[1:]))
+        for packed in _differences(expected, found):
+            kind = KIND_NAMES.get(packed[0], "unknown") if packed else "unknown"
+            result.note(f"{kind} {packed[1:].hex()}", Refused(code, kind=kind, row=packed[1:]))
 
 
-def _check_supply(result: Audit, state: Replayed) -> None:
+def _differences(
+    expected: Iterable[tuple[bytes, bytes]], found: Iterable[tuple[bytes, bytes]]
+) -> Iterator[bytes]:
+    """The keys, ascending, whose rows differ; both are in ascending order of their keys."""
+    mine, theirs = iter(expected), iter(found)
+    one, other = next(mine, None), next(theirs, None)
+    while one is not None or other is not None:
+        if one == other:
+            one, other = next(mine, None), next(theirs, None)
+            continue
+        key = min(row[0] for row in (one, other) if row is not None)
+        yield key
+        if one is not None and one[0] == key:
+            one = next(mine, None)
+        if other is not None and other[0] == key:
+            other = next(theirs, None)
+
+
+def _token(value: bytes) -> tuple[int, bytes]:
+    """Amount and holder's key id in a token's row."""
+    plain = plain_token(value)
+    if plain is not None:
+        return plain
+    token = decode_value(TOKEN, value)
+    assert isinstance(token, Token)
+    return token.amount_tiyn, token.lock.holder
+
+
+def check_supply(result: Audit, rows: Rows) -> None:
+    """Count token by token what the counters say."""
+    by_key: Counter[bytes] = Counter()
+    for key, value in rows.items():
+        if key[0] != TOKEN:
+            break
+        amount, kid = _token(value)
+        by_key[kid] += amount
     counted: Counter[str] = Counter()
-    for key, token in state.items():
-        if key.kind == TOKEN and isinstance(token, Token):
-            holder = state[StateKey(KEY_KIND, token.lock.holder)]
-            assert isinstance(holder, RegisteredKey)
-            counted[holder_class(holder.category)] += token.amount_tiyn
-    issued, redeemed = state[ISSUED] or 0, state[REDEEMED] or 0
-    assert isinstance(issued, int)
-    assert isinstance(redeemed, int)
+    for kid, amount in by_key.items():
+        row = rows.get(StateKey(KEY_KIND, kid).pack())
+        assert row is not None
+        holder = decode_value(KEY_KIND, row)
+        assert isinstance(holder, RegisteredKey)
+        counted[holder_class(holder.category)] += amount
+    issued, redeemed = rows.number(ISSUED), rows.number(REDEEMED)
     if issued - redeemed != sum(counted.values()):
         detail = f"{issued} - {redeemed} is not {sum(counted.values())}"
         result.note("supply", Refused("E_AUDIT_CONSERVATION", detail=detail))
     for name in HOLDER_CLASSES:
-        if (state[class_counter(name)] or 0) != counted[name]:
+        if rows.number(class_counter(name)) != counted[name]:
             result.note("supply", Refused("E_AUDIT_CONSERVATION", detail=f"the line {name} does not add up"))

@@ -2,6 +2,7 @@
 
     memory:                    gone when the process ends
     sqlite:///PATH             a file; PATH is everything after the third slash, so an absolute one makes four of them
+    journal:///FOLDER          a folder; `?archive=FOLDER` after it names where its old segments were moved
     postgresql://USER@HOST:PORT/DATABASE?schema=NAME        a server, or several hosts with commas between: a cluster
 
 Rules kept here: an engine's module is imported only when a URL asks for it, so its library stays an extra; and no
@@ -18,6 +19,8 @@ from cbdc.ledger.store import Store, shown_url
 from cbdc.ports import Checkpoint, no_checkpoint
 
 SQLITE_URL = "sqlite:///"
+JOURNAL_URL = "journal:///"
+ARCHIVE_OPTION = "?archive="
 
 Opener = Callable[[str, Checkpoint, bool], Store]
 
@@ -35,6 +38,15 @@ def _open_sqlite(url: str, checkpoint: Checkpoint, read_only: bool) -> Store:
     return SqliteStore(Path(path), checkpoint, read_only)
 
 
+def _open_journal(url: str, checkpoint: Checkpoint, read_only: bool) -> Store:
+    from cbdc.ledger.journal import JournalStore
+
+    folder, _, archive = url.removeprefix(JOURNAL_URL).partition(ARCHIVE_OPTION)
+    if folder in ("", url) or "?" in folder:
+        raise Refused("E_STORE_URL", url=shown_url(url))
+    return JournalStore(Path(folder), checkpoint, read_only, Path(archive) if archive else None)
+
+
 def _open_postgres(url: str, checkpoint: Checkpoint, read_only: bool) -> Store:
     try:
         from cbdc.ledger.postgres import PostgresStore
@@ -46,6 +58,7 @@ def _open_postgres(url: str, checkpoint: Checkpoint, read_only: bool) -> Store:
 _ENGINES: dict[str, Opener] = {
     "memory": _open_memory,
     "sqlite": _open_sqlite,
+    "journal": _open_journal,
     "postgresql": _open_postgres,
     "postgres": _open_postgres,
 }

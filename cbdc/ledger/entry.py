@@ -13,9 +13,12 @@ Source: RFC 6962, section 2.1.
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
+
+import msgspec
 
 from cbdc import canonical, clause
 from cbdc.authority import LEDGER, Auth, Authority, Root, open_root
@@ -159,6 +162,21 @@ class Entry:
         return canonical.encode([self.index, self.time, self.payload])
 
 
+def entry_writer(time: int) -> Callable[[int, bytes], bytes]:
+    """A function of index and payload that gives what `Entry(index, time, payload).encode()` gives, for one moment.
+
+    E_RANGE or E_LENGTH for what an entry cannot hold.
+    """
+    moment, encode = canonical.encode(time), msgspec.msgpack.Encoder().encode
+
+    def write(index: int, payload: bytes) -> bytes:
+        if not 0 <= index <= canonical.MAX_INTEGER or len(payload) > canonical.MAX_LENGTH:
+            return Entry(index, time, payload).encode()
+        return b"\x93" + encode(index) + moment + encode(payload)
+
+    return write
+
+
 def open_entry(data: bytes) -> Entry:
     """The entry in `data`; decoding errors, E_FIELD or E_TYPE otherwise."""
     values = canonical.decode_array(data)
@@ -232,6 +250,26 @@ class MerkleLog:
                 return
             # The two last nodes stand together: what they make is the hash of both.
             node, level = hashlib.sha256(b"\1" + row[-2 * _HASH_BYTES :]).digest(), level + 1
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Add leaf hashes at the end, level by level; the same tree as appending one after the other."""
+        new, level, sha256 = b"".join(leaves), 0, hashlib.sha256
+        while new:
+            if level == len(self._levels):
+                self._levels.append(bytearray())
+            row = self._levels[level]
+            # The last node stands alone if it has no sister yet: it makes a pair with the first new one.
+            start = len(row) - len(row) % (2 * _HASH_BYTES)
+            row += new
+            stop = len(row) - len(row) % (2 * _HASH_BYTES)
+            pairs = bytes(row[start:stop])
+            new = b"".join(
+                [
+                    sha256(b"\1" + pairs[place : place + 2 * _HASH_BYTES]).digest()
+                    for place in range(0, stop - start, 2 * _HASH_BYTES)
+                ]
+            )
+            level += 1
 
     def truncate(self, size: int) -> None:
         """Forget every leaf from `size` on: what a failed commit added."""

@@ -13,7 +13,7 @@ Rules kept here:
 - threads take turns: a group is decided and committed before the next one looks at the state.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import cast
@@ -31,19 +31,16 @@ from cbdc.ledger.entry import (
     open_entry,
     open_genesis,
 )
-from cbdc.ledger.rules import decide, needs
+from cbdc.ledger.group import Group, Item, decoded
+from cbdc.ledger.rules_plain import Holder
 from cbdc.ledger.state import (
     FREEZE,
     KEY,
-    KIND_NAMES,
-    MARK,
     SUPPLY_KEYS,
     TOKEN,
     RegisteredKey,
     StateKey,
     StateValue,
-    decode_value,
-    encode_value,
     holding_counter,
     mark_counter,
     token_id,
@@ -57,7 +54,9 @@ from cbdc.transaction import SignedTransaction, open_transaction
 
 GENESIS_TYPE = 80
 MAX_GROUP = 4_000
+_HOLDERS_MOST = 50_000
 _TOKEN = bytes([TOKEN])
+_KEY = bytes([KEY])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +116,22 @@ class Ledger:
         self._signer = signer
         self._clock = clock
         self._turn = Lock()
+        # What the group before has found out about keys: this is the only writer.
+        self._holders: dict[bytes, Holder] = {}
         self._read()
-        self.genesis.authority.require(signer.public.kid, authority.LEDGER, self._last_time)
+        self._require_ledgers_key()
+
+    def _require_ledgers_key(self) -> None:
+        """The key was a ledger's when the last entry was made, or is one now: the next key's days may begin later."""
+        certificates, kid = self.genesis.authority, self._signer.public.kid
+        try:
+            certificates.require(kid, authority.LEDGER, self._last_time)
+        except Refused:
+            certificates.require(kid, authority.LEDGER, self._clock.now())
 
     def _read(self) -> None:
         """Take the genesis, the log and the last head from the store."""
+        self._holders.clear()
         first = next(self._store.entries(0, 1), None)
         if first is None:
             raise Refused("E_LEDGER_EMPTY")
@@ -191,59 +201,63 @@ class Ledger:
         """
         results: list[Receipt | TengeError] = []
         for start in range(0, len(transactions), MAX_GROUP):
-            with self._turn:
-                results.extend(self._group(transactions[start : start + MAX_GROUP]))
+            results += self.settle([self.open(data) for data in transactions[start : start + MAX_GROUP]])
         return results
 
-    def _group(self, transactions: Sequence[bytes]) -> list[Receipt | TengeError]:
+    def open(self, transaction: bytes) -> Item:
+        """A transaction as a group takes it, judged as far as possible without the ledger."""
+        try:
+            return transaction, open_transaction(transaction, self.network)
+        except TengeError as error:
+            return transaction, error
+
+    def settle(self, items: Sequence[Item]) -> list[Receipt | TengeError]:
+        """What `submit_many` answers, for at most `MAX_GROUP` transactions that were opened before: one commit."""
+        with self._turn:
+            return self._group(items)
+
+    def _group(self, items: Sequence[Item]) -> list[Receipt | TengeError]:
         if self._stale:
             self._read()
-        opened = [self._open(data) for data in transactions]
-        known = self._store.find([item.id for item in opened if isinstance(item, SignedTransaction)])
-        fresh = [item for item in opened if isinstance(item, SignedTransaction) and item.id not in known]
+        if len(self._holders) > _HOLDERS_MOST:
+            self._holders.clear()
+        ids = [None if isinstance(opened, TengeError) else opened.id for _, opened in items]
+        known = self._store.find([identity for identity in ids if identity is not None])
         now = max(self._last_time, self._clock.now())
+        fresh = [
+            one
+            for one, identity in zip(items, ids, strict=True)
+            if identity is not None and identity not in known
+        ]
         if fresh:
             # A head signed after the certificate's last day could never be opened again, and time never falls.
             self.genesis.authority.require(self._signer.public.kid, authority.LEDGER, now)
-        group = _Group(self, now, fresh)
-        answers: list[SignedTransaction | TengeError] = []
-        for item, data in zip(opened, transactions, strict=True):
-            answers.append(item)
-            if isinstance(item, SignedTransaction) and item.id not in known and item.id not in group.places:
-                # A refusal belongs to these bytes, not to the id: the same id may come again, rightly signed.
-                try:
-                    group.add(item, data)
-                except Unavailable:
-                    raise
-                except TengeError as error:
-                    answers[-1] = error
-        if group.rows:
-            self._commit(group)
-        results: list[Receipt | TengeError] = []
-        for answer in answers:
-            if isinstance(answer, TengeError):
-                results.append(answer)
-            elif answer.id in group.places:
-                results.append(Receipt(answer.id, group.places[answer.id], group.now, self._head))
-            else:
-                results.append(self._receipt(answer.id, known[answer.id]))
-        return results
-
-    def _open(self, data: bytes) -> SignedTransaction | TengeError:
         try:
-            return open_transaction(data, self.network)
-        except TengeError as error:
-            return error
+            group = Group(self.genesis, self._store, self.size, now, fresh, self._holders)
+            answers = _decided(group, items, ids, known)
+            if group.places:
+                self._commit(group)
+        except BaseException:
+            self._holders.clear()
+            raise
+        places, head = group.places, self._head
+        return [
+            answer
+            if isinstance(answer, TengeError)
+            else Receipt(answer, places[answer], now, head)
+            if answer in places
+            else self._receipt(answer, known[answer])
+            for answer in answers
+        ]
 
-    def _commit(self, group: "_Group") -> None:
+    def _commit(self, group: Group) -> None:
         before = self._log.size
-        for row in group.rows:
-            self._log.append(row.leaf)
+        group.check_conservation()
+        entries = group.entries()
+        self._log.extend([row.leaf for row in entries])
         try:
             head = sign(LogHead(self._log.size, self._log.root(), group.now), self.network, self._signer)
-            self._store.commit(
-                Commit(before, tuple(group.rows), group.encoded(), group.owners, head.encode())
-            )
+            self._store.commit(Commit(before, entries, group.changes, group.owners, head.encode()))
         except BaseException:
             self._log.truncate(before)
             self._stale = True
@@ -255,10 +269,22 @@ class Ledger:
         """The values of state keys, None where there is none; E_STATE_DAMAGED for one that cannot be read."""
         wanted = {key.pack(): key for key in keys}
         found = self._store.get_many(wanted)
-        return {key: _decoded(key, found.get(packed)) for packed, key in wanted.items()}
+        return {key: decoded(key, found.get(packed)) for packed, key in wanted.items()}
+
+    def _look_again(self) -> None:
+        """After a commit whose outcome is not known: see what the store holds, before a proof is given of it."""
+        if self._stale:
+            with self._turn:
+                if self._stale:
+                    self._read()
+
+    def key_rows(self, kids: Iterable[bytes]) -> dict[bytes, bytes]:
+        """The rows of those of these keys that are registered, by packed state key, as the store keeps them."""
+        return self._store.get_many([_KEY + kid for kid in kids])
 
     def find(self, transaction_id: bytes) -> Receipt | None:
         """The receipt of an accepted transaction, or None."""
+        self._look_again()
         place = self._store.find([transaction_id]).get(transaction_id)
         return None if place is None else self._receipt(transaction_id, place)
 
@@ -289,6 +315,7 @@ class Ledger:
 
     def inclusion(self, receipt: Receipt) -> Inclusion:
         """The proof that a receipt's entry is in the log of its own head; E_ENTRY_UNKNOWN out of range."""
+        self._look_again()
         size = receipt.head.record.size
         if not 0 <= receipt.index < size <= self.size:
             raise Refused("E_ENTRY_UNKNOWN", index=receipt.index, size=self.size)
@@ -297,6 +324,7 @@ class Ledger:
 
     def inclusion_of(self, index: int) -> Inclusion:
         """The proof that the entry at `index` is in the log of the newest head; E_ENTRY_UNKNOWN out of range."""
+        self._look_again()
         size = self._head.record.size
         if not 0 <= index < size:
             raise Refused("E_ENTRY_UNKNOWN", index=index, size=self.size)
@@ -304,12 +332,14 @@ class Ledger:
 
     def consistency(self, old_size: int) -> list[bytes]:
         """The proof that the present log continues the log of `old_size` entries; E_ENTRY_UNKNOWN out of range."""
+        self._look_again()
         if not 0 < old_size <= self.size:
             raise Refused("E_ENTRY_UNKNOWN", index=old_size, size=self.size)
         return self._log.consistency(old_size, self.size)
 
     def root_at(self, size: int) -> bytes:
         """The root over the first `size` entries; E_ENTRY_UNKNOWN out of range."""
+        self._look_again()
         if not 0 < size <= self.size:
             raise Refused("E_ENTRY_UNKNOWN", index=size, size=self.size)
         return self._log.root(size)
@@ -369,81 +399,24 @@ class Ledger:
         return cast(int, self.load([key])[key] or 0)
 
 
-def _decoded(key: StateKey, data: bytes | None) -> StateValue | None:
-    if data is None:
-        return None
-    try:
-        return decode_value(key.kind, data)
-    except TengeError as error:
-        raise Unavailable("E_STATE_DAMAGED", kind=KIND_NAMES[key.kind], row=key.id) from error
-
-
-class _Group:
-    """A group in the making: the view it has loaded, and what it will commit."""
-
-    def __init__(self, ledger: Ledger, now: int, transactions: list[SignedTransaction]) -> None:
-        self._ledger = ledger
-        self.now = now
-        self.view: dict[StateKey, StateValue | None] = {}
-        self.changed: set[StateKey] = set()
-        self.owners: dict[bytes, bytes] = {}
-        self.rows: list[EntryRow] = []
-        self.places: dict[bytes, int] = {}
-        self._complete: set[bytes] = set()
-        self._born: set[StateKey] = set()
-        self._names_born = False
-        self._prefetch(transactions)
-
-    def _prefetch(self, transactions: list[SignedTransaction]) -> None:
-        # For the whole group at once. A token names keys and marks, and these name more; counters name nothing.
-        waiting = transactions
-        while waiting:
-            missing: set[StateKey] = set()
-            asking = []
-            for item in waiting:
-                named = needs(self._ledger.genesis, self.view, item, self.now)
-                missing |= named
-                if any(key.kind <= MARK for key in named):
-                    asking.append(item)
-                else:
-                    self._complete.add(item.id)
-            self.view.update(self._ledger.load(missing))
-            waiting = asking
-
-    def add(self, item: SignedTransaction, payload: bytes) -> None:
-        """Decide one transaction (its bytes are `payload`) and keep its effects; a refusal keeps nothing.
-
-        What it needs because of those before it is read now.
-        """
-        while self._may_need(item) and (missing := needs(self._ledger.genesis, self.view, item, self.now)):
-            self._complete.discard(item.id)
-            self.view.update(self._ledger.load(missing))
-        effects = decide(self._ledger.genesis, self.view, item, self.now)
-        self.view.update(effects)
-        self.changed.update(effects)
-        for key, value in effects.items():
-            if key.kind <= MARK and value is not None:
-                self._born.add(key)
-                self._names_born |= key.kind != TOKEN
-        for place, token in enumerate(item.record.creates):
-            self.owners[token_key(TokenId(item.id, place)).pack()] = token.lock.holder
-        index = self._ledger.size + len(self.rows)
-        data = Entry(index, self.now, payload).encode()
-        self.rows.append(EntryRow(index, item.id, data, leaf_hash(data)))
-        self.places[item.id] = index
-
-    def _may_need(self, item: SignedTransaction) -> bool:
-        """Whether the view may lack something: it was not read whole, or names something made in this group."""
-        if item.id not in self._complete:
-            return True
-        if not self._born:
-            return False
-        return self._names_born or any(token_key(identity) in self._born for identity in item.record.spends)
-
-    def encoded(self) -> dict[bytes, bytes | None]:
-        """The changes as a store's bytes, in ascending order."""
-        changes: dict[bytes, bytes | None] = {}
-        for packed, key in sorted((key.pack(), key) for key in self.changed):
-            value = self.view[key]
-            changes[packed] = None if value is None else encode_value(key.kind, value)
-        return changes
+def _decided(
+    group: Group, items: Sequence[Item], ids: Sequence[bytes | None], known: Mapping[bytes, int]
+) -> list[bytes | TengeError]:
+    """Decide in order what is not in the journal yet; for each transaction its id, or its refusal."""
+    answers: list[bytes | TengeError] = []
+    places, add = group.places, group.add
+    for item, identity in zip(items, ids, strict=True):
+        if identity is None:
+            assert isinstance(item[1], TengeError)
+            answers.append(item[1])
+            continue
+        answers.append(identity)
+        if identity not in known and identity not in places:
+            # A refusal belongs to these bytes, not to the id: the same id may come again, rightly signed.
+            try:
+                add(item)
+            except Unavailable:
+                raise
+            except TengeError as error:
+                answers[-1] = error
+    return answers

@@ -7,13 +7,14 @@ One connection serves all threads of the process, one at a time. A store opened 
 reads the journal and the state as they stood together, while the ledger goes on writing.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from cbdc.errors import Refused, Unavailable
+from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger.store import Commit, EntryRow
 from cbdc.ports import Checkpoint, no_checkpoint
 from cbdc.private import make_file
@@ -32,6 +33,9 @@ _VERSION_2 = (f"PRAGMA application_id = {int.from_bytes(b'tnge', 'big')}",)
 _VERSIONS = (_VERSION_1, _VERSION_2)
 _CHUNK = 500
 _EVERYTHING = 2**62
+# A damaged file can put bytes into SQLite's own message that are no text, and Python then cannot read the message.
+FAILURES = (sqlite3.Error, UnicodeDecodeError)
+_PIECE_BYTES = 1 << 20
 
 
 class SqliteStore:
@@ -48,6 +52,7 @@ class SqliteStore:
         self._checkpoint = checkpoint
         self._read_only = read_only
         self._lock = RLock()
+        self._place: list[tuple[int, int]] = []
         name = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         if not read_only:
             make_file(path)
@@ -55,14 +60,14 @@ class SqliteStore:
             self._database = sqlite3.connect(
                 name, uri=True, isolation_level=None, timeout=10, check_same_thread=False
             )
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
         try:
             self._prepare()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             self._database.close()
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
-        except Refused:
+        except TengeError:
             self._database.close()
             raise
 
@@ -78,8 +83,21 @@ class SqliteStore:
         self._database.execute("PRAGMA synchronous = FULL")
         self._database.execute("PRAGMA wal_autocheckpoint = 50000")
         self._database.execute("PRAGMA cache_size = -131072")
+        self._take_over()
         if done < len(_VERSIONS):
             self._migrate()
+        if self.path.with_name(self.path.name + "-wal").exists():
+            self._check_place()
+
+    def _take_over(self) -> None:
+        """Put what a dead process left on the disk; under the write lock, so that no other writer adds to the log."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            keep_log(self.path.with_name(self.path.name + "-wal"))
+        except OSError as error:
+            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+        finally:
+            self._database.execute("ROLLBACK")
 
     def _version(self) -> int:
         """How many versions are done: 0 for a new file, and for one of the first version, which said nothing."""
@@ -125,7 +143,7 @@ class SqliteStore:
         try:
             with self._lock:
                 return self._database.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
 
     def _each(self, statement: str, *values: object) -> Iterator[Any]:
@@ -138,7 +156,7 @@ class SqliteStore:
                 if not rows:
                     return
                 yield from rows
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
 
     def commit(self, commit: Commit) -> None:
@@ -157,9 +175,25 @@ class SqliteStore:
                     if self._database.in_transaction:
                         self._database.execute("ROLLBACK")
                     raise
-        except sqlite3.Error as error:
+        except FAILURES as error:
             raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+        self._check_place()
         self._checkpoint("ledger.commit.after")
+
+    def _check_place(self) -> None:
+        """E_STORE_UNAVAILABLE, now and at every later call, when the file or its log is not at its place any more.
+
+        Who moves or deletes an open file takes what is written to it afterwards out of the world with this process.
+        """
+        log = self.path.with_name(self.path.name + "-wal")
+        try:
+            there = [(found.st_dev, found.st_ino) for found in (self.path.stat(), log.stat())]
+        except OSError:
+            there = []
+        self._place = self._place or there
+        if not there or there != self._place:
+            self.close()
+            raise Unavailable("E_STORE_UNAVAILABLE", detail="its file was taken away while it was open")
 
     def _write(self, commit: Commit) -> None:
         database = self._database
@@ -167,12 +201,16 @@ class SqliteStore:
             "INSERT INTO entry VALUES (?, ?, ?, ?)",
             [(row.index, row.transaction_id, row.data, row.leaf) for row in commit.entries],
         )
-        gone = [(key,) for key, value in commit.changes.items() if value is None]
-        kept = [(key, value) for key, value in commit.changes.items() if value is not None]
+        # In the order of the key, as the tables are: neighbours share a page.
+        changes = sorted(commit.changes.items())
+        gone = [(key,) for key, value in changes if value is None]
+        kept = [(key, value) for key, value in changes if value is not None]
         database.executemany("DELETE FROM state WHERE key = ?", gone)
         database.executemany("DELETE FROM owner WHERE token = ?", gone)
         self._checkpoint("ledger.commit.inside")
-        database.executemany("INSERT OR REPLACE INTO state VALUES (?, ?)", kept)
+        database.executemany(
+            "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", kept
+        )
         database.executemany(
             "INSERT INTO owner VALUES (?, ?)",
             [(commit.owners[key], key) for key, _ in kept if key in commit.owners],
@@ -224,7 +262,13 @@ class SqliteStore:
         return {holder: sorted(tokens) for holder, tokens in found.items()}
 
     def state(self) -> Iterator[tuple[bytes, bytes]]:
-        """The whole state in order of the key."""
+        """The whole state in order of the key; E_STORE_UNAVAILABLE when the file's trees contradict one another.
+
+        Who reads everything in order would not see that a key is found no more by its index.
+        """
+        said = self._rows("PRAGMA integrity_check(1)")[0][0]
+        if said != "ok":
+            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(said).replace("\n", " "))
         for key, value in self._each("SELECT key, value FROM state ORDER BY key"):
             yield _blob(key), _blob(value)
 
@@ -236,6 +280,24 @@ class SqliteStore:
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def keep_log(path: Path) -> None:
+    """Put the write-ahead log that a dead process left on the disk, before anybody builds on what it says.
+
+    The process may have died between writing and syncing, or after a sync that failed: then the log is whole in the
+    system's cache and not on the disk, and Linux would call a second sync done without writing anything. So the bytes
+    are written once more, in their place, and synced. Raises `OSError`.
+    """
+    if not path.exists():
+        return
+    with path.open("r+b", buffering=0) as file:
+        while data := file.read(_PIECE_BYTES):
+            file.seek(-len(data), os.SEEK_CUR)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
 
 
 def _blob(value: object) -> bytes:

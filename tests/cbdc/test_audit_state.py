@@ -124,7 +124,7 @@ def test_a_broken_invariant_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> Non
     def broken(*arguments: object) -> object:
         raise AssertionError("counted wrongly")
 
-    monkeypatch.setattr("cbdc.ledger.audit.decide", broken)
+    monkeypatch.setattr("cbdc.ledger.fold._Judge.add", broken)
     assert ("entry 1", "E_AUDIT_CONSERVATION") in Hand().found()
 
 

@@ -75,7 +75,14 @@ def test_every_route_answers_as_its_schema_says(site: Site) -> None:
     }
     status, _ = site.post("/v1/transactions", transfer.encode())
     assert status == 200
-    arguments = {"size": "3", "index": "2", "id": transfer.id.hex(), "kid": site.kid, "bank_id": "1"}
+    arguments = {
+        "size": "3",
+        "index": "2",
+        "id": transfer.id.hex(),
+        "kid": site.kid,
+        "bank_id": "1",
+        "count": "2",
+    }
     for route in routes:
         path = route.path
         if path == "/v1/tokens/{id}":

@@ -227,3 +227,18 @@ def test_the_memory_is_bounded() -> None:
     assert (keys.ED25519, b"", b"", bytes(4)) not in keys._sound
     keys.forget_verified()
     assert not keys._sound
+
+
+@given(SECRETS, st.binary(max_size=200), st.integers(0, 95), st.booleans())
+def test_the_two_ways_to_the_library_say_the_same(
+    secret: bytes, message: bytes, place: int, touched: bool
+) -> None:
+    key = SoftwareKey(ED25519, secret)
+    wire = bytearray(key.sign(message) + key.public.raw)
+    wire[place] ^= touched
+    signature, raw = bytes(wire[:64]), bytes(wire[64:])
+    asked = [(signature + message, raw), (signature[:40], raw), (b"", raw), (signature + message + b"x", raw)]
+    expected = [not touched, False, False, False]
+    assert [keys._opens_by_binding(*one) for one in asked] == expected
+    assert [keys._opens_at_once(*one) for one in asked] == expected
+    assert not keys._opens_at_once(signature + message, raw[:31])

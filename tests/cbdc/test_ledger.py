@@ -297,7 +297,7 @@ class UnreadableStore(MemoryStore):
         return super().head_covering(index)
 
 
-@pytest.mark.parametrize("reads", range(3))
+@pytest.mark.parametrize("reads", range(2))
 def test_a_read_that_fails_is_nobodys_refusal(reads: int) -> None:
     store = UnreadableStore()
     world = forked(store)

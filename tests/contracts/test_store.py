@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cbdc.ledger.store import Commit, EntryRow, Store
 from tests.cbdc.world import answer_of, fixed_bytes, picture
-from tests.contracts.stores import AYAN, ENGINES, LASTING, SHOP, T1, T2, T3, Engine, commit, row
+from tests.contracts.stores import AYAN, ENGINES, LASTING, SHARED, SHOP, T1, T2, T3, Engine, commit, row
 
 
 @pytest.fixture(params=ENGINES, ids=lambda engine: engine.name)
@@ -217,7 +217,7 @@ def test_what_is_committed_is_there_after_a_restart(engine: Engine, tmp_path: Pa
     third.close()
 
 
-@pytest.mark.parametrize("engine", LASTING, ids=lambda engine: engine.name)
+@pytest.mark.parametrize("engine", SHARED, ids=lambda engine: engine.name)
 def test_of_two_writers_one_wins(engine: Engine, tmp_path: Path) -> None:
     assert engine.again is not None
     one = engine.create(tmp_path)
@@ -237,7 +237,7 @@ def test_of_two_writers_one_wins(engine: Engine, tmp_path: Path) -> None:
     two.close()
 
 
-@pytest.mark.parametrize("engine", LASTING, ids=lambda engine: engine.name)
+@pytest.mark.parametrize("engine", SHARED, ids=lambda engine: engine.name)
 def test_writers_that_race_never_both_win(engine: Engine, tmp_path: Path) -> None:
     assert engine.again is not None
     writers = [engine.create(tmp_path)] + [engine.again(tmp_path) for _ in range(3)]

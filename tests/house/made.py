@@ -20,6 +20,7 @@ from pathlib import Path
 
 from tests.house import (
     made_api,
+    made_by_hand,
     made_cards,
     made_element,
     made_exercises,
@@ -40,6 +41,7 @@ Maker = Callable[[str], str]
 
 MAKERS: Mapping[str, Maker] = {
     **made_api.MAKERS,
+    **made_by_hand.MAKERS,
     **made_cards.MAKERS,
     **made_element.MAKERS,
     **made_exercises.MAKERS,

@@ -11,7 +11,9 @@ from wallets.emulator.cases import CASES
 from wallets.emulator.client import ReferenceBank
 from wallets.site.reference import groups
 
-_WORDS = {"holder": "`Tenge-Proof`", "call": "`Tenge-Call`", "desk": "bearer token", "": ""}
+_WORDS = {"holder": "`Tenge-Proof`", "call": "`Tenge-Call`", "desk": "bearer token", "": ""} | {
+    "institution": "`Signature`"
+}
 
 
 @cache
@@ -49,7 +51,8 @@ def table_row(route: Route) -> str:
     size = f"{route.limit_bytes:,} bytes" if route.limit_bytes < 1_048_576 else "1 MiB"
     takes = f"{route.takes}, at most {size}" if route.takes else ""
     told = takes.replace("|", "\\|")  # a bar would begin a new column
-    return f"| `{route.method} {route.path}` | {route.summary} | {told} | {'yes' if route.proof else ''} |"
+    proof = "yes" if route.proof else "signed" if route.roles else ""
+    return f"| `{route.method} {route.path}` | {route.summary} | {told} | {proof} |"
 
 
 def _table(routes: Iterable[Route]) -> str:
@@ -70,6 +73,11 @@ def third_parties(argument: str) -> str:
 def participants(argument: str) -> str:
     """The routes for banks."""
     return _table(_served()[2])
+
+
+def offices(argument: str) -> str:
+    """The routes for the offices of the state and for whoever watches the server."""
+    return _table(route for route in _served()[3] if route.path.startswith("/v1/offices/"))
 
 
 def cases(argument: str) -> str:
@@ -100,6 +108,7 @@ MAKERS: Mapping[str, Callable[[str], str]] = {
     "wallets-outside": outside,
     "third-parties": third_parties,
     "participants": participants,
+    "offices": offices,
     "emulator-cases": cases,
     "emulator-tasks": tasks,
 }

@@ -19,7 +19,7 @@ _KEY_MAKERS = re.compile(
 )
 
 # A figure for the eye may be a fraction; money may not. A module is exempt when a part of its name is one of these.
-FIGURES = {"report", "reports", "chart", "charts", "bench", "progress"}
+FIGURES = {"report", "reports", "chart", "charts", "bench", "benches", "progress"}
 
 
 def hidden_chance(tree: ast.Module) -> list[str]:

@@ -138,8 +138,8 @@ SIGNATURES = Field(
         (
             "ed25519-never-verified",
             "Any 64 bytes are a signature.",
-            "nacl.bindings.crypto_sign_open(signature + message, key.raw)",
-            "pass",
+            "if not _opens(signature + message, key.raw):",
+            "if False:",
         ),
         (
             "es256-never-verified",

@@ -24,7 +24,7 @@ from tests.vectors.case import Case, Context, load, run_bytes
 from tests.vectors.generate import MAKERS
 from tests.vectors.make_certificates import NAMES
 
-MUTATED = int(os.environ.get("TENGE_MUTATED", "1500"))
+MUTATED = int(os.environ.get("TENGE_MUTATED", "600"))
 FILES = {name: load(name) for name in MAKERS}
 CASES = [(one, file["context"]) for file in FILES.values() for one in file["cases"]]
 # What a reader judges whole: bundles, payments, commits, proofs, and what they are made of.

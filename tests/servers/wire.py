@@ -32,7 +32,11 @@ class Wire:
                 if self.plan == "dead":
                     client.close()
                     continue
-                server = socket.create_connection(("127.0.0.1", self._server_port))
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._server_port))
+                except OSError:
+                    client.close()  # the server is down just now
+                    continue
                 self._open += [client, server]
                 threading.Thread(target=self._forward, args=(client, server, False), daemon=True).start()
                 threading.Thread(target=self._forward, args=(server, client, True), daemon=True).start()

@@ -13,7 +13,7 @@ from cbdc.errors import TengeError
 from cbdc.ports import WRITE_POINTS
 from tests.pilot.play import SMALL, played, run_text, step
 from wallets import demo
-from wallets.auditing import audit_target, check_files, words
+from wallets.auditing import audit_target, check_files, export_target, words
 from wallets.court import verify_file
 from wallets.pilot import runner
 from wallets.pilot.folder import MANIFEST, list_files
@@ -279,8 +279,9 @@ def test_a_stopped_run_is_clean(tmp_path: Path, point: str, count: int) -> None:
 
 def test_targets_that_are_none(tmp_path: Path, finished: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
-    for target in (tmp_path, tmp_path / "nowhere", tmp_path / "file", "sqlite:///nowhere.sqlite", ""):
+    for target in (tmp_path, tmp_path / "nowhere", "sqlite:///nowhere.sqlite", ""):
         assert refused(target) == "E_AUDIT_TARGET"
+    assert refused(tmp_path / "file") == "E_JOURNAL_FILE"
     assert refused(f"sqlite:///{finished}") == "E_AUDIT_TARGET"
     assert refused(f"sqlite:///{finished / 'report.json'}") == "E_STORE_UNAVAILABLE"
     assert refused(finished, head=tmp_path / "nowhere") == "E_FILE"
@@ -326,3 +327,16 @@ def test_proofs_are_checked_from_the_root(finished: Path, tmp_path: Path) -> Non
         assert not told["ok"], place
         assert told["code"].startswith("E_")
         data[place] ^= 1
+
+
+def test_an_exported_journal_is_audited_like_its_ledger(finished: Path, tmp_path: Path) -> None:
+    file = tmp_path / "journal.jsonl"
+    assert export_target(str(finished), file, state=True) > 100
+    there, here = audit_target(str(file)), audit_target(str(finished))
+    assert there["ok"]
+    assert {name: there[name] for name in there if name != "problems"} == {
+        name: here[name] for name in here if name != "problems"
+    }
+    with pytest.raises(TengeError) as refusal:
+        export_target(str(finished), file, state=False)
+    assert refusal.value.code == "E_FILE"

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from cbdc import keys
 from cbdc.errors import Refused, TengeError
 from cbdc.ledger.ledger import Ledger
+from cbdc.transaction import open_transaction
 from wallets import bench
 
 
@@ -106,3 +108,61 @@ def test_percentiles() -> None:
     assert bench.milliseconds(times, 99) == 99
     assert bench.milliseconds([0.007], 99) == 7
     assert bench.milliseconds([], 50) == 0
+
+
+# --- what is timed is the work ---
+
+
+@pytest.fixture
+def verified(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Every message that libsodium is really asked to verify, in order."""
+    asked: list[bytes] = []
+    really = keys._opens
+
+    def opens(signed: bytes, raw: bytes) -> bool:
+        asked.append(signed)
+        return really(signed, raw)
+
+    monkeypatch.setattr(keys, "_opens", opens)
+    return asked
+
+
+def test_the_yardstick_verifies_each_signature_in_the_time_it_takes(
+    verified: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signer verifies what it signs, and a process remembers what it verified: not here."""
+    counted: list[int] = []
+    really = bench._rate
+
+    def rate(times: int, work: Any) -> float:
+        before = len(verified)
+        found = really(times, work)
+        counted.append(len(verified) - before)
+        return found
+
+    monkeypatch.setattr(bench, "_rate", rate)
+    monkeypatch.setattr(bench, "VERIFICATIONS", 25)
+    assert bench._verifications_per_second() > 0
+    assert counted == [25]
+
+
+def test_the_ledger_verifies_and_decodes_each_transfer_while_it_is_timed(
+    verified: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transfers are signed in the same process: without forgetting, no signature would be checked at all."""
+    counted: list[int] = []
+    really = bench._measure
+
+    def measure(ledger: Ledger, watch: bench._Watch, groups: Any) -> dict[str, Any]:
+        opened = [open_transaction(data, ledger.network) for group in groups for data in group]
+        sent = {signature for transfer in opened for _, signature in transfer.witnesses}
+        before = len(verified)
+        found = really(ledger, watch, groups)
+        counted.append(len(sent & {signed[:64] for signed in verified[before:]}))
+        return found
+
+    monkeypatch.setattr(bench, "_measure", measure)
+    for name, small in (("VERIFICATIONS", 1), ("APPENDS", 1), ("GROUP", 5)):
+        monkeypatch.setattr(bench, name, small)
+    bench.ledger(5)
+    assert counted == [5, 5]

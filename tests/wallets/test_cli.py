@@ -382,7 +382,13 @@ def test_serve_hands_everything_over(
     seen: list[object] = []
 
     def serve(
-        host: str, port: int, data: Path | None, store: str, say: Callable[[str], None], seats: int = 0
+        host: str,
+        port: int,
+        data: Path | None,
+        store: str,
+        say: Callable[[str], None],
+        seats: int = 0,
+        serving: object = None,
     ) -> int:
         seen.extend([host, port, data, store])
         say("ready")

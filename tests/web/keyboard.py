@@ -38,12 +38,15 @@ _AWAY = """(node) => {
   return follows(node) ? ahead.indexOf(node) + 1 : -(reach.filter((one) => one !== now && !follows(one)
     && (node === one || node.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING)).length);
 }"""
-_SEEN = """(node) => {
+# The same, and whether the focus is to be seen there: asked for at once, for the page may be drawn again in between.
+_WHERE = f"""(node) => {{
+  const away = ({_AWAY})(node);
   const box = node.getBoundingClientRect();
   const style = getComputedStyle(node);
-  return box.width > 0 && box.height > 0 && node.matches(":focus-visible")
+  const seen = box.width > 0 && box.height > 0 && node.matches(":focus-visible")
     && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
-}"""
+  return [away, seen];
+}}"""
 _TAG = "(node) => node.outerHTML.slice(0, 160)"
 _CHOSEN = "(node) => node.selectedOptions[0]?.textContent.trim() ?? ''"
 
@@ -80,10 +83,10 @@ class Keyboard:
         expect(target).to_be_visible()
         for _ in range(MOST_ROUNDS):
             # The locator finds it anew each time: a page may be drawn again while keys are pressed.
-            away: int | None = target.evaluate(_AWAY)
+            away, seen = target.evaluate(_WHERE)
             assert away is not None, f"no key leads to {target.evaluate(_TAG)}"
             if away == 0:
-                assert target.evaluate(_SEEN), f"the focus is not seen: {target.evaluate(_TAG)}"
+                assert seen, f"the focus is not seen: {target.evaluate(_TAG)}"
                 return self
             for _ in range(abs(away)):
                 self.page.keyboard.press("Tab" if away > 0 else "Shift+Tab")

@@ -201,18 +201,21 @@ class Person:
         expect(frame).to_be_visible()
         count = int(frame.get_attribute("data-frames") or "1")
         if count > 1:
-            self.page.get_by_role("slider", name="Pace").fill("4")
+            self.page.get_by_role("slider", name="Pace").fill("12")
+        pause = self.page.get_by_role("button", name="Pause")
         found: dict[int, Path] = {}
-        for _ in range(40):
+        for _ in range(20 * count):
+            if count > 1:
+                pause.click()  # a picture takes as long as it takes, and the loop does not wait
             place = int(frame.get_attribute("data-place") or "0")
-            path = folder / f"{name}-{place}.png"
-            data = frame.screenshot()
-            if place == int(frame.get_attribute("data-place") or "0") and place not in lost:
-                path.write_bytes(data)
-                found[place] = path
+            if place not in lost and place not in found:
+                found[place] = folder / f"{name}-{place}.png"
+                found[place].write_bytes(frame.screenshot())
+            if count > 1:
+                pause.click()
             if len(found) == count - len(lost):
                 break
-            self.page.wait_for_timeout(60)
+            expect(frame).not_to_have_attribute("data-place", str(place))
         assert len(found) == count - len(lost), f"{sorted(found)} of {count}"
         return [found[place] for place in sorted(found)]
 

@@ -375,12 +375,13 @@ _REDEMPTIONS = (
         ),
     ),
     Case(
-        "proof",
-        "What belongs to the bank is read with a proof of its key.",
+        "signed-calls",
+        "What belongs to the bank is read in calls that its certified key signed just now, and by nobody else.",
         (
             *stocked(),
-            Task("account-without-proof", {}, "E_HTTP_PROOF"),
-            Task("account-old-proof", {}, "E_HTTP_PROOF"),
+            Task("account-unsigned", {}, "E_CALL_MISSING"),
+            Task("account-signed-long-ago", {}, "E_CALL_EXPIRED"),
+            Task("account-of", {"party": OTHER_BANK_ID}, "E_CALL_SCOPE"),
             Task("account", {"reserve_tiyn": tenge(RESERVES_TENGE - 5_000), "inventory_tiyn": tenge(5_000)}),
         ),
     ),

@@ -6,28 +6,29 @@
     TENGE_EMULATOR_URL=http://127.0.0.1:8790 python -m wallets.emulator.client
 
 It shows what a bank's developer has to write: build and sign what is sent, keep it before it is sent, and repeat the
-same bytes when no answer comes. Codes of refusals are reported as they came.
+same bytes when no answer comes, in a call that is signed anew. Codes of refusals are reported as they came.
 """
 
 import json
 import os
 import sys
+import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from cbdc.cabinet import follow_nonce
-from cbdc.errors import Malformed, TengeError, Unavailable
-from cbdc.http import wire
+from cbdc.errors import Malformed, Refused, TengeError, Unavailable
+from cbdc.http.call_client import CallingTransport
 from cbdc.http.client import HttpGateway, SocketTransport, Transport
 from cbdc.keys import ED25519, Signer, SoftwareKey
-from cbdc.orders import HolderProof
-from cbdc.ports import Clock, SystemClock, SystemEntropy
+from cbdc.ports import Clock, ManualClock, SystemClock, SystemEntropy
 from cbdc.record import sign
 from cbdc.register import ISSUE, REDEEM, MoneyRequest
 from cbdc.token import KeyLock, Token, TokenId
 from cbdc.transaction import Redeem, RegisterKey, SignedTransaction, Transfer, sign_transaction
 
 TRIES = 4
+AUTHORITY = "localhost"
 TASK_PATH = "/emulator/task"
 CASE_PATH = "/emulator/case"
 OUTCOME_PATH = "/emulator/outcome"
@@ -37,16 +38,17 @@ Arguments = Mapping[str, Any]
 
 
 class ReferenceBank:
-    """A bank's client. Its keys come from the emulator; `clock` dates its proofs."""
+    """A bank's client. Its keys come from the emulator; `clock` dates its calls, which are signed for `authority`."""
 
-    def __init__(self, transport: Transport, clock: Clock) -> None:
+    def __init__(self, transport: Transport, clock: Clock, authority: str = AUTHORITY) -> None:
         self._transport = transport
+        self._authority = authority
         self._clock = clock
         case = self._ask("GET", CASE_PATH)
         self._bank_id = int(case["bank_id"])
         self._bank = SoftwareKey(ED25519, bytes.fromhex(case["keys"]["bank"]))
         self._inventory = SoftwareKey(ED25519, bytes.fromhex(case["keys"]["inventory"]))
-        self._gateway = HttpGateway(transport, {self.kid: self._inventory}.get, clock, SystemEntropy())
+        self._gateway = self._signed(clock)
         self._path = f"/v1/participants/{self._bank_id}"
         self._kept: dict[str, bytes] = {}
         self._spent: list[tuple[TokenId, Token]] = []
@@ -55,6 +57,11 @@ class ReferenceBank:
     def kid(self) -> bytes:
         """The key id of the inventory."""
         return self._inventory.public.kid
+
+    def _signed(self, clock: Clock) -> HttpGateway:
+        """The platform, with calls that the bank's certified key signs."""
+        calling = CallingTransport(self._transport, self._bank, self._authority, clock, SystemEntropy())
+        return HttpGateway(calling, {self.kid: self._inventory}.get, clock, SystemEntropy())
 
     # --- the emulator's own questions ---
 
@@ -94,12 +101,15 @@ class ReferenceBank:
     # --- repeating ---
 
     def _post(self, path: str, body: bytes) -> Any:
-        """The answer; the very same bytes again when there is none."""
+        """The answer; the very same bytes again when there is none, or when the network delivered a call twice."""
         for _ in range(TRIES - 1):
             try:
                 return self._gateway.post(path, body)
             except Unavailable:
                 continue
+            except Refused as refusal:
+                if refusal.code != "E_CALL_REPLAY":
+                    raise
         return self._gateway.post(path, body)
 
     def _once(self, id: str, build: Callable[[], bytes]) -> bytes:
@@ -143,8 +153,7 @@ class ReferenceBank:
     def do_look(self, arguments: Arguments) -> None:
         """See what became of a request; the state must be the one that is expected."""
         path = f"{self._path}/requests/{arguments['id']}"
-        answer = self._gateway.get(path, self._gateway.proof(self.kid, "GET", path))
-        _must(answer, {"state": arguments["state"]})
+        _must(self._gateway.get(path), {"state": arguments["state"]})
 
     # --- customers ---
 
@@ -261,19 +270,20 @@ class ReferenceBank:
 
     def do_account(self, arguments: Arguments) -> None:
         """Read the bank's account; it must be what is expected."""
-        path = f"{self._path}/account"
-        _must(self._gateway.get(path, self._gateway.proof(self.kid, "GET", path)), arguments)
+        _must(self._gateway.get(f"{self._path}/account"), arguments)
 
-    def do_account_without_proof(self, arguments: Arguments) -> None:
-        """Read it without a proof."""
-        self._gateway.get(f"{self._path}/account")
+    def do_account_unsigned(self, arguments: Arguments) -> None:
+        """Read it without a signature."""
+        HttpGateway(self._transport).get(f"{self._path}/account")
 
-    def do_account_old_proof(self, arguments: Arguments) -> None:
-        """Read it with a proof of an hour ago."""
-        path = f"{self._path}/account"
-        record = HolderProof(self.kid, f"GET {path}", self._clock.now() - OLD_SECONDS, bytes(16))
-        proof = wire.write_proof(sign(record, self._gateway.network, self._inventory))
-        self._gateway.get(path, {wire.PROOF_HEADER: proof})
+    def do_account_signed_long_ago(self, arguments: Arguments) -> None:
+        """Read it with a call that was signed an hour ago."""
+        before = ManualClock(self._clock.now() - OLD_SECONDS)
+        self._signed(before).get(f"{self._path}/account")
+
+    def do_account_of(self, arguments: Arguments) -> None:
+        """Read another bank's account."""
+        self._gateway.get(f"/v1/participants/{arguments['party']}/account")
 
 
 def _must(answer: object, expected: Arguments) -> None:
@@ -285,7 +295,7 @@ def _must(answer: object, expected: Arguments) -> None:
 
 def main(url: str) -> int:
     """Work for the emulator at this address; the exit code."""
-    ReferenceBank(SocketTransport(url), SystemClock()).work()
+    ReferenceBank(SocketTransport(url), SystemClock(), urllib.parse.urlsplit(url).netloc).work()
     return 0
 
 

@@ -115,6 +115,8 @@ def _statuses(route: Route) -> list[int]:
         found += [400, 404, 422]
     if route.takes:
         found += [400, 404, 413, 415, 422]
+    if route.roles:
+        found += [400, 401, 403]
     if route.proof or _is_call(route) or "partner}" in route.path:
         found += [400, 401, 404]
     return found
@@ -151,6 +153,7 @@ def _tag_of(path: str) -> str:
         "mandates": "third parties",
         "partners": "third parties",
         "participants": "banks",
+        "offices": "offices",
         "webhooks": "third parties",
     }.get(first, first.removesuffix(".json"))
 

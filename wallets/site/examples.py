@@ -40,6 +40,7 @@ from offline.http_client import HttpLosses, HttpOfflineDesk
 from offline.journal import MemoryJournal
 from wallets.desk import derived
 from wallets.site.document import Example, query_path
+from wallets.site.example_offices import ask_as_offices, office
 from wallets.site.operations import Query
 from wallets.site.partners import Partners
 from wallets.site.table import OPEN_ROLES, Table
@@ -51,7 +52,7 @@ START = 1_762_146_000
 NUMBER = "+77010001122"
 DAY_SECONDS = 86_400
 _PLACE = re.compile(r"\{\w+\}")
-_SHOWN = ("Accept-Language", "Authorization", wire.PROOF_HEADER, "Tenge-Call")
+_SHOWN = ("Accept-Language", "Authorization", wire.PROOF_HEADER, "Tenge-Call", "Signature-Input", "Signature")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class Recorder:
         """Send it on, and keep both."""
         # The site answers by name only.
         reply = self._transport.request(method, path, {"Host": "localhost", **headers}, body)
-        self.traffic.append(Traffic(method, path, dict(headers), body, reply))
+        kept = {name: value for name, value in headers.items() if name != "Host"}
+        self.traffic.append(Traffic(method, path, kept, body, reply))
         return reply
 
 
@@ -197,7 +199,18 @@ class _Story:
 
     def read(self, gateway: HttpGateway) -> None:
         """What everybody may read."""
-        names = ("health", "supply", "head", "entries/1", "consistency/1", "banks", "banks/1", "bank-titles")
+        names = (
+            "health",
+            "ready",
+            "supply",
+            "head",
+            "entries/1",
+            "entries/1/2",
+            "consistency/1",
+            "banks",
+            "banks/1",
+            "bank-titles",
+        )
         for path in names:
             gateway.get(f"/v1/{path}")
         sandbox = self.world.sandbox
@@ -243,14 +256,14 @@ class _Story:
         keys = self.world.system.keys
         signer, inventory = keys.bank(bank_id), keys.bank_inventory(bank_id)
         kid, path = inventory.public.kid, f"/v1/participants/{bank_id}"
-        gateway = HttpGateway(self.recorder, {kid: inventory}.get, self.clock, SeededEntropy(SEED))
+        gateway = office(self.recorder, self.clock, SEED, signer, {kid: inventory})
         for kind, name in ((ISSUE, "example issue"), (REDEEM, "example redemption")):
             record = MoneyRequest(derived(name), kind, bank_id, tenge(1_000), self.now())
             gateway.post(f"{path}/requests", sign(record, gateway.network, signer).encode())
         looked = f"{path}/requests/{derived('example issue').hex()}"
         self.world.system.national_bank.approve_and_issue(derived("example issue"))
-        gateway.get(looked, gateway.proof(kid, "GET", looked))
-        gateway.get(f"{path}/account", gateway.proof(kid, "GET", f"{path}/account"))
+        gateway.get(looked)
+        gateway.get(f"{path}/account")
         identity, token = max(gateway.owned(kid), key=lambda row: row[1].amount_tiyn)
         change = (Token(token.amount_tiyn - tenge(1_000), KeyLock(kid)),)
         home = Redeem(bytes(16), derived("example redemption"), (identity,), change)
@@ -444,6 +457,7 @@ def play(world: World, app: Any, clock: Clock, partners: Partners, table: Table)
     story.numbers(one, other)
     story.card(one)
     story.bank(1)
+    ask_as_offices(story.recorder, clock, SEED, world.system)
     story.third_parties(one, other)
     story.links(one, other)
     story.offline(one, other)

@@ -15,6 +15,7 @@ from cbdc.cabinet import Row
 from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
 from cbdc.money import tenge
+from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import preset
 from cbdc.ports import Checkpoint, Clock
 from cbdc.token import MERCHANT, PERSON
@@ -68,14 +69,23 @@ _HERE = derived("street")
 
 
 def open_sandbox(
-    clock: Clock, seed: int | None, folder: Path | None, store: str, checkpoint: Checkpoint
+    clock: Clock,
+    seed: int | None,
+    folder: Path | None,
+    store: str,
+    checkpoint: Checkpoint,
+    over_store: OverStore = as_it_is,
 ) -> Sandbox:
-    """The sandbox of an act, with its institutions set up; raises what `Sandbox.open` raises."""
+    """The sandbox of an act, with its institutions set up; raises what `Sandbox.open` raises.
+
+    `over_store` makes of the ledger's store the one that is used, so that commits can be counted.
+    """
     plan = SandboxPlan(
         seed,
         clock,
         label="site",
         store=store,
+        over_store=over_store,
         banks=BANKS,
         budget_bank=BANKS[0][0],
         budget_tiyn=tenge(BUDGET_TENGE),

@@ -6,22 +6,30 @@ Rules kept here:
   any other address the passcodes are printed in the terminal alone;
 - keys that follow from a seed never leave this computer;
 - a class has TLS, since phones make no keys without it, and a door for as many students as were named;
-- the stage is made when somebody first opens it.
+- the stage is made when somebody first opens it;
+- a first Ctrl-C or polite kill drains: new requests are refused, readiness says no, what runs may finish within a
+  limit, the stores are closed, and the exit code is 0; a second one ends the process at once.
 """
 
 import ipaddress
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from cbdc.errors import Refused
+from cbdc.operations.counted_store import CommitFigures
+from cbdc.operations.logs import Log
+from cbdc.operations.metrics import Metrics
+from cbdc.operations.watch import Watch
 from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_environment
 from wallets.site.app import Options
 from wallets.site.classroom import REGION, open_class
-from wallets.site.serving import Wsgi, make_server, serve_until_stopped
+from wallets.site.guard import GuardedServer
+from wallets.site.serving import DRAIN_SECONDS, Certificate, Wsgi, make_server, serve_until_stopped, stopping
 from wallets.site.tls import AUTHORITY_FILE, addresses_of_this_computer, make_certificate
 from wallets.site.whole import Whole
 from wallets.site.world import World
@@ -62,39 +70,92 @@ class LazyStage:
                 self._stage.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How the site is served, besides where: `log` is a file or `-` for standard error (empty: no log), `drain_seconds`
+    bounds how long requests under way may take once the server is asked to stop."""
+
+    log: str = ""
+    drain_seconds: int = DRAIN_SECONDS
+
+
 def serve(
-    host: str, port: int, data: Path | None, store: str, say: Say, seed: int | None = None, seats: int = 0
+    host: str,
+    port: int,
+    data: Path | None,
+    store: str,
+    say: Say,
+    seed: int | None = None,
+    seats: int = 0,
+    serving: Serving | None = None,
 ) -> int:
     """Run the site until it is stopped; the exit code. `port` 0 takes a free one; `seed` is for tests.
 
     With `seats` it is a class: TLS by a certificate made now, on every address of this computer unless `host` names
-    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SETTING, and what `World` raises.
+    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SETTING, E_LOG_FILE, and what `World` raises.
     """
     if seats and is_loopback(host):
         host = "0.0.0.0"  # noqa: S104 - what a class is for, and said loudly
     if seed is not None and not is_loopback(host):
         raise Refused("E_SERVE_SEEDED", host=host)
-    clock = SystemClock()
-    world = World(clock, seed, data, store, checkpoint_from_environment())
-    names, any_address = LOCAL_NAMES | {host.lower()}, is_wildcard(host)
-    folder = None if data is None else data / "stage"
-    stage = LazyStage(clock, seed, folder, Door(names, any_address, f"tenge_stage_{port}"))
-    door = Door(names, any_address, f"tenge_site_{port}")
+    serving, metrics = serving or Serving(), Metrics()
+    lost = metrics.counter("tenge_log_lines_lost", "Log lines that could not be written.")
+    log = Log(serving.log, lost.add) if serving.log else None
+    try:
+        with stopping() as stopped:
+            _serve(_Place(host, port, data, store, seed, seats), say, serving, (metrics, log), stopped)
+    finally:
+        if log is not None:
+            log.close()
+    say("Stopped." if data is None else f"Stopped; the sandbox is kept in {data.as_posix()}.")
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the site is served, and from which stores."""
+
+    host: str
+    port: int
+    data: Path | None
+    store: str
+    seed: int | None
+    seats: int
+
+    def door(self, name: str) -> Door:
+        """The names that a part answers to."""
+        return Door(LOCAL_NAMES | {self.host.lower()}, is_wildcard(self.host), f"tenge_{name}_{self.port}")
+
+
+def _serve(
+    place: _Place, say: Say, serving: Serving, watched: tuple[Metrics, Log | None], stopped: Event
+) -> None:
+    clock, (metrics, log) = SystemClock(), watched
+    counted = CommitFigures(metrics).over
+    world = World(clock, place.seed, place.data, place.store, checkpoint_from_environment(), counted)
+    folder = None if place.data is None else place.data / "stage"
+    stage = LazyStage(clock, place.seed, folder, place.door("stage"))
     with tempfile.TemporaryDirectory(prefix="tenge-class-") as certificates:
         try:
-            options, certificate = Options(door, show_passcodes=is_loopback(host)), None
-            if seats:
-                open_class(world, seats)
-                made = addresses_of_this_computer() if any_address else [ipaddress.ip_address(host)]
-                certificate = make_certificate(Path(certificates), made, clock.now(), SystemEntropy())
+            door = place.door("site")
+            options, certificate = Options(door, show_passcodes=is_loopback(place.host)), None
+            if place.seats:
+                certificate = _open_class(world, place, Path(certificates), clock)
                 options = Options(door, secure=True, authority=Path(certificates) / AUTHORITY_FILE)
-            whole = Whole(world, SystemEntropy(), clock, options, stage)
-            server = make_server(whole, host, port, certificate)
+            whole = Whole(world, SystemEntropy(), clock, options, stage, metrics=metrics)
+            watch = Watch(whole, metrics, SystemEntropy(), log)
+            whole.draining = lambda: watch.draining
+            server = make_server(watch, place.host, place.port, certificate)
+            server.unreadable, server.broken = watch.unreadable, watch.broken
+            _figures(metrics, server)
             whole.partners.start()
-            world.on_reset.append(lambda: _begin_anew(say, host, world, seats))
+            world.on_reset.append(lambda: _begin_anew(say, place.host, world, place.seats))
             try:
-                _announce(say, host, int(server.bind_addr[1]), data, world, seats)
-                serve_until_stopped(server)
+                _announce(say, place.host, int(server.bind_addr[1]), place.data, world, place.seats)
+                serve_until_stopped(server, stopped)
+                watch.drain()
+                world.hub.close()
+                watch.wait_until_idle(serving.drain_seconds)
             finally:
                 world.hub.close()
                 whole.partners.close()
@@ -102,8 +163,23 @@ def serve(
         finally:
             stage.close()
             world.close()
-    say("Stopped." if data is None else f"Stopped; the sandbox is kept in {data.as_posix()}.")
-    return 0
+
+
+def _open_class(world: World, place: _Place, folder: Path, clock: Clock) -> Certificate:
+    open_class(world, place.seats)
+    host = place.host
+    made = addresses_of_this_computer() if is_wildcard(host) else [ipaddress.ip_address(host)]
+    return make_certificate(folder, made, clock.now(), SystemEntropy())
+
+
+def _figures(metrics: Metrics, server: GuardedServer) -> None:
+    """What the web server itself has to tell."""
+    metrics.gauge(
+        "tenge_connections_waiting", "Connections that wait for a thread.", lambda: server.requests.qsize
+    )
+    metrics.gauge("tenge_threads_idle", "Threads that wait for a connection.", lambda: server.requests.idle)
+    metrics.gauge("tenge_connections_read", "Connections that are being read.", lambda: server.guard.reading)
+    metrics.gauge("tenge_connections_slow", "Connections let go for being slow.", lambda: server.guard.closed)
 
 
 def _begin_anew(say: Say, host: str, world: World, seats: int) -> None:

@@ -20,12 +20,19 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
 from cbdc.http.api import Api
+from cbdc.http.offices import SCHEMAS as OFFICE_SCHEMAS
+from cbdc.http.offices import OfficeApi, supervisor_certificate
 from cbdc.http.participants import SCHEMAS as PARTICIPANT_SCHEMAS
 from cbdc.http.participants import ParticipantApi
 from cbdc.http.routes import SCHEMAS, Route
-from cbdc.http.server import Extension, Limits, problem
+from cbdc.http.server import CODE, ROUTE, Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
+from cbdc.http.signed_calls import CallDoor
+from cbdc.operations.metrics import Metrics
+from cbdc.operations.readiness import Readiness
+from cbdc.operations.routes import OperationsApi, ledger_figures
 from cbdc.ports import Clock, Entropy, ManualClock, SeededEntropy
+from cbdc.system import System
 from wallets.site import (
     chart,
     class_pages,
@@ -68,6 +75,7 @@ def create_site(
     site = Site(world, entropy, real_clock, options or Options())
     site.words.install(app.jinja_env)
     chart.install(app.jinja_env)
+    app.before_request(_note_route)
     app.before_request(site.enter)
     app.after_request(_packed)
     app.after_request(site.leave)
@@ -79,6 +87,12 @@ def create_site(
     interface.install(app, site)
     class_pages.install(app, site)
     return app, site
+
+
+def _note_route() -> None:
+    """The pattern that took the request, for whoever watches the server."""
+    if request.url_rule is not None:
+        request.environ[ROUTE] = request.url_rule.rule
 
 
 def _pack(data: bytes) -> bytes:
@@ -109,7 +123,7 @@ def _packed(response: Response) -> Response:
 
 
 class Whole:
-    """The dispatcher. `stage` is the stage's application, or None."""
+    """The dispatcher. `stage` is the stage's application, or None; `metrics` are the figures it serves."""
 
     def __init__(
         self,
@@ -119,8 +133,16 @@ class Whole:
         options: Options | None = None,
         stage: Wsgi | None = None,
         limits: Limits = LIMITS,
+        metrics: Metrics | None = None,
     ) -> None:
         self.world = world
+        self.metrics = metrics or Metrics()
+        ledger_figures(self.metrics, lambda: world.system.ledger)
+        self.draining: Callable[[], bool] = lambda: False
+        self.readiness = Readiness(
+            lambda: world.system.ledger, world.clock, real_clock, world.folder, self._is_draining
+        )
+        self._operations = OperationsApi(self.readiness, self.metrics).extension()
         self.app, self.site = create_site(world, entropy, real_clock, options)
         self._real_clock = real_clock
         self._limits = limits
@@ -134,7 +156,16 @@ class Whole:
 
     def _make_interface(self) -> Wsgi:
         turn = wallet_interface.Turn(self.world)
-        return create_interface(self.world.system, self._extensions(), self._real_clock, self._limits, turn)
+        system = self.world.system
+        return create_interface(
+            system, self._extensions(), self._real_clock, self._limits, turn, self._calls(system)
+        )
+
+    def _calls(self, system: System) -> CallDoor:
+        """Who may sign calls: the certificates of entry 0, and the supervisor's beside them."""
+        root = system.authority.root.record
+        supervisor = supervisor_certificate(system.keys, system.network, root.not_before, root.expires)
+        return CallDoor(system.authority, self.world.clock, self._real_clock, [supervisor])
 
     def extension_routes(self) -> list[Route]:
         """Every route of the interface beyond those of the institutions."""
@@ -142,7 +173,12 @@ class Whole:
 
     def _extensions(self) -> list[Extension]:
         participants = Extension(ParticipantApi(self.world.system).routes(), PARTICIPANT_SCHEMAS)
-        return [*wallet_interface.extensions(self.world), self.partners.extension(), participants]
+        offices = Extension(OfficeApi(self.world.system).routes(), OFFICE_SCHEMAS)
+        ours = [self.partners.extension(), participants, offices, self._operations]
+        return [*wallet_interface.extensions(self.world), *ours]
+
+    def _is_draining(self) -> bool:
+        return self.draining()
 
     def document(self) -> dict[str, Any]:
         """The OpenAPI document of everything under `/v1/`, made when it is first asked for."""
@@ -179,6 +215,7 @@ class Whole:
         try:
             self.world.require_wallets_network(str(environ.get(WALLET_HEADER, "")))
         except TengeError as cut:
+            environ[CODE] = cut.code
             spoken = choose_language("", str(environ.get("HTTP_ACCEPT_LANGUAGE", "")))
             return problem(cut, spoken)(environ, start_response)
         if not path.startswith("/v1/") or self._is_ours(path):

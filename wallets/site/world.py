@@ -21,6 +21,7 @@ from cbdc.cabinet import Row
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.joining import JoinDesk
 from cbdc.news import concerned
+from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import preset
 from cbdc.ports import Checkpoint, Clock, no_checkpoint
 from cbdc.private import make_folder
@@ -53,6 +54,7 @@ class World:
         folder: Path | None = None,
         store: str = "",
         checkpoint: Checkpoint = no_checkpoint,
+        over_store: OverStore = as_it_is,
     ) -> None:
         """Open the world in `folder` (in memory without one), new or as it was left.
 
@@ -66,6 +68,7 @@ class World:
         self._seed = seed
         self._store = store
         self._checkpoint = checkpoint
+        self._over_store = over_store
         self.folder = folder
         if folder is not None:
             make_folder(folder)
@@ -78,7 +81,9 @@ class World:
         self.clock.shift_seconds = self.memory.shift_seconds
         act = self.memory.act
         folder = None if self.folder is None else self.folder / f"act-{act:04d}"
-        self.sandbox = opening.open_sandbox(self.clock, self._seed, folder, self._store, self._checkpoint)
+        self.sandbox = opening.open_sandbox(
+            self.clock, self._seed, folder, self._store, self._checkpoint, self._over_store
+        )
         students = tuple(User(**row) for row in self.memory.students)
         self.users = Directory(DEMO_USERS + students, self.sandbox.entropy)
         cabinet, entropy = self.system.stores.cabinet, self.sandbox.entropy

@@ -129,7 +129,12 @@ def _voices(town: Town, chance: random.Random, real: Made) -> Made:
         replace(one.record, payer=town.your_key.public.kid)
     )
     theirs = replace(stated, kid=town.your_key.public.kid)
+    held = {(previous, index) for previous, index, _ in town.statement.record.purse}
+    spends = next(one for one in town.spent if tuple(one.record.outpoint) in held)
+    before = sign(replace(spends.record, counter=1), town.network, town.your_key)
+    later = town.elements[town.shop].sign_anything(replace(town.statement.record, counter=99))
     return {
+        "your_transfer": town.file([3, 2, certificate, later.envelope(), before.envelope()]),
         "your_device_in_its_name": _pair(town, town.shop, one, mine),
         "your_device_twice_in_its_name": _pair(
             town, town.shop, mine, sign(replace(paid, hop=9), town.network, town.your_key)
@@ -160,6 +165,10 @@ def _chains(town: Town, chance: random.Random, real: Made) -> Made:
     referred = replace(own, ca_reference=town.pen.public.kid[:8])
     by_fake = sign(referred, town.network, town.pen).envelope()
     by_device = sign(replace(own, ca_reference=town.your_key.public.kid[:8]), town.network, town.your_key)
+    office = town.sandbox.system.keys.operator
+    banks = [auth.envelope() for auth in town.authority.auths if auth.record.role == BANK_CA][:2]
+    (told,) = [auth for auth in town.authority.auths if auth.record.public_key == office.public.raw]
+    by_office = sign(replace(own, ca_reference=office.public.kid[:8]), town.network, office).envelope()
     others = [auth.envelope() for auth in town.authority.auths if auth.record.role != BANK_CA][:2]
     version, auths, items = canonical.decode_array(real["spent_twice"])
     return {
@@ -167,6 +176,7 @@ def _chains(town: Town, chance: random.Random, real: Made) -> Made:
         "own_bank": canonical.encode([1, [fake.envelope()], [1, by_fake, *papers]]),
         "own_bank_beside": canonical.encode([1, [*auths, fake.envelope()], [1, by_fake, *papers]]),  # type: ignore[misc]
         "device_as_bank": town.file([1, by_device.envelope(), *papers]),
+        "another_office": canonical.encode([1, [*banks, told.envelope()], [1, by_office, *papers]]),
         "no_bank": canonical.encode([version, others, items]),
         "no_auth": canonical.encode([version, [], items]),
     }
@@ -194,10 +204,16 @@ def _orders(town: Town, chance: random.Random, real: Made) -> Made:
 def _forms(town: Town, chance: random.Random, real: Made) -> Made:
     good = real[chance.choice(sorted(real))]
     version, auths, items = canonical.decode_array(real["spent_twice"])
+    held = canonical.decode_array(real["held_and_spent"])
     change: Callable[[list[Any]], bytes] = canonical.encode
     return {
         "version": change([2, auths, items]),
         "no_such_type": change([version, auths, [chance.choice((0, 9, 200)), *items[1:]]]),  # type: ignore[index]
+        "a_fourth_part": change([version, auths, items, 7]),
+        "many_banks": change([version, [*auths, *auths, *auths, *auths, *auths][:5], items]),  # type: ignore[misc]
+        "banks_in_bytes": change([version, [canonical.encode(one) for one in auths], items]),  # type: ignore[union-attr]
+        "certificate_in_bytes": change([version, auths, [1, canonical.encode(items[1]), *items[2:]]]),  # type: ignore[index,arg-type]
+        "more_than_held": change([*held[:2], [*held[2], held[2][4]]]),  # type: ignore[index,misc]
         "one_paper": change([version, auths, items[:3]]),  # type: ignore[index]
         "a_third_paper": change([version, auths, [*items, items[3]]]),  # type: ignore[index,misc]
         "in_bytes": change([version, auths, [*items[:3], canonical.encode(items[3])]]),  # type: ignore[index,arg-type]

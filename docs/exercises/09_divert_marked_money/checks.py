@@ -94,8 +94,9 @@ def test_judge(student: Student, seed: int) -> None:
     cases.chance.shuffle(asked)
     for story, case in asked:
         allowed = not any(code for _, code in right_judgement(*case.given()))
-        assert story.startswith("honest") == allowed, story
-        _judged(student, case, story)
+        assert allowed or not story.startswith("honest"), story
+        # Now and then chance spoils a payment so little that it is right all the same.
+        _judged(student, case, "honest" if allowed else story)
 
 
 def test_judge_a_strange_mark(student: Student, seed: int) -> None:
@@ -124,8 +125,15 @@ def _strange(chance: random.Random) -> Case:
     mark = Mark("strange", chance.randrange(20), 80, edges, chance.choice((0, 0, 100)), rules)
     payer, payee = Party("payer", chance.choice(sides)), Party("payee", chance.choice(sides))
     named = tuple(chance.choice(documents) for _ in range(chance.randrange(5)))
-    payment = Payment(payer, payee, chance.randrange(1, 120), chance.randrange(10, 90), named)
-    keys = [(register, "payee", one) for register in registers for one in ["", *documents]]
+    edges_of_time = [moment for one in rules if one.kind == "window" for moment in one.value]  # type: ignore[union-attr]
+    moments = [chance.randrange(10, 90), *edges_of_time, *(moment + 1 for moment in edges_of_time), 80, 81]
+    payment = Payment(payer, payee, chance.randrange(1, 120), chance.choice(moments), named)
+    keys = [
+        (register, who, one)
+        for who in ("payee", "payer")
+        for register in registers
+        for one in ["", *documents]
+    ]
     facts = {
         key: Fact(chance.randrange(1, 100), chance.randrange(40, 90), int(chance.random() < 0.9))
         for key in keys
@@ -219,6 +227,24 @@ def test_outputs(student: Student, seed: int) -> None:
         need(plain == right, "other_outputs", story=story, said=str(plain)[:120], right=str(right)[:120])
 
 
+def test_outputs_of_a_strange_mark(student: Student, seed: int) -> None:
+    """Any of several drops clauses, whoever pays whom: what is written in it decides."""
+    chance = random.Random(seed)
+    freed = Counter[bool]()
+    while min(freed[True], freed[False]) < 8:
+        case = _strange(chance)
+        total = case.payment.amount_tiyn + chance.choice((0, 1, chance.randrange(1, 10**9)))
+        right = right_outputs(case.mark, case.payment, total)
+        free_now = not right[0][2]
+        if freed[free_now] >= 16:
+            continue
+        freed[free_now] += 1
+        said = student.outputs(case.mark, case.payment, [(total, case.mark.label)])
+        plain = [tuple(row) for row in said] if isinstance(said, list) else said
+        story = Key("coins.strange")
+        need(plain == right, "other_outputs", story=story, said=str(plain)[:120], right=str(right)[:120])
+
+
 def _freeing(chance: random.Random) -> tuple[object, ...]:
     register, holder = f"r{chance.randrange(100)}", Party("Asar", chance.choice((CONTRACTOR, SUBCONTRACTOR)))
     documents = tuple(f"act {chance.randrange(5)}" for _ in range(chance.randrange(1, 5)))
@@ -245,7 +271,9 @@ def _freeing(chance: random.Random) -> tuple[object, ...]:
     ]
     facts = {
         key: Fact(
-            chance.randrange(1, 10**9), now + chance.choice((-1, 0, 50, 50)), int(chance.random() < 0.9)
+            chance.randrange(1, 10 ** chance.choice((9, 9, 15))),
+            now + chance.choice((-1, 0, 50, 50)),
+            int(chance.random() < 0.9),
         )
         for key in keys
     }
@@ -260,7 +288,7 @@ def test_free(student: Student, seed: int) -> None:
     tried = Counter[bool]()
     while min(tried[True], tried[False]) < 15:
         given = _freeing(chance)
-        least, most = 0, 10**12  # the most that the product frees, by halving
+        least, most = 0, 9 * 10**15  # the most that the product frees, by halving
         while least < most:
             middle = (least + most + 1) // 2
             if right_free(*given[:3], middle, *given[4:]) is None:  # type: ignore[arg-type]

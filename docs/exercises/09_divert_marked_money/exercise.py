@@ -74,7 +74,7 @@ def uses(mark: Mark, payment: Payment, facts: Facts, used: Used) -> Used:
     """What a payment takes from facts, {(register, holder, document): tiyn}, nothing of which is 0; {} if any refuses.
 
     Each document clause takes the whole payment from its documents that stand, the first named first, from each at most
-    what it has left (amount less `used`). Two clauses that take from one fact take it once: the larger of the two.
+    what it has left (amount less `used`). Two clauses that take from one fact take it once.
     """
     raise NotImplementedError("TODO")
 

@@ -151,6 +151,7 @@ def test_honest_to_the_tiyn(student: Student, seed: int) -> None:
     for amount in (1, 0, -5, trial.limits.payment_tiyn + 1):
         trial.tell("reserve", f"no {amount}", first, amount, at)
     trial.tell("reserve", "nobody's", "w-none", 1, at)
+    trial.tell("reserve", "nobody's nothing", "w-none", 0, at)
     _fill(trial, third, at)
 
 
@@ -167,6 +168,49 @@ def test_no_midnight(student: Student, seed: int) -> None:
                 trial.tell("reserve", f"{number} {window.name} {place}", second, max(1, left // 2), moment)
                 trial.tell("settle", "", f"{number} {window.name} {place}", 0, moment)
         at = trial.referee.now + chance.randrange(1, 5 * DAY)
+    at += 20 * DAY
+    for number in range(3):  # until a long window is nearly full as well as a short one: which is named?
+        _fill(trial, first, at + number * DAY)
+    trial.tell("reserve", "both are full", second, trial.limits.payment_tiyn, at + 2 * DAY)
+
+
+def test_one_clock(student: Student, seed: int) -> None:
+    """What is done moves the book's time, whatever its kind; what is repeated or refused does not."""
+    done = (
+        ("settle", "", "s", 0),
+        ("cancel", "", "c", 0),
+        ("refund", "r2", "paid", 1),
+        ("load", "l2", "first", 1),
+        ("sync", "y2", "card", 1),
+        ("unload", "u2", "first", 0),
+        ("reserve", "n2", "first", 1),
+    )
+    again = (
+        ("reserve", "s", "first", 4),
+        ("settle", "", "paid", 0),
+        ("cancel", "", "gone", 0),
+        ("refund", "r", "paid", 1),
+        ("load", "card", "first", 4),
+        ("sync", "y", "card", 1),
+        ("refund", "r3", "paid", 9),
+    )
+    for mover in done + again:
+        chance, trial, at = _start(student, seed, "clock")
+        first, _, third = trial.wallets(chance)
+        hold = trial.limits.hold_seconds
+        for name in ("paid", "gone"):
+            trial.tell("reserve", name, first, 4, at)
+        trial.tell("settle", "", "paid", 0, at)
+        trial.tell("cancel", "", "gone", 0, at)
+        trial.tell("refund", "r", "paid", 1, at)
+        trial.tell("load", "card", first, 4, at)
+        trial.tell("sync", "y", "card", 1, at)
+        _fill(trial, third, at, settle=False)
+        for name in ("s", "c"):
+            trial.tell("reserve", name, first, 4, at + 5)
+        kind, identity, name, tiyn = mover
+        trial.tell(kind, identity, first if name == "first" else name, tiyn, at + hold + 2)
+        trial.tell("reserve", "after", third, trial.referee.room(third, at + hold + 2), at + hold - 1)
 
 
 def test_one_person(student: Student, seed: int) -> None:
@@ -257,6 +301,7 @@ def test_offline(student: Student, seed: int) -> None:
         ("sync", "s2", "card", load - part + 1),
         ("sync", "s3", "card", 0),
         ("sync", "s4", "no card", 1),
+        ("sync", "s6", "no card", 0),
         ("sync", "s1", "card", part),
         ("reserve", "after the sync", second, left + 1),
         ("unload", "u0", "w-none", 0),
@@ -272,6 +317,17 @@ def test_offline(student: Student, seed: int) -> None:
         trial.tell("load", f"over {moment}", second, left + 1, moment)
         trial.tell("load", f"new {moment}", second, max(1, left // 4), moment)
         trial.tell("unload", f"back {moment}", second, 0, moment)
+    at += 2 * long
+    whole = max(2, trial.referee.room(first, at) // 2)
+    trial.tell("load", "whole", first, whole, at)
+    trial.tell("sync", "all of it", "whole", whole, at - 30)
+    trial.tell("sync", "one more", "whole", 1, at)
+    for seconds in sorted(one.seconds for one in trial.limits.windows):
+        for moment in (at + seconds - 1, at + seconds):
+            left = trial.referee.room(second, moment)
+            trial.tell("reserve", f"left {moment}", second, left + 1, moment)
+            trial.tell("reserve", f"room {moment}", second, max(1, left), moment)
+            trial.tell("cancel", "", f"room {moment}", 0, moment)
 
 
 def test_told_twice(student: Student, seed: int) -> None:
@@ -289,6 +345,8 @@ def test_told_twice(student: Student, seed: int) -> None:
         ("reserve", "e", third, 1),
         ("cancel", "", "e", 0),
         ("unload", "f", third, 0),
+        ("reserve", "g", third, 1),
+        ("settle", "a", "g", 0),
     ]
     for place, event in enumerate(events):
         at += chance.randrange(5)
@@ -302,6 +360,15 @@ def test_told_twice(student: Student, seed: int) -> None:
             other.tell(*event, at)
     trial.tell("reserve", "late", first, trial.referee.room(first, at) + 1, at)
     trial.tell("reserve", "late", first, 1, at)
+    for kind, identity, name, tiyn in (
+        ("load", "a", first, amount),
+        ("reserve", "c", second, amount // 2),
+        ("unload", "e", third, 0),
+        ("reserve", "e", third, 1),
+        ("reserve", "late too", third, trial.referee.room(third, at) + 1),
+        ("reserve", "late too", third, trial.referee.room(third, at)),
+    ):
+        trial.tell(kind, identity, name, tiyn, at)
 
 
 def test_a_cut_forgets_the_last_step(student: Student, seed: int) -> None:

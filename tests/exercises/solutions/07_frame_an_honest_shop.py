@@ -81,6 +81,7 @@ def verdict(file: bytes, root: Signed[Root]) -> tuple[int, bytes, int]:
     values = canonical.decode_array(file, 1 << 19)
     _need(len(values) == 3 and values[0] == 1 and isinstance(values[1], list) and isinstance(values[2], list))
     _, auths, items = values
+    _need(1 <= len(auths) <= 4 and all(isinstance(auth, list) for auth in auths))
     authority = Authority(root, auths)
     _need(items[:1] == [1] or items[:2] == [3, 2])
     form = items[1:] if items[0] == 1 else items[2:]

@@ -28,6 +28,13 @@ WRONG = [
         "outer codes only", 'first if first.startswith("E_") else error.code', "error.code", "read_refusals"
     ),
     Changed("believes all", 'said.append("proven")', 'said.append("E_EVIDENCE")', "read_refusals"),
+    Changed("any number of banks", "1 <= len(auths) <= 4 and all(", "all(", "court_does_not_fall_over"),
+    Changed(
+        "banks in any form",
+        " and all(isinstance(auth, list) for auth in auths)",
+        "",
+        "court_does_not_fall_over",
+    ),
     Changed("asks no chain", _CHAIN, "", "court_asks_the_chain"),
     Changed("asks not who speaks", _SPEAKER, "", "court_hears_the_accused_alone"),
     Changed("hears others", _SIGNED, "", "court_hears_the_accused_alone"),

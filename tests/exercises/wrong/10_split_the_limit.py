@@ -136,6 +136,25 @@ WRONG = [
         "return (book, (code, window)) if code else (book, DONE)",
         "told_twice",
     ),
+    Changed(
+        "a word more under an id",
+        "known == (kind, name, amount_tiyn)",
+        "known[1:] == (name, amount_tiyn)",
+        "told_twice",
+    ),
+    Changed("keeps a tiyn offline", "if amount_tiyn > load[1]:", "if amount_tiyn >= load[1]:", "offline"),
+    Changed(
+        "the amount before the card",
+        '    if load is None:\n        return "E_UNKNOWN"\n    if amount_tiyn < 1:\n        return "E_AMOUNT"\n',
+        '    if amount_tiyn < 1:\n        return "E_AMOUNT"\n    if load is None:\n        return "E_UNKNOWN"\n',
+        "offline",
+    ),
+    Changed(
+        "the last window is named",
+        "for window in limits.windows:",
+        "for window in limits.windows[::-1]:",
+        "no_midnight",
+    ),
     Changed("time goes both ways", 'max(state["now"], at)', "at", "a_season_of_events"),
     Changed(
         "a memory beside the state",

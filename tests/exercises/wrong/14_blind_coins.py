@@ -123,7 +123,6 @@ WRONG = [
         CUT,
     ),
     Changed("any opening", _OPENED, "if False:", CUT),
-    Changed("openings that are missing", "if len(openings) != len(places):", "if False:", CUT),
     Changed("salts of any length", _OPENED, "if len(a) != 32 or not 1 < factor < public[0]:", CUT),
     Changed("any factor", _OPENED, "if any(len(part) != 32 for part in (a, left, right)):", CUT),
     Changed(

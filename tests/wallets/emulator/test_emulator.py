@@ -132,7 +132,7 @@ class Blind(ReferenceBank):
 JUDGED_BY_BOOKS = [
     name
     for name, case in CASES.items()
-    if all(task.expect == DONE for task in case.tasks) and name not in ("register", "proof")
+    if all(task.expect == DONE for task in case.tasks) and name not in ("register", "signed-calls")
 ]
 
 
@@ -277,12 +277,12 @@ def test_the_cases_are_listed() -> None:
 
 
 def test_cases_are_run_and_reported() -> None:
-    answer = CliRunner().invoke(main, ["bank-emulator", "run", "issue", "proof", "--json"])
+    answer = CliRunner().invoke(main, ["bank-emulator", "run", "issue", "signed-calls", "--json"])
     assert answer.exit_code == 0
     report = json.loads(answer.stdout)
     assert report["ok"]
-    assert [(row["case"], row["passed"]) for row in report["cases"]] == [("issue", 3), ("proof", 5)]
-    assert "2 of 2" in CliRunner().invoke(main, ["bank-emulator", "run", "issue", "proof"]).stdout
+    assert [(row["case"], row["passed"]) for row in report["cases"]] == [("issue", 3), ("signed-calls", 6)]
+    assert "2 of 2" in CliRunner().invoke(main, ["bank-emulator", "run", "issue", "signed-calls"]).stdout
 
 
 @pytest.mark.parametrize("arguments", [[], ["nothing"], ["issue", "nothing"]])

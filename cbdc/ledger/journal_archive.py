@@ -1,0 +1,73 @@
+"""Moving old segments of a journal to an archive, with their proofs kept.
+
+The first segment stays: entry 0 is in it, without which no ledger opens. Another one may go once two snapshots cover
+it: the newest one, and the older one that stands in for it. It is copied to the archive under another name, synced,
+renamed, read again there frame by frame, and only then removed here. A kill
+leaves it in one place or in both, and the next call goes on.
+
+What stays beside the ledger: the leaf hash of every entry, so every inclusion and consistency proof is answered as
+before; the id and place of every transaction, so that none is ever booked twice; and where each commit stands. What is
+asked of an archived entry itself, its receipt too, is read from the archive if the store was opened with it, and is
+refused with E_JOURNAL_ARCHIVED if not. An audit reads both: the archive is a folder like the ledger's own.
+"""
+
+from cbdc.errors import Refused
+from cbdc.ledger.disk import Disk
+from cbdc.ledger.journal_frames import Scan, check_tail, read_header, segment_name, segment_numbers
+from cbdc.ledger.journal_log import unavailable
+from cbdc.ledger.journal_snapshot import snapshots
+
+FIRST = 1
+_FRESH = "new-"
+_COPY_BYTES = 1 << 20
+
+
+def archivable(disk: Disk) -> list[int]:
+    """The segments that may be moved now, ascending; none before two snapshots stand, and never the first."""
+    kept = list(snapshots(disk))
+    closed = [number for number in segment_numbers(disk) if number > FIRST]
+    return [number for number in closed if len(kept) > 1 and number < kept[1].segment]
+
+
+def archive_segments(disk: Disk, archive: Disk) -> list[int]:
+    """Move every segment that may go; the numbers of those that went, ascending.
+
+    Raises E_JOURNAL_DAMAGED for one that is not whole, which then stays, and E_STORE_UNAVAILABLE when a disk fails.
+    """
+    moved = []
+    try:
+        for number in archivable(disk):
+            _copy(disk, archive, number)
+            disk.delete(segment_name(number))
+            disk.sync_folder()
+            moved.append(number)
+    except OSError as error:
+        raise unavailable(error) from None
+    return moved
+
+
+def _copy(disk: Disk, archive: Disk, number: int) -> None:
+    name = segment_name(number)
+    _check_whole(disk, number)
+    if name not in archive.names():
+        file = archive.create(_FRESH + name)
+        for start in range(0, disk.size(name), _COPY_BYTES):
+            file.append(disk.read(name, start, _COPY_BYTES))
+        file.sync()
+        file.close()
+        archive.rename(_FRESH + name, name)
+        archive.sync_folder()
+    _check_whole(archive, number)
+    if archive.size(name) != disk.size(name) or read_header(archive, number) != read_header(disk, number):
+        raise Refused("E_JOURNAL_DAMAGED", segment=number, position=0)
+
+
+def _check_whole(disk: Disk, number: int) -> None:
+    """Return if a closed segment is whole, read from its first frame to its end; E_JOURNAL_DAMAGED otherwise."""
+    first = read_header(disk, number)
+    if first is None:
+        raise Refused("E_JOURNAL_DAMAGED", segment=number, position=0)
+    scan = Scan(disk, number, first)
+    for _ in scan.frames():
+        pass
+    check_tail(disk, scan, last=False)

@@ -1,0 +1,316 @@
+"""The pipeline: many submit at once, signatures are checked on every core, and one commit serves all who wait.
+
+    pipeline = Pipeline(ledger, workers=2, capacity=20_000)
+    pipeline.submit(bytes) -> Receipt
+    pipeline.submit_many([bytes...]) -> [Receipt | refusal...]
+    pipeline.close()
+
+It answers what `cbdc.ledger.ledger.Ledger` answers, for it only changes who does which part of the work:
+
+- whoever submits reads the bytes and verifies the signatures of a **few** transactions in its own thread (both
+  libraries release Python's lock), so threads share the cores; **many** go in chunks to verifying processes
+  (`cbdc.ledger.verifying`), with the keys they need, and the next ones are verified while these are committed;
+- who is ready takes a place in the line. Whoever finds nobody leading leads: takes all that stands in line, up to a
+  group, decides it in order and commits it once. The others wait, and the first of those who came meanwhile leads
+  next. Nobody waits for company: one alone is committed at once, and under load a group is what came during a commit.
+
+Rules kept here:
+
+- the transactions of one call are decided in the order they were given, and a later call sees what an earlier one did;
+- a signature that a process verified counts for those bytes, that key and that network and nothing else;
+- at most `capacity` transactions are inside; E_BUSY, before any work, for whoever comes then;
+- a process that dies is replaced and its chunk done again; when none can be had, the caller's thread does the work;
+- `close` refuses who comes later (E_PIPELINE_CLOSED), answers who is inside, and leaves no process behind.
+"""
+
+import gc
+from collections import deque
+from collections.abc import Iterator, Sequence
+from threading import Event, Lock
+from types import TracebackType
+from typing import Self
+
+from cbdc.errors import Malformed, Refused, TengeError, Unavailable
+from cbdc.keys import PublicKey, public_key
+from cbdc.ledger.entry import Receipt
+from cbdc.ledger.group import Item
+from cbdc.ledger.ledger import MAX_GROUP, Ledger
+from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Verifiers, likely_signers
+from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
+
+Answer = Receipt | TengeError
+
+MANY = 16
+"""From so many transactions on, processes verify them; fewer are done in the caller's thread before an answer came."""
+
+UNIT = 1_024
+"""How many transactions of one call are committed together, while others of it are verified."""
+
+_WINDOW = 4 * UNIT
+
+
+class _Party:
+    """The transactions of one call that stand in line together, and what became of them."""
+
+    __slots__ = ("answers", "called", "failure", "items", "leads")
+
+    def __init__(self, items: list[Item]) -> None:
+        self.items = items
+        self.answers: list[Answer] | None = None
+        self.failure: BaseException | None = None
+        self.called = Event()
+        self.leads = False
+
+
+class Pipeline:
+    """The ledger for many at once; fits `cbdc.gateway.Gateway` where that submits. See the module's text."""
+
+    def __init__(self, ledger: Ledger, *, workers: int, capacity: int) -> None:
+        """`workers` verifying processes, 0 for none; at most `capacity` transactions (1 or more) are inside."""
+        assert workers >= 0
+        assert capacity >= 1
+        self._ledger = ledger
+        self._capacity = capacity
+        self._lock = Lock()
+        self._inside = 0
+        self._line: deque[_Party] = deque()
+        self._led = False
+        self._closed = False
+        # Looking for cycles of objects costs a writer a tenth of its time, and its transfers make none.
+        self._collections = gc.get_threshold()
+        gc.set_threshold(*SELDOM)
+        self._verifiers: Verifiers | None = None
+        if workers:
+            authority = ledger.genesis.authority
+            named = [authority.root.record.key, *(auth.record.key for auth in authority.auths)]
+            certified = [(key.algorithm, key.raw) for key in named]
+            self._verifiers = Verifiers(workers, ledger.network, certified)
+            self._workers = workers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger that is written to, for everything that reads."""
+        return self._ledger
+
+    @property
+    def waiting(self) -> int:
+        """How many transactions are inside now."""
+        return self._inside
+
+    def submit(self, transaction: bytes) -> Receipt:
+        """The receipt of one transaction, or its refusal raised.
+
+        Raises also E_BUSY, E_PIPELINE_CLOSED, and what `Ledger.submit_many` raises when the store failed.
+        """
+        answer = self.submit_many([transaction])[0]
+        if isinstance(answer, TengeError):
+            raise answer
+        return answer
+
+    def submit_many(self, transactions: Sequence[bytes]) -> list[Answer]:
+        """For each transaction in order its receipt or its refusal; accepted ones are durable when this returns.
+
+        Raises E_BUSY when `capacity` transactions are inside, E_PIPELINE_CLOSED, and what `Ledger.submit_many` raises
+        when the store failed. A long list is several commits, of which the first may stand then: sending all again
+        gives the same receipts.
+        """
+        answers: list[Answer] = []
+        if not transactions:
+            return answers
+        room = self._enter(len(transactions))
+        try:
+            unit = min(room, UNIT)
+            sent: deque[tuple[Sequence[bytes], list[Chunk]]] = deque()
+            for start in range(0, len(transactions), unit):
+                some = transactions[start : start + unit]
+                sent.append((some, self._send(some)))
+                # Room for what is verified while an earlier part is committed.
+                if (len(sent) + 1) * unit > room:
+                    answers += self._settle(self._taken(*sent.popleft()))
+            while sent:
+                answers += self._settle(self._taken(*sent.popleft()))
+        finally:
+            self._leave(room)
+        return answers
+
+    def _enter(self, count: int) -> int:
+        """Take room for `count` transactions or as many as ever go together; how many that is."""
+        room = min(count, _WINDOW, self._capacity)
+        with self._lock:
+            if self._closed:
+                raise Unavailable("E_PIPELINE_CLOSED")
+            if self._inside + room > self._capacity:
+                raise Unavailable("E_BUSY", waiting=self._inside, capacity=self._capacity)
+            self._inside += room
+        return room
+
+    def _leave(self, room: int) -> None:
+        with self._lock:
+            self._inside -= room
+
+    # --- verifying ---
+
+    def _send(self, transactions: Sequence[bytes]) -> list[Chunk]:
+        """Send many transactions to the processes, in chunks; none for a few."""
+        if self._verifiers is None or len(transactions) < MANY:
+            return []
+        size = min(CHUNK, -(-len(transactions) // self._workers))
+        chunks: list[Chunk] = []
+        for part in _parts(transactions, size):
+            kids = {kid for data in part for kid in likely_signers(data)}
+            chunks.append(Chunk(part, self._ledger.key_rows(kids)))
+            self._verifiers.send(chunks[-1])
+        return chunks
+
+    def _taken(self, transactions: Sequence[bytes], chunks: list[Chunk]) -> list[Item]:
+        """The transactions as a group takes them, when they come back from the processes (or never went)."""
+        items: list[Item] = []
+        for chunk in chunks:
+            part = transactions[len(items) : len(items) + chunk.count]
+            found = chunk.found()
+            if found is None:
+                if self._verifiers is not None:
+                    self._verifiers.forsake(chunk)
+                items += [self._open(data) for data in part]
+            else:
+                items += [
+                    self._reopened(data, one) if type(one) is int else (data, one)  # type: ignore[misc]
+                    for data, one in zip(part, found, strict=True)
+                ]
+        return items if chunks else [self._open(data) for data in transactions]
+
+    def _reopened(self, data: bytes, stand: int) -> Item:
+        """A transaction of which a process has said only which of its signatures stand."""
+        item = self._ledger.open(data)
+        opened = item[1]
+        if stand and isinstance(opened, SignedTransaction):
+            for place, (kid, signature) in enumerate(opened.witnesses):
+                key = self._key(opened, kid) if stand >> place & 1 else None
+                if key is not None:
+                    key.take_word(signature, opened.message)
+        return item
+
+    def _key(self, transaction: SignedTransaction, kid: bytes) -> PublicKey | None:
+        """The key with this id that may sign: certified, registered or registering itself; None for any other."""
+        authority, record = self._ledger.genesis.authority, transaction.record
+        if authority.holds(kid):
+            return authority.key(kid)
+        if isinstance(record, RegisterKey | RotateKey):
+            try:
+                new = public_key(record.algorithm, record.public_key)
+            except Malformed:
+                return None
+            if new.kid == kid:
+                return new
+        registered = self._ledger.registered(kid)
+        return None if registered is None else registered.key
+
+    def _open(self, data: bytes) -> Item:
+        """Read and verify in this thread: the ledger remembers a signature that stands, and asks again for others."""
+        item = self._ledger.open(data)
+        opened = item[1]
+        if isinstance(opened, SignedTransaction):
+            for kid, signature in opened.witnesses:
+                key = self._key(opened, kid)
+                try:
+                    if key is not None:
+                        key.verify(signature, opened.message)
+                except Refused:
+                    break
+        return item
+
+    # --- the line ---
+
+    def _settle(self, items: list[Item]) -> list[Answer]:
+        """Stand in line with these; their answers."""
+        party = _Party(items)
+        try:
+            with self._lock:
+                self._line.append(party)
+                party.leads, self._led = not self._led, True
+            if not party.leads:
+                party.called.wait()
+            if party.leads:
+                self._lead()
+        except BaseException:
+            # Ctrl-C while waiting: nobody may be left to wait for a leader that is gone.
+            self._give_up(party)
+            raise
+        if party.failure is not None:
+            raise party.failure
+        assert party.answers is not None
+        return party.answers
+
+    def _lead(self) -> None:
+        """Commit what stands in line, from the front; then call the next to lead, if anybody came meanwhile."""
+        with self._lock:
+            group = [self._line.popleft()]
+            count = len(group[0].items)
+            while self._line and count + len(self._line[0].items) <= MAX_GROUP:
+                group.append(self._line.popleft())
+                count += len(group[-1].items)
+        try:
+            answers = self._ledger.settle([item for party in group for item in party.items])
+            start = 0
+            for party in group:
+                party.answers = answers[start : start + len(party.items)]
+                start += len(party.items)
+        except BaseException as failure:
+            for party in group:
+                # Whoever only waited was not interrupted; what became of his transactions is not known.
+                party.failure = failure if isinstance(failure, Exception) else _interrupted()
+            if not isinstance(failure, Exception):
+                raise
+        finally:
+            group[0].leads = False
+            self._call_next()
+            for party in group:
+                party.called.set()
+
+    def _call_next(self) -> None:
+        """Let the first in line lead, or nobody."""
+        with self._lock:
+            self._led = bool(self._line)
+            if self._line:
+                self._line[0].leads = True
+                self._line[0].called.set()
+
+    def _give_up(self, party: _Party) -> None:
+        with self._lock:
+            if party in self._line:
+                self._line.remove(party)
+        if party.leads:
+            party.leads = False
+            self._call_next()
+
+    def close(self) -> None:
+        """Refuse who comes from now on, and end the processes; who is inside is answered."""
+        with self._lock:
+            if not self._closed:
+                gc.set_threshold(*self._collections)
+            self._closed = True
+        if self._verifiers is not None:
+            self._verifiers.close()
+
+
+def _parts(transactions: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
+    """At most `size` transactions at a time, and no more bytes than a chunk may have (or one transaction)."""
+    start, length = 0, 0
+    for place, data in enumerate(transactions):
+        if place > start and (place - start == size or length + len(data) > CHUNK_BYTES):
+            yield transactions[start:place]
+            start, length = place, 0
+        length += len(data)
+    yield transactions[start:]
+
+
+def _interrupted() -> Unavailable:
+    return Unavailable("E_STORE_UNAVAILABLE", detail="the program was interrupted")

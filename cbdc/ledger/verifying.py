@@ -1,0 +1,308 @@
+"""What the verifying processes of a pipeline do, and how they are kept.
+
+A **chunk** is some transactions' bytes and the rows of the keys that seem to have signed them. A process reads each
+transaction, verifies its signatures and answers, for each in order, the plain transfer that it is, with every signature
+verified (`cbdc.ledger.plain.Plain`), or a number whose bits say which of its signatures stand. It knows no state and
+no secret. What it is given as a key is asked for its key id first, so that no row can stand for another key; what it
+says of a signature holds for those bytes in that network, whatever state the ledger is in.
+
+Both directions are MessagePack, read back with the types they must have. A process reads ahead in a thread of its own
+and the pool reads each one's answers in one, so neither ever waits for the other to read.
+
+Processes are started afresh, ignore Ctrl-C, and end when their pipe does, so they outlive nobody. One that dies is
+replaced and its chunks done again; a chunk that two have died on, or that nobody has answered for a long time, is given
+back undone: then its owner does the work. The same holds when no process can be started.
+"""
+
+import gc
+import multiprocessing
+import queue
+import signal
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+
+import msgspec
+
+from cbdc.errors import TengeError
+from cbdc.keys import PublicKey, key_id
+from cbdc.ledger.plain import Plain, ReadPlain, read_plain
+from cbdc.ledger.state import KEY
+from cbdc.transaction import RegisterKey, RotateKey, open_transaction
+
+CHUNK = 128
+CHUNK_BYTES = 49_152
+AHEAD = 3
+"""How many chunks a process has, the one it works on included."""
+
+PIPE_BYTES = 160_000
+SELDOM = (50_000, 50, 1_000)
+"""How seldom Python looks for cycles of objects while transfers make many objects and hardly a cycle: `gc`'s words."""
+
+PATIENCE_SECONDS = 30.0
+_TRIES = 2
+_KEY = bytes([KEY])
+_WITNESS_BYTES = 101  # an array of two: 32 and 64 bytes
+_WITNESS_HEADS = [bytes([0x90 | count, 0x92, 0xC4, 32]) for count in range(16)]
+
+Found = Plain | int
+"""A plain transfer with all its signatures verified, or the bits of the signatures that stand."""
+
+# Most keys of a chunk are met once: what a table of the last ones costs is more than the hash.
+_key_id = key_id.__wrapped__
+_NO_KEYS: dict[bytes, PublicKey] = {}
+_encode = msgspec.msgpack.Encoder().encode
+_decode_row = msgspec.msgpack.Decoder().decode
+_decode_chunk = msgspec.msgpack.Decoder(tuple[list[bytes], dict[bytes, bytes]]).decode
+_decode_found = msgspec.msgpack.Decoder(list[Plain | int]).decode
+
+
+def likely_signers(data: bytes) -> list[bytes]:
+    """The key ids that seem to have signed these wire bytes, by their place alone: whose keys are worth looking up."""
+    for count in range(1, 5):
+        start = len(data) - count * _WITNESS_BYTES
+        if start > 0 and data[start - 1 : start + 3] == _WITNESS_HEADS[count]:
+            return [data[place + 3 : place + 35] for place in range(start, len(data), _WITNESS_BYTES)]
+    return []
+
+
+# --- what a process does ---
+
+
+class Verifier:
+    """The work itself, wherever it is done. `certified` are the algorithms and keys that the genesis names."""
+
+    def __init__(self, network: bytes, certified: Sequence[tuple[int, bytes]]) -> None:
+        self._network = network
+        self._certified = {key_id(*key): PublicKey(*key) for key in certified}
+
+    def judge(self, transactions: Sequence[bytes], rows: Mapping[bytes, bytes]) -> list[Found]:
+        """What each transaction is; `rows` are the state's rows of registered keys, by packed state key."""
+        # First all are read, then all are verified: a processor does many of a kind faster than one of each in turn.
+        network = self._network
+        read = [read_plain(data, network) for data in transactions]
+        return [
+            self._judge_other(data, rows) if found is None else self._judge(found, rows)
+            for data, found in zip(transactions, read, strict=True)
+        ]
+
+    def _judge(self, found: ReadPlain, rows: Mapping[bytes, bytes]) -> Found:
+        plain, witnesses, message = found
+        stand = self._stand(witnesses, message, rows, _NO_KEYS)
+        return plain if stand == (1 << len(witnesses)) - 1 else stand
+
+    def _judge_other(self, data: bytes, rows: Mapping[bytes, bytes]) -> int:
+        try:
+            opened = open_transaction(data, self._network)
+        except TengeError:
+            return 0
+        own: dict[bytes, PublicKey] = {}
+        record = opened.record
+        if isinstance(record, RegisterKey | RotateKey):
+            own[key_id(record.algorithm, record.public_key)] = PublicKey(record.algorithm, record.public_key)
+        return self._stand(opened.witnesses, opened.message, rows, own)
+
+    def _stand(
+        self,
+        witnesses: Sequence[tuple[bytes, bytes]],
+        message: bytes,
+        rows: Mapping[bytes, bytes],
+        own: Mapping[bytes, PublicKey],
+    ) -> int:
+        stand = 0
+        for place, (kid, signature) in enumerate(witnesses):
+            key = _key_in(rows.get(_KEY + kid), kid) or self._certified.get(kid) or own.get(kid)
+            if key is None:
+                continue
+            try:
+                key.judge(signature, message)
+            except TengeError:
+                continue
+            stand |= 1 << place
+        return stand
+
+
+def _key_in(row: bytes | None, kid: bytes) -> PublicKey | None:
+    """The key in a row of the state, if it is the one with this key id."""
+    if row is None:
+        return None
+    algorithm, raw, *_ = _decode_row(row)
+    return PublicKey(algorithm, raw) if _key_id(algorithm, raw) == kid else None
+
+
+def serve(connection: Connection, network: bytes, certified: list[tuple[int, bytes]]) -> None:
+    """The life of a process: answer chunks until the pipe ends or an empty message comes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    gc.set_threshold(*SELDOM)
+    verifier = Verifier(network, certified)
+    chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read_ahead, args=(connection, chunks), daemon=True).start()
+    while message := chunks.get():
+        connection.send_bytes(_encode(verifier.judge(*_decode_chunk(message))))
+
+
+def _read_ahead(connection: Connection, chunks: "queue.SimpleQueue[bytes]") -> None:
+    message = b"any"
+    while message:
+        try:
+            message = connection.recv_bytes()
+        except (EOFError, OSError):
+            message = b""
+        chunks.put(message)
+
+
+# --- how processes are kept ---
+
+
+class Chunk:
+    """Some transactions on their way through a process."""
+
+    __slots__ = ("_done", "_found", "count", "message", "tries")
+
+    def __init__(self, transactions: Sequence[bytes], rows: Mapping[bytes, bytes]) -> None:
+        self.count = len(transactions)
+        self.message = _encode((transactions, rows))
+        self.tries = 0
+        self._found: list[Found] | None = None
+        self._done = threading.Event()
+
+    def finish(self, found: list[Found] | None) -> None:
+        """Give the answers, or None when nobody could work on it."""
+        self._found = found
+        self._done.set()
+
+    def found(self) -> list[Found] | None:
+        """The answers, once they are there; None when the owner must do the work."""
+        return self._found if self._done.wait(PATIENCE_SECONDS) else None
+
+
+class _Worker:
+    """A process, its pipe, and the chunks it has."""
+
+    def __init__(self, network: bytes, certified: list[tuple[int, bytes]], deaths: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.chunks: deque[Chunk] = deque()
+        self.deaths = deaths
+        self.process = context.Process(target=serve, args=(theirs, network, certified), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.reader: threading.Thread | None = None
+
+
+class Verifiers:
+    """A pool of verifying processes."""
+
+    def __init__(self, count: int, network: bytes, certified: list[tuple[int, bytes]]) -> None:
+        self._given = (network, certified)
+        self._lock = threading.Lock()
+        self._waiting: deque[Chunk] = deque()
+        self._closed = False
+        self._workers: list[_Worker] = []
+        with self._lock:
+            for _ in range(count):
+                self._start(0)
+
+    @property
+    def processes(self) -> list[int]:
+        """The numbers of the processes that are there."""
+        with self._lock:
+            return [worker.process.pid or 0 for worker in self._workers]
+
+    def _start(self, deaths: int) -> None:
+        # A program that cannot start processes at all (no memory, no files left) goes on with fewer, or none.
+        if deaths <= _TRIES:
+            try:
+                worker = _Worker(*self._given, deaths)
+            except OSError:
+                return
+            self._workers.append(worker)
+            worker.reader = threading.Thread(target=self._read, args=(worker,), daemon=True)
+            worker.reader.start()
+
+    def send(self, chunk: Chunk) -> None:
+        """Let a process work on a chunk as soon as one can."""
+        with self._lock:
+            self._waiting.append(chunk)
+            self._feed()
+
+    def _feed(self) -> None:
+        if self._closed or not self._workers:
+            while self._waiting:
+                self._waiting.popleft().finish(None)
+        while self._waiting:
+            chunk = self._waiting[0]
+            worker = min(self._workers, key=lambda one: len(one.chunks))
+            # What a process has not read yet must fit into its pipe: whoever sends holds the lock.
+            held = sum(len(one.message) for one in worker.chunks)
+            if worker.chunks and (len(worker.chunks) >= AHEAD or held + len(chunk.message) > PIPE_BYTES):
+                return
+            self._waiting.popleft()
+            worker.chunks.append(chunk)
+            try:
+                worker.connection.send_bytes(chunk.message)
+            except OSError:
+                return  # it is dead, and the reader will find that out
+
+    def _read(self, worker: _Worker) -> None:
+        """Take a process's answers, until it is gone."""
+        while True:
+            try:
+                found = _decode_found(worker.connection.recv_bytes())
+            except msgspec.DecodeError:
+                worker.process.kill()
+                continue
+            except (EOFError, OSError):
+                self._bury(worker)
+                return
+            with self._lock:
+                worker.deaths = 0
+                chunk = worker.chunks.popleft()
+                self._feed()
+            chunk.finish(found)
+
+    def _bury(self, worker: _Worker) -> None:
+        """Put another process in a dead one's place, and its chunks back into the queue."""
+        worker.process.join(PATIENCE_SECONDS)
+        worker.process.kill()  # one that only closed its pipe
+        worker.process.join()
+        with self._lock:
+            worker.connection.close()
+            self._workers.remove(worker)
+            if worker.chunks:
+                worker.chunks[0].tries += 1
+            for chunk in reversed(worker.chunks):
+                if chunk.tries < _TRIES:
+                    self._waiting.appendleft(chunk)
+                else:
+                    chunk.finish(None)
+            if not self._closed:
+                self._start(worker.deaths + 1)
+            self._feed()
+
+    def forsake(self, chunk: Chunk) -> None:
+        """End the process that has not answered a chunk for too long; another takes its place."""
+        with self._lock:
+            for worker in self._workers:
+                if chunk in worker.chunks:
+                    worker.process.kill()
+
+    def close(self) -> None:
+        """End every process; what is not done yet is given back undone."""
+        with self._lock:
+            self._closed = True
+            self._feed()
+            for worker in self._workers:
+                try:
+                    worker.connection.send_bytes(b"")
+                except OSError:
+                    continue
+            readers = [(worker, worker.reader) for worker in self._workers]
+        for worker, reader in readers:
+            assert reader is not None
+            reader.join(PATIENCE_SECONDS)
+            if reader.is_alive():  # one that hangs
+                worker.process.kill()
+                reader.join()

@@ -1,0 +1,256 @@
+"""Backups: one moment of all stores, whole or not at all, damaged ones refused, and a ledger as it stood before."""
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cbdc.errors import TengeError
+from cbdc.ledger.audit import audit
+from cbdc.ledger.sqlite import SqliteStore
+from cbdc.money import tenge
+from cbdc.operations.backup import MANIFEST, make_backup, restore
+from cbdc.operations.point_in_time import cut_back, until_entries, until_time
+from cbdc.ports import ManualClock, SeededEntropy
+from cbdc.system import System, open_system
+from tests.cbdc.institutions import START, key
+from tests.conftest import ROOT
+from wallets.cli import main
+
+
+def system(folder: Path, clock: ManualClock) -> System:
+    return open_system(folder, key, clock, SeededEntropy(3))
+
+
+def fund(made: System, number: int) -> None:
+    made.fund_loss_reserve(number.to_bytes(32, "big"), tenge(number))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    clock = ManualClock(START)
+    made = system(tmp_path / "site", clock)
+    for number in range(1, 6):
+        clock.advance(100)
+        fund(made, number)
+    made.close()
+    (tmp_path / "site" / "elements.journal").write_bytes(b"journal")
+    return tmp_path / "site"
+
+
+def ok(path: Path) -> int:
+    store = SqliteStore(path, read_only=True)
+    try:
+        found = audit(store)
+        assert found.ok, found.problems
+        return found.entries
+    finally:
+        store.close()
+
+
+def test_what_was_backed_up_comes_back_and_goes_on(folder: Path, tmp_path: Path) -> None:
+    file, again = tmp_path / "b.tenge", tmp_path / "again"
+    made = make_backup(folder, file, START)
+    assert file.stat().st_mode & 0o077 == 0
+    assert not file.with_name("b.tenge.part").exists()
+    assert restore(file, again).ledgers == made.ledgers
+    assert (again / "elements.journal").read_bytes() == b"journal"
+    assert {path.name for path in again.iterdir()} == {
+        "books.sqlite", "elements.journal", "ledger.sqlite", "register.sqlite",
+    }  # fmt: skip
+    before = ok(again / "ledger.sqlite")
+    resumed = system(again, ManualClock(START + 1_000))
+    assert resumed.supervise() == []
+    fund(resumed, 9)
+    assert resumed.supervise() == []
+    resumed.close()
+    assert ok(again / "ledger.sqlite") > before
+
+
+def test_a_backup_is_of_one_moment_while_the_system_works(folder: Path, tmp_path: Path) -> None:
+    clock, done = ManualClock(START + 1_000), threading.Event()
+    made = system(folder, clock)
+
+    def work() -> None:
+        number = 100
+        while not done.is_set():
+            number += 1
+            fund(made, number)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for number in range(3):
+            make_backup(folder, tmp_path / f"{number}.tenge", START)
+    finally:
+        done.set()
+        worker.join()
+        made.close()
+    for number in range(3):
+        again = tmp_path / f"again-{number}"
+        restore(tmp_path / f"{number}.tenge", again)
+        resumed = system(again, clock)
+        assert resumed.supervise() == []
+        resumed.close()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cbdc.operations import backup
+name, left = sys.argv[3], [int(sys.argv[4])]
+real = getattr(backup, name) if name != "replace" else os.replace
+def die(*arguments, **named):
+    left[0] -= 1
+    if left[0] == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments, **named)
+if name == "replace":
+    backup.os.replace = die
+else:
+    setattr(backup, name, die)
+backup.make_backup(Path(sys.argv[1]), Path(sys.argv[2]), 1)
+"""
+
+
+@pytest.mark.parametrize(("step", "count"), [("_reader", 2), ("_copied", 2), ("_pack", 1), ("replace", 1)])
+def test_a_killed_backup_leaves_no_file_and_the_next_one_works(
+    folder: Path, tmp_path: Path, step: str, count: int
+) -> None:
+    file = tmp_path / "b.tenge"
+    command = [sys.executable, "-c", KILLED, str(folder), str(file), step, str(count)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert done.returncode == -9, done.stderr
+    assert not file.exists()
+    make_backup(folder, file, START)
+    restore(file, tmp_path / "again")
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def repacked(file: Path, change: Any) -> None:
+    with zipfile.ZipFile(file) as packed:
+        contents = {name: packed.read(name) for name in packed.namelist()}
+    change(contents)
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, data in contents.items():
+            packed.writestr(name, data)
+
+
+def swapped(contents: dict[str, bytes]) -> None:
+    data = bytearray(contents["files/ledger.sqlite"])
+    data[len(data) // 2] ^= 1
+    contents["files/ledger.sqlite"] = bytes(data)
+
+
+def escaping(contents: dict[str, bytes]) -> None:
+    manifest = json.loads(contents[MANIFEST])
+    manifest["files"][0]["name"] = "../outside"
+    contents[MANIFEST] = json.dumps(manifest).encode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        swapped,
+        escaping,
+        lambda contents: contents.pop("files/books.sqlite"),
+        lambda contents: contents.update({"files/more": b"x"}),
+        lambda contents: contents.pop(MANIFEST),
+        lambda contents: contents.update({MANIFEST: b"[]"}),
+        lambda contents: contents.update({MANIFEST: b"{"}),
+    ],
+)
+def test_a_changed_backup_is_refused_and_leaves_nothing(folder: Path, tmp_path: Path, change: Any) -> None:
+    file, again = tmp_path / "b.tenge", tmp_path / "again"
+    make_backup(folder, file, START)
+    repacked(file, change)
+    with pytest.raises(TengeError) as caught:
+        restore(file, again)
+    assert caught.value.code == "E_BACKUP_DAMAGED"
+    assert not again.exists()
+    assert not again.with_name("again.part").exists()
+
+
+@pytest.mark.parametrize("kept", [0, 10, 1_000, -1, -30])
+def test_a_short_backup_is_refused(folder: Path, tmp_path: Path, kept: int) -> None:
+    file = tmp_path / "b.tenge"
+    make_backup(folder, file, START)
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(TengeError, match="E_BACKUP_DAMAGED"):
+        restore(file, tmp_path / "again")
+
+
+def test_a_backup_of_a_forged_ledger_is_refused_by_its_audit(folder: Path, tmp_path: Path) -> None:
+    import sqlite3
+
+    database = sqlite3.connect(folder / "ledger.sqlite")
+    database.execute("UPDATE state SET value = x'00' WHERE key = (SELECT max(key) FROM state)")
+    database.commit()
+    database.close()
+    make_backup(folder, tmp_path / "b.tenge", START)
+    with pytest.raises(TengeError, match="E_BACKUP_DAMAGED"):
+        restore(tmp_path / "b.tenge", tmp_path / "again")
+
+
+def test_nothing_is_written_over(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "b.tenge"
+    make_backup(folder, file, START)
+    for call, code in (
+        (lambda: make_backup(folder, file, START), "E_BACKUP_EXISTS"),
+        (lambda: make_backup(tmp_path / "nowhere", tmp_path / "c", START), "E_BACKUP_FOLDER"),
+        (lambda: make_backup(folder, tmp_path / "no" / "folder" / "c\0", START), "E_BACKUP_FILE"),
+        (lambda: restore(file, folder), "E_RESTORE_FOLDER"),
+        (lambda: restore(tmp_path / "nothing", tmp_path / "again"), "E_BACKUP_DAMAGED"),
+        (lambda: restore(file, file / "in" / "a" / "file"), "E_RESTORE_FOLDER_WRITE"),
+    ):
+        with pytest.raises(TengeError) as caught:
+            call()
+        assert caught.value.code == code
+
+
+def test_every_head_of_a_ledger_can_be_gone_back_to(folder: Path, tmp_path: Path) -> None:
+    source = SqliteStore(folder / "ledger.sqlite", read_only=True)
+    heads = list(source.heads())
+    for size, envelope in heads:
+        path = tmp_path / f"then-{size}.sqlite"
+        target = SqliteStore(path)
+        head = cut_back(source, until_entries(size), target)
+        assert (head.record.size, head.encode()) == (size, envelope)
+        assert (
+            cut_back(source, until_time(head.record.time), SqliteStore(tmp_path / f"t{size}")).record.size
+            >= size
+        )
+        target.close()
+        assert ok(path) == size
+    with pytest.raises(TengeError, match="E_RESTORE_UNTIL"):
+        cut_back(source, until_entries(0), SqliteStore(tmp_path / "none"))
+    source.close()
+
+
+def test_the_commands_back_up_and_restore(folder: Path, tmp_path: Path) -> None:
+    def tenge_(*arguments: object) -> Any:
+        return CliRunner().invoke(main, [str(one) for one in arguments])
+
+    file, again, then = tmp_path / "b.tenge", tmp_path / "again", tmp_path / "then"
+    made = tenge_("backup", folder, "--to", file, "--json")
+    assert made.exit_code == 0, made.output
+    entries = json.loads(made.stdout)["ledgers"]["ledger.sqlite"]
+    assert tenge_("restore", file, "--to", again).exit_code == 0
+    assert tenge_("audit", again).exit_code == 0
+    cut = tenge_("restore", file, "--to", then, "--until", entries - 1, "--json")
+    assert cut.exit_code == 0, cut.output
+    found = json.loads(cut.stdout)
+    assert found["entries"] < entries
+    assert {path.name for path in then.iterdir()} == {"ledger.sqlite", "restored.json"}
+    assert tenge_("audit", f"sqlite:///{then / 'ledger.sqlite'}").exit_code == 0
+    shutil.rmtree(then)
+    assert tenge_("restore", file, "--to", then, "--until", "yesterday").exit_code == 2
+    assert tenge_("restore", file, "--to", then, "--until", "2001-01-01").exit_code == 2
+    assert not then.exists()

@@ -1,0 +1,93 @@
+"""Bugs that only bad hardware or a sudden death shows: in the engines, and in what the ledger makes of a failure."""
+
+from tests.mutants.plant import Field, bugs
+
+LIVES = ("tests/faults/test_simulation.py",)
+DEAD = ("tests/faults/test_dead_process.py",)
+FAILURES = ("tests/faults/test_store_failures.py",)
+REAL = ("tests/faults/test_real_disk.py",)
+BITS = ("tests/faults/test_bits.py",)
+
+SUDDEN = Field(
+    "Bad hardware and sudden death",
+    bugs(
+        "cbdc/ledger/sqlite.py",
+        LIVES,
+        (
+            "acknowledged-before-the-sync",
+            "A power cut takes payments whose payees hold receipts.",
+            '"PRAGMA synchronous = FULL"',
+            '"PRAGMA synchronous = NORMAL"',
+        ),
+        (
+            "dead-processes-log-believed",
+            "What a dead process never got onto the disk is acknowledged by the next one, and lost with the power.",
+            "            keep_log(self.path",
+            "            (lambda path: None)(self.path",
+            DEAD,
+        ),
+        (
+            "commit-into-a-deleted-file",
+            "Payments are acknowledged into a file that nobody will ever find.",
+            "        if not there or there != self._place:",
+            "        if False:",
+            REAL,
+        ),
+        (
+            "broken-index-not-looked-at",
+            "The audit is content, and the same id gets another answer.",
+            '        if said != "ok":',
+            "        if False:",
+            BITS,
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/journal_log.py",
+        LIVES,
+        (
+            "journal-acknowledges-before-the-sync",
+            "The journal answers while its last commit is still on its way to the disk.",
+            "            synced = True\n            self._file.sync()\n",
+            "            synced = True\n",
+        ),
+        (
+            "last-commit-not-written-again",
+            "A commit whose sync failed is taken over from the cache, acknowledged, and gone after a power cut.",
+            "            file.append(data)\n            file.sync()\n        finally",
+            "            file.sync()\n        finally",
+            DEAD,
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/journal_frames.py",
+        BITS,
+        (
+            "damage-in-the-middle-cut-off",
+            "One bit in the middle of the journal throws away every payment after it, and nobody hears of it.",
+            "            raise damaged\n        place = rest.find",
+            "            return\n        place = rest.find",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/ledger.py",
+        FAILURES,
+        (
+            "proof-of-an-old-log",
+            "After a commit whose outcome was unknown, a receipt is shown and its proof refused.",
+            "                if self._stale:\n                    self._read()\n\n    def key_rows",
+            "                pass\n\n    def key_rows",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/pipeline.py",
+        FAILURES,
+        (
+            "pipeline-swallows-a-failed-commit",
+            "Who waited for a commit that failed waits for ever.",
+            "                party.called.set()\n\n    def _call_next",
+            "                pass\n\n    def _call_next",
+        ),
+    ),
+)
+
+FIELDS = (SUDDEN,)

@@ -1,0 +1,72 @@
+"""Bugs in the pipeline and in the short way to yes."""
+
+from tests.mutants.plant import Field, bugs
+
+PLAIN = ("tests/cbdc/test_plain.py",)
+PROCESSES = ("tests/cbdc/test_pipeline_processes.py",)
+
+PIPELINE = Field(
+    "The pipeline before the ledger",
+    bugs(
+        "cbdc/ledger/rules_plain.py",
+        PLAIN,
+        (
+            "short-way-makes-money",
+            "The short way to yes takes a transfer whose outputs are more than its inputs.",
+            "    if spent or (paid and not",
+            "    if spent > 0 or (paid and not",
+        ),
+        (
+            "short-way-asks-no-owner",
+            "The short way to yes lets anybody spend with somebody.",
+            "    if len(owners) != len(signers) or not owners.issuperset(signers):\n        return None\n",
+            "",
+        ),
+        (
+            "short-way-forgets-freezes",
+            "A frozen holder pays the short way.",
+            "or rows.get(payer.freeze, _UNREAD) is not None",
+            "",
+        ),
+        (
+            "short-way-forgets-the-day",
+            "What was paid today is not counted for plain transfers.",
+            "        effects[key] = _encode(total)\n    for name",
+            "    for name",
+        ),
+        (
+            "short-way-one-tier-for-all",
+            "A payee's holding limit is not asked the short way.",
+            " or 0 < limits.holding_limit_tiyn < held else held",
+            " else held",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/verifying.py",
+        PROCESSES,
+        (
+            "half-signed-is-signed",
+            "A transfer counts as signed when one of its signatures stands.",
+            "        return plain if stand == (1 << len(witnesses)) - 1 else stand",
+            "        return plain if stand else stand",
+        ),
+        (
+            "any-row-is-the-key",
+            "A process takes whatever row it is given for the signer's key.",
+            " if _key_id(algorithm, raw) == kid else None",
+            "",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/pipeline.py",
+        ("tests/cbdc/test_pipeline.py",),
+        (
+            "line-without-an-end",
+            "A full pipeline takes more.",
+            "            if self._inside + room > self._capacity:",
+            "            if self._inside > self._capacity:",
+        ),
+    ),
+)
+
+FIELDS = (PIPELINE,)
