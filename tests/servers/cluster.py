@@ -42,9 +42,14 @@ def missing() -> str:
         return "etcd is not installed; on Debian and Ubuntu: apt-get install etcd-server"
     if importlib.util.find_spec("patroni") is None:
         return "Patroni is not installed; pip install -e .[ha]"
-    if lack := postgres.missing():
-        return lack
-    return "" if _python() else "the server's user cannot read this Python; run the tests as an ordinary user"
+    return postgres.missing()
+
+
+def unreadable() -> str:
+    """Why the server's user cannot run Patroni from here, as a sentence; empty when it can."""
+    return (
+        "" if _python() else "the user `postgres` cannot read this Python's packages: put the clone elsewhere"
+    )
 
 
 def _python() -> list[str]:
@@ -295,7 +300,7 @@ class Cluster:
 
 def main() -> None:
     """Start a cluster for somebody who watches, until the end of input."""
-    if lack := missing():
+    if lack := missing() or unreadable():
         sys.exit(lack)
     with Cluster() as cluster:
         print(cluster.url("ledger"))
