@@ -199,7 +199,7 @@ auditors: $(VENV)/test.stamp
 # PostgreSQL, etcd and Patroni on this machine (docs/engines.md); about half a minute a kill.
 ha: KILLS = 20
 ha: $(VENV)/test.stamp $(VENV)/servers.stamp
-	$(PY) -m tests.ha.kills --kills $(KILLS) --seed $(SEED)
+	$(PY) -m tests.ha.kills --kills $(KILLS) --seed $(SEED) --json build/kills-cluster.json
 
 labs: $(VENV)/test.stamp
 	TENGE_LAB_SEEDS=50 TENGE_LABS_FULL=1 $(PY) -m pytest -n $(WORKERS) tests/exercises

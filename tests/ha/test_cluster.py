@@ -1,4 +1,4 @@
-"""One kill of the cluster's leader under load; many are `make ha`."""
+"""One kill of the cluster's leader, of an etcd node and of the writer under load; many are `make ha`."""
 
 import pytest
 
@@ -22,6 +22,8 @@ def test_the_leader_dies_and_nothing_acknowledged_is_lost() -> None:
         pytest.skip(reason)
     # Three, because a strict cluster of two answers no commit while one of them is away.
     with Cluster(nodes=3) as cluster:
-        result = Run(cluster, seed=1).play(["leader", "application"])
-    assert result.kills == {"leader": 1, "application": 1}
+        result = Run(cluster, seed=1).play(["leader", "etcd", "takeover", "application"])
+    assert result.kills == {"leader": 1, "etcd": 1, "takeover": 1, "application": 1}
+    assert result.unanswered["E_STORE_FENCED"] >= 1
     assert result.entries > result.acknowledged > 100
+    print(f"write gap after the leader's death: {result.gaps['leader'][0]:.1f} s")
