@@ -20,6 +20,7 @@
 #   make faults    a ledger on a virtual disk and network: 1,000 crashes an engine (CRASHES=1000, SEED=1)
 #   make ha        the cluster's leader killed under load (KILLS=20, SEED=1)
 #   make kills     kill -9 of a real ledger process under load (ENGINE=sqlite, KILLS=100, SEED=1)
+#   make auditors  two auditors judge 1,000 journals of chance (COUNT=1000)
 #   make labs      every lab in 50 fresh worlds, with every wrong answer
 #   make cluster   the engines of `tenge offline cluster`    make servers   PostgreSQL, Patroni and PKCS#11, for Python
 #   make clean     remove what make made
@@ -54,7 +55,7 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binar
 .PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model ha losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills clean
 
 help:
-	@sed -n '3,26s/^# \{0,1\}//p' Makefile
+	@sed -n '3,27s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -196,6 +197,9 @@ cold: $(VENV)/test.stamp
 ha: KILLS = 20
 ha: $(VENV)/test.stamp $(VENV)/servers.stamp
 	$(PY) -m tests.ha.kills --kills $(KILLS) --seed $(SEED)
+
+auditors: $(VENV)/test.stamp
+	TENGE_JOURNALS=$(or $(COUNT),1000) $(PY) -m pytest -q -n 0 tests/cbdc/test_second_auditor.py
 
 labs: $(VENV)/test.stamp
 	TENGE_LAB_SEEDS=50 TENGE_LABS_FULL=1 $(PY) -m pytest -n $(WORKERS) tests/exercises

@@ -84,6 +84,7 @@ def test_the_court_needs_no_store_no_graph_and_no_clock() -> None:
     allowed = {
         *("cbdc.errors", "cbdc.canonical", "cbdc.keys", "cbdc.record", "cbdc.authority", "cbdc.ledger.entry"),
         *("cbdc.token", "cbdc.transaction", "cbdc.clause", "cbdc.clauses", "cbdc.marks", "cbdc.money"),
+        "cbdc.plain_form",
         *("offline.records", "offline.admission", "offline.certificate_log"),
     }
     court = {f"offline.{path.stem}" for path in (ROOT / "offline").glob("evidence*.py")}
