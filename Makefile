@@ -55,7 +55,7 @@ INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binar
 .PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model ha losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills clean
 
 help:
-	@sed -n '3,26s/^# \{0,1\}//p' Makefile
+	@sed -n '3,27s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -193,13 +193,13 @@ lighthouse: $(VENV)/test.stamp
 cold: $(VENV)/test.stamp
 	$(PY) -m tests.web.cold
 
-auditors: $(VENV)/test.stamp
-	TENGE_JOURNALS=$(or $(COUNT),1000) $(PY) -m pytest -q -n 0 tests/cbdc/test_second_auditor.py
-
 # PostgreSQL, etcd and Patroni on this machine (docs/engines.md); about half a minute a kill.
 ha: KILLS = 20
 ha: $(VENV)/test.stamp $(VENV)/servers.stamp
 	$(PY) -m tests.ha.kills --kills $(KILLS) --seed $(SEED) --json build/kills-cluster.json
+
+auditors: $(VENV)/test.stamp
+	TENGE_JOURNALS=$(or $(COUNT),1000) $(PY) -m pytest -q -n 0 tests/cbdc/test_second_auditor.py
 
 labs: $(VENV)/test.stamp
 	TENGE_LAB_SEEDS=50 TENGE_LABS_FULL=1 $(PY) -m pytest -n $(WORKERS) tests/exercises
