@@ -18,6 +18,7 @@
 #   make mutated   spoilt messages for every reader of the protocol (COUNT=10000)
 #   make lighthouse   scores of every kind of page (needs node)    make cold   a first visit: seconds, bytes, jumps
 #   make faults    a ledger on a virtual disk and network: 1,000 crashes an engine (CRASHES=1000, SEED=1)
+#   make ha        the cluster's leader killed under load (KILLS=20, SEED=1)
 #   make kills     kill -9 of a real ledger process under load (ENGINE=sqlite, KILLS=100, SEED=1)
 #   make auditors  two auditors judge 1,000 journals of chance (COUNT=1000)
 #   make labs      every lab in 50 fresh worlds, with every wrong answer
@@ -39,7 +40,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 WORKERS ?= 2
 # The tests of the rules are measured for their branches, which doubles their time. The others start servers, browsers and
 # whole processes, mostly wait, and run beside more of each other; a new folder belongs to them until it is named here.
-MEASURED := $(addprefix tests/,attacks cbdc contracts offline pilot simulation site)
+MEASURED := $(addprefix tests/,attacks cbdc contracts faults offline pilot simulation site)
 UNMEASURED = $(filter-out $(MEASURED),$(patsubst %/,%,$(filter-out tests/__pycache__/,$(wildcard tests/*/))))
 WAITERS ?= 3
 # What PYTEST_ARGS chooses may all be in the other part.
@@ -51,10 +52,10 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills clean
+.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model ha losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills clean
 
 help:
-	@sed -n '3,25s/^# \{0,1\}//p' Makefile
+	@sed -n '3,27s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -191,6 +192,11 @@ lighthouse: $(VENV)/test.stamp
 
 cold: $(VENV)/test.stamp
 	$(PY) -m tests.web.cold
+
+# PostgreSQL, etcd and Patroni on this machine (docs/engines.md); about half a minute a kill.
+ha: KILLS = 20
+ha: $(VENV)/test.stamp $(VENV)/servers.stamp
+	$(PY) -m tests.ha.kills --kills $(KILLS) --seed $(SEED) --json build/kills-cluster.json
 
 auditors: $(VENV)/test.stamp
 	TENGE_JOURNALS=$(or $(COUNT),1000) $(PY) -m pytest -q -n 0 tests/cbdc/test_second_auditor.py

@@ -280,6 +280,9 @@ class Follower:
             start = log.size
             page = self._page(start, min(wire.MAX_PAGE_ENTRIES, head.record.size - start))
             rows = [self._row(start + place, data) for place, data in enumerate(page)]
+            if start == 0 and open_entry(page[0]).payload != self._payload:
+                # What is replayed is what is judged by: a server may not show one genesis and sign another.
+                raise _Found("entry 0", Refused("E_AUDIT_FORK", size=1), entries=page[:1])
             log = log.copy()
             for row in rows:
                 log.append(row.leaf)

@@ -259,7 +259,7 @@ def problem(error: TengeError, language: str) -> Response:
     """A refusal as an answer."""
     if has_request_context():
         request.environ[CODE] = error.code
-    response = _written(wire.write_problem(error, language), wire.status_of(error), wire.PROBLEM)
+    response = _safe(_written(wire.write_problem(error, language), wire.status_of(error), wire.PROBLEM))
     if response.status_code in (429, 503):
         response.headers["Retry-After"] = "1"
     return response

@@ -165,6 +165,8 @@ def _claim(headers: Mapping[str, str]) -> _Claim:
         raise Refused("E_CALL_KEY", keyid=values["keyid"][:64])
     try:
         signature = base64.b64decode(value[2], validate=True)
+        if base64.b64encode(signature).decode() != value[2]:
+            raise ValueError("another form of the same bytes")
         times = int(values["created"]), int(values["expires"])
     except (binascii.Error, ValueError):
         raise Malformed("E_CALL_FORM", problem="a number or the Base64 cannot be read") from None

@@ -187,6 +187,8 @@ class Group:
         effects = None if plain is None else decide_plain(self._moment, self._rows, self._holders, plain)
         if plain is None or effects is None or not (type(opened) is Plain or self._stands(opened)):
             transaction = self._signed(item)
+            # Others of the same id may be complete in the view: an id does not cover who signed.
+            self._complete.discard(transaction.id)
             self._decide(transaction)
             self._append(transaction.id, data)
             return

@@ -313,4 +313,4 @@ def _parts(transactions: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]
 
 
 def _interrupted() -> Unavailable:
-    return Unavailable("E_STORE_UNAVAILABLE", detail="the program was interrupted")
+    return Unavailable("E_STORE_OUTCOME", detail="the program was interrupted")

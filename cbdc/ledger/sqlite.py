@@ -181,7 +181,7 @@ class SqliteStore:
         self._checkpoint("ledger.commit.after")
 
     def _check_place(self) -> None:
-        """E_STORE_UNAVAILABLE, now and at every later call, when the file or its log is not at its place any more.
+        """E_STORE_OUTCOME, and E_STORE_UNAVAILABLE at every later call, when the file or its log is not at its place.
 
         Who moves or deletes an open file takes what is written to it afterwards out of the world with this process.
         """
@@ -193,7 +193,7 @@ class SqliteStore:
         self._place = self._place or there
         if not there or there != self._place:
             self.close()
-            raise Unavailable("E_STORE_UNAVAILABLE", detail="its file was taken away while it was open")
+            raise Unavailable("E_STORE_OUTCOME", detail="its file was taken away while it was open")
 
     def _write(self, commit: Commit) -> None:
         database = self._database

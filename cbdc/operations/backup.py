@@ -9,7 +9,7 @@ write-ahead log). Other files are append-only or replaced whole; what they are a
 server that is between two of its stores is caught there as a kill would catch it, and completes what was begun when
 the restored folder is opened.
 
-**All or nothing.** The backup is written beside its place (`FILE.part`, a folder) and moved there whole; a killed
+**All or nothing.** The backup is written beside its place (`FILE.….part`, a new folder) and moved there whole; a killed
 backup leaves no file of that name, and the next one clears what it left. A restored folder appears whole in the same
 way.
 
@@ -25,6 +25,7 @@ import json
 import os
 import shutil
 import sqlite3
+import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -75,10 +76,9 @@ def make_backup(folder: Path, file: Path, now: int) -> Backup:
         raise Refused("E_BACKUP_FOLDER", folder=folder.as_posix(), problem="no ledger is kept in it")
     if file.exists():
         raise Refused("E_BACKUP_EXISTS", file=file.as_posix())
-    part = file.with_name(file.name + ".part")
+    part = file
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        private.make_folder(part)
+        part = _new_part(file)
         with _moment(folder) as taken:
             rows = [_copied(taken, name, part) for name in taken.names]
         ledgers = {row["name"]: _entries(part / row["name"]) for row in rows if _is_ledger(row["name"])}
@@ -86,11 +86,18 @@ def make_backup(folder: Path, file: Path, now: int) -> Backup:
         _pack(part, manifest, part / "backup.zip")
         os.replace(part / "backup.zip", file)
         _sync_folder(file.parent)
-        shutil.rmtree(part, ignore_errors=True)
         return Backup(len(rows), file.stat().st_size, ledgers)
     except (OSError, ValueError, sqlite3.Error, zipfile.BadZipFile) as error:
         problem = getattr(error, "strerror", None) or type(error).__name__
         raise Unavailable("E_BACKUP_FILE", file=file.as_posix(), problem=problem) from None
+    finally:
+        if part != file:
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _new_part(place: Path) -> Path:
+    """A new folder of our own beside `place`: one that is there already may be anybody's, or a link."""
+    return Path(tempfile.mkdtemp(prefix=f"{place.name}.", suffix=".part", dir=place.parent))
 
 
 class _Taken:
@@ -225,10 +232,8 @@ def unpacked(file: Path, folder: Path) -> Iterator[Path]:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused("E_RESTORE_FOLDER", folder=folder.as_posix(), problem="it is not empty")
-    part = folder.with_name(folder.name + ".part")
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        private.make_folder(part)
+        part = _new_part(folder)
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or type(error).__name__
         raise Unavailable("E_RESTORE_FOLDER_WRITE", folder=folder.as_posix(), problem=problem) from None
@@ -350,4 +355,7 @@ def _audit(path: Path, name: str) -> None:
 def _held(part: Path) -> Backup:
     manifest = json.loads((part / MANIFEST).read_bytes())
     files = manifest["files"]
-    return Backup(len(files), sum(row["size_bytes"] for row in files), dict(manifest["ledgers"]))
+    ledgers = {row["name"]: _entries(part / row["name"]) for row in files if _is_ledger(row["name"])}
+    if manifest.get("ledgers") != ledgers:
+        raise _damaged("its manifest counts other entries than its ledgers have")
+    return Backup(len(files), sum(row["size_bytes"] for row in files), ledgers)

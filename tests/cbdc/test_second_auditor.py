@@ -1,7 +1,7 @@
 """A second auditor, written from docs/protocol/ledger alone by somebody who had seen nothing else, says what ours says.
 
-`tests/second_ledger` imports nothing of the product. Both judge the vectors of whole journals, and as many journals drawn
-by chance as `TENGE_JOURNALS` says, about every second of them forged (`make auditors`: 1,000).
+`tests/second_ledger` imports nothing of the product. Both judge the vectors of whole journals, and as many journals
+drawn by chance as `TENGE_JOURNALS` says, about every second of them forged (`make auditors`: 1,000).
 """
 
 import ast
@@ -22,8 +22,22 @@ FILE = load(generate_journals.NAME)
 CASES = [pytest.param(one, id=one["id"]) for one in FILE["cases"]]
 # Where bytes have the wrong form, any of these agrees with any other: docs/protocol/ledger/7-audit.md, "Agreement".
 FORMS = frozenset(
-    "E_SIZE E_DECODE E_TYPE E_RANGE E_DEPTH E_LENGTH E_NONCANON E_FIELD E_COUNT E_LOCK E_CLAUSE E_VERSION E_OBJTYPE"
-    " E_KEY".split()
+    {
+        "E_SIZE",
+        "E_DECODE",
+        "E_TYPE",
+        "E_RANGE",
+        "E_DEPTH",
+        "E_LENGTH",
+        "E_NONCANON",
+        "E_FIELD",
+        "E_COUNT",
+        "E_LOCK",
+        "E_CLAUSE",
+        "E_VERSION",
+        "E_OBJTYPE",
+        "E_KEY",
+    }
 )
 COMPARED = ("ok", "entries", "log_root", "issued_tiyn", "redeemed_tiyn", "held_tiyn")
 

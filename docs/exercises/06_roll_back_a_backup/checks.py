@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
@@ -61,13 +62,20 @@ class _Shop:
         self.phone = Phone(self.notes, cuts or [], chance.randbytes(32), self.pin)
 
     def ask(self, name: str, *given: object) -> tuple[str, Any]:
-        """(what it raised of the kinds there are, or "", what it returned)."""
+        """(what it raised of the kinds there are, or "", what it returned). A cut that came must have passed."""
+        due = self.cuts_to_come()
         try:
-            return "", getattr(self.student, name)(self.phone.store, self.phone.chip, *given)
+            kind, value = "", getattr(self.student, name)(self.phone.store, self.phone.chip, *given)
         except Raised as error:
-            if error.kinds[0] in KINDS:
-                return error.kinds[0], None
-            raise
+            if error.kinds[0] not in KINDS:
+                raise
+            kind, value = error.kinds[0], None
+        need(self.cuts_to_come() == due or kind == Cut.__name__, "cut_kept", call=name)
+        return kind, value
+
+    def cuts_to_come(self) -> int:
+        """How many cuts are still planned; a plan without a moment lets one call pass."""
+        return sum(moment in MOMENTS for _, moment in self.phone.power.cuts)
 
     def until_done(self, name: str, *given: object) -> tuple[str, Any]:
         """Ask again after each cut, as somebody does who switches on again."""
@@ -148,7 +156,10 @@ def _spoil(
     elif case == "old":
         slots[now] = slots[past]
     elif case == "forged":
-        slots[now] = pack({**state, "notes": {**state["notes"], "N0": 9_000_00}})
+        known, number_of = digest(slots[now])[:1], 0
+        while digest(slots[now])[:1] != known or number_of == 0:  # a digest that begins like the right one
+            number_of += 1
+            slots[now] = pack({**state, "notes": {**state["notes"], "N0": 9_000_00 + number_of}})
     elif case == "damaged":
         slots[now] = slots[now][: chance.randrange(1, len(slots[now]))]
         slots[past] = chance.randbytes(20)
@@ -343,6 +354,8 @@ def test_try_pin(student: Student, seed: int) -> None:
             need(answers == [("", False)] * wrong + [("", True)], "pin_answers", answers=str(answers)[:80])
         answers = [shop.ask("try_pin", "0")[1] for _ in range(3)]
         need(answers == [False] * 3, "pin_answers", answers=str(answers)[:80])
+        if rounds == 0:
+            student.restart()  # what only the program's memory counted is gone
         for pin in ("0", shop.pin):
             said, answer = shop.ask("try_pin", pin)
             need(said == "Blocked", "not_blocked", said=said or repr(answer))
@@ -356,34 +369,55 @@ def test_try_pin(student: Student, seed: int) -> None:
             thief.ask("try_pin", "0")
             thief.phone.power.cuts = []
         need(len(thief.phone.chip.guesses) <= 3, "too_many_guesses", times=len(thief.phone.chip.guesses))
+    _a_right_pin_is_cut(student, chance)
+
+
+def _a_right_pin_is_cut(student: Student, chance: random.Random) -> None:
+    """The right PIN, cut where its tries are set back, and asked again: all three tries are there again."""
+    for name, moment in product(("write", "advance"), MOMENTS):
+        shop = _Shop(student, chance)
+        need(shop.ask("try_pin", "0") == ("", False), "pin_answers", answers="-")
+        shop.phone.power.cuts = [(name, ""), (name, moment)]  # the first write counts the try
+        answer = shop.until_done("try_pin", shop.pin)
+        shop.phone.power.cuts = []
+        need(answer == ("", True), "pin_answers", answers=str(answer))
+        answers = [shop.ask("try_pin", "0") for _ in range(3)]
+        need(answers == [("", False)] * 3, "pin_answers", answers=str(answers)[:80])
 
 
 def test_recover(student: Student, seed: int) -> None:
     chance = random.Random(seed)
     plans: list[list[tuple[str, str]]] = [[], [], [("revoke", "before")], [("revoke", "after")]]
     plans += [[("refund", one)] for one in MOMENTS] + [[("refund", "after"), ("refund", "before")]]
-    for plan in plans:
+    for place_of, plan in enumerate(plans):
         mine, other = (f"D{number:06}" for number in chance.sample(range(10**6), 2))
         rows = {}
-        for place, (spent, closed) in enumerate(2 * list(product((False, True), (False, True)))):
-            rows[f"N{place}{chance.randrange(1000):03}"] = (
-                mine,
-                chance.randrange(1_00, 900_00),
-                spent,
-                closed,
-            )
+        for place, (was_spent, closed) in enumerate(2 * list(product((False, True), (False, True)))):
+            spent = was_spent or place_of == 0  # nothing is due, and yet a lost phone is revoked
+            amount = chance.randrange(1_00, 900_00)
+            rows[f"N{place}{chance.randrange(1000):03}"] = (mine, amount, spent, closed)
         rows["M1"], rows["M2"] = (other, 700_00, False, True), (other, 5_00, False, True)
         due = {note: row[1] for note, row in rows.items() if row[0] == mine and row[3] and not row[2]}
         bank = Bank(rows, Power(list(plan)))
-        backup = fresh({**{note: 2 * row[1] for note, row in rows.items()}, "X1": 10**8})
+        claimed = {note: 2 * row[1] for note, row in rows.items()}
+        if (
+            due and place_of % 2
+        ):  # an old backup: it does not know a note yet, and says of another that it is paid
+            del claimed[min(due)]
+        backup = fresh({**claimed, "X1": 10**8})
+        if due:
+            backup["paid"] = {"O1": [max(due), due[max(due)], "Koktal", 2]}
         paid, cut = 0, ", ".join(f"{name} {moment}" for name, moment in plan) or "-"
         for _ in range(5):
+            left = len(bank._power.cuts)
             try:
                 paid = student.recover(bank, mine, backup)
-                break
             except Raised as error:
                 if not error.is_a(Cut.__name__):
                     raise
+                continue
+            need(len(bank._power.cuts) == left, "cut_kept", call="recover")
+            break
         notes = [note for note, _ in bank.refunds]
         need(len(set(notes)) == len(notes), "refunded_twice", cut=cut)
         need(set(notes) <= set(due), "not_due", note=", ".join(sorted(set(notes) - set(due))))
@@ -410,6 +444,8 @@ def test_read_papers(student: Student, seed: int) -> None:
     """What the product's judge proves from two papers of a real device that was put back, and nothing else."""
     papers, chance = rolled_back(seed), random.Random(seed)
     pairs = list(combinations(papers.signed, 2)) + [(one, one) for one in papers.signed[:3]]
+    pairs += [(replace(one), one) for one in papers.signed[:3]]  # a copy is equal, and another object
+    pairs += [chance.choice((pair, pair[::-1])) for pair in papers.aimed]
     chance.shuffle(pairs)
     for first, second in pairs:
         right = proven(papers, first, second)

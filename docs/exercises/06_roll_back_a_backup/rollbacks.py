@@ -33,6 +33,8 @@ class Papers:
     authority: Authority
     certificate: Signed[DeviceCertificate]
     signed: tuple[Signed[Any], ...]
+    aimed: tuple[tuple[Signed[Any], Signed[Any]], ...]
+    """Pairs of which one column of the page's table, and no other, tells what they prove."""
 
 
 @lru_cache(maxsize=4)
@@ -81,7 +83,20 @@ def rolled_back(seed: int) -> Papers:
     made.append(replace(grown, counter=grown.counter + 1, head=chance.randbytes(32)))
     signed = [early, first, second, honest, again, between, other, without]
     signed += [*elsewhere, *map(opened.sign_anything, made)]
-    return Papers(sandbox.system.authority, owner.device.certificate, tuple(signed))
+    base = replace(grown, counter=grown.counter + 2)
+    high = replace(base, sync_number=base.sync_number + 1)
+    turned = [replace(high, **{name: getattr(base, name) - 1}) for name in _FIELDS[1:]]
+    turned.append(replace(high, counter=base.counter - 1, head=chance.randbytes(32)))
+    turned.append(replace(high, counter=base.counter + 1))
+    turned.append(replace(high, counter=base.counter + 1, head=chance.randbytes(32)))
+    aimed = [(opened.sign_anything(base), opened.sign_anything(one)) for one in turned]
+    record = first.record  # its note's neighbour: of one earlier payment, with another index
+    neighbour = opened.sign_anything(
+        replace(record, index=record.index + 1, counter=record.counter + 9, link=chance.randbytes(32))
+    )
+    aimed.append((first, neighbour))
+    aimed.append((opened.sign_anything(replace(early.record, counter=record.counter + 9)), neighbour))
+    return Papers(sandbox.system.authority, owner.device.certificate, tuple(signed), tuple(aimed))
 
 
 def proven(papers: Papers, first: Signed[Any], second: Signed[Any]) -> list[int]:

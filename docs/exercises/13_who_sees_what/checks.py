@@ -4,9 +4,9 @@ import random
 from collections.abc import Sequence
 
 import watcher
-from turkistan import MOST_CHANGE, ROUND_TIYN, Day, Held, linked, owners, score
+from turkistan import MOST_CHANGE, PHARMACY, ROUND_TIYN, Day, Entry, Held, Order, linked, owners, score
 
-from cbdc.token import TokenId
+from cbdc.token import KeyLock, Token, TokenId
 from wallets.desk import derived
 from wallets.exercises.asking import need, refusal
 from wallets.exercises.labs import Key
@@ -31,7 +31,34 @@ def test_change_of(student: Student, seed: int) -> None:
             need(set(answer) <= set(right), "not_change", payee=day.paid_by[entry.id].payee)
             certain = watcher.change_of(entry, owner, printed)
             need(answer == certain or not set(certain) <= set(right), "change_missed")
+    _made_entries(student, day, seed)
     student.note("change", "a key that pays, a printed key beside it, or the one amount that is not round")
+
+
+def _made_entries(student: Student, day: Day, seed: int) -> None:
+    """Payments with one output or three, and two printed keys: careless wallets make none of these."""
+    chance, owner = random.Random(seed), owners(day.journal)
+    inputs = sorted(token for token in owner if owner[token] != day.pharmacy)[:2]
+    one, two = (owner[token] for token in inputs)
+    shop, new, newer = (derived("made", seed, number) for number in range(3))
+    odd = [ROUND_TIYN * chance.randrange(2, 60) + chance.randrange(1, 4_000) for _ in range(3)]
+    printed = [derived("made", seed, 9), day.pharmacy]
+    payments = (
+        ((shop,), ()),
+        ((shop, new), ()),
+        ((shop, one, two), (one, two)),
+        ((day.pharmacy, one, new), (one, new)),
+        ((day.pharmacy, new, newer), (new, newer)),
+    )
+    for number, (keys, mine) in enumerate(payments):
+        mixed = chance.sample(keys, k=len(keys))
+        outputs = tuple(Token(amount, KeyLock(key)) for key, amount in zip(mixed, odd, strict=False))
+        entry = Entry(60_000, derived("made entry", seed, number), tuple(inputs), outputs)
+        answer = student.change_of(entry, owner, printed)
+        need(isinstance(answer, list) and all(type(place) is int for place in answer), "places")
+        right = [place for place, key in enumerate(mixed) if key in mine]
+        need(set(answer) <= set(right), "not_change", payee=Key("somebody"))
+        need(answer == right, "change_missed")
 
 
 def _groups(student: Student, day: Day) -> tuple[list[Sequence[bytes]], tuple[int, int]]:
@@ -66,6 +93,32 @@ def test_buyers(student: Student, seed: int) -> None:
         for name in answer:
             need(name in right, "slandered", name=str(name)[:40])
         need(answer == right, "buyers_missed", count=len(right) - len(set(answer)))
+    for offset in (-150, -61, -60, 0, 60, 61, 150):  # and with an exact clock at the pharmacy's till alone
+        seen = [
+            (order.payer, order.second + offset, order.price_tiyn)
+            for order in _alone(day)
+            if offset or order.payee == PHARMACY
+        ]
+        answer = student.buyers(day.journal, day.pharmacy, seen)
+        right = watcher.buyers(day.journal, day.pharmacy, seen)
+        for name in answer:
+            need(name in right, "slandered", name=str(name)[:40])
+        need(answer == right, "buyers_missed", count=len(right) - len(set(answer)))
+
+
+def _alone(day: Day) -> list[Order]:
+    """The orders that were paid where nobody else has an output of that amount within ten minutes."""
+    return [
+        order
+        for order in day.paid_by.values()
+        if [
+            one.amount_tiyn == order.price_tiyn
+            for entry in day.journal
+            if abs(entry.second - order.second) <= 600
+            for one in entry.outputs
+        ].count(True)
+        == 1
+    ]
 
 
 def _tokens(chance: random.Random, seed: int) -> list[Held]:
@@ -94,6 +147,23 @@ def test_spend_pays_to_the_tiyn(student: Student, seed: int) -> None:
         if number % 5 == 0 and whole > ROUND_TIYN:
             price = max(price // ROUND_TIYN, 1) * ROUND_TIYN
         _is_payment(student.spend(tokens, price, fresh), tokens, price, fresh)
+    _no_amount_is_alone(student, chance, seed)
+
+
+def _no_amount_is_alone(student: Student, chance: random.Random, seed: int) -> None:
+    """One token, and a price and a change of two kinds: each kind stands there twice, but for a rare accident."""
+    alone = 0
+    for number in range(20):
+        kinds = [ROUND_TIYN * chance.randrange(20, 90), ROUND_TIYN * chance.randrange(20, 90)]
+        kinds[number % 2] += chance.randrange(10, 4_000)
+        price, token = kinds[0], TokenId(derived("alone", seed, number), 0)
+        tokens = [(token, derived("key", seed, number), sum(kinds))]
+        fresh = [derived("fresh alone", seed, number, one) for one in range(MOST_CHANGE)]
+        answer = student.spend(tokens, price, fresh)
+        _is_payment(answer, tokens, price, fresh)
+        odd = [amount % ROUND_TIYN != 0 for amount in (price, *(tiyn for _, tiyn in answer[1]))]
+        alone += odd.count(True) == 1 or odd.count(False) == 1
+    need(alone <= 2, "alone_of_its_kind", count=alone)
 
 
 def _is_payment(answer: object, tokens: Sequence[Held], price: int, fresh: Sequence[bytes]) -> None:
@@ -112,6 +182,9 @@ def _is_payment(answer: object, tokens: Sequence[Held], price: int, fresh: Seque
     need(have == out, "sums", have=have, out=out)
     own = {*fresh, *(tokens[place][1] for place in picked)}
     need(all(key in own for key, _ in changes), "not_yours")
+    keys = [key for key, _ in changes]
+    need(len(set(keys)) == len(keys) and set(keys) <= set(fresh), "key_again")
+    need(len(picked) == 1 or all(token[2] < price for token in tokens), "one_suffices", count=len(picked))
 
 
 def test_spend_hides(student: Student, seed: int) -> None:

@@ -126,4 +126,17 @@ WRONG = [
     Changed("forgets the totals", '    "out_total_tiyn",\n', "", "read_papers"),
     Rewritten("proves nothing", {"read_papers": "return []"}, "read_papers"),
     Rewritten("proves all", {"read_papers": "return [1, 2, 3]"}, "read_papers"),
+    Changed("forgets what came in", '    "in_total_tiyn",\n', "", "read_papers"),
+    Changed(
+        "only the notes of the backup",
+        "in bank.notes_of(device):",
+        'in set(bank.notes_of(device)) & set(backup["seen"]):',
+        "recover",
+    ),
+    Changed(
+        "signs once more after a cut",
+        "    return data, chip.sign(data)",
+        "    try:\n        return data, chip.sign(data)\n    except Exception:\n        return data, chip.sign(data)",
+        "pay_survives_every_cut",
+    ),
 ]

@@ -109,4 +109,15 @@ WRONG = [
     Changed(
         "the supervisor sees all", 'case "supervisor" if not offline:', 'case "supervisor":', "sees_offline"
     ),
+    Changed("pays with all it has", _FIRST, "picked = order[:]", "spend_pays_to_the_tiyn"),
+    Changed(
+        "one new key for all pieces", "list(zip(fresh,", "list(zip([fresh[0]] * 6,", "spend_pays_to_the_tiyn"
+    ),
+    Changed(
+        "one odd piece beside two round ones",
+        "return [half, half // 2 + 101, change - half - half // 2 - 101]",
+        "return [half, change - half]",
+        "spend_pays_to_the_tiyn",
+    ),
+    Changed("clocks a second further off", "<= 60", "<= 61", "buyers"),
 ]
