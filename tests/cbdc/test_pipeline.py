@@ -263,7 +263,7 @@ def test_who_shares_an_interrupted_commit_is_told_to_ask_again() -> None:
             except KeyboardInterrupt:
                 told_codes.append("interrupted")
     assert pipeline.waiting == 0
-    assert set(told_codes) <= {"ok", "interrupted", "E_STORE_UNAVAILABLE"}
+    assert set(told_codes) <= {"ok", "interrupted", "E_STORE_OUTCOME"}
     assert [type(answer) for answer in pipeline.submit_many(data)] == [Receipt] * 3
 
 

@@ -415,3 +415,18 @@ def test_a_row_that_is_missing_or_damaged_is_no_yes(kind: str) -> None:
     assert decide_plain(moment, rows, holders_in(rows), plain) is not None
     for wrong in ({name: row for name, row in rows.items() if name != key}, {**rows, key: b"\xcd\x00\x05"}):
         assert decide_plain(moment, wrong, holders_in(wrong), plain) is None
+
+
+def test_a_refused_twin_disturbs_nobody() -> None:
+    """One id, other witnesses: by a key that nobody knows, and by one that is no party. Whoever is beside is booked."""
+    world = small()
+    junk = bytes(32) + b"\1" + bytes(31)
+    token = world.funds("rich")[0][0]
+    transfer = world.sign(Transfer(world.nonce(), (token,), (world.token("shop", 5),)), "rich")
+    unknown = replace(transfer, witnesses=((bytes(32), junk),)).encode()
+    stranger = replace(transfer, witnesses=((world.kid("poor"), junk),)).encode()
+    honest = world.sign(world.payment("ayan", ("shop", 1)), "ayan")
+    for twins in ([unknown, stranger], [stranger, unknown]):
+        answers = world.ledger.submit_many([*twins, honest.encode()])
+        codes = [answer.code if isinstance(answer, TengeError) else "ok" for answer in answers]
+        assert sorted(codes) == ["E_KEY_UNKNOWN", "E_SIG", "ok"]

@@ -184,7 +184,10 @@ class Run:
                 chain.ids.append(identity)
 
     def kill(self, kind: str) -> None:
-        """One kill, and back to a whole cluster."""
+        """One kill. A part of the cluster is only killed in a whole one, as one that may lose any part."""
+        if kind not in ("application", "takeover"):
+            self.cluster.mend()
+            self.cluster.wait_ready()
         self.result.kills[kind] = self.result.kills.get(kind, 0) + 1
         self._longest, before = 0.0, self._acknowledged
         other = None
@@ -207,8 +210,6 @@ class Run:
         print(f"{kind}: {self.result}", file=sys.stderr, flush=True)
         if other is not None:
             other.kill()
-        self.cluster.mend()
-        self.cluster.wait_ready()
 
     def _take_over(self) -> Application:
         """A second application that has become the writer, and the first one told so."""

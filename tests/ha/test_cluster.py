@@ -22,7 +22,7 @@ def test_the_leader_dies_and_nothing_acknowledged_is_lost() -> None:
         pytest.skip(reason)
     # Three, because a strict cluster of two answers no commit while one of them is away.
     with Cluster(nodes=3) as cluster:
-        result = Run(cluster, seed=1).play(["leader", "etcd", "takeover", "application"])
+        result = Run(cluster, seed=1).play(["takeover", "application", "etcd", "leader"])
     assert result.kills == {"leader": 1, "etcd": 1, "takeover": 1, "application": 1}
     assert result.unanswered["E_STORE_FENCED"] >= 1
     assert result.entries > result.acknowledged > 100

@@ -8,6 +8,16 @@ PROCESSES = ("tests/cbdc/test_pipeline_processes.py",)
 PIPELINE = Field(
     "The pipeline before the ledger",
     bugs(
+        "cbdc/ledger/group.py",
+        PLAIN,
+        (
+            "twin-believed-complete",
+            "A refused transfer with somebody's signature ends the commit of everybody who came with it.",
+            "            self._complete.discard(transaction.id)\n            self._decide(transaction)\n",
+            "            self._decide(transaction)\n",
+        ),
+    )
+    + bugs(
         "cbdc/ledger/rules_plain.py",
         PLAIN,
         (

@@ -70,6 +70,13 @@ def _python() -> list[str]:
     return []
 
 
+def orphans_end() -> list[str]:
+    """What a command begins with so that it ends in order when whoever started it is killed; empty without setpriv."""
+    # The system means the thread that started it: start a cluster from a thread that outlives it.
+    setpriv = shutil.which("setpriv")
+    return [] if setpriv is None else [setpriv, "--pdeathsig", "TERM"]
+
+
 class Program:
     """One program of the cluster, with its log; it can be killed with all its children and started again."""
 
@@ -86,7 +93,12 @@ class Program:
         psutil.wait_procs(self._family, SECONDS)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, stdout=log, stderr=log, cwd="/", start_new_session=True, **as_user()
+                [*orphans_end(), *self._command],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                start_new_session=True,
+                **as_user(),
             )
 
     def processes(self) -> list[psutil.Process]:
