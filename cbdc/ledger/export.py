@@ -6,8 +6,8 @@
     {"state": "...", "value": "..."}      only when the derived rows were asked for, behind everything else
     {"owner": "...", "holder": "..."}
 
-Bytes are hexadecimal; no field stands twice. What a ledger keeps is written as it is, right or wrong: judging is the audit's work. Reading
-streams, so a file of any length takes no memory, and believes only the form of the lines (E_JOURNAL_FILE).
+Bytes are hexadecimal; no field stands twice. What a ledger keeps is written as it is, right or wrong: judging is the
+audit's work. Reading streams, so a file of any length takes no memory, and believes only the form of the lines (E_JOURNAL_FILE).
 
 Source: `docs/protocol/ledger/7-audit.md`.
 """
