@@ -7,7 +7,8 @@
     {"owner": "...", "holder": "..."}
 
 Bytes are hexadecimal; no field stands twice. What a ledger keeps is written as it is, right or wrong: judging is the
-audit's work. Reading streams, so a file of any length takes no memory, and believes only the form of the lines (E_JOURNAL_FILE).
+audit's work. Reading streams, so a file of any length takes no memory, and believes only the form of the lines
+(E_JOURNAL_FILE).
 
 Source: `docs/protocol/ledger/7-audit.md`.
 """

@@ -105,9 +105,9 @@ def a_leaf_of_31_bytes(s: Spoiled) -> None:
 @asks("two heads changed places, and one stands there twice; no question asks that", only())
 def heads_in_another_order(s: Spoiled) -> None:
     s.state = False
-    for rows in (s.heads, s.sizes):
-        rows[3], rows[4] = rows[4], rows[3]  # type: ignore[index]
-        rows.insert(4, rows[4])  # type: ignore[attr-defined]
+    order = [0, 1, 2, 4, 3, 3, *range(5, len(s.heads))]
+    s.heads[:] = [s.heads[place] for place in order]
+    s.sizes[:] = [s.sizes[place] for place in order]
 
 
 # --- what is given with the journal ---
