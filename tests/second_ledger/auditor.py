@@ -36,7 +36,7 @@ class _Audit:
         self.last_time = 0
         self.bad = False
         self.leaf_wrong = False
-        self.right_heads: set[int] = set()
+        self.right_heads: dict[int, set[int]] = {}
 
     def _fold(self, place: int, line: EntryLine, leaf_right: bool) -> None:
         """Questions 1 to 6 of "Entries"; the changes are made when 1 to 5 are right."""
@@ -103,7 +103,7 @@ class _Audit:
                 fits = size == kept and size <= self.report.entries and self.tree.root(size) == fields["root"]
                 require(fits, "E_AUDIT_HEAD")
                 require(self.times.get(size - 1, fields["time"]) == fields["time"], "E_AUDIT_HEAD")
-                self.right_heads.add(size)
+                self.right_heads.setdefault(size, set()).add(fields["time"])
             except Refusal as refusal:
                 self.report.add(f"head {kept}", refusal.code)
         if last != self.report.entries:
@@ -117,6 +117,7 @@ class _Audit:
             require(size <= self.report.entries, "E_AUDIT_TAIL")
             require(self.tree.root(size) == fields["root"], "E_AUDIT_FORK")
             require(size in self.right_heads, "E_AUDIT_HEAD_GONE")
+            require(fields["time"] in self.right_heads[size], "E_AUDIT_FORK")
         except Refusal as refusal:
             self.report.add("kept head", refusal.code)
 

@@ -33,6 +33,7 @@ class JournalFile:
     heads: list[tuple[int, bytes]] = field(default_factory=list)
     state: list[tuple[bytes, bytes]] = field(default_factory=list)
     owners: list[tuple[bytes, bytes]] = field(default_factory=list)
+    last: tuple[int, bytes] = (0, b"")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -46,17 +47,23 @@ def _line(line: str) -> dict[str, Any]:
     """One line as a JSON object."""
     text = line.removesuffix("\n")
     try:
-        require(len(text.encode("utf-8")) <= MOST, CODE)
-        found = json.loads(text, object_pairs_hook=_object)
+        require(len(text.encode("utf-8")) < MOST, CODE)
+        found = json.loads(text, object_pairs_hook=_object, parse_int=_digits)
     except (ValueError, RecursionError):
         raise Refusal(CODE) from None
     require(isinstance(found, dict), CODE)
     return dict(found)
 
 
+def _digits(text: str) -> int:
+    """A number in decimal digits without a sign."""
+    require(not text.startswith("-"), CODE)
+    return int(text)
+
+
 def _number(value: Any) -> int:
-    """A whole number that is not negative."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    """A number from 0 to MAX."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**53:
         raise Refusal(CODE)
     return value
 
@@ -68,8 +75,18 @@ def _hex(value: Any) -> bytes:
     return bytes.fromhex(value)
 
 
+def _in_order(journal: JournalFile, found: dict[str, Any]) -> None:
+    """Entries and heads first, then rows of state, then of owners, each key once and ascending."""
+    kind = 1 if "state" in found else 2 if "owner" in found else 0
+    here = (kind, _hex(found["state" if kind == 1 else "owner"]) if kind else b"")
+    first_row = kind > journal.last[0]
+    require(here >= journal.last and (first_row or not kind or here > journal.last), CODE)
+    journal.last = here
+
+
 def _add(journal: JournalFile, found: dict[str, Any]) -> None:
     """Put one line after the first where it belongs."""
+    _in_order(journal, found)
     names = set(found)
     if names == {"entry", "id", "leaf", "data"}:
         parts = [_hex(found[name]) for name in ("id", "leaf", "data")]

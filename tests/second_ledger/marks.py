@@ -180,7 +180,7 @@ def may_go_offline(definition: dict[str, Any], category: int) -> bool:
         return False
     harmless = (records.CAP, records.WINDOW, records.RELEASE, records.MARKS)
     for clause in definition["clauses"]:
-        if clause.tag not in harmless and clause.payers != (201,):
+        if clause.tag not in harmless and set(clause.payers) != {201}:
             return False
         if clause.tag == records.RELEASE and converts:
             return False
