@@ -40,7 +40,7 @@ NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 WORKERS ?= 2
 # The tests of the rules are measured for their branches, which doubles their time. The others start servers, browsers and
 # whole processes, mostly wait, and run beside more of each other; a new folder belongs to them until it is named here.
-MEASURED := $(addprefix tests/,attacks cbdc contracts faults offline pilot simulation site)
+MEASURED := $(addprefix tests/,attacks cbdc contracts faults offline pilot simulation site wallets)
 UNMEASURED = $(filter-out $(MEASURED),$(patsubst %/,%,$(filter-out tests/__pycache__/,$(wildcard tests/*/))))
 WAITERS ?= 3
 # What PYTEST_ARGS chooses may all be in the other part.

@@ -169,8 +169,10 @@ def test_wrong_roles_replays_and_expired_signatures_are_refused_and_logged(servi
         "E_CALL_MISSING",
     ]
     until(lambda: len(service.lines()) >= 8)
-    assert [one["code"] for one in service.lines()] == ["", *codes]
-    assert service.lines()[0]["caller"] == keys.bank(1).public.kid.hex()[:16]
+    # Answers are written down by the threads that gave them, so two may change places.
+    assert sorted(one["code"] for one in service.lines()) == sorted(["", *codes])
+    (taken,) = [one for one in service.lines() if not one["code"]]
+    assert taken["caller"] == keys.bank(1).public.kid.hex()[:16]
     assert service.figure('tenge_refusals_total{code="E_CALL_ROLE"}') == 3
     service.goes_on()
 

@@ -37,7 +37,7 @@ def test_requests_take_turns_with_the_rest_of_the_world() -> None:
         answered: list[int] = []
 
         def ask() -> None:
-            answered.append(WsgiTransport(whole).request("GET", "/v1/health", {}, b"").status)
+            answered.append(WsgiTransport(whole).request("GET", "/v1/supply", {}, b"").status)
 
         with whole.world.lock:
             thread = threading.Thread(target=ask)
@@ -52,13 +52,13 @@ def test_a_request_that_a_reset_overtook_is_told_to_come_again() -> None:
     with opened() as whole:
         before = whole._interface
         whole.world.reset()
-        reply = WsgiTransport(before).request("GET", "/v1/health", {}, b"")
+        reply = WsgiTransport(before).request("GET", "/v1/supply", {}, b"")
         assert (reply.status, b"E_STORE_UNAVAILABLE" in reply.body) == (503, True)
         # Its turn was given back: somebody else, in a thread of its own, gets one.
         answered: list[int] = []
 
         def ask() -> None:
-            answered.append(WsgiTransport(whole).request("GET", "/v1/health", {}, b"").status)
+            answered.append(WsgiTransport(whole).request("GET", "/v1/supply", {}, b"").status)
 
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
