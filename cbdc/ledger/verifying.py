@@ -26,7 +26,7 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from cbdc.errors import TengeError
-from cbdc.keys import PublicKey, key_id
+from cbdc.keys import PublicKey, key_id, standing
 from cbdc.ledger.plain import Plain, ReadPlain, read_plain
 from cbdc.ledger.state import KEY
 from cbdc.transaction import RegisterKey, RotateKey, open_transaction
@@ -49,11 +49,10 @@ _WITNESS_HEADS = [bytes([0x90 | count, 0x92, 0xC4, 32]) for count in range(16)]
 Found = Plain | int
 """A plain transfer with all its signatures verified, or the bits of the signatures that stand."""
 
-# Most keys of a chunk are met once: what a table of the last ones costs is more than the hash.
 _key_id = key_id.__wrapped__
-_NO_KEYS: dict[bytes, PublicKey] = {}
+_KNOWN_MOST = 50_000
 _encode = msgspec.msgpack.Encoder().encode
-_decode_row = msgspec.msgpack.Decoder().decode
+_decode_row = msgspec.msgpack.Decoder(tuple[int, bytes, int, int, int, bytes, bytes]).decode
 _decode_chunk = msgspec.msgpack.Decoder(tuple[list[bytes], dict[bytes, bytes]]).decode
 _decode_found = msgspec.msgpack.Decoder(list[Plain | int]).decode
 
@@ -76,21 +75,45 @@ class Verifier:
     def __init__(self, network: bytes, certified: Sequence[tuple[int, bytes]]) -> None:
         self._network = network
         self._certified = {key_id(*key): PublicKey(*key) for key in certified}
+        self._known: dict[bytes, tuple[bytes, PublicKey]] = {}
 
     def judge(self, transactions: Sequence[bytes], rows: Mapping[bytes, bytes]) -> list[Found]:
         """What each transaction is; `rows` are the state's rows of registered keys, by packed state key."""
         # First all are read, then all are verified: a processor does many of a kind faster than one of each in turn.
-        network = self._network
+        if len(self._known) > _KNOWN_MOST:
+            self._known.clear()
+        network, key_of = self._network, self._key
         read = [read_plain(data, network) for data in transactions]
-        return [
-            self._judge_other(data, rows) if found is None else self._judge(found, rows)
-            for data, found in zip(transactions, read, strict=True)
+        asked = [
+            (key_of(kid, rows), signature, found[2])
+            for found in read
+            if found is not None
+            for kid, signature in found[1]
         ]
+        stand = standing(asked)
+        if len(stand) == len(asked) and None not in read:
+            return [found[0] for found in read]  # type: ignore[index]
+        return self._sorted_out(transactions, rows, read, set(stand))
 
-    def _judge(self, found: ReadPlain, rows: Mapping[bytes, bytes]) -> Found:
-        plain, witnesses, message = found
-        stand = self._stand(witnesses, message, rows, _NO_KEYS)
-        return plain if stand == (1 << len(witnesses)) - 1 else stand
+    def _sorted_out(
+        self,
+        transactions: Sequence[bytes],
+        rows: Mapping[bytes, bytes],
+        read: Sequence[ReadPlain | None],
+        stand: set[int],
+    ) -> list[Found]:
+        """The same, of transactions that are not all plain and all signed; `stand` counts over the plain ones."""
+        answers: list[Found] = []
+        first = 0
+        for data, found in zip(transactions, read, strict=True):
+            if found is None:
+                answers.append(self._judge_other(data, rows))
+                continue
+            count = len(found[1])
+            bits = sum(1 << place for place in range(count) if first + place in stand)
+            answers.append(found[0] if bits == (1 << count) - 1 else bits)
+            first += count
+        return answers
 
     def _judge_other(self, data: bytes, rows: Mapping[bytes, bytes]) -> int:
         try:
@@ -101,34 +124,26 @@ class Verifier:
         record = opened.record
         if isinstance(record, RegisterKey | RotateKey):
             own[key_id(record.algorithm, record.public_key)] = PublicKey(record.algorithm, record.public_key)
-        return self._stand(opened.witnesses, opened.message, rows, own)
+        message = opened.message
+        asked = [
+            (self._key(kid, rows) or own.get(kid), signature, message) for kid, signature in opened.witnesses
+        ]
+        return sum(1 << place for place in standing(asked))
 
-    def _stand(
-        self,
-        witnesses: Sequence[tuple[bytes, bytes]],
-        message: bytes,
-        rows: Mapping[bytes, bytes],
-        own: Mapping[bytes, PublicKey],
-    ) -> int:
-        stand = 0
-        for place, (kid, signature) in enumerate(witnesses):
-            key = _key_in(rows.get(_KEY + kid), kid) or self._certified.get(kid) or own.get(kid)
-            if key is None:
-                continue
-            try:
-                key.judge(signature, message)
-            except TengeError:
-                continue
-            stand |= 1 << place
-        return stand
-
-
-def _key_in(row: bytes | None, kid: bytes) -> PublicKey | None:
-    """The key in a row of the state, if it is the one with this key id."""
-    if row is None:
-        return None
-    algorithm, raw, *_ = _decode_row(row)
-    return PublicKey(algorithm, raw) if _key_id(algorithm, raw) == kid else None
+    def _key(self, kid: bytes, rows: Mapping[bytes, bytes]) -> PublicKey | None:
+        """The key with this id: in its row of the state if that is the row of this very key, or of the genesis."""
+        row = rows.get(_KEY + kid)
+        if row is not None:
+            known = self._known.get(row)
+            if known is None:
+                try:
+                    algorithm, raw = _decode_row(row)[:2]
+                except msgspec.DecodeError:
+                    return None  # the ledger reads the row itself, and says so
+                known = self._known[row] = _key_id(algorithm, raw), PublicKey(algorithm, raw)
+            if known[0] == kid:
+                return known[1]
+        return self._certified.get(kid)
 
 
 def serve(connection: Connection, network: bytes, certified: list[tuple[int, bytes]]) -> None:

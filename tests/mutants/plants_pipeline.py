@@ -57,14 +57,14 @@ PIPELINE = Field(
         (
             "half-signed-is-signed",
             "A transfer counts as signed when one of its signatures stands.",
-            "        return plain if stand == (1 << len(witnesses)) - 1 else stand",
-            "        return plain if stand else stand",
+            "            answers.append(found[0] if bits == (1 << count) - 1 else bits)",
+            "            answers.append(found[0] if bits else bits)",
         ),
         (
             "any-row-is-the-key",
             "A process takes whatever row it is given for the signer's key.",
-            " if _key_id(algorithm, raw) == kid else None",
-            "",
+            "            if known[0] == kid:\n",
+            "            if known:\n",
         ),
     )
     + bugs(
