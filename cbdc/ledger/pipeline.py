@@ -35,6 +35,7 @@ from cbdc.keys import PublicKey, public_key
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.group import Item
 from cbdc.ledger.ledger import MAX_GROUP, Ledger
+from cbdc.ledger.state import KEY
 from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Verifiers, likely_signers
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
 
@@ -47,6 +48,8 @@ UNIT = 1_024
 """How many transactions of one call are committed together, while others of it are verified."""
 
 _WINDOW = 4 * UNIT
+_ROWS_MOST = 50_000
+_KEY = bytes([KEY])
 
 
 class _Party:
@@ -79,13 +82,13 @@ class Pipeline:
         # Looking for cycles of objects costs a writer a tenth of its time, and its transfers make none.
         self._collections = gc.get_threshold()
         gc.set_threshold(*SELDOM)
+        self._rows: dict[bytes, bytes] = {}
         self._verifiers: Verifiers | None = None
         if workers:
             authority = ledger.genesis.authority
             named = [authority.root.record.key, *(auth.record.key for auth in authority.auths)]
             certified = [(key.algorithm, key.raw) for key in named]
             self._verifiers = Verifiers(workers, ledger.network, certified)
-            self._workers = workers
 
     def __enter__(self) -> Self:
         return self
@@ -162,13 +165,24 @@ class Pipeline:
         """Send many transactions to the processes, in chunks; none for a few."""
         if self._verifiers is None or len(transactions) < MANY:
             return []
-        size = min(CHUNK, -(-len(transactions) // self._workers))
+        # Shared out when processes have nothing else to do; else whole, for each chunk has a cost of its own.
+        shares = max(1, self._verifiers.idle)
         chunks: list[Chunk] = []
-        for part in _parts(transactions, size):
-            kids = {kid for data in part for kid in likely_signers(data)}
-            chunks.append(Chunk(part, self._ledger.key_rows(kids)))
+        for part in _parts(transactions, min(CHUNK, -(-len(transactions) // shares))):
+            chunks.append(Chunk(part, self._key_rows({kid for data in part for kid in likely_signers(data)})))
             self._verifiers.send(chunks[-1])
         return chunks
+
+    def _key_rows(self, kids: set[bytes]) -> dict[bytes, bytes]:
+        """The rows of these keys. A row that was read once will do: a key id is the hash of the key that it names."""
+        rows = self._rows
+        missing = kids.difference(rows)
+        if missing:
+            if len(rows) > _ROWS_MOST:
+                rows = self._rows = {}
+                missing = kids
+            rows.update({name[1:]: row for name, row in self._ledger.key_rows(missing).items()})
+        return {_KEY + kid: rows[kid] for kid in kids if kid in rows}
 
     def _taken(self, transactions: Sequence[bytes], chunks: list[Chunk]) -> list[Item]:
         """The transactions as a group takes them, when they come back from the processes (or never went)."""
@@ -180,6 +194,8 @@ class Pipeline:
                 if self._verifiers is not None:
                     self._verifiers.forsake(chunk)
                 items += [self._open(data) for data in part]
+            elif int not in set(map(type, found)):
+                items += zip(part, found, strict=True)  # type: ignore[arg-type]
             else:
                 items += [
                     self._reopened(data, one) if type(one) is int else (data, one)  # type: ignore[misc]

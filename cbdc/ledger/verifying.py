@@ -52,7 +52,7 @@ Found = Plain | int
 _key_id = key_id.__wrapped__
 _KNOWN_MOST = 50_000
 _encode = msgspec.msgpack.Encoder().encode
-_decode_row = msgspec.msgpack.Decoder(tuple[int, bytes, int, int, int, bytes, bytes]).decode
+_decode_row = msgspec.msgpack.Decoder().decode
 _decode_chunk = msgspec.msgpack.Decoder(tuple[list[bytes], dict[bytes, bytes]]).decode
 _decode_found = msgspec.msgpack.Decoder(list[Plain | int]).decode
 
@@ -137,9 +137,9 @@ class Verifier:
             known = self._known.get(row)
             if known is None:
                 try:
-                    algorithm, raw = _decode_row(row)[:2]
-                except msgspec.DecodeError:
-                    return None  # the ledger reads the row itself, and says so
+                    algorithm, raw, *_ = _decode_row(row)
+                except (msgspec.DecodeError, TypeError, ValueError):
+                    return None  # whoever gave it reads it himself, and says so
                 known = self._known[row] = _key_id(algorithm, raw), PublicKey(algorithm, raw)
             if known[0] == kid:
                 return known[1]
@@ -225,6 +225,11 @@ class Verifiers:
         """The numbers of the processes that are there."""
         with self._lock:
             return [worker.process.pid or 0 for worker in self._workers]
+
+    @property
+    def idle(self) -> int:
+        """How many processes have nothing to do just now."""
+        return sum(1 for worker in self._workers if not worker.chunks)
 
     def _start(self, deaths: int) -> None:
         # A program that cannot start processes at all (no memory, no files left) goes on with fewer, or none.

@@ -79,7 +79,11 @@ def measure(engine: str, transfers: int, group: int, submitters: int, profile: b
     """Print one line for a stretch of transfers on an engine."""
     cores = os.cpu_count() or 1
     with tempfile.TemporaryDirectory(dir=os.environ.get("TENGE_BENCH_DIR")) as folder:
-        urls = {"memory": "memory:", "journal": f"journal:///{folder}/j", "sqlite": f"sqlite:///{folder}/l.sqlite"}
+        urls = {
+            "memory": "memory:",
+            "journal": f"journal:///{folder}/j",
+            "sqlite": f"sqlite:///{folder}/l.sqlite",
+        }
         store, scene, clock = open_store(urls[engine]), Scene(HOLDERS), ManualClock(START)
         ledger, founded = found(store, scene, max(10_000, transfers // 4), clock, lambda _: None)
         purse = Purse(scene, founded)

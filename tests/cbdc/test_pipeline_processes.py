@@ -44,7 +44,7 @@ def certified(world: World) -> list[tuple[int, bytes]]:
 def with_pool(world: World, pool: Verifiers, capacity: int = 10_000) -> Pipeline:
     """A pipeline over processes that others use too."""
     pipeline = Pipeline(world.ledger, workers=0, capacity=capacity)
-    pipeline._verifiers, pipeline._workers = pool, 2
+    pipeline._verifiers = pool
     return pipeline
 
 

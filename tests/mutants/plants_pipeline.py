@@ -29,8 +29,14 @@ PIPELINE = Field(
         (
             "short-way-asks-no-owner",
             "The short way to yes lets anybody spend with somebody.",
-            "    if len(owners) != len(signers) or not owners.issuperset(signers):\n        return None\n",
-            "",
+            "    return spent if len(owners) == len(signers) and owners.issuperset(signers) else None",
+            "    return spent",
+        ),
+        (
+            "short-way-one-input-of-anybody",
+            "The short way to yes lets anybody spend one token of anybody.",
+            " if token is not None and (token[1],) == signers else None",
+            " if token is not None else None",
         ),
         (
             "short-way-forgets-freezes",
