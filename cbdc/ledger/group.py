@@ -283,13 +283,11 @@ class Group:
     def entries(self) -> tuple[EntryRow, ...]:
         """What the group adds to the journal, in order."""
         write = entry_writer(self.now)
-        datas = [write(index, payload) for index, payload in enumerate(self._payloads, self._size)]
-        return tuple(
-            [
-                EntryRow(index, identity, data, leaf_hash(data))
-                for (identity, index), data in zip(self.places.items(), datas, strict=True)
-            ]
-        )
+        rows = []
+        for (identity, index), payload in zip(self.places.items(), self._payloads, strict=True):
+            data = write(index, payload)
+            rows.append(EntryRow(index, identity, data, leaf_hash(data)))
+        return tuple(rows)
 
     def _append(self, identity: bytes, payload: bytes) -> None:
         self.places[identity] = self._size + len(self._payloads)

@@ -66,6 +66,13 @@ def likely_signers(data: bytes) -> list[bytes]:
     return []
 
 
+def signers_of(part: Sequence[bytes]) -> set[bytes]:
+    """`likely_signers` of all of these; nearly all have one."""
+    found = {data[-98:-66] for data in part if data[-102:-98] == _WITNESS_HEADS[1]}
+    found.update(kid for data in part if data[-102:-98] != _WITNESS_HEADS[1] for kid in likely_signers(data))
+    return found
+
+
 # --- what a process does ---
 
 
@@ -200,6 +207,9 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.chunks: deque[Chunk] = deque()
+        self.out: deque[bytes] = deque()
+        self.sending = False
+        self.turn = threading.Lock()
         self.deaths = deaths
         self.process = context.Process(target=serve, args=(theirs, network, certified), daemon=True)
         self.process.start()
@@ -246,25 +256,56 @@ class Verifiers:
         """Let a process work on a chunk as soon as one can."""
         with self._lock:
             self._waiting.append(chunk)
-            self._feed()
+            ready = self._feed()
+        self._deliver(ready)
 
-    def _feed(self) -> None:
+    def _feed(self) -> list[_Worker]:
+        """Give waiting chunks to processes that can take more; those whose messages the caller must deliver."""
+        ready: list[_Worker] = []
         if self._closed or not self._workers:
             while self._waiting:
                 self._waiting.popleft().finish(None)
         while self._waiting:
             chunk = self._waiting[0]
             worker = min(self._workers, key=lambda one: len(one.chunks))
-            # What a process has not read yet must fit into its pipe: whoever sends holds the lock.
+            # What a process has not read yet must fit into its pipe, so that nobody waits who sends.
             held = sum(len(one.message) for one in worker.chunks)
             if worker.chunks and (len(worker.chunks) >= AHEAD or held + len(chunk.message) > PIPE_BYTES):
-                return
+                break
             self._waiting.popleft()
             worker.chunks.append(chunk)
-            try:
-                worker.connection.send_bytes(chunk.message)
-            except OSError:
-                return  # it is dead, and the reader will find that out
+            self._put(worker, chunk.message, ready)
+        return ready
+
+    def _put(self, worker: _Worker, message: bytes, ready: list[_Worker]) -> None:
+        """Put a message among those to a process; into `ready` with it unless another thread is delivering them."""
+        worker.out.append(message)
+        if not worker.sending:
+            worker.sending = True
+            ready.append(worker)
+
+    def _deliver(self, ready: Sequence[_Worker]) -> None:
+        """Send what was put, in order and without the pool's lock: a process that reads nothing holds up one thread."""
+        for worker in ready:
+            # Whoever closes the pipe waits for this turn: a number of a closed file may be another file's by then.
+            with worker.turn:
+                while message := self._next_message(worker):
+                    try:
+                        worker.connection.send_bytes(message[0])
+                    except OSError:
+                        continue  # it is dead, and the reader will find that out
+                    except BaseException:
+                        # Ctrl-C in the middle of a message: what comes after it would not be understood.
+                        worker.process.kill()
+                        worker.sending = False
+                        raise
+
+    def _next_message(self, worker: _Worker) -> tuple[bytes] | None:
+        with self._lock:
+            if worker.out:
+                return (worker.out.popleft(),)
+            worker.sending = False
+            return None
 
     def _read(self, worker: _Worker) -> None:
         """Take a process's answers, until it is gone."""
@@ -278,18 +319,23 @@ class Verifiers:
                 self._bury(worker)
                 return
             with self._lock:
+                if not worker.chunks or len(found) != worker.chunks[0].count:
+                    worker.process.kill()
+                    continue
                 worker.deaths = 0
                 chunk = worker.chunks.popleft()
-                self._feed()
+                ready = self._feed()
             chunk.finish(found)
+            self._deliver(ready)
 
     def _bury(self, worker: _Worker) -> None:
         """Put another process in a dead one's place, and its chunks back into the queue."""
         worker.process.join(PATIENCE_SECONDS)
         worker.process.kill()  # one that only closed its pipe
         worker.process.join()
-        with self._lock:
+        with worker.turn:
             worker.connection.close()
+        with self._lock:
             self._workers.remove(worker)
             if worker.chunks:
                 worker.chunks[0].tries += 1
@@ -300,7 +346,8 @@ class Verifiers:
                     chunk.finish(None)
             if not self._closed:
                 self._start(worker.deaths + 1)
-            self._feed()
+            ready = self._feed()
+        self._deliver(ready)
 
     def forsake(self, chunk: Chunk) -> None:
         """End the process that has not answered a chunk for too long; another takes its place."""
@@ -313,13 +360,11 @@ class Verifiers:
         """End every process; what is not done yet is given back undone."""
         with self._lock:
             self._closed = True
-            self._feed()
+            ready = self._feed()
             for worker in self._workers:
-                try:
-                    worker.connection.send_bytes(b"")
-                except OSError:
-                    continue
+                self._put(worker, b"", ready)
             readers = [(worker, worker.reader) for worker in self._workers]
+        self._deliver(ready)
         for worker, reader in readers:
             assert reader is not None
             reader.join(PATIENCE_SECONDS)

@@ -72,6 +72,12 @@ PIPELINE = Field(
             "            if known[0] == kid:\n",
             "            if known:\n",
         ),
+        (
+            "answers-of-another-number",
+            "A process that answers for other transactions than it was asked about is believed.",
+            "                if not worker.chunks or len(found) != worker.chunks[0].count:",
+            "                if not worker.chunks:",
+        ),
     )
     + bugs(
         "cbdc/ledger/pipeline.py",
@@ -81,6 +87,12 @@ PIPELINE = Field(
             "A full pipeline takes more.",
             "            if self._inside + room > self._capacity:",
             "            if self._inside > self._capacity:",
+        ),
+        (
+            "line-of-any-length",
+            "A pipeline that holds as many bytes as it may takes more.",
+            "            if self._inside_bytes + room_bytes > self._capacity_bytes:",
+            "            if self._inside_bytes > self._capacity_bytes:",
         ),
     ),
 )
