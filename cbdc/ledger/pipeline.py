@@ -94,6 +94,7 @@ class Pipeline:
         self._line: deque[_Party] = deque()
         self._led = False
         self._closed = False
+        ledger.remember_rows()
         # Looking for cycles of objects costs a writer a tenth of its time, and its transfers make none.
         self._collections = gc.get_threshold()
         gc.set_threshold(*SELDOM)
