@@ -37,7 +37,7 @@ AHEAD = 3
 """How many chunks a process has, the one it works on included."""
 
 PIPE_BYTES = 160_000
-SELDOM = (50_000, 50, 1_000)
+SELDOM = (200_000, 50, 1_000)
 """How seldom Python looks for cycles of objects while transfers make many objects and hardly a cycle: `gc`'s words."""
 
 PATIENCE_SECONDS = 30.0

@@ -228,7 +228,16 @@ def _miscounts(connection: Connection, network: bytes, keys: list[tuple[int, byt
         connection.send_bytes(b"\x91\x01")
 
 
-@pytest.mark.parametrize("life", [_dies, _hangs, _babbles, _miscounts])
+def test_a_process_that_miscounts_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verifying, "serve", _miscounts)
+    pool = Verifiers(1, bytes(8), [])
+    chunk = Chunk([b"one", b"two"], {})
+    pool.send(chunk)
+    assert chunk.found() is None
+    pool.close()
+
+
+@pytest.mark.parametrize("life", [_dies, _hangs, _babbles])
 def test_processes_that_never_answer_leave_the_work_to_the_caller(
     monkeypatch: pytest.MonkeyPatch, life: object
 ) -> None:
