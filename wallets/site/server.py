@@ -15,20 +15,23 @@ import ipaddress
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
 from cbdc.errors import Refused
+from cbdc.http.signed_calls import named
 from cbdc.operations.counted_store import CommitFigures
 from cbdc.operations.logs import Log
 from cbdc.operations.metrics import Metrics
 from cbdc.operations.watch import Watch
 from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_environment
 from wallets.site.app import Options
+from wallets.site.authorities import authorities_of
 from wallets.site.classroom import REGION, open_class
 from wallets.site.guard import GuardedServer
+from wallets.site.keeping import Keeping
 from wallets.site.serving import DRAIN_SECONDS, Certificate, Wsgi, make_server, serve_until_stopped, stopping
 from wallets.site.tls import AUTHORITY_FILE, addresses_of_this_computer, make_certificate
 from wallets.site.whole import Whole
@@ -73,10 +76,12 @@ class LazyStage:
 @dataclass(frozen=True, slots=True)
 class Serving:
     """How the site is served, besides where: `log` is a file or `-` for standard error (empty: no log), `drain_seconds`
-    bounds how long requests under way may take once the server is asked to stop."""
+    bounds how long requests under way may take once the server is asked to stop, `keeping` is under which names
+    institutions may ask it, and where its keys lie."""
 
     log: str = ""
     drain_seconds: int = DRAIN_SECONDS
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 def serve(
@@ -147,6 +152,9 @@ def _serve(
             whole.draining = lambda: watch.draining
             server = make_server(watch, place.host, place.port, certificate)
             server.unreadable, server.broken = watch.unreadable, watch.broken
+            port = int(server.bind_addr[1])
+            names = authorities_of(place.host, port, bool(place.seats), serving.keeping.authorities)
+            whole.knows_authority = named(names)
             _figures(metrics, server)
             whole.partners.start()
             world.on_reset.append(lambda: _begin_anew(say, place.host, world, place.seats))

@@ -74,6 +74,7 @@ class World:
             make_folder(folder)
         self.memory = keep.load(folder)
         self.on_reset: list[Callable[[], None]] = []
+        self.on_close: list[Callable[[], None]] = []
         self._told = 0
         self._open()
 
@@ -147,6 +148,8 @@ class World:
         self.hub.close()
         self.jobs.close()
         with self.lock:
+            for close in self.on_close:
+                close()
             self.sandbox.close()
 
     # --- one thing at a time ---
