@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,11 +18,18 @@ def keeping_options(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="HOST[:PORT]",
         help="A name under which institutions ask this server, as behind a proxy [host and port]; may be repeated.",
     )
+    @click.option(
+        "--keys",
+        type=click.Path(path_type=Path),
+        help="A file that says which institutions' keys are in a hardware module (PKCS#11) [none are].",
+    )
     @wraps(command)
-    def wrapped(*arguments: Any, authorities: tuple[str, ...], **options: Any) -> Any:
+    def wrapped(*arguments: Any, authorities: tuple[str, ...], keys: Path | None, **options: Any) -> Any:
+        from cbdc.hsm_file import read_hsm_file
         from wallets.site.authorities import checked
         from wallets.site.keeping import Keeping
 
-        return command(*arguments, keeping=Keeping(checked(authorities)), **options)
+        keeping = Keeping(checked(authorities), None if keys is None else read_hsm_file(keys))
+        return command(*arguments, keeping=keeping, **options)
 
     return wrapped

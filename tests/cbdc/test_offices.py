@@ -193,7 +193,7 @@ def test_an_altered_call_is_refused_over_http(served: Served) -> None:
 
     assert code(body=body[:-1] + bytes([body[-1] ^ 1])) == "E_CALL_DIGEST"
     assert code(path=path + "?a=1") == "E_CALL_SIGNATURE"
-    assert code(headers={**headers, "Host": "other.example"}) == "E_CALL_SIGNATURE"
+    assert code(headers={**headers, "Host": "other.example"}) == "E_CALL_AUTHORITY"
     assert code(headers={**headers, "Content-Type": "application/json"}) == "E_HTTP_MEDIA"
     assert code() == ""
     assert code() == "E_CALL_REPLAY"

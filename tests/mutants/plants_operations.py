@@ -47,6 +47,16 @@ OPERATIONS = Field(
         ),
     )
     + bugs(
+        "cbdc/hsm_file.py",
+        ("tests/cbdc/test_hsm_file.py",),
+        (
+            "misspelt-key-is-software",
+            "A misspelt label in the file of keys leaves that key in software, and nobody is told.",
+            "        if not _LABEL.fullmatch(label):",
+            "        if not label:",
+        ),
+    )
+    + bugs(
         "cbdc/operations/backup.py",
         ("tests/cbdc/test_backup.py",),
         (

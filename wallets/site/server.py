@@ -22,6 +22,7 @@ from typing import Any
 
 from cbdc.errors import Refused
 from cbdc.http.signed_calls import named
+from cbdc.institutions import OverKeys
 from cbdc.operations.counted_store import CommitFigures
 from cbdc.operations.logs import Log
 from cbdc.operations.metrics import Metrics
@@ -97,7 +98,7 @@ def serve(
     """Run the site until it is stopped; the exit code. `port` 0 takes a free one; `seed` is for tests.
 
     With `seats` it is a class: TLS by a certificate made now, on every address of this computer unless `host` names
-    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SETTING, E_LOG_FILE, and what `World` raises.
+    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SETTING, E_LOG_FILE, and what `World` and `Keeping` raise.
     """
     if seats and is_loopback(host):
         host = "0.0.0.0"  # noqa: S104 - what a class is for, and said loudly
@@ -107,8 +108,8 @@ def serve(
     lost = metrics.counter("tenge_log_lines_lost", "Log lines that could not be written.")
     log = Log(serving.log, lost.add) if serving.log else None
     try:
-        with stopping() as stopped:
-            _serve(_Place(host, port, data, store, seed, seats), say, serving, (metrics, log), stopped)
+        with stopping() as stopped, serving.keeping.opened_keys() as keys:
+            _serve(_Place(host, port, data, store, seed, seats, keys), say, serving, (metrics, log), stopped)
     finally:
         if log is not None:
             log.close()
@@ -126,6 +127,7 @@ class _Place:
     store: str
     seed: int | None
     seats: int
+    keys: OverKeys
 
     def door(self, name: str) -> Door:
         """The names that a part answers to."""
@@ -137,7 +139,9 @@ def _serve(
 ) -> None:
     clock, (metrics, log) = SystemClock(), watched
     counted = CommitFigures(metrics).over
-    world = World(clock, place.seed, place.data, place.store, checkpoint_from_environment(), counted)
+    world = World(
+        clock, place.seed, place.data, place.store, checkpoint_from_environment(), counted, place.keys
+    )
     folder = None if place.data is None else place.data / "stage"
     stage = LazyStage(clock, place.seed, folder, place.door("stage"))
     with tempfile.TemporaryDirectory(prefix="tenge-class-") as certificates:
