@@ -39,6 +39,7 @@ from wallets.cli_emulator import bank_emulator
 from wallets.cli_evidence import evidence
 from wallets.cli_exercise import exercise
 from wallets.cli_journal import journal
+from wallets.cli_keeping import keeping_options
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
@@ -172,8 +173,16 @@ def _where(kept: str) -> Callable[[_Command], _Command]:
     help="How long requests under way may take when the server is asked to stop, in seconds.",
 )
 @_refusals
+@keeping_options
 def serve(
-    host: str, port: int, data: Path | None, store: str, seats: int | None, log: str, drain_seconds: int
+    host: str,
+    port: int,
+    data: Path | None,
+    store: str,
+    seats: int | None,
+    log: str,
+    drain_seconds: int,
+    keeping: Any,
 ) -> int:
     """Open the sandbox in the browser: wallets, a shop, banks, the National Bank, treasury, supervisor, explorer.
 
@@ -185,7 +194,7 @@ def serve(
     """
     from wallets.site import server
 
-    serving = server.Serving(log, drain_seconds)
+    serving = server.Serving(log, drain_seconds, keeping=keeping)
     return server.serve(host, port, data, store, click.echo, seats=seats or 0, serving=serving)
 
 

@@ -15,20 +15,24 @@ import ipaddress
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
 from cbdc.errors import Refused
+from cbdc.http.signed_calls import named
+from cbdc.institutions import OverKeys
 from cbdc.operations.counted_store import CommitFigures
 from cbdc.operations.logs import Log
 from cbdc.operations.metrics import Metrics
 from cbdc.operations.watch import Watch
 from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_environment
 from wallets.site.app import Options
+from wallets.site.authorities import authorities_of
 from wallets.site.classroom import REGION, open_class
 from wallets.site.guard import GuardedServer
+from wallets.site.keeping import Keeping
 from wallets.site.serving import DRAIN_SECONDS, Certificate, Wsgi, make_server, serve_until_stopped, stopping
 from wallets.site.tls import AUTHORITY_FILE, addresses_of_this_computer, make_certificate
 from wallets.site.whole import Whole
@@ -73,10 +77,12 @@ class LazyStage:
 @dataclass(frozen=True, slots=True)
 class Serving:
     """How the site is served, besides where: `log` is a file or `-` for standard error (empty: no log), `drain_seconds`
-    bounds how long requests under way may take once the server is asked to stop."""
+    bounds how long requests under way may take once the server is asked to stop, `keeping` is under which names
+    institutions may ask it, and where its keys lie."""
 
     log: str = ""
     drain_seconds: int = DRAIN_SECONDS
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 def serve(
@@ -92,7 +98,7 @@ def serve(
     """Run the site until it is stopped; the exit code. `port` 0 takes a free one; `seed` is for tests.
 
     With `seats` it is a class: TLS by a certificate made now, on every address of this computer unless `host` names
-    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SETTING, E_LOG_FILE, and what `World` raises.
+    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SETTING, E_LOG_FILE, and what `World` and `Keeping` raise.
     """
     if seats and is_loopback(host):
         host = "0.0.0.0"  # noqa: S104 - what a class is for, and said loudly
@@ -102,8 +108,8 @@ def serve(
     lost = metrics.counter("tenge_log_lines_lost", "Log lines that could not be written.")
     log = Log(serving.log, lost.add) if serving.log else None
     try:
-        with stopping() as stopped:
-            _serve(_Place(host, port, data, store, seed, seats), say, serving, (metrics, log), stopped)
+        with stopping() as stopped, serving.keeping.opened_keys() as keys:
+            _serve(_Place(host, port, data, store, seed, seats, keys), say, serving, (metrics, log), stopped)
     finally:
         if log is not None:
             log.close()
@@ -121,6 +127,7 @@ class _Place:
     store: str
     seed: int | None
     seats: int
+    keys: OverKeys
 
     def door(self, name: str) -> Door:
         """The names that a part answers to."""
@@ -132,7 +139,9 @@ def _serve(
 ) -> None:
     clock, (metrics, log) = SystemClock(), watched
     counted = CommitFigures(metrics).over
-    world = World(clock, place.seed, place.data, place.store, checkpoint_from_environment(), counted)
+    world = World(
+        clock, place.seed, place.data, place.store, checkpoint_from_environment(), counted, place.keys
+    )
     folder = None if place.data is None else place.data / "stage"
     stage = LazyStage(clock, place.seed, folder, place.door("stage"))
     with tempfile.TemporaryDirectory(prefix="tenge-class-") as certificates:
@@ -147,6 +156,9 @@ def _serve(
             whole.draining = lambda: watch.draining
             server = make_server(watch, place.host, place.port, certificate)
             server.unreadable, server.broken = watch.unreadable, watch.broken
+            port = int(server.bind_addr[1])
+            names = authorities_of(place.host, port, bool(place.seats), serving.keeping.authorities)
+            whole.knows_authority = named(names)
             _figures(metrics, server)
             whole.partners.start()
             world.on_reset.append(lambda: _begin_anew(say, place.host, world, place.seats))
