@@ -76,11 +76,19 @@ class Pipeline:
     """The ledger for many at once; fits `cbdc.gateway.Gateway` where that submits. See the module's text."""
 
     def __init__(
-        self, ledger: Ledger, *, workers: int, capacity: int, capacity_bytes: int = CAPACITY_BYTES
+        self,
+        ledger: Ledger,
+        *,
+        workers: int,
+        capacity: int,
+        capacity_bytes: int = CAPACITY_BYTES,
+        late: bool = False,
     ) -> None:
         """`workers` verifying processes, 0 for none; at most `capacity` transactions (1 or more) are inside.
 
         They are of at most `capacity_bytes` together (1 or more); a longer call goes through in parts.
+        `late` starts the processes when many transactions first come together: a program whose clients send single
+        payments never has them.
         """
         assert workers >= 0
         assert capacity >= 1
@@ -94,16 +102,23 @@ class Pipeline:
         self._line: deque[_Party] = deque()
         self._led = False
         self._closed = False
+        self._collections: tuple[int, int, int] | None = None
+        self._verifiers: Verifiers | None = None
+        self._workers = workers
+        self._rows: dict[bytes, bytes] = {}
+        if not late:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Make ready for load: the processes, if there shall be any."""
         # Looking for cycles of objects costs a writer a tenth of its time, and its transfers make none.
         self._collections = gc.get_threshold()
         gc.set_threshold(*SELDOM)
-        self._rows: dict[bytes, bytes] = {}
-        self._verifiers: Verifiers | None = None
-        if workers:
-            authority = ledger.genesis.authority
+        if self._workers:
+            authority = self._ledger.genesis.authority
             named = [authority.root.record.key, *(auth.record.key for auth in authority.auths)]
             certified = [(key.algorithm, key.raw) for key in named]
-            self._verifiers = Verifiers(workers, ledger.network, certified)
+            self._verifiers = Verifiers(self._workers, self._ledger.network, certified)
 
     def __enter__(self) -> Self:
         return self
@@ -188,7 +203,12 @@ class Pipeline:
 
     def _send(self, transactions: Sequence[bytes]) -> list[Chunk]:
         """Send many transactions to the processes, in chunks; none for a few."""
-        if self._verifiers is None or len(transactions) < MANY:
+        if len(transactions) < MANY:
+            return []
+        with self._lock:
+            if self._collections is None and not self._closed:
+                self._begin()
+        if self._verifiers is None:
             return []
         # Shared out when processes have nothing else to do; else whole, for each chunk has a cost of its own.
         shares = max(1, self._verifiers.idle)
@@ -340,7 +360,7 @@ class Pipeline:
     def close(self) -> None:
         """Refuse who comes from now on, and end the processes; who is inside is answered."""
         with self._lock:
-            if not self._closed:
+            if not self._closed and self._collections is not None:
                 gc.set_threshold(*self._collections)
             self._closed = True
         if self._verifiers is not None:
