@@ -106,6 +106,7 @@ class Pipeline:
         self._verifiers: Verifiers | None = None
         self._workers = workers
         self._rows: dict[bytes, bytes] = {}
+        ledger.remember_rows()
         if not late:
             self._begin()
 
