@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from cbdc.errors import Refused, TengeError
@@ -34,8 +34,6 @@ from cbdc.ledger.state import (
 from cbdc.ledger.state import KEY as KEY_KIND
 from cbdc.record import Signed, open_envelope
 from cbdc.token import HOLDER_CLASSES, holder_class
-
-_ROWS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,11 +243,13 @@ def _check_kept(
 
 def _check_state(store: Journal, result: Audit, rows: Rows) -> None:
     """Each row of the store's state, and of its owner index, must be what the replay gives, and none may be missing."""
-    for expected, found, code in (
-        (rows.items(), store.state(), "E_AUDIT_STATE"),
-        (rows.owners(), store.owner_rows(), "E_AUDIT_OWNER"),
+    for same, expected, found, code in (
+        (rows.same_items, rows.items, store.state, "E_AUDIT_STATE"),
+        (rows.same_owners, rows.owners, store.owner_rows, "E_AUDIT_OWNER"),
     ):
-        for packed in _differences(expected, found):
+        if same(found()):
+            continue
+        for packed in _differences(expected(), found()):
             kind = KIND_NAMES.get(packed[0], "unknown") if packed else "unknown"
             result.note(f"{kind} {packed[1:].hex()}", Refused(code, kind=kind, row=packed[1:]))
 
@@ -259,11 +259,6 @@ def _differences(
 ) -> Iterator[bytes]:
     """The keys, ascending, whose rows differ; both are in ascending order of their keys."""
     mine, theirs = iter(expected), iter(found)
-    # Many rows at once while all are the same, which they are until something is wrong.
-    while (some := list(islice(mine, _ROWS))) == (others := list(islice(theirs, _ROWS))):
-        if not some:
-            return
-    mine, theirs = chain(some, mine), chain(others, theirs)
     one, other = next(mine, None), next(theirs, None)
     while one is not None or other is not None:
         if one == other:

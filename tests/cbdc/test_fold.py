@@ -1,5 +1,6 @@
 """The audit's fold says what the rules say, whoever verifies and wherever its rows stand."""
 
+import subprocess
 from dataclasses import replace
 from typing import Any
 
@@ -144,7 +145,7 @@ def test_without_processes_the_fold_does_the_work(
         keys.forget_verified()
         with monkeypatch.context() as changed:
             if failing == "start":
-                changed.setattr(ahead.subprocess, "Popen", refusing)
+                changed.setattr(subprocess, "Popen", refusing)
             else:
                 changed.setattr(ahead, "_Worker", Silent if failing == "die" else Babbling)
             assert said(audit(world.store, derived=False, workers=2)) == there
