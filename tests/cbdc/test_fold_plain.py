@@ -148,7 +148,9 @@ def read(world: World, rows: list[EntryRow], start: int, signatures: bool = Fals
     }
     datas, ids = [row.data for row in rows], b"".join(row.transaction_id for row in rows)
     leaves = b"".join(row.leaf for row in rows)
-    return Reader(Settings(world.network, [], signatures)).read(Task(start, datas, ids, leaves, keys, False))
+    return Reader(Settings(world.network, [], [], signatures)).read(
+        Task(start, datas, ids, leaves, keys, False)
+    )
 
 
 def row_of(index: int, time: int, transaction: SignedTransaction) -> EntryRow:
