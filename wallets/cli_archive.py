@@ -24,9 +24,10 @@ JOURNAL = "journal:///"
 def archive(ledger: str, folder: Path, snapshot: bool, as_json: bool) -> int:
     """Move the old segments of the journal LEDGER (journal:///FOLDER, or its folder) to an archive.
 
-    A server may go on writing. What two snapshots cover may go, and the first segment never. Each copy is read again in the archive before the
-    segment is removed; a kill loses nothing, and the same command goes on. Leaf hashes and ids stay, so every proof is
-    answered as before. To read archived entries, or to audit, name the archive: journal:///FOLDER?archive=ARCHIVE.
+    A server may go on writing. What two snapshots cover may go, and the first segment never. Each copy is read again in
+    the archive before the segment is removed; a kill loses nothing, and the same command goes on. Leaf hashes and ids
+    stay, so every proof is answered as before. To read archived entries, or to audit, name the archive:
+    journal:///FOLDER?archive=ARCHIVE.
 
     \b
     Examples:
