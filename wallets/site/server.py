@@ -31,9 +31,8 @@ from offline.bulk.work import all_cores
 from wallets.site.app import Options
 from wallets.site.classroom import REGION, open_class
 from wallets.site.serving import (
-    CHEROOT,
-    DRAIN_SECONDS,
     Certificate,
+    Serving,
     Wsgi,
     check_server,
     make_server,
@@ -78,18 +77,6 @@ class LazyStage:
         with self._lock:
             if self._stage is not None:
                 self._stage.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """How the site is served, besides where: `log` is a file or `-` for standard error (empty: no log), `drain_seconds`
-    bounds how long requests under way may take once the server is asked to stop, `workers` processes verify long
-    batches (None: one a core; 0: none), `server` is one of `wallets.site.serving.SERVERS`."""
-
-    log: str = ""
-    drain_seconds: int = DRAIN_SECONDS
-    workers: int | None = None
-    server: str = CHEROOT
 
 
 def serve(

@@ -16,6 +16,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -39,6 +40,21 @@ DRAIN_SECONDS = 20
 LOOK_SECONDS = 0.2
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How something is served, besides where.
+
+    `log` is a file or `-` for standard error (empty: no log), `drain_seconds` bounds how long requests under way may
+    take once the server is asked to stop, `workers` processes verify long batches (None: one a core; 0: none), `server`
+    is one of `SERVERS`.
+    """
+
+    log: str = ""
+    drain_seconds: int = DRAIN_SECONDS
+    workers: int | None = None
+    server: str = CHEROOT
 
 
 class Certificate(NamedTuple):
