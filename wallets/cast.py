@@ -6,6 +6,7 @@ secret: keys come from the cast's sealed keystore by the member's name.
 
 from dataclasses import dataclass, field
 
+from cbdc.institutions import OverKeys, the_same_keys
 from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import PolicySet, preset
 from cbdc.ports import Clock
@@ -27,6 +28,7 @@ class SandboxPlan:
     outside registers whose word counts on the ledger; `policy` holds the limits and the bank's rules. `loss_policy`
     says who bears double spends (`offline.loss_policy`), with `loss_study` the reason to open FIRST_SEEN; `mode` is
     the preset of offline numbers (`offline.parameters.PRESETS`), over which the policy's own offline rules stand.
+    `over_keys` takes institutions' keys from elsewhere than the keystore (a hardware module).
     """
 
     seed: int | None
@@ -43,6 +45,7 @@ class SandboxPlan:
     loss_study: str = ""
     mode: str = "intermittent"
     over_store: OverStore = as_it_is
+    over_keys: OverKeys = the_same_keys
 
 
 @dataclass(slots=True)

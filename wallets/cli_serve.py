@@ -17,12 +17,17 @@ import click
 from cbdc.errors import Refused
 from wallets.cli_answers import OK
 from wallets.cli_answers import refusals as _refusals
+from wallets.cli_keeping import keeping_options
 
 _Command = Callable[..., Any]
 
 ALL, WRITER, FRONT = "all", "writer", "front"
-_NEEDS = {ALL: (), WRITER: ("--data",), FRONT: ("--writer", "--key")}
-_HAS = {ALL: ("--data", "--store", "--class"), WRITER: ("--data", "--store"), FRONT: ("--writer", "--key")}
+_NEEDS = {ALL: (), WRITER: ("--data",), FRONT: ("--writer", "--front-key")}
+_HAS = {
+    ALL: ("--data", "--store", "--class"),
+    WRITER: ("--data", "--store"),
+    FRONT: ("--writer", "--front-key"),
+}
 
 
 def where(kept: str) -> Callable[[_Command], _Command]:
@@ -90,8 +95,11 @@ def _check_options(role: str, given: Mapping[str, object]) -> None:
     help="The whole sandbox, or the ledger alone, or a front end before it.",
 )
 @click.option("--writer", "writers", multiple=True, help="A front's writer, by URL; again for the next one.")
-@click.option("--key", type=click.Path(path_type=Path), help="A front's file, from tenge front-key.")
+@click.option(
+    "--front-key", "key", type=click.Path(path_type=Path), help="A front's file, from tenge front-key."
+)
 @_refusals
+@keeping_options
 def serve(
     host: str,
     port: int,
@@ -100,6 +108,7 @@ def serve(
     seats: int | None,
     log: str,
     drain_seconds: int,
+    keeping: Any,
     workers: int | None,
     web_server: str,
     role: str,
@@ -114,14 +123,14 @@ def serve(
       tenge serve --data build/site    kept in a folder: stop it, start it, and go on
       tenge serve --class 30           for a classroom: every address of this computer, TLS, a wallet a student
       tenge serve --role writer --data build/writer --store postgresql://...
-      tenge serve --role front --key front-1.key --writer http://writer.example:8765
+      tenge serve --role front --front-key front-1.key --writer http://writer.example:8765
     """
     from wallets.site.serving import Serving, check_server
 
     _check_options(
-        role, {"--data": data, "--store": store, "--class": seats, "--writer": writers, "--key": key}
+        role, {"--data": data, "--store": store, "--class": seats, "--writer": writers, "--front-key": key}
     )
-    serving = Serving(log, drain_seconds, workers, web_server)
+    serving = Serving(log, drain_seconds, workers, web_server, keeping)
     check_server(web_server)
     if role == WRITER:
         from wallets.roles import writer

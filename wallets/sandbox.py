@@ -66,7 +66,12 @@ class Sandbox:
             label=plan.label,
             policy=plan.policy.ledger_policy(),
         )
-        self.system = assemble(stores, self._keys.key, self.clock, self._entropy, setup)
+        try:
+            source = plan.over_keys(self._keys.key, stores.ledger.size() == 0)
+            self.system = assemble(stores, source, self.clock, self._entropy, setup)
+        except BaseException:
+            stores.close()
+            raise
         self.store = (
             memory_store(checkpoint)
             if folder is None

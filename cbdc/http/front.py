@@ -34,7 +34,7 @@ from cbdc.ledger.entry import LogHead, Receipt
 from cbdc.ledger.pipeline import MANY
 from cbdc.ledger.plain import Plain
 from cbdc.ledger.state import KEY
-from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, Chunk, Found, Verifier, Verifiers, likely_signers
+from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, Chunk, Found, Verifier, Verifiers, signers_of
 from cbdc.record import Signed, open_envelope
 from cbdc.transaction import open_transaction
 
@@ -116,7 +116,7 @@ class Front:
 
     def _checked(self, transactions: Sequence[bytes]) -> list[Vouched | TengeError]:
         """For each transaction what the writer is told, or why it is refused here."""
-        self._learn({kid for data in transactions for kid in likely_signers(data)})
+        self._learn(signers_of(transactions))
         pool = self._pool(len(transactions))
         # Evenly over the processes, and no more bytes in a chunk than their pipes take at once.
         longest = max(map(len, transactions))
@@ -170,11 +170,10 @@ class Front:
 
     def _rows_of(self, transactions: Sequence[bytes]) -> dict[bytes, bytes]:
         rows, found = self._rows, {}
-        for data in transactions:
-            for kid in likely_signers(data):
-                row = rows.get(kid)
-                if row is not None:
-                    found[_KEY + kid] = row
+        for kid in signers_of(transactions):
+            row = rows.get(kid)
+            if row is not None:
+                found[_KEY + kid] = row
         return found
 
     def _learn(self, kids: set[bytes]) -> None:

@@ -28,7 +28,8 @@ _FIRST_WAIT_SECONDS, _MOST_WAIT_SECONDS = 0.02, 0.5
 _AGAIN = frozenset({"E_CALL_REPLAY", "E_CALL_EXPIRED", "E_HTTP_RATE"})
 """Refusals that a fresh signature or a moment's wait changes; so does whatever is unavailable."""
 
-_NOTHING_DONE = frozenset({"E_BUSY", "E_CALL_EXPIRED", "E_HTTP_RATE", "E_PIPELINE_CLOSED", "E_DRAINING"})
+_FULL = frozenset({"E_BUSY", "E_BUSY_BYTES"})
+_NOTHING_DONE = _FULL | frozenset({"E_CALL_EXPIRED", "E_HTTP_RATE", "E_PIPELINE_CLOSED", "E_DRAINING"})
 
 
 def transport_to(url: str) -> Transport:
@@ -74,7 +75,7 @@ class Writers:
             failure = self._try(place, path, body)
             if not isinstance(failure, TengeError):
                 return failure
-            busy = failure.code == "E_BUSY"
+            busy = failure.code in _FULL
             unknown = unknown or failure.code not in _NOTHING_DONE
             if stopwatch() > until:
                 if busy and not unknown:

@@ -21,6 +21,42 @@ OPERATIONS = Field(
         ),
     )
     + bugs(
+        "cbdc/http/signed_calls.py",
+        ("tests/cbdc/test_call_nonces.py",),
+        (
+            "call-for-another-server",
+            "A server takes a call that was signed for another one.",
+            "        if not self._knows(message.authority):",
+            "        if not message.authority:",
+        ),
+    )
+    + bugs(
+        "cbdc/http/call_nonces.py",
+        ("tests/cbdc/test_call_nonces.py",),
+        (
+            "nonces-end-with-the-process",
+            "A call that was taken is not in the file: after a restart it is taken again.",
+            'self._file.execute("COMMIT")',
+            'self._file.execute("ROLLBACK")',
+        ),
+        (
+            "clock-set-back",
+            "A clock that was set back lets in what has been forgotten.",
+            "        if expires < forgotten:",
+            "        if expires < 0:",
+        ),
+    )
+    + bugs(
+        "cbdc/hsm_file.py",
+        ("tests/cbdc/test_hsm_file.py",),
+        (
+            "misspelt-key-is-software",
+            "A misspelt label in the file of keys leaves that key in software, and nobody is told.",
+            "        if not _LABEL.fullmatch(label):",
+            "        if not label:",
+        ),
+    )
+    + bugs(
         "cbdc/operations/backup.py",
         ("tests/cbdc/test_backup.py",),
         (

@@ -82,7 +82,7 @@ class Fleet:
     def start_front(self, number: int) -> subprocess.Popen[bytes]:
         """Start a front end: the real command."""
         writers = [part for port in self.writer_ports for part in ("--writer", f"http://127.0.0.1:{port}")]
-        key = ["--key", str(self.folder / f"front-{number}.key"), "--workers", "0"]
+        key = ["--front-key", str(self.folder / f"front-{number}.key"), "--workers", "0"]
         where = ["--port", str(self.front_ports[number])]
         return self._start(
             f"front {number}", ["-m", "wallets.cli", "serve", "--role", "front", *key, *writers, *where]

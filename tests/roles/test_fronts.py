@@ -13,7 +13,7 @@ from cbdc.http import wire
 from cbdc.http.client import HttpGateway, Reply, WsgiTransport
 from cbdc.http.front import Front
 from cbdc.http.fronts import BATCH, KEYS, read_vouched, write_vouched
-from cbdc.http.signed_calls import CallDoor, Message, sign_call
+from cbdc.http.signed_calls import CallDoor, Message, named, sign_call
 from cbdc.http.writers import Writers, transport_to
 from cbdc.keys import SoftwareKey
 from cbdc.ledger.audit import audit
@@ -52,7 +52,9 @@ class Served:
         self.world = world
         self.clock = ManualClock(NOW)
         self.pipeline = Pipeline(world.ledger, workers=0, capacity=capacity, late=True)
-        door = CallDoor(world.ledger.genesis.authority, world.clock, self.clock, certificates)
+        door = CallDoor(
+            world.ledger.genesis.authority, world.clock, self.clock, certificates, knows=named([HOST])
+        )
         self.app = application(self.pipeline, door)
         self.way = WsgiTransport(self.app)
         self._calls = 0
@@ -224,6 +226,8 @@ def test_a_call_is_for_its_body_its_network_and_one_time() -> None:
     plain = {"Content-Type": wire.CANONICAL}
     assert served.post(BATCH, body, plain)[1]["code"] == "E_CALL_MISSING"
     assert served.code(BATCH, write_vouched(b"another!", [(data[0], 1)])) == "E_FRONT_NETWORK"
+    elsewhere = {**headers, "Host": "another.example:8765"}
+    assert served.post(BATCH, body, elsewhere)[1]["code"] == "E_CALL_AUTHORITY"
     assert world.ledger.size == size
     first = served.post(BATCH, body, headers)
     assert first[0] == 200
@@ -455,5 +459,11 @@ def ready_too(served: Served) -> Any:
     """The writer's application with its readiness."""
     ledger = served.world.ledger
     ready = Readiness(lambda: ledger, served.world.clock, served.clock)
-    door = CallDoor(ledger.genesis.authority, served.world.clock, served.clock, [certified(served.world)])
+    door = CallDoor(
+        ledger.genesis.authority,
+        served.world.clock,
+        served.clock,
+        [certified(served.world)],
+        knows=named([HOST]),
+    )
     return application(served.pipeline, door, [OperationsApi(ready, Metrics()).extension()])

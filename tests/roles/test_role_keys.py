@@ -146,13 +146,13 @@ def test_another_writers_keys_certify_nobody(tmp_path: Path) -> None:
         ["--role", "writer"],
         ["--role", "front"],
         ["--role", "front", "--writer", "http://x"],
-        ["--role", "front", "--key", "x"],
-        ["--role", "front", "--writer", "http://x", "--key", "x", "--data", "y"],
-        ["--role", "front", "--writer", "http://x", "--key", "x", "--store", "memory:"],
+        ["--role", "front", "--front-key", "x"],
+        ["--role", "front", "--writer", "http://x", "--front-key", "x", "--data", "y"],
+        ["--role", "front", "--writer", "http://x", "--front-key", "x", "--store", "memory:"],
         ["--role", "writer", "--data", "y", "--class", "3"],
         ["--role", "writer", "--data", "y", "--writer", "http://x"],
         ["--writer", "http://x"],
-        ["--key", "x"],
+        ["--front-key", "x"],
     ],
 )
 def test_a_role_has_its_own_options(arguments: list[str]) -> None:
@@ -161,7 +161,7 @@ def test_a_role_has_its_own_options(arguments: list[str]) -> None:
 
 def test_a_front_needs_a_file_that_is_one(tmp_path: Path) -> None:
     (tmp_path / "junk").write_text("junk", encoding="ascii")
-    front = ["serve", "--role", "front", "--writer", "http://127.0.0.1:1", "--key"]
+    front = ["serve", "--role", "front", "--writer", "http://127.0.0.1:1", "--front-key"]
     refused(tenge(*front, tmp_path / "junk"), "E_FRONT_KEY")
     refused(tenge(*front, tmp_path / "nothing"), "E_FILE_USE")
     refused(tenge("front-key", tmp_path / "x", "--data", tmp_path / "w"), "E_STORE_UNAVAILABLE")

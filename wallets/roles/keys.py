@@ -20,8 +20,10 @@ from cbdc.institutions import (
     STANDARD_BANKS,
     STANDARD_REGISTERS,
     InstitutionKeys,
+    OverKeys,
     build_genesis,
     registrations,
+    the_same_keys,
 )
 from cbdc.keys import ED25519, PublicKey, Signer, SoftwareKey
 from cbdc.ledger.ledger import Ledger
@@ -34,6 +36,8 @@ from wallets import keystore
 FORMAT = "tenge-front-1"
 MAX_FILE_BYTES = 16_384
 DAY_SECONDS = 86_400
+SLACK_SECONDS = 3_600
+"""How far the clock of a front's machine may be behind the one where its certificate was made. An assumption."""
 LABEL = "Sandbox of the digital tenge, served by roles"
 PASSPHRASE = "sandbox"  # noqa: S105 - the file's mode protects it here, as in the sandbox
 _FRONTS = "fronts"
@@ -52,16 +56,20 @@ class FrontKey(NamedTuple):
         return network_id(self.root.record)
 
 
-def institution_keys(folder: Path, entropy: Entropy) -> InstitutionKeys:
-    """The institutions' keys in a writer's folder, made when it is new; what `wallets.keystore` raises."""
+def institution_keys(folder: Path, entropy: Entropy, over: OverKeys = the_same_keys) -> InstitutionKeys:
+    """The institutions' keys in a writer's folder, made when it is new; what `wallets.keystore` raises.
+
+    `over` puts a hardware module over them.
+    """
     make_folder(folder)
     path = folder / "keystore.tenge"
+    new = not path.exists()
     opened = (
-        keystore.open_keystore(path, PASSPHRASE)
-        if path.exists()
-        else keystore.create(path, PASSPHRASE, entropy, costs=keystore.WEAK_COSTS_FOR_PILOTS)
+        keystore.create(path, PASSPHRASE, entropy, costs=keystore.WEAK_COSTS_FOR_PILOTS)
+        if new
+        else keystore.open_keystore(path, PASSPHRASE)
     )
-    return InstitutionKeys(opened.key, STANDARD_BANKS, STANDARD_REGISTERS)
+    return InstitutionKeys(over(opened.key, new), STANDARD_BANKS, STANDARD_REGISTERS)
 
 
 def open_ledger(store: Store, keys: InstitutionKeys, clock: Clock) -> Ledger:
@@ -79,7 +87,7 @@ def open_ledger(store: Store, keys: InstitutionKeys, clock: Clock) -> Ledger:
 
 def certify(root: Signer, network: bytes, key: PublicKey, now: int, days: int) -> Signed[Auth]:
     """ROOT's certificate for a front's key, from `now` on for so many days."""
-    period = (now, now + days * DAY_SECONDS)
+    period = (now - SLACK_SECONDS, now + days * DAY_SECONDS)
     return sign(Auth(FRONT, key.algorithm, key.raw, *period, ()), network, root)
 
 

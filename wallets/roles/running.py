@@ -45,9 +45,11 @@ def run(
     metrics: Metrics,
     say: Say,
     stopped: Event,
+    bound: Callable[[int], object] = lambda port: None,
 ) -> None:
     """Serve what `make` makes (it is told how to ask whether the server drains) until `stopped` is set.
 
+    `bound` is told the port before the first request is taken.
     Raises E_SERVE_ADDRESS, E_SERVE_SERVER, E_LOG_FILE, and what `make` raises.
     """
     lost = metrics.counter("tenge_log_lines_lost", "Log lines that could not be written.")
@@ -60,6 +62,7 @@ def run(
         server.unreadable, server.broken = watch.unreadable, watch.broken
         server.tell_figures(metrics)
         try:
+            bound(int(server.bind_addr[1]))
             say(f"At {url(host, int(server.bind_addr[1]))}")
             say("Test money; not affiliated with the National Bank of Kazakhstan. Stop with Ctrl-C.")
             sys.stdout.flush()

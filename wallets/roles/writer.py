@@ -18,7 +18,7 @@ from cbdc.errors import Refused
 from cbdc.http.api import Piped
 from cbdc.http.fronts import FrontApi
 from cbdc.http.server import Extension, Limits, create_app
-from cbdc.http.signed_calls import CallDoor
+from cbdc.http.signed_calls import CallDoor, MemoryNonces
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.ledger import Ledger
@@ -40,6 +40,7 @@ from wallets.roles.keys import (
     write_front_key,
 )
 from wallets.roles.running import EndsWhenFenced, run
+from wallets.site.authorities import authorities_of
 from wallets.site.serving import Serving, Wsgi, stopping
 from wallets.web.server import Say
 
@@ -64,18 +65,20 @@ def serve(host: str, port: int, folder: Path, store: str, say: Say, serving: Ser
     Without `store` the ledger is a file in the folder. Raises what `open_store`, `Ledger` and `run` raise, and E_SIG
     for a front's certificate that is not this network's.
     """
-    keys, clock = institution_keys(folder, SystemEntropy()), SystemClock()
+    clock = SystemClock()
     url = store or f"sqlite:///{(folder / 'ledger.sqlite').absolute()}"
-    return serve_ledger(
-        host,
-        port,
-        open_store(url, checkpoint_from_environment()),
-        lambda opened: open_ledger(opened, keys, clock),
-        lambda network: kept_certificates(folder, network),
-        clock,
-        say,
-        serving,
-    )
+    with serving.keeping.opened_keys() as over:
+        keys = institution_keys(folder, SystemEntropy(), over)
+        return serve_ledger(
+            host,
+            port,
+            open_store(url, checkpoint_from_environment()),
+            lambda opened: open_ledger(opened, keys, clock),
+            lambda network: kept_certificates(folder, network),
+            clock,
+            say,
+            serving,
+        )
 
 
 def serve_ledger(
@@ -93,7 +96,12 @@ def serve_ledger(
     try:
         ledger = ledger_of(CommitFigures(metrics).over(store))
         fronts = fronts_of(ledger.network)
-        door = CallDoor(ledger.genesis.authority, clock, SystemClock(), fronts, MOST_NONCES)
+        names: set[str] = set()
+        nonces = MemoryNonces(SystemClock().now(), MOST_NONCES)
+        authority = ledger.genesis.authority
+        door = CallDoor(
+            authority, clock, SystemClock(), fronts, knows=lambda name: name.lower() in names, nonces=nonces
+        )
         workers = all_cores() if serving.workers is None else serving.workers
         with (
             Pipeline(ledger, workers=workers, capacity=CAPACITY, late=True) as pipeline,
@@ -114,7 +122,11 @@ def serve_ledger(
                 return ends[0]
 
             say(f"The writer of network {ledger.network.hex()}; it believes {len(fronts)} front ends.")
-            run(make, host, port, serving, metrics, say, stopped)
+
+            def bound(port: int) -> None:
+                names.update(authorities_of(host, port, False, serving.keeping.authorities))
+
+            run(make, host, port, serving, metrics, say, stopped, bound)
     finally:
         store.close()
     if ends[0].fenced:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from cbdc.cabinet import Row
 from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
+from cbdc.institutions import OverKeys, the_same_keys
 from cbdc.money import tenge
 from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import preset
@@ -75,10 +76,12 @@ def open_sandbox(
     store: str,
     checkpoint: Checkpoint,
     over_store: OverStore = as_it_is,
+    over_keys: OverKeys = the_same_keys,
 ) -> Sandbox:
     """The sandbox of an act, with its institutions set up; raises what `Sandbox.open` raises.
 
-    `over_store` makes of the ledger's store the one that is used, so that commits can be counted.
+    `over_store` makes of the ledger's store the one that is used, so that commits can be counted, `over_keys` of
+    the institutions' keys those that are used.
     """
     plan = SandboxPlan(
         seed,
@@ -86,6 +89,7 @@ def open_sandbox(
         label="site",
         store=store,
         over_store=over_store,
+        over_keys=over_keys,
         banks=BANKS,
         budget_bank=BANKS[0][0],
         budget_tiyn=tenge(BUDGET_TENGE),

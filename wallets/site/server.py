@@ -22,6 +22,8 @@ from threading import Event, Lock
 from typing import Any
 
 from cbdc.errors import Refused
+from cbdc.http.signed_calls import named
+from cbdc.institutions import OverKeys
 from cbdc.operations.counted_store import CommitFigures
 from cbdc.operations.logs import Log
 from cbdc.operations.metrics import Metrics
@@ -29,6 +31,7 @@ from cbdc.operations.watch import Watch
 from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_environment
 from offline.bulk.work import all_cores
 from wallets.site.app import Options
+from wallets.site.authorities import authorities_of
 from wallets.site.classroom import REGION, open_class
 from wallets.site.serving import (
     Certificate,
@@ -92,7 +95,8 @@ def serve(
     """Run the site until it is stopped; the exit code. `port` 0 takes a free one; `seed` is for tests.
 
     With `seats` it is a class: TLS by a certificate made now, on every address of this computer unless `host` names
-    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SERVE_SERVER, E_LOG_FILE, and what `World` raises.
+    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SERVE_SERVER, E_SETTING, E_LOG_FILE, and what `World` and `Keeping`
+    raise.
     """
     serving, metrics = serving or Serving(), Metrics()
     check_server(serving.server, certified=bool(seats))
@@ -103,8 +107,8 @@ def serve(
     lost = metrics.counter("tenge_log_lines_lost", "Log lines that could not be written.")
     log = Log(serving.log, lost.add) if serving.log else None
     try:
-        with stopping() as stopped:
-            _serve(_Place(host, port, data, store, seed, seats), say, serving, (metrics, log), stopped)
+        with stopping() as stopped, serving.keeping.opened_keys() as keys:
+            _serve(_Place(host, port, data, store, seed, seats, keys), say, serving, (metrics, log), stopped)
     finally:
         if log is not None:
             log.close()
@@ -122,6 +126,7 @@ class _Place:
     store: str
     seed: int | None
     seats: int
+    keys: OverKeys
 
     def door(self, name: str) -> Door:
         """The names that a part answers to."""
@@ -133,7 +138,9 @@ def _serve(
 ) -> None:
     clock, (metrics, log) = SystemClock(), watched
     counted = CommitFigures(metrics).over
-    world = World(clock, place.seed, place.data, place.store, checkpoint_from_environment(), counted)
+    world = World(
+        clock, place.seed, place.data, place.store, checkpoint_from_environment(), counted, place.keys
+    )
     folder = None if place.data is None else place.data / "stage"
     stage = LazyStage(clock, place.seed, folder, place.door("stage"))
     with tempfile.TemporaryDirectory(prefix="tenge-class-") as certificates:
@@ -149,6 +156,9 @@ def _serve(
             whole.draining = lambda: watch.draining
             server = make_server(watch, place.host, place.port, certificate, kind=serving.server)
             server.unreadable, server.broken = watch.unreadable, watch.broken
+            port = int(server.bind_addr[1])
+            names = authorities_of(place.host, port, bool(place.seats), serving.keeping.authorities)
+            whole.knows_authority = named(names)
             server.tell_figures(metrics)
             whole.partners.start()
             world.on_reset.append(lambda: _begin_anew(say, place.host, world, place.seats))

@@ -24,6 +24,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
 from cbdc.http.api import Api, Piped
+from cbdc.http.call_nonces import FileNonces
 from cbdc.http.offices import SCHEMAS as OFFICE_SCHEMAS
 from cbdc.http.offices import OfficeApi, supervisor_certificate
 from cbdc.http.participants import SCHEMAS as PARTICIPANT_SCHEMAS
@@ -31,7 +32,7 @@ from cbdc.http.participants import ParticipantApi
 from cbdc.http.routes import SCHEMAS, Route
 from cbdc.http.server import CODE, ROUTE, Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
-from cbdc.http.signed_calls import CallDoor
+from cbdc.http.signed_calls import CallDoor, Knows
 from cbdc.ledger.pipeline import Pipeline
 from cbdc.operations.metrics import Metrics
 from cbdc.operations.readiness import Readiness
@@ -53,9 +54,11 @@ from wallets.site.document import make_document
 from wallets.site.partners import Partners
 from wallets.site.serving import Wsgi
 from wallets.site.world import World
+from wallets.web.app import Door
 from wallets.web.words import choose_language
 
 LIMITS = Limits(per_second=400, burst=4_000)
+CALLS_FILE = "calls.sqlite"
 CAPACITY = 4_000
 """How many transactions may be on their way into the ledger at once: four full batches. An assumption."""
 
@@ -134,6 +137,7 @@ def _packed(response: Response) -> Response:
 class Whole:
     """The dispatcher. `stage` is the stage's application, or None; `metrics` are the figures it serves.
 
+    `knows_authority` says under which names institutions may ask; until a server says its own, those of this computer.
     `workers` processes verify long batches, none when it is 0; `capacity` bounds what is on its way into the ledger.
     `close` ends them and leaves the world open.
     """
@@ -162,6 +166,11 @@ class Whole:
         self.app, self.site = create_site(world, entropy, real_clock, options)
         self._real_clock = real_clock
         self._limits = limits
+        self.knows_authority: Knows = Door().knows
+        self._nonces: FileNonces | None = None
+        if world.folder is not None:
+            self._nonces = FileNonces(world.folder / CALLS_FILE, real_clock.now())
+            world.on_close.append(self._nonces.close)
         self.partners = Partners(world, real_clock)
         self._document: dict[str, Any] = {}
         self._documenting = Lock()
@@ -187,7 +196,14 @@ class Whole:
         """Who may sign calls: the certificates of entry 0, and the supervisor's beside them."""
         root = system.authority.root.record
         supervisor = supervisor_certificate(system.keys, system.network, root.not_before, root.expires)
-        return CallDoor(system.authority, self.world.clock, self._real_clock, [supervisor])
+        return CallDoor(
+            system.authority,
+            self.world.clock,
+            self._real_clock,
+            [supervisor],
+            knows=self._knows,
+            nonces=self._nonces,
+        )
 
     def extension_routes(self) -> list[Route]:
         """Every route of the interface beyond those of the institutions."""
@@ -198,6 +214,9 @@ class Whole:
         offices = Extension(OfficeApi(self.world.system).routes(), OFFICE_SCHEMAS)
         ours = [self.partners.extension(), participants, offices, self._operations]
         return [*wallet_interface.extensions(self.world), *ours]
+
+    def _knows(self, authority: str) -> bool:
+        return self.knows_authority(authority)
 
     def _is_draining(self) -> bool:
         return self.draining()

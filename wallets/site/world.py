@@ -19,6 +19,7 @@ from typing import Any
 from cbdc.aliases import AliasDirectory
 from cbdc.cabinet import Row
 from cbdc.errors import Refused, TengeError, Unavailable
+from cbdc.institutions import OverKeys, the_same_keys
 from cbdc.joining import JoinDesk
 from cbdc.news import concerned
 from cbdc.operations.counted_store import OverStore, as_it_is
@@ -55,6 +56,7 @@ class World:
         store: str = "",
         checkpoint: Checkpoint = no_checkpoint,
         over_store: OverStore = as_it_is,
+        over_keys: OverKeys = the_same_keys,
     ) -> None:
         """Open the world in `folder` (in memory without one), new or as it was left.
 
@@ -69,12 +71,14 @@ class World:
         self._store = store
         self._checkpoint = checkpoint
         self._over_store = over_store
+        self._over_keys = over_keys
         self.folder = folder
         if folder is not None:
             make_folder(folder)
         self.memory = keep.load(folder)
         self.before_reset: list[Callable[[], None]] = []
         self.on_reset: list[Callable[[], None]] = []
+        self.on_close: list[Callable[[], None]] = []
         self._told = 0
         self._open()
 
@@ -83,7 +87,13 @@ class World:
         act = self.memory.act
         folder = None if self.folder is None else self.folder / f"act-{act:04d}"
         self.sandbox = opening.open_sandbox(
-            self.clock, self._seed, folder, self._store, self._checkpoint, self._over_store
+            self.clock,
+            self._seed,
+            folder,
+            self._store,
+            self._checkpoint,
+            self._over_store,
+            self._over_keys,
         )
         students = tuple(User(**row) for row in self.memory.students)
         self.users = Directory(DEMO_USERS + students, self.sandbox.entropy)
@@ -148,6 +158,8 @@ class World:
         self.hub.close()
         self.jobs.close()
         with self.lock:
+            for close in self.on_close:
+                close()
             self.sandbox.close()
 
     # --- one thing at a time ---
