@@ -57,6 +57,22 @@ OPERATIONS = Field(
         ),
     )
     + bugs(
+        "cbdc/operations/journal_backup.py",
+        ("tests/cbdc/test_journal_backup.py",),
+        (
+            "another-ledgers-store",
+            "A restore writes behind the entries of another ledger.",
+            "        if not _agree(journal, store, already):",
+            "        if not already and not _agree(journal, store, already):",
+        ),
+        (
+            "restored-on-its-word",
+            "What an engine holds after a restore is not audited.",
+            "    if not proved.ok:",
+            "    if not proved.entries:",
+        ),
+    )
+    + bugs(
         "cbdc/operations/backup.py",
         ("tests/cbdc/test_backup.py",),
         (
