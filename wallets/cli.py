@@ -172,6 +172,17 @@ def _where(kept: str) -> Callable[[_Command], _Command]:
     show_default=True,
     help="How long requests under way may take when the server is asked to stop, in seconds.",
 )
+@click.option(
+    "--workers", type=click.IntRange(0, 64), help="Processes that verify long batches; 0: none [one a core]."
+)
+@click.option(
+    "--server",
+    "web_server",
+    type=click.Choice(("cheroot", "waitress", "granian")),
+    default="cheroot",
+    show_default=True,
+    help="The web server; waitress has no TLS, granian serves no sandbox.",
+)
 @_refusals
 @keeping_options
 def serve(
@@ -183,6 +194,8 @@ def serve(
     log: str,
     drain_seconds: int,
     keeping: Any,
+    workers: int | None,
+    web_server: str,
 ) -> int:
     """Open the sandbox in the browser: wallets, a shop, banks, the National Bank, treasury, supervisor, explorer.
 
@@ -194,7 +207,7 @@ def serve(
     """
     from wallets.site import server
 
-    serving = server.Serving(log, drain_seconds, keeping=keeping)
+    serving = server.Serving(log, drain_seconds, workers, web_server, keeping)
     return server.serve(host, port, data, store, click.echo, seats=seats or 0, serving=serving)
 
 

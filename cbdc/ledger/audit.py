@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from cbdc.errors import Refused, TengeError
@@ -26,16 +26,16 @@ from cbdc.ledger.state import (
     ISSUED,
     KIND_NAMES,
     REDEEMED,
-    TOKEN,
     RegisteredKey,
     StateKey,
     class_counter,
     decode_value,
 )
 from cbdc.ledger.state import KEY as KEY_KIND
-from cbdc.plain_form import plain_token
 from cbdc.record import Signed, open_envelope
-from cbdc.token import HOLDER_CLASSES, Token, holder_class
+from cbdc.token import HOLDER_CLASSES, holder_class
+
+_ROWS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def _replay(
     with few_collections(), closing(_read(fold, store, workers, result.left_out == ())) as read:
         for unit in read:
             start = log.size
-            log.extend(unit.leaves)
+            log.extend_joined(unit.leaves)
             if fold.bad is None:
                 times.extend(fold.take(unit))
                 result.genesis = fold.genesis
@@ -174,18 +174,20 @@ def _read(fold: Fold, store: Journal, workers: int, signatures: bool) -> Generat
     yield alone(first[:1])
     rest = chain([first[1:]] if first[1:] else [], source)
     if fold.genesis is None:
-        yield from (alone(some) for some in rest)
+        yield from map(alone, rest)
     else:
         yield from read_ahead(fold.genesis, fold.rows, rest, 1, workers, signatures)
 
 
 def _note_entries(result: Audit, fold: Fold, unit: Unit, start: int) -> None:
     """What is wrong with each entry of a unit; another leaf than the logged one is told instead of another code."""
-    for place, (row, leaf) in enumerate(zip(unit.rows, unit.leaves, strict=True), start):
-        if leaf != row.leaf:
-            result.note(f"entry {place}", Refused("E_AUDIT_LEAF", index=place), place)
-        elif place == fold.bad and fold.error is not None:
-            result.note(f"entry {place}", fold.error, place)
+    wrong: dict[int, TengeError] = {
+        start + place: Refused("E_AUDIT_LEAF", index=start + place) for place in unit.odd
+    }
+    if fold.bad is not None and fold.error is not None and start <= fold.bad < start + len(unit.rows):
+        wrong.setdefault(fold.bad, fold.error)
+    for place in sorted(wrong):
+        result.note(f"entry {place}", wrong[place], place)
 
 
 def _check_root(result: Audit, root: bytes | None) -> None:
@@ -243,10 +245,9 @@ def _check_kept(
 
 def _check_state(store: Journal, result: Audit, rows: Rows) -> None:
     """Each row of the store's state, and of its owner index, must be what the replay gives, and none may be missing."""
-    owners = ((key, _token(value)[1]) for key, value in rows.items() if key[0] == TOKEN)
     for expected, found, code in (
         (rows.items(), store.state(), "E_AUDIT_STATE"),
-        (owners, store.owner_rows(), "E_AUDIT_OWNER"),
+        (rows.owners(), store.owner_rows(), "E_AUDIT_OWNER"),
     ):
         for packed in _differences(expected, found):
             kind = KIND_NAMES.get(packed[0], "unknown") if packed else "unknown"
@@ -258,6 +259,11 @@ def _differences(
 ) -> Iterator[bytes]:
     """The keys, ascending, whose rows differ; both are in ascending order of their keys."""
     mine, theirs = iter(expected), iter(found)
+    # Many rows at once while all are the same, which they are until something is wrong.
+    while (some := list(islice(mine, _ROWS))) == (others := list(islice(theirs, _ROWS))):
+        if not some:
+            return
+    mine, theirs = chain(some, mine), chain(others, theirs)
     one, other = next(mine, None), next(theirs, None)
     while one is not None or other is not None:
         if one == other:
@@ -271,26 +277,10 @@ def _differences(
             other = next(theirs, None)
 
 
-def _token(value: bytes) -> tuple[int, bytes]:
-    """Amount and holder's key id in a token's row."""
-    plain = plain_token(value)
-    if plain is not None:
-        return plain
-    token = decode_value(TOKEN, value)
-    assert isinstance(token, Token)
-    return token.amount_tiyn, token.lock.holder
-
-
 def check_supply(result: Audit, rows: Rows) -> None:
     """Count token by token what the counters say."""
-    by_key: Counter[bytes] = Counter()
-    for key, value in rows.items():
-        if key[0] != TOKEN:
-            break
-        amount, kid = _token(value)
-        by_key[kid] += amount
     counted: Counter[str] = Counter()
-    for kid, amount in by_key.items():
+    for kid, amount in rows.held().items():
         row = rows.get(StateKey(KEY_KIND, kid).pack())
         assert row is not None
         holder = decode_value(KEY_KIND, row)

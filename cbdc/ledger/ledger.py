@@ -240,15 +240,16 @@ class Ledger:
         except BaseException:
             self._holders.clear()
             raise
-        places, head = group.places, self._head
-        return [
-            answer
-            if isinstance(answer, TengeError)
-            else Receipt(answer, places[answer], now, head)
-            if answer in places
-            else self._receipt(answer, known[answer])
-            for answer in answers
-        ]
+        places, head = group.places.get, self._head
+        told: list[Receipt | TengeError] = []
+        for answer in answers:
+            if type(answer) is bytes and (place := places(answer)) is not None:
+                told.append(Receipt(answer, place, now, head))
+            else:
+                told.append(
+                    answer if isinstance(answer, TengeError) else self._receipt(answer, known[answer])
+                )
+        return told
 
     def _commit(self, group: Group) -> None:
         before = self._log.size

@@ -138,22 +138,10 @@ def _decided(
     # More signers than payers would be asked about freezes of their own.
     if payer is None or not payer.wallet or rows.get(payer.freeze, _UNREAD) is not None:
         return None
-    effects: PackedEffects = {}
-    spent, owners = 0, set()
-    for key in spends:
-        value = rows.get(key)
-        token = plain_token(value) if value else None
-        if token is None:
-            return None
-        amount, owner = token
-        if owner != signers[0] and not _same_payer(payer, holders.get(owner)):
-            return None
-        owners.add(owner)
-        spent += amount
-        effects[key] = None
-    # Just the keys of the inputs signed.
-    if len(owners) != len(signers) or not owners.issuperset(signers):
+    spent = _spent(rows, holders, payer, spends, signers)
+    if spent is None:
         return None
+    effects: PackedEffects = dict.fromkeys(spends)
     paid = spent
     gains: dict[bytes, int] = {}
     payees: list[Holder] = []
@@ -177,6 +165,32 @@ def _decided(
             return None
         effects[holder.holding] = _encode(held)
     return effects
+
+
+def _spent(
+    rows: Rows,
+    holders: Mapping[bytes, Holder],
+    payer: Holder,
+    spends: tuple[bytes, ...],
+    signers: tuple[bytes, ...],
+) -> int | None:
+    """How much the inputs are, if they are there, are the payer's, and just their keys signed; else None."""
+    if len(spends) == 1:
+        value = rows.get(spends[0])
+        token = plain_token(value) if value else None
+        return token[0] if token is not None and (token[1],) == signers else None
+    spent, owners = 0, set[bytes]()
+    for key in spends:
+        value = rows.get(key)
+        token = plain_token(value) if value else None
+        if token is None:
+            return None
+        amount, owner = token
+        if owner != signers[0] and not _same_payer(payer, holders.get(owner)):
+            return None
+        owners.add(owner)
+        spent += amount
+    return spent if len(owners) == len(signers) and owners.issuperset(signers) else None
 
 
 def _same_payer(payer: Holder, other: Holder | None) -> bool:

@@ -1,6 +1,5 @@
 """The audit's fold says what the rules say, whoever verifies and wherever its rows stand."""
 
-from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -108,16 +107,73 @@ def test_the_heads_are_always_verified() -> None:
     assert (f"head {record.size}", "E_SIG") in {(one.subject, one.code) for one in found.problems}
 
 
-@pytest.mark.parametrize("failing", ["submit", "result"])
-def test_without_processes_the_fold_does_the_work(failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*arguments: object) -> object:
-        raise BrokenExecutor
+def refusing(*arguments: Any, **options: Any) -> Any:
+    """A system that starts no process."""
+    raise OSError
 
-    where = ahead.ProcessPoolExecutor if failing == "submit" else ahead.Future
-    monkeypatch.setattr(where, failing, broken)
-    world = wrongly_signed()
-    there = said(audit(world.store, derived=False))
-    assert said(audit(world.store, derived=False, workers=1)) == there
+
+class Silent(ahead._Worker):
+    """A process that dies at its third chunk."""
+
+    def send(self, message: bytes) -> None:
+        """What is sent to a dead process nobody reads."""
+        self.sent = getattr(self, "sent", 0) + 1
+        if self.sent == 4:
+            self.process.kill()
+            self.process.wait()
+        super().send(message)
+
+
+class Babbling(ahead._Worker):
+    """A process that does not say what was asked."""
+
+    def _hear(self) -> None:
+        self._inbox.put((self, b""))
+        for message in (b"\xc1", b"\x95\xc4\0\x90\x90\x90\x90", None):
+            self._inbox.put((self, message))
+
+
+@pytest.mark.parametrize("failing", ["start", "die", "babble"])
+@pytest.mark.parametrize("seed", [1, 3])
+def test_without_processes_the_fold_does_the_work(
+    failing: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "UNIT", 5)
+    for world in (wrongly_signed(), drawn(seed).world):
+        there = said(audit(world.store, derived=False))
+        keys.forget_verified()
+        with monkeypatch.context() as changed:
+            if failing == "start":
+                changed.setattr(ahead.subprocess, "Popen", refusing)
+            else:
+                changed.setattr(ahead, "_Worker", Silent if failing == "die" else Babbling)
+            assert said(audit(world.store, derived=False, workers=2)) == there
+
+
+def test_an_audit_that_is_left_ends_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[ahead._Worker] = []
+
+    class Noted(ahead._Worker):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            started.append(self)
+
+    def stop(entries: int) -> None:
+        if entries > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ahead, "_Worker", Noted)
+    with pytest.raises(KeyboardInterrupt):
+        audit(scene().store, workers=2, told=stop)
+    assert [worker.process.poll() is None for worker in started] == [False, False]
+
+
+def test_a_process_is_given_keys_again_when_it_has_forgotten_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "UNIT", 4)
+    monkeypatch.setattr(ahead, "MOST_KEYS", 3)
+    world = scene()
+    keys.forget_verified()
+    assert audit(world.store, workers=1).ok
 
 
 def test_it_hears_how_far_it_is() -> None:

@@ -147,15 +147,16 @@ class Bench:
     def _engine(self, folder: Path, engine: str, tokens: int) -> None:
         place = folder / f"{_word(engine)}-{tokens}"
         place.mkdir()
+        whole = tokens == self.plan.tokens[0]
         url, twin = (
             (engine, "")
             if "://" in engine
-            else (_url(engine, place / "ledger"), _url(engine, place / "twin"))
+            else (_url(engine, place / "ledger"), _url(engine, place / "twin") if whole else "")
         )
         host = HostChild(url, twin, self.plan.holders)
         try:
             founded, purse = self._found(host, engine, tokens)
-            for case in self.plan.cases(engine, (IN_PROCESS, f"{IN_PROCESS}-batch")):
+            for case in self._cases(engine, tokens, (IN_PROCESS, f"{IN_PROCESS}-batch")):
                 if case.workload == AUDIT:
                     self._half_load(host, engine, tokens, purse)
                     self._audit(host, engine, tokens, founded)
@@ -166,9 +167,13 @@ class Bench:
             host.tell("close")
         finally:
             host.end()
-        cases = list(self.plan.cases(engine, (HTTP, f"{HTTP}-batch")))
+        cases = self._cases(engine, tokens, (HTTP, f"{HTTP}-batch"))
         if cases:
             self._http(url, engine, tokens, cases, founded, purse)
+
+    def _cases(self, engine: str, tokens: int, transports: Sequence[str]) -> list[Case]:
+        whole = tokens == self.plan.tokens[0]
+        return list(self.plan.cases(engine, transports) if whole else self.plan.growth(transports))
 
     def _bare_only(self, host: HostChild, engine: str, tokens: int, purse: Purse) -> None:
         """The bare engine's rate for what is only asked over HTTP in this run."""

@@ -76,6 +76,7 @@ class World:
         if folder is not None:
             make_folder(folder)
         self.memory = keep.load(folder)
+        self.before_reset: list[Callable[[], None]] = []
         self.on_reset: list[Callable[[], None]] = []
         self.on_close: list[Callable[[], None]] = []
         self._told = 0
@@ -236,6 +237,8 @@ class World:
         """Begin a new act from zero; the earlier one stays in its folder. Students of a class go with it."""
         with self.lock:
             before = self.memory
+            for listener in self.before_reset:
+                listener()
             self.sandbox.close()
             self.memory = keep.SiteMemory(act=before.act + 1)
             self.save()
