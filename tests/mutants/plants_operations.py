@@ -47,6 +47,16 @@ OPERATIONS = Field(
         ),
     )
     + bugs(
+        "cbdc/operations/clock_guard.py",
+        ("tests/cbdc/test_clock_guard.py",),
+        (
+            "clock-years-ahead",
+            "A clock that is years ahead dates entries once it was refused once.",
+            '            raise Unavailable("E_CLOCK_STEP"',
+            '            self._last = found\n            raise Unavailable("E_CLOCK_STEP"',
+        ),
+    )
+    + bugs(
         "cbdc/hsm_file.py",
         ("tests/cbdc/test_hsm_file.py",),
         (
