@@ -21,7 +21,9 @@ from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
 from cbdc.institutions import BankName
 from cbdc.ledger.engines import open_store
+from cbdc.ledger.entry import open_entry
 from cbdc.ledger.ledger import Supply
+from cbdc.ledger.store import Store
 from cbdc.marks import MarkDefinition
 from cbdc.money import tenge as tiyn_of
 from cbdc.ports import Checkpoint, ManualClock, SeededEntropy, SystemEntropy, no_checkpoint
@@ -43,6 +45,12 @@ PASSPHRASE = "test money"  # noqa: S105 - seals only the seeded keys of pilots, 
 REGISTER = "general"
 DEFAULT_START = 1_762_146_000  # a Monday morning in Kazakhstan
 MERCHANT_TIER = 4
+
+
+def _last_time(store: Store) -> int:
+    """The time of a journal's last entry, 0 without one."""
+    row = next(store.entries(max(0, store.size() - 1)), None)
+    return 0 if row is None else open_entry(row.data).time
 
 
 class Sandbox:
@@ -68,7 +76,9 @@ class Sandbox:
         )
         try:
             source = plan.over_keys(self._keys.key, stores.ledger.size() == 0)
-            self.system = assemble(stores, source, self.clock, self._entropy, setup)
+            dating = plan.over_clock(self.clock, _last_time(stores.ledger))
+            dating.now()  # a clock that may not date an entry is said before anything is opened
+            self.system = assemble(stores, source, self.clock, self._entropy, setup, dating)
         except BaseException:
             stores.close()
             raise
