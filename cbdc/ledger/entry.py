@@ -254,7 +254,11 @@ class MerkleLog:
 
     def extend(self, leaves: Sequence[bytes]) -> None:
         """Add leaf hashes at the end, level by level; the same tree as appending one after the other."""
-        new, level, sha256 = b"".join(leaves), 0, hashlib.sha256
+        self.extend_joined(b"".join(leaves))
+
+    def extend_joined(self, leaves: bytes) -> None:
+        """Add leaf hashes at the end, given one behind the other."""
+        new, level, sha256 = leaves, 0, hashlib.sha256
         while new:
             if level == len(self._levels):
                 self._levels.append(bytearray())

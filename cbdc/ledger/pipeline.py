@@ -36,6 +36,7 @@ from cbdc.keys import PublicKey, public_key
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.group import Item
 from cbdc.ledger.ledger import MAX_GROUP, Ledger
+from cbdc.ledger.plain import read_plain
 from cbdc.ledger.state import KEY
 from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Verifiers, signers_of
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
@@ -76,11 +77,19 @@ class Pipeline:
     """The ledger for many at once; fits `cbdc.gateway.Gateway` where that submits. See the module's text."""
 
     def __init__(
-        self, ledger: Ledger, *, workers: int, capacity: int, capacity_bytes: int = CAPACITY_BYTES
+        self,
+        ledger: Ledger,
+        *,
+        workers: int,
+        capacity: int,
+        capacity_bytes: int = CAPACITY_BYTES,
+        late: bool = False,
     ) -> None:
         """`workers` verifying processes, 0 for none; at most `capacity` transactions (1 or more) are inside.
 
         They are of at most `capacity_bytes` together (1 or more); a longer call goes through in parts.
+        `late` starts the processes when many transactions first come together: a program whose clients send single
+        payments never has them.
         """
         assert workers >= 0
         assert capacity >= 1
@@ -94,17 +103,24 @@ class Pipeline:
         self._line: deque[_Party] = deque()
         self._led = False
         self._closed = False
+        self._collections: tuple[int, int, int] | None = None
+        self._verifiers: Verifiers | None = None
+        self._workers = workers
+        self._rows: dict[bytes, bytes] = {}
         ledger.remember_rows()
+        if not late:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Make ready for load: the processes, if there shall be any."""
         # Looking for cycles of objects costs a writer a tenth of its time, and its transfers make none.
         self._collections = gc.get_threshold()
         gc.set_threshold(*SELDOM)
-        self._rows: dict[bytes, bytes] = {}
-        self._verifiers: Verifiers | None = None
-        if workers:
-            authority = ledger.genesis.authority
+        if self._workers:
+            authority = self._ledger.genesis.authority
             named = [authority.root.record.key, *(auth.record.key for auth in authority.auths)]
             certified = [(key.algorithm, key.raw) for key in named]
-            self._verifiers = Verifiers(workers, ledger.network, certified)
+            self._verifiers = Verifiers(self._workers, self._ledger.network, certified)
 
     def __enter__(self) -> Self:
         return self
@@ -163,6 +179,27 @@ class Pipeline:
             self._leave(room, room_bytes)
         return answers
 
+    def submit_vouched(self, transactions: Sequence[bytes], stands: Sequence[int]) -> list[Answer]:
+        """`submit_many`, with the word of somebody whom the ledger believes about signatures, for one group at most.
+
+        Each of `stands` has a bit for each signature of its transaction, by place, set when that signature stands. It
+        counts for the key with that id and no other; what it does not vouch for is verified as ever.
+        """
+        assert len(transactions) == len(stands) <= MAX_GROUP
+        if not transactions:
+            return []
+        room = self._enter(transactions)
+        try:
+            return self._settle([self._vouched(*one) for one in zip(transactions, stands, strict=True)])
+        finally:
+            self._leave(*room)
+
+    def _vouched(self, data: bytes, stand: int) -> Item:
+        found = read_plain(data, self._ledger.network)
+        if found is not None and stand == (1 << len(found[1])) - 1:
+            return data, found[0]
+        return self._reopened(data, stand)
+
     def _enter(self, transactions: Sequence[bytes]) -> tuple[int, int]:
         """Take room for these or for as many and as long ones as ever go together; how many and how long that is."""
         room = min(len(transactions), _WINDOW, self._capacity)
@@ -189,7 +226,12 @@ class Pipeline:
 
     def _send(self, transactions: Sequence[bytes]) -> list[Chunk]:
         """Send many transactions to the processes, in chunks; none for a few."""
-        if self._verifiers is None or len(transactions) < MANY:
+        if len(transactions) < MANY:
+            return []
+        with self._lock:
+            if self._collections is None and not self._closed:
+                self._begin()
+        if self._verifiers is None:
             return []
         # Shared out when processes have nothing else to do; else whole, for each chunk has a cost of its own.
         shares = max(1, self._verifiers.idle)
@@ -341,7 +383,7 @@ class Pipeline:
     def close(self) -> None:
         """Refuse who comes from now on, and end the processes; who is inside is answered."""
         with self._lock:
-            if not self._closed:
+            if not self._closed and self._collections is not None:
                 gc.set_threshold(*self._collections)
             self._closed = True
         if self._verifiers is not None:
