@@ -153,11 +153,11 @@ class Bench:
         urls = self._urls(engine, tokens, place)
         if not urls:
             return
-        url, twin = urls
+        url, twin = urls if tokens == self.plan.tokens[0] else (urls[0], "")
         host = HostChild(url, twin, self.plan.holders)
         try:
             founded, purse = self._found(host, engine, tokens)
-            for case in self.plan.cases(engine, (IN_PROCESS, f"{IN_PROCESS}-batch")):
+            for case in self._cases(engine, tokens, (IN_PROCESS, f"{IN_PROCESS}-batch")):
                 if case.workload == AUDIT:
                     self._half_load(host, engine, tokens, purse)
                     self._audit(host, engine, tokens, founded)
@@ -168,9 +168,13 @@ class Bench:
             host.tell("close")
         finally:
             host.end()
-        cases = list(self.plan.cases(engine, (HTTP, f"{HTTP}-batch")))
+        cases = self._cases(engine, tokens, (HTTP, f"{HTTP}-batch"))
         if cases:
             self._http(url, engine, tokens, cases, founded, purse)
+
+    def _cases(self, engine: str, tokens: int, transports: Sequence[str]) -> list[Case]:
+        whole = tokens == self.plan.tokens[0]
+        return list(self.plan.cases(engine, transports) if whole else self.plan.growth(transports))
 
     def _urls(self, engine: str, tokens: int, place: Path) -> tuple[str, str] | None:
         """Where the ledger and its twin are; None, and a line in `left_out`, where the engine cannot be had."""
