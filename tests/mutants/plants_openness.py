@@ -87,7 +87,7 @@ AUDITORS = Field(
             (
                 "one-signature-of-several-is-enough",
                 "A payment that one of its signers did not sign passes the audit.",
-                "                if stand != (1 << len(entry.witnesses)) - 1:",
+                "                if stand != (1 << len(witnesses)) - 1:",
                 "                if not stand:",
             ),
             (
