@@ -16,7 +16,7 @@ import ipaddress
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -33,11 +33,9 @@ from offline.bulk.work import all_cores
 from wallets.site.app import Options
 from wallets.site.authorities import authorities_of
 from wallets.site.classroom import REGION, open_class
-from wallets.site.keeping import Keeping
 from wallets.site.serving import (
-    CHEROOT,
-    DRAIN_SECONDS,
     Certificate,
+    Serving,
     Wsgi,
     check_server,
     make_server,
@@ -84,20 +82,6 @@ class LazyStage:
                 self._stage.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """How the site is served, besides where: `log` is a file or `-` for standard error (empty: no log), `drain_seconds`
-    bounds how long requests under way may take once the server is asked to stop, `workers` processes verify long
-    batches (None: one a core; 0: none), `server` is one of `wallets.site.serving.SERVERS`, `keeping` is under which
-    names institutions may ask it, and where its keys lie."""
-
-    log: str = ""
-    drain_seconds: int = DRAIN_SECONDS
-    workers: int | None = None
-    server: str = CHEROOT
-    keeping: Keeping = field(default_factory=Keeping)
-
-
 def serve(
     host: str,
     port: int,
@@ -124,7 +108,9 @@ def serve(
     log = Log(serving.log, lost.add) if serving.log else None
     try:
         with stopping() as stopped, serving.keeping.opened_keys() as keys:
-            _serve(_Place(host, port, data, store, seed, seats, keys), say, serving, (metrics, log), stopped)
+            step = serving.keeping.clock_step_seconds
+            place = _Place(host, port, data, store, seed, seats, keys, step)
+            _serve(place, say, serving, (metrics, log), stopped)
     finally:
         if log is not None:
             log.close()
@@ -143,6 +129,7 @@ class _Place:
     seed: int | None
     seats: int
     keys: OverKeys
+    clock_step_seconds: int
 
     def door(self, name: str) -> Door:
         """The names that a part answers to."""
@@ -155,7 +142,14 @@ def _serve(
     clock, (metrics, log) = SystemClock(), watched
     counted = CommitFigures(metrics).over
     world = World(
-        clock, place.seed, place.data, place.store, checkpoint_from_environment(), counted, place.keys
+        clock,
+        place.seed,
+        place.data,
+        place.store,
+        checkpoint_from_environment(),
+        counted,
+        place.keys,
+        place.clock_step_seconds,
     )
     folder = None if place.data is None else place.data / "stage"
     stage = LazyStage(clock, place.seed, folder, place.door("stage"))
