@@ -15,13 +15,13 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import IO, Any
 
 import msgspec
 
 from cbdc.errors import TengeError
-from cbdc.keys import PublicKey, key_id
+from cbdc.keys import PublicKey, key_id, standing
 from cbdc.ledger.entry import LogHead
 from cbdc.ledger.entry_form import PlainEntry, common_entry, parts_of, plain_entry
 from cbdc.record import ONLINE_DOMAIN, open_envelope, signing_message
@@ -128,12 +128,11 @@ class Reader:
         if odd:
             asked = [one for one in asked if one[0] not in odd]
         kids: dict[bytes, int] = {}
-        for place, (_, _, _, spends, payees, amounts, witnesses), identity in asked:
-            if self._signatures:
-                stand = self._stand(witnesses, _SIGNED_PREFIX + identity, {})
-                if stand != (1 << len(witnesses)) - 1:
-                    said[place] = stand
-                    continue
+        unsigned = self._unsigned(asked) if self._signatures else {}
+        for place, (_, _, _, spends, payees, amounts, witnesses), _ in asked:
+            if place in unsigned:
+                said[place] = unsigned[place]
+                continue
             said[place] = (
                 tuple([kids.setdefault(kid, len(kids)) for kid, _ in witnesses]),
                 spends,
@@ -142,6 +141,26 @@ class Reader:
                 sum(amounts),
             )
         return Answer(joined, odd, times, list(kids), said)
+
+    def _unsigned(self, asked: Sequence[_Asked]) -> dict[int, int]:
+        """By place the bits of the signatures that stand, of transfers of which not all do."""
+        questions = [
+            (self._key(kid), signature, _SIGNED_PREFIX + identity)
+            for _, entry, identity in asked
+            for kid, signature in entry[6]
+        ]
+        standing_at = standing(questions)
+        if len(standing_at) == len(questions):
+            return {}
+        found: dict[int, int] = {}
+        stand, first = set(standing_at), 0
+        for place, entry, _ in asked:
+            count = len(entry[6])
+            bits = sum(1 << number for number in range(count) if first + number in stand)
+            if bits != (1 << count) - 1:
+                found[place] = bits
+            first += count
+        return found
 
     def heads(self, task: Heads) -> list[OpenedHead]:
         """What the heads say that a ledger's key, certified at their own time, has signed."""
@@ -205,22 +224,12 @@ class Reader:
         record = opened.record
         if isinstance(record, RegisterKey | RotateKey):
             own[key_id(record.algorithm, record.public_key)] = PublicKey(record.algorithm, record.public_key)
-        return self._stand(opened.witnesses, opened.message, own)
+        message = opened.message
+        asked = [(self._key(kid) or own.get(kid), signature, message) for kid, signature in opened.witnesses]
+        return sum(1 << place for place in standing(asked))
 
-    def _stand(
-        self, witnesses: Sequence[tuple[bytes, bytes]], message: bytes, own: Mapping[bytes, PublicKey]
-    ) -> int:
-        stand = 0
-        for place, (kid, signature) in enumerate(witnesses):
-            key = self._keys.get(kid) or self._certified.get(kid) or own.get(kid)
-            if key is None:
-                continue
-            try:
-                key.judge(signature, message)
-            except TengeError:
-                continue
-            stand |= 1 << place
-        return stand
+    def _key(self, kid: bytes) -> PublicKey | None:
+        return self._keys.get(kid) or self._certified.get(kid)
 
 
 def _odd(leaves: Sequence[bytes], kept: bytes) -> list[int]:
