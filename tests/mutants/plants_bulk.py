@@ -175,6 +175,12 @@ BULK = Field(
             "        except Refused:\n            pass\n        found.append(place)",
         ),
         (
+            "many-ed25519-all-sound",
+            "Of many Ed25519 signatures of the right form none is refused.",
+            "for place, signed, raw in ready if opens(signed, raw)]",
+            "for place, signed, raw in ready]",
+        ),
+        (
             "shown-without-a-signature",
             "A key off the curve is registered with a signature that never stood.",
             "        PublicKey(algorithm, raw).verify(signature, message)\n    except Refused:\n        return\n",

@@ -138,8 +138,8 @@ SIGNATURES = Field(
         (
             "ed25519-never-verified",
             "Any 64 bytes are a signature.",
-            "if not _opens(signature + message, key.raw):",
-            "if False:",
+            "if _bad_form(signature) or not _opens(signature + message, key.raw):",
+            "if _bad_form(signature):",
         ),
         (
             "es256-never-verified",

@@ -41,7 +41,7 @@ PIPELINE = Field(
         (
             "short-way-forgets-freezes",
             "A frozen holder pays the short way.",
-            "or rows.get(payer.freeze, _UNREAD) is not None",
+            "or rows.get(freeze, _UNREAD) is not None",
             "",
         ),
         (
