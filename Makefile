@@ -46,6 +46,8 @@ WAITERS ?= 3
 # What PYTEST_ARGS chooses may all be in the other part.
 NONE_CHOSEN = $(if $(PYTEST_ARGS),|| test $$? -eq 5)
 PYTEST_ARGS ?=
+# Whoever forbids Python to keep what it compiled makes each of the hundreds of processes that tests start compile anew.
+unexport PYTHONDONTWRITEBYTECODE
 DEMO_RUN := build/demo-run
 
 # Everything comes from the locks: every file is checked against a hash, and nothing is built from source. A lock names
@@ -115,10 +117,10 @@ format: $(VENV)/test.stamp
 
 test: lint
 	@mkdir -p build
-	$(PY) -m pytest -n $(WORKERS) --cov=cbdc --cov=offline --cov-branch \
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal --cov=cbdc --cov=offline --cov-branch \
 	  --cov-report=term:skip-covered --cov-report=json:build/coverage.json $(PYTEST_ARGS) $(MEASURED) $(NONE_CHOSEN)
 	$(PY) -m tests.house.coverage_floor build/coverage.json
-	$(PY) -m pytest -n $(WAITERS) $(PYTEST_ARGS) $(UNMEASURED) $(NONE_CHOSEN)
+	$(PY) -m pytest -n $(WAITERS) --dist worksteal $(PYTEST_ARGS) $(UNMEASURED) $(NONE_CHOSEN)
 
 errors: $(VENV)/test.stamp
 	$(PY) -m tests.house.errors_page --write

@@ -29,6 +29,7 @@ from wallets.cli_answers import FAILED, OK
 from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
+from wallets.cli_archive import archive
 from wallets.cli_audit import audit
 from wallets.cli_backup import backup, restore
 from wallets.cli_bench import bench_all
@@ -85,6 +86,7 @@ main.add_command(audit)
 main.add_command(lab)
 main.add_command(evidence)
 main.add_command(journal)
+main.add_command(archive)
 main.add_command(exercise)
 main.add_command(bank_emulator)
 main.add_command(backup)

@@ -23,13 +23,26 @@ def keeping_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(path_type=Path),
         help="A file that says which institutions' keys are in a hardware module (PKCS#11) [none are].",
     )
+    @click.option(
+        "--clock-step",
+        "clock_step_days",
+        type=click.IntRange(1, 36_500),
+        default=31,
+        show_default=True,
+        metavar="DAYS",
+        help="How far this computer's clock may step ahead and still date entries.",
+    )
     @wraps(command)
-    def wrapped(*arguments: Any, authorities: tuple[str, ...], keys: Path | None, **options: Any) -> Any:
+    def wrapped(
+        *arguments: Any, authorities: tuple[str, ...], keys: Path | None, clock_step_days: int, **options: Any
+    ) -> Any:
         from cbdc.hsm_file import read_hsm_file
+        from cbdc.operations.clock_guard import DAY_SECONDS
         from wallets.site.authorities import checked
         from wallets.site.keeping import Keeping
 
-        keeping = Keeping(checked(authorities), None if keys is None else read_hsm_file(keys))
+        file = None if keys is None else read_hsm_file(keys)
+        keeping = Keeping(checked(authorities), file, clock_step_days * DAY_SECONDS)
         return command(*arguments, keeping=keeping, **options)
 
     return wrapped

@@ -107,6 +107,7 @@ class Pipeline:
         self._verifiers: Verifiers | None = None
         self._workers = workers
         self._rows: dict[bytes, bytes] = {}
+        ledger.remember_rows()
         if not late:
             self._begin()
 

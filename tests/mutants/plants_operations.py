@@ -47,6 +47,16 @@ OPERATIONS = Field(
         ),
     )
     + bugs(
+        "cbdc/operations/clock_guard.py",
+        ("tests/cbdc/test_clock_guard.py",),
+        (
+            "clock-years-ahead",
+            "A clock that is years ahead dates entries once it was refused once.",
+            '            raise Unavailable("E_CLOCK_STEP"',
+            '            self._last = found\n            raise Unavailable("E_CLOCK_STEP"',
+        ),
+    )
+    + bugs(
         "cbdc/hsm_file.py",
         ("tests/cbdc/test_hsm_file.py",),
         (
@@ -54,6 +64,22 @@ OPERATIONS = Field(
             "A misspelt label in the file of keys leaves that key in software, and nobody is told.",
             "        if not _LABEL.fullmatch(label):",
             "        if not label:",
+        ),
+    )
+    + bugs(
+        "cbdc/operations/journal_backup.py",
+        ("tests/cbdc/test_journal_backup.py",),
+        (
+            "another-ledgers-store",
+            "A restore writes behind the entries of another ledger.",
+            "        if not _agree(journal, store, already):",
+            "        if not already and not _agree(journal, store, already):",
+        ),
+        (
+            "restored-on-its-word",
+            "What an engine holds after a restore is not audited.",
+            "    if not proved.ok:",
+            "    if not proved.entries:",
         ),
     )
     + bugs(

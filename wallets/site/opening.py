@@ -21,7 +21,7 @@ from cbdc.policies import preset
 from cbdc.ports import Checkpoint, Clock
 from cbdc.token import MERCHANT, PERSON
 from offline.records import TIER_SW
-from wallets.cast import Member, SandboxPlan
+from wallets.cast import Member, OverClock, SandboxPlan, the_same_clock
 from wallets.desk import derived
 from wallets.sandbox import Sandbox, raise_first
 from wallets.site.marked import N_
@@ -77,11 +77,12 @@ def open_sandbox(
     checkpoint: Checkpoint,
     over_store: OverStore = as_it_is,
     over_keys: OverKeys = the_same_keys,
+    over_clock: OverClock = the_same_clock,
 ) -> Sandbox:
     """The sandbox of an act, with its institutions set up; raises what `Sandbox.open` raises.
 
     `over_store` makes of the ledger's store the one that is used, so that commits can be counted, `over_keys` of
-    the institutions' keys those that are used.
+    the institutions' keys those that are used, `over_clock` of the clock the one that dates its ledger.
     """
     plan = SandboxPlan(
         seed,
@@ -90,6 +91,7 @@ def open_sandbox(
         store=store,
         over_store=over_store,
         over_keys=over_keys,
+        over_clock=over_clock,
         banks=BANKS,
         budget_bank=BANKS[0][0],
         budget_tiyn=tenge(BUDGET_TENGE),

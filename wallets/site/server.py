@@ -108,7 +108,9 @@ def serve(
     log = Log(serving.log, lost.add) if serving.log else None
     try:
         with stopping() as stopped, serving.keeping.opened_keys() as keys:
-            _serve(_Place(host, port, data, store, seed, seats, keys), say, serving, (metrics, log), stopped)
+            step = serving.keeping.clock_step_seconds
+            place = _Place(host, port, data, store, seed, seats, keys, step)
+            _serve(place, say, serving, (metrics, log), stopped)
     finally:
         if log is not None:
             log.close()
@@ -127,6 +129,7 @@ class _Place:
     seed: int | None
     seats: int
     keys: OverKeys
+    clock_step_seconds: int
 
     def door(self, name: str) -> Door:
         """The names that a part answers to."""
@@ -139,7 +142,14 @@ def _serve(
     clock, (metrics, log) = SystemClock(), watched
     counted = CommitFigures(metrics).over
     world = World(
-        clock, place.seed, place.data, place.store, checkpoint_from_environment(), counted, place.keys
+        clock,
+        place.seed,
+        place.data,
+        place.store,
+        checkpoint_from_environment(),
+        counted,
+        place.keys,
+        place.clock_step_seconds,
     )
     folder = None if place.data is None else place.data / "stage"
     stage = LazyStage(clock, place.seed, folder, place.door("stage"))

@@ -22,6 +22,7 @@ from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.institutions import OverKeys, the_same_keys
 from cbdc.joining import JoinDesk
 from cbdc.news import concerned
+from cbdc.operations.clock_guard import GuardedClock
 from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import preset
 from cbdc.ports import Checkpoint, Clock, no_checkpoint
@@ -57,10 +58,12 @@ class World:
         checkpoint: Checkpoint = no_checkpoint,
         over_store: OverStore = as_it_is,
         over_keys: OverKeys = the_same_keys,
+        clock_step_seconds: int = 0,
     ) -> None:
         """Open the world in `folder` (in memory without one), new or as it was left.
 
-        Raises E_STAGE_FOLDER, E_STAGE_DAMAGED, and what `Sandbox.open` raises.
+        `clock_step_seconds` bounds how far the machine's clock may step ahead and still date entries (0: anything).
+        Raises E_CLOCK_STEP, E_STAGE_FOLDER, E_STAGE_DAMAGED, and what `Sandbox.open` raises.
         """
         self.lock = threading.RLock()
         self.real_clock = base_clock
@@ -72,6 +75,7 @@ class World:
         self._checkpoint = checkpoint
         self._over_store = over_store
         self._over_keys = over_keys
+        self._clock_step_seconds = clock_step_seconds
         self.folder = folder
         if folder is not None:
             make_folder(folder)
@@ -94,6 +98,7 @@ class World:
             self._checkpoint,
             self._over_store,
             self._over_keys,
+            self._dating,
         )
         students = tuple(User(**row) for row in self.memory.students)
         self.users = Directory(DEMO_USERS + students, self.sandbox.entropy)
@@ -118,6 +123,13 @@ class World:
         self.acts.resume()
         self.settle_due()
         self._told = self.system.ledger.size
+
+    def _dating(self, clock: Clock, last: int) -> Clock:
+        """The clock that dates the ledger: guarded against steps of the machine's, when a step is given."""
+        if not self._clock_step_seconds:
+            return clock
+        since = last - self.memory.shift_seconds if last else 0
+        return GuardedClock(clock, self.real_clock, since, self._clock_step_seconds)
 
     @property
     def hours(self) -> Hours:
