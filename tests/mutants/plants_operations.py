@@ -94,4 +94,34 @@ OPERATIONS = Field(
     ),
 )
 
-FIELDS = (OPERATIONS,)
+ROLES = Field(
+    "Front ends and a writer",
+    bugs(
+        "cbdc/http/fronts.py",
+        ("tests/roles/test_fronts.py",),
+        (
+            "batch-of-another-network",
+            "A writer takes a batch that names another network.",
+            "    if named != network:",
+            "    if named == b'':",
+        ),
+    )
+    + bugs(
+        "cbdc/http/writers.py",
+        ("tests/roles/test_fronts.py",),
+        (
+            "busy-after-unknown",
+            "A full writer's refusal is passed on although a try before it may have booked something.",
+            "                if busy and not unknown:",
+            "                if busy:",
+        ),
+        (
+            "front-stays-with-the-gone",
+            "A front asks the writer that is gone again and again.",
+            "                self._place = (place + 1) % len(self._ways)",
+            "                self._place = place",
+        ),
+    ),
+)
+
+FIELDS = (OPERATIONS, ROLES)
