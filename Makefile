@@ -19,7 +19,7 @@
 #   make lighthouse   scores of every kind of page (needs node)    make cold   a first visit: seconds, bytes, jumps
 #   make faults    a ledger on a virtual disk and network: 1,000 crashes an engine (CRASHES=1000, SEED=1)
 #   make ha        the cluster's leader killed under load (KILLS=20, SEED=1)
-#   make kills     kill -9 of a real ledger process under load (ENGINE=sqlite, KILLS=100, SEED=1)
+#   make kills     kill -9 of a real ledger process under load (ENGINE=sqlite, KILLS=100, SEED=1); kills-fronts: over HTTP
 #   make auditors  two auditors judge 1,000 journals of chance (COUNT=1000)
 #   make labs      every lab in 50 fresh worlds, with every wrong answer
 #   make cluster   the engines of `tenge offline cluster`    make servers   PostgreSQL, Patroni and PKCS#11, for Python
@@ -46,13 +46,15 @@ WAITERS ?= 3
 # What PYTEST_ARGS chooses may all be in the other part.
 NONE_CHOSEN = $(if $(PYTEST_ARGS),|| test $$? -eq 5)
 PYTEST_ARGS ?=
+# Whoever forbids Python to keep what it compiled makes each of the hundreds of processes that tests start compile anew.
+unexport PYTHONDONTWRITEBYTECODE
 DEMO_RUN := build/demo-run
 
 # Everything comes from the locks: every file is checked against a hash, and nothing is built from source. A lock names
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model ha losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills clean
+.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model ha losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills kills-fronts clean
 
 help:
 	@sed -n '3,27s/^# \{0,1\}//p' Makefile
@@ -115,10 +117,10 @@ format: $(VENV)/test.stamp
 
 test: lint
 	@mkdir -p build
-	$(PY) -m pytest -n $(WORKERS) --cov=cbdc --cov=offline --cov-branch \
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal --cov=cbdc --cov=offline --cov-branch \
 	  --cov-report=term:skip-covered --cov-report=json:build/coverage.json $(PYTEST_ARGS) $(MEASURED) $(NONE_CHOSEN)
 	$(PY) -m tests.house.coverage_floor build/coverage.json
-	$(PY) -m pytest -n $(WAITERS) $(PYTEST_ARGS) $(UNMEASURED) $(NONE_CHOSEN)
+	$(PY) -m pytest -n $(WAITERS) --dist worksteal $(PYTEST_ARGS) $(UNMEASURED) $(NONE_CHOSEN)
 
 errors: $(VENV)/test.stamp
 	$(PY) -m tests.house.errors_page --write
@@ -218,6 +220,10 @@ KILLS ?= 100
 KILLS_ARGS ?=
 kills: $(VENV)/test.stamp
 	$(PY) -m tests.faults.kills --engine $(ENGINE) --kills $(KILLS) --seed $(SEED) --json build/kills-$(ENGINE).json $(KILLS_ARGS)
+
+# The same over HTTP: front ends and the writer die, and on PostgreSQL a second writer takes over.
+kills-fronts: $(VENV)/test.stamp
+	$(PY) -m tests.roles.kills --engine $(ENGINE) --kills $(KILLS) --seed $(SEED) --json build/kills-fronts-$(ENGINE).json
 
 # Case R3 at full size: random games with cheats, each in ten orders, chunks and repetitions, one digest.
 ORDERS ?= 10000

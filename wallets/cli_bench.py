@@ -17,7 +17,7 @@ from wallets.cli_reconcile import end_of_progress, show
     "--engine",
     "engines",
     multiple=True,
-    help="memory, sqlite, journal, or the URL of an empty store [those three].",
+    help="memory, sqlite, journal, postgresql (a server of its own), or the URL of an empty store [those four].",
 )
 @click.option("--workload", "workloads", multiple=True, help="One workload; may be repeated [all].")
 @click.option(

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cbdc.accounts import NATIONAL_BANK, BalanceSheet, deposit, institution_of
+from cbdc.accounts import NATIONAL_BANK, deposit, institution_of
 from cbdc.authority import Root
 from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
@@ -33,6 +33,7 @@ from cbdc.record import Signed
 from cbdc.system import Setup, assemble, open_stores
 from cbdc.token import PERSON
 from wallets import keystore
+from wallets.balances import accounts
 from wallets.basis import Basis
 from wallets.case import Case
 from wallets.cast import DEVICE_TIERS, Member, SandboxPlan
@@ -455,7 +456,7 @@ class Sandbox:
         titles = {number: title for number, (_, title, _) in enumerate(self._plan.banks, start=1)}
         rows = [("National Bank", books.balance_sheet(NATIONAL_BANK))]
         rows += [(title, books.balance_sheet(institution_of(number))) for number, title in titles.items()]
-        return [{"institution": name, "accounts": list(_accounts(sheet, titles))} for name, sheet in rows]
+        return [{"institution": name, "accounts": list(accounts(sheet, titles))} for name, sheet in rows]
 
     @property
     def bank_name(self) -> str:
@@ -497,20 +498,3 @@ def raise_first(answers: Sequence[TengeError | None]) -> None:
     for answer in answers:
         if answer is not None:
             raise answer
-
-
-def _accounts(sheet: BalanceSheet, titles: dict[int, str]) -> Iterator[dict[str, Any]]:
-    names = {f"reserve:{number}": f"reserve account of {title}" for number, title in titles.items()}
-    names["reserve:0"] = "account of the treasury"
-    deposits = sum(amount for name, amount in sheet.liabilities if name.startswith("deposit:"))
-    for name, amount in sheet.assets:
-        yield {"account": name, "side": "asset", "tiyn": amount}
-    for name, amount in sheet.liabilities:
-        if not name.startswith("deposit:"):
-            yield {"account": names.get(name, name), "side": "liability", "tiyn": amount}
-    if deposits:
-        yield {"account": "customers' deposits", "side": "liability", "tiyn": deposits}
-    for name, amount in sheet.equity:
-        yield {"account": name, "side": "liability", "tiyn": amount}
-    if sheet.result_tiyn:
-        yield {"account": "result", "side": "liability", "tiyn": sheet.result_tiyn}

@@ -14,12 +14,13 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
+from cbdc.authority import LEDGER
 from cbdc.errors import TengeError
 from cbdc.keys import key_id
 from cbdc.ledger.entry import Genesis, leaf_hash
@@ -29,6 +30,8 @@ from cbdc.ledger.reading import (
     MOST_KEYS,
     SELDOM,
     Answer,
+    Heads,
+    OpenedHead,
     Reader,
     Said,
     Settings,
@@ -43,7 +46,18 @@ from cbdc.ledger.store import EntryRow
 from cbdc.ledger.verifying import likely_signers
 from cbdc.transaction import RegisterKey, RotateKey, open_transaction
 
-__all__ = ["UNIT", "Parts", "Said", "Unit", "alone", "few_collections", "parts_of", "read_ahead", "units"]
+__all__ = [
+    "UNIT",
+    "Crew",
+    "Parts",
+    "Said",
+    "Unit",
+    "alone",
+    "few_collections",
+    "parts_of",
+    "read_ahead",
+    "units",
+]
 
 UNIT = 512
 """How many entries are taken at a time."""
@@ -51,12 +65,14 @@ UNIT = 512
 AHEAD = 3
 """How many chunks a process has, the one it works on included."""
 
+_HEADS = 256
 _KEY = bytes([KEY])
 _REGISTERING = (b"\x93" + bytes([RegisterKey.TYPE]), b"\x93" + bytes([RotateKey.TYPE]))
 # A transaction with one witness ends so: an array of one, in it an array of two, 32 bytes, 64 bytes.
 _ONE_WITNESS = b"\x91\x92\xc4\x20"
 _WITNESS_FROM, _KID_FROM, _KID_TO = -102, -98, -66
 
+_decode_heads = msgspec.msgpack.Decoder(list[OpenedHead]).decode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 _BYTE: Any = Annotated[int, msgspec.Meta(ge=0, le=255)]
 _decode_row = msgspec.msgpack.Decoder(tuple[_BYTE, bytes, int, int, int, bytes, bytes]).decode
@@ -113,27 +129,31 @@ def read_ahead(
 
     `rows` are the fold's: where the keys stand that entries before have registered.
     """
-    if not workers and signatures:
-        # Whoever judges them verifies: what this process has found to stand before is not computed again.
-        yield from map(alone, source)
-        return
-    named = [genesis.authority.root.record.key, *(auth.record.key for auth in genesis.authority.auths)]
-    settings = Settings(genesis.network, [(key.algorithm, key.raw) for key in named], signatures)
-    crew = _Crew(settings, rows, workers)
-    try:
+    with closing(Crew(genesis, rows, workers, signatures)) as crew:
         yield from crew.read(source, start)
-    finally:
-        crew.close()
+
+
+def _settings(genesis: Genesis, signatures: bool) -> Settings:
+    named = [genesis.authority.root.record.key, *(auth.record.key for auth in genesis.authority.auths)]
+    ledger = [
+        (auth.key.algorithm, auth.key.raw, auth.not_before, auth.expires)
+        for auth in genesis.authority.with_role(LEDGER)
+    ]
+    return Settings(genesis.network, [(key.algorithm, key.raw) for key in named], ledger, signatures)
 
 
 class _Chunk:
-    """Entries on their way: where they begin, who has them, and the answer once it is there (empty: none will be)."""
+    """Entries or heads on their way: who has them, and the answer once it is there (empty: there will be none).
 
-    __slots__ = ("answer", "rows", "start", "worker")
+    Of entries `start` is the place of the first one.
+    """
 
-    def __init__(self, rows: list[EntryRow], start: int) -> None:
+    __slots__ = ("answer", "heads", "rows", "start", "worker")
+
+    def __init__(self, rows: list[EntryRow], start: int, heads: Sequence[tuple[int, bytes]] = ()) -> None:
         self.rows = rows
         self.start = start
+        self.heads = heads
         self.worker: _Worker | None = None
         self.answer: bytes | None = None
 
@@ -193,11 +213,13 @@ class _Worker(_Known):
                 pipe.close()
 
 
-class _Crew:
-    """The processes, and the reader in this one."""
+class Crew:
+    """The processes that read ahead, and a reader in this one. `rows` are the fold's: the keys stand there."""
 
-    def __init__(self, settings: Settings, rows: Rows, count: int) -> None:
+    def __init__(self, genesis: Genesis, rows: Rows, count: int, signatures: bool) -> None:
+        settings = _settings(genesis, signatures)
         self._rows = rows
+        self._signatures = signatures
         self._inbox: queue.SimpleQueue[tuple[_Worker, bytes | None]] = queue.SimpleQueue()
         self._own, self._own_known = Reader(settings), _Known()
         self._window: deque[_Chunk] = deque()
@@ -210,7 +232,11 @@ class _Crew:
                 self._workers.append(_Worker(settings, self._inbox))
 
     def read(self, source: Iterable[list[EntryRow]], start: int) -> Generator[Unit, None, None]:
-        """The units, in order."""
+        """The units from the entry at `start` on, in order."""
+        if not self._workers and self._signatures:
+            # Whoever judges them verifies: what this process has found to stand before is not computed again.
+            yield from map(alone, source)
+            return
         coming = iter(source)
         ended = False
         while True:
@@ -226,6 +252,33 @@ class _Crew:
             if not self._window:
                 return
             yield self._finished(self._window.popleft())
+
+    def heads(
+        self, source: Iterable[tuple[int, bytes]]
+    ) -> Generator[tuple[int, bytes, OpenedHead], None, None]:
+        """Heads, in order, each as it is kept and as it was opened by whoever had time; None: that is still to do."""
+        coming = iter(source)
+        self._window.clear()
+        while True:
+            while len(self._window) < self._most and (some := list(islice(coming, _HEADS))):
+                self._window.append(_Chunk([], 0, some))
+            self._deal()
+            if not self._window:
+                return
+            chunk = self._window.popleft()
+            opened = self._opened(chunk)
+            for place, (size, envelope) in enumerate(chunk.heads):
+                yield size, envelope, opened[place] if opened else None
+
+    def _opened(self, chunk: _Chunk) -> list[OpenedHead]:
+        while chunk.worker is not None and chunk.answer is None:
+            self._heard(*self._inbox.get())
+            self._deal()
+        with suppress(msgspec.DecodeError):
+            opened = _decode_heads(chunk.answer or b"")
+            if len(opened) == len(chunk.heads):
+                return opened
+        return []
 
     def close(self) -> None:
         """End every process."""
@@ -244,7 +297,7 @@ class _Crew:
             if not free:
                 return
             worker = min(free, key=lambda one: len(one.chunks))
-            task = self._task(chunk, worker)
+            task = self._heads(chunk) if chunk.heads else self._task(chunk, worker)
             if task is None:
                 chunk.answer = b""
                 continue
@@ -279,6 +332,9 @@ class _Crew:
     def _read_here(self, chunk: _Chunk) -> Unit:
         task = self._task(chunk, self._own_known)
         return alone(chunk.rows) if task is None else _unit(chunk.rows, self._own.read(task))
+
+    def _heads(self, chunk: _Chunk) -> Heads:
+        return Heads([envelope for _, envelope in chunk.heads])
 
     def _task(self, chunk: _Chunk, known: _Known) -> Task | None:
         """The chunk as a reader wants it; None when its rows are not even of the form that entries have."""

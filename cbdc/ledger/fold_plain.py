@@ -1,9 +1,9 @@
 """Plain transfers in a fold, judged on numbers: what the ledger's short way does, for millions of entries in a row.
 
-What is taken here is exactly what `cbdc.ledger.rules_plain.decide_plain` accepts of transfers with **one signer**, with
-the same changes; a property test holds the two side by side. Nothing is refused: whatever is not plainly right (a token
-that is gone or another's, an account that is no wallet, a freeze, a limit, a replaced key, a sum that is wrong, several
-signers) is left to the general judge, and nothing of it was changed.
+What is taken here are transfers with **one signer** among wallets, inventories of banks and treasury accounts, with
+exactly the changes of `cbdc.ledger.rules.decide`; property tests hold it against the law and the ledger's short way.
+Nothing is refused: whatever is not plainly right (a token that is gone or another's, an escrow, a freeze, a limit, a
+replaced key, a sum that is wrong, several signers) is left to the general judge, and nothing of it was changed.
 
 The rows are those of `cbdc.ledger.rows` in memory: tokens are amounts with key ids, counters are numbers. What is known
 of a registered key is kept in an `Account` until the row of the key changes.
@@ -14,13 +14,14 @@ from collections.abc import Sequence
 import msgspec
 
 from cbdc.canonical import MAX_INTEGER
-from cbdc.ledger.entry import PERIOD_NAMES, Policy
+from cbdc.ledger.entry import PERIOD_NAMES, Policy, TierLimits
 from cbdc.ledger.reading import Said
 from cbdc.ledger.rows import Value
 from cbdc.ledger.state import (
     FREEZE,
     KEY,
     TOKEN,
+    class_counter,
     day_counter,
     holding_counter,
     period_counter,
@@ -32,6 +33,7 @@ from cbdc.token import holder_class
 MOST_ACCOUNTS = 200_000
 """How many accounts are remembered; then all are forgotten, and read again from their rows."""
 
+_WITHOUT_LIMITS = ("bank_inventory", "treasury")
 _KEY = bytes([KEY])
 _FREEZE = bytes([FREEZE])
 _TOKEN = bytes([TOKEN])
@@ -40,7 +42,11 @@ _decode_key = msgspec.msgpack.Decoder(tuple[int, bytes, int, int, int, bytes, by
 
 
 class Account:
-    """A registered key of a wallet, with the limits of its tier (0: none) and the places of its holder's rows."""
+    """A registered key of somebody who may pay and be paid: the places of its holder's rows, the limits of its tier.
+
+    `line` is where its line of the supply table stands. Only wallets have holdings and limits (0: none); `simple` is a
+    wallet's current key without limits of a month or a year.
+    """
 
     __slots__ = (
         "current",
@@ -51,23 +57,29 @@ class Account:
         "holding",
         "holding_limit_tiyn",
         "kid",
+        "line",
         "payment_limit_tiyn",
         "periods",
         "pseudonym",
+        "simple",
+        "wallet",
     )
 
-    def __init__(self, kid: bytes, pseudonym: bytes, tier: int, current: bool, policy: Policy) -> None:
-        """Raises E_TIER when the policy has no such tier."""
-        limits = policy.limits(tier)
+    def __init__(
+        self, kid: bytes, pseudonym: bytes, line: str, current: bool, limits: TierLimits | None
+    ) -> None:
         self.kid = kid
         self.pseudonym = pseudonym
         self.current = current
+        self.wallet = limits is not None
+        self.line = class_counter(line).pack()
         self.holding = holding_counter.__wrapped__(pseudonym).pack()
         self.freeze = _FREEZE + pseudonym
-        self.payment_limit_tiyn = limits.payment_limit_tiyn
-        self.day_limit_tiyn = limits.day_limit_tiyn
-        self.holding_limit_tiyn = limits.holding_limit_tiyn
-        self.periods = [(kind, limit) for of, kind, limit in policy.periods if of == tier]
+        self.payment_limit_tiyn = 0 if limits is None else limits.payment_limit_tiyn
+        self.day_limit_tiyn = 0 if limits is None else limits.day_limit_tiyn
+        self.holding_limit_tiyn = 0 if limits is None else limits.holding_limit_tiyn
+        self.periods: list[tuple[int, int]] = []
+        self.simple = False
         self.day = -1
         self.day_key = b""
 
@@ -105,9 +117,15 @@ class PlainFold:
         if type(row) is not bytes:
             return None
         _, _, _, tier, category, pseudonym, successor = _decode_key(row)
-        if holder_class(category) != "wallets" or tier not in self._tiers:
+        line = holder_class(category)
+        if line in _WITHOUT_LIMITS:
+            return Account(kid, pseudonym, line, not successor, None)
+        if line != "wallets" or tier not in self._tiers:
             return None
-        return Account(kid, pseudonym, tier, not successor, self._policy)
+        account = Account(kid, pseudonym, line, not successor, self._policy.limits(tier))
+        account.periods = [(kind, limit) for of, kind, limit in self._policy.periods if of == tier]
+        account.simple = account.current and not account.periods
+        return account
 
     def take(
         self,
@@ -127,7 +145,7 @@ class PlainFold:
                 break
             signers, spends, payees, amounts, total = one  # type: ignore[misc]
             payer = accounts[signers[0]]
-            if payer is None or len(signers) != 1 or get(payer.freeze) is not None:
+            if payer is None or len(signers) != 1 or payer.freeze in rows:
                 break
             kid, spent = payer.kid, 0
             for key in spends:
@@ -141,7 +159,10 @@ class PlainFold:
                     break
                 if time != now:
                     now, day = time, self._policy.day(time)
-                moved = self._moved(rows, payer, [accounts[place] for place in payees], amounts, time, day)
+                to = [accounts[place] for place in payees]
+                moved = self._simply(rows, payer, to, amounts, day) or self._moved(
+                    rows, payer, to, amounts, time, day
+                )
                 if moved is None:
                     break
                 for key in spends:
@@ -160,6 +181,42 @@ class PlainFold:
             break
         return taken
 
+    def _simply(
+        self,
+        rows: dict[bytes, Value],
+        payer: Account,
+        payees: Sequence[Account | None],
+        amounts: Sequence[int],
+        day: int,
+    ) -> list[tuple[bytes, int]] | None:
+        """What `_moved` says of one payment from wallet to wallet with one piece of change; None leaves it to that."""
+        if len(payees) != 2 or not payer.simple:
+            return None
+        payee, last = payees
+        paid = amounts[0]
+        if last is not payer:
+            if payee is not payer:
+                return None
+            payee, paid = last, amounts[1]
+        if payee is None or not (payee.simple or (payee.wallet and payee.current)):
+            return None
+        if payee.pseudonym == payer.pseudonym:
+            return None
+        left = _number(rows, payer.holding) - paid
+        if left < 0 or 0 < payer.payment_limit_tiyn < paid:
+            return None
+        held = _number(rows, payee.holding) + paid
+        if held > MAX_INTEGER or 0 < payee.holding_limit_tiyn < held:
+            return None
+        if not payer.day_limit_tiyn:
+            return [(payer.holding, left), (payee.holding, held)]
+        if payer.day != day:
+            payer.day, payer.day_key = day, day_counter.__wrapped__(payer.pseudonym, day).pack()
+        total = _number(rows, payer.day_key) + paid
+        if total > payer.day_limit_tiyn:
+            return None
+        return [(payer.holding, left), (payee.holding, held), (payer.day_key, total)]
+
     def _moved(
         self,
         rows: dict[bytes, Value],
@@ -170,42 +227,61 @@ class PlainFold:
         day: int,
     ) -> list[tuple[bytes, int]] | None:
         """The counters after a transfer; None when an account may not take part, or a limit is passed."""
-        paid, pseudonym = 0, payer.pseudonym
+        paid = 0
         gains: dict[bytes, int] = {}
+        lines: dict[bytes, int] = {}
         others: list[Account] = []
         for payee, amount in zip(payees, amounts, strict=True):
             if payee is None or not payee.current:
                 return None
-            if payee is payer or payee.pseudonym == pseudonym:
+            if payee.line != payer.line:
+                lines[payer.line] = lines.get(payer.line, 0) - amount
+                lines[payee.line] = lines.get(payee.line, 0) + amount
+                if payee.pseudonym == payer.pseudonym:
+                    return None
+            elif payee.pseudonym == payer.pseudonym:
                 continue
             paid += amount
-            others.append(payee)
-            gains[payee.holding] = gains.get(payee.holding, 0) + amount
-        if not paid:
-            return []
+            if payee.wallet:
+                others.append(payee)
+                gains[payee.holding] = gains.get(payee.holding, 0) + amount
+        moved = self._paid(rows, payer, paid, time, day) if paid and payer.wallet else []
+        if moved is None:
+            return None
+        for line, change in lines.items():
+            total = _number(rows, line) + change
+            if not 0 <= total <= MAX_INTEGER:
+                return None
+            moved.append((line, total))
+        for payee in others:
+            held = _number(rows, payee.holding) + gains[payee.holding]
+            if held > MAX_INTEGER or 0 < payee.holding_limit_tiyn < held:
+                return None
+            moved.append((payee.holding, held))
+        return moved
+
+    def _paid(
+        self, rows: dict[bytes, Value], payer: Account, paid: int, time: int, day: int
+    ) -> list[tuple[bytes, int]] | None:
+        """The counters of a wallet that pays; None when it does not hold so much, or a limit is passed."""
         left = _number(rows, payer.holding) - paid
         if left < 0 or 0 < payer.payment_limit_tiyn < paid:
             return None
         moved = [(payer.holding, left)]
         if payer.day_limit_tiyn:
             if payer.day != day:
-                payer.day, payer.day_key = day, day_counter.__wrapped__(pseudonym, day).pack()
+                payer.day, payer.day_key = day, day_counter.__wrapped__(payer.pseudonym, day).pack()
             total = _number(rows, payer.day_key) + paid
             if total > payer.day_limit_tiyn:
                 return None
             moved.append((payer.day_key, total))
         for kind, limit in payer.periods:
             number = self._policy.period(kind, time)
-            key = period_counter.__wrapped__(pseudonym, PERIOD_NAMES[kind], number).pack()
+            key = period_counter.__wrapped__(payer.pseudonym, PERIOD_NAMES[kind], number).pack()
             total = _number(rows, key) + paid
             if total > limit:
                 return None
             moved.append((key, total))
-        for payee in others:
-            held = _number(rows, payee.holding) + gains[payee.holding]
-            if held > MAX_INTEGER or 0 < payee.holding_limit_tiyn < held:
-                return None
-            moved.append((payee.holding, held))
         return moved
 
 

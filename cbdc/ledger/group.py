@@ -63,11 +63,12 @@ class Group:
         now: int,
         items: Sequence[Item],
         holders: dict[bytes, Holder],
+        rows: dict[bytes, bytes | None] | None = None,
     ) -> None:
         """Reads what the new transactions `items` need; E_STORE_UNAVAILABLE, E_STATE_DAMAGED.
 
-        `holders` is what is known of keys by key id, and is kept up: if the group does not become a commit, nothing of
-        it may be used any more.
+        `holders` is what is known of keys by key id, `rows` what is known of the state by packed key (None: it is not
+        there). Both are kept up: if the group does not become a commit, nothing of them may be used any more.
         """
         self._genesis = genesis
         self._store = store
@@ -77,7 +78,7 @@ class Group:
         self.owners: dict[bytes, bytes] = {}
         self.places: dict[bytes, int] = {}
         self._payloads: list[bytes] = []
-        self._rows: dict[bytes, bytes | None] = {}
+        self._rows = {} if rows is None else rows
         self._moment = Moment(genesis.policy, now)
         self._holders = holders
         self._plains: dict[bytes, Plain] = {}

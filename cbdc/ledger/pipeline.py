@@ -36,6 +36,7 @@ from cbdc.keys import PublicKey, public_key
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.group import Item
 from cbdc.ledger.ledger import MAX_GROUP, Ledger
+from cbdc.ledger.plain import read_plain
 from cbdc.ledger.state import KEY
 from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Verifiers, signers_of
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
@@ -106,6 +107,7 @@ class Pipeline:
         self._verifiers: Verifiers | None = None
         self._workers = workers
         self._rows: dict[bytes, bytes] = {}
+        ledger.remember_rows()
         if not late:
             self._begin()
 
@@ -176,6 +178,27 @@ class Pipeline:
         finally:
             self._leave(room, room_bytes)
         return answers
+
+    def submit_vouched(self, transactions: Sequence[bytes], stands: Sequence[int]) -> list[Answer]:
+        """`submit_many`, with the word of somebody whom the ledger believes about signatures, for one group at most.
+
+        Each of `stands` has a bit for each signature of its transaction, by place, set when that signature stands. It
+        counts for the key with that id and no other; what it does not vouch for is verified as ever.
+        """
+        assert len(transactions) == len(stands) <= MAX_GROUP
+        if not transactions:
+            return []
+        room = self._enter(transactions)
+        try:
+            return self._settle([self._vouched(*one) for one in zip(transactions, stands, strict=True)])
+        finally:
+            self._leave(*room)
+
+    def _vouched(self, data: bytes, stand: int) -> Item:
+        found = read_plain(data, self._ledger.network)
+        if found is not None and stand == (1 << len(found[1])) - 1:
+            return data, found[0]
+        return self._reopened(data, stand)
 
     def _enter(self, transactions: Sequence[bytes]) -> tuple[int, int]:
         """Take room for these or for as many and as long ones as ever go together; how many and how long that is."""

@@ -22,9 +22,9 @@ import msgspec
 
 from cbdc.errors import TengeError
 from cbdc.keys import PublicKey, key_id
-from cbdc.ledger.entry import leaf_hash
+from cbdc.ledger.entry import LogHead, leaf_hash
 from cbdc.ledger.entry_form import PlainEntry, common_entry, parts_of, plain_entry
-from cbdc.record import ONLINE_DOMAIN, signing_message
+from cbdc.record import ONLINE_DOMAIN, open_envelope, signing_message
 from cbdc.transaction import RegisterKey, RotateKey, Transfer, open_transaction
 
 SELDOM = 100_000
@@ -45,14 +45,18 @@ Said = Brief | int
 
 
 class Settings(msgspec.Struct, array_like=True):
-    """What a process is told once: the network, the algorithms and keys that the genesis names, what to verify."""
+    """What a process is told once: the network, the algorithms and keys that the genesis names, what to verify.
+
+    `ledger` are the keys that may sign heads, each with the first and the last moment of a head.
+    """
 
     network: bytes
     certified: list[tuple[int, bytes]]
+    ledger: list[tuple[int, bytes, int, int]]
     signatures: bool
 
 
-class Task(msgspec.Struct, array_like=True):
+class Task(msgspec.Struct, array_like=True, tag="entries"):
     """A chunk: the place of its first entry, its bytes, ids and leaves as they are kept (joined), and new keys.
 
     `keys` are (algorithm, key) by key id; with `forget` those of earlier chunks count no more.
@@ -64,6 +68,12 @@ class Task(msgspec.Struct, array_like=True):
     leaves: bytes
     keys: dict[bytes, tuple[int, bytes]]
     forget: bool
+
+
+class Heads(msgspec.Struct, array_like=True, tag="heads"):
+    """Envelopes of heads, to be opened and verified."""
+
+    envelopes: list[bytes]
 
 
 class Answer(msgspec.Struct, array_like=True):
@@ -79,6 +89,10 @@ class Answer(msgspec.Struct, array_like=True):
     said: list[Said]
 
 
+OpenedHead = tuple[int, bytes, int] | None
+"""Size, root and time of a head that the ledger signed; None for one about which something is not plainly right."""
+
+
 class _Asked(NamedTuple):
     """A plain transfer whose signatures are to be verified: its place in the chunk, itself, and its id."""
 
@@ -89,7 +103,7 @@ class _Asked(NamedTuple):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_settings = msgspec.msgpack.Decoder(Settings).decode
-_decode_task = msgspec.msgpack.Decoder(Task).decode
+_decode_task = msgspec.msgpack.Decoder(Task | Heads).decode
 
 
 class Reader:
@@ -97,6 +111,9 @@ class Reader:
 
     def __init__(self, settings: Settings) -> None:
         self._network = settings.network
+        self._ledger = [
+            (PublicKey(algorithm, raw), first, last) for algorithm, raw, first, last in settings.ledger
+        ]
         self._certified = {key_id(*key): PublicKey(*key) for key in settings.certified}
         self._signatures = settings.signatures
         self._keys: dict[bytes, PublicKey] = {}
@@ -127,6 +144,26 @@ class Reader:
                 sum(entry.amounts),
             )
         return Answer(joined, odd, times, list(kids), said)
+
+    def heads(self, task: Heads) -> list[OpenedHead]:
+        """What the heads say that a ledger's key, certified at their own time, has signed."""
+        return [self._head(envelope) for envelope in task.envelopes]
+
+    def _head(self, envelope: bytes) -> OpenedHead:
+        try:
+            head = open_envelope(envelope, LogHead, self._network)
+        except TengeError:
+            return None
+        time = head.record.time
+        message = signing_message(LogHead.DOMAIN, LogHead.TYPE, head.oid)
+        for key, first, last in self._ledger:
+            if first <= time <= last:
+                try:
+                    key.judge(head.signature, message)
+                except TengeError:
+                    continue
+                return head.record.size, head.record.root, time
+        return None
 
     def _plain(self, task: Task, said: list[Said], times: list[int]) -> list[_Asked]:
         """Plain transfers in their place and under their own ids; of everything else what is said."""
@@ -232,7 +269,8 @@ def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
     threading.Thread(target=_take, args=(incoming, waiting), daemon=True).start()
     while (message := waiting.get()) is not None:
         try:
-            send(outgoing, _encode(reader.read(_decode_task(message))))
+            task = _decode_task(message)
+            send(outgoing, _encode(reader.heads(task) if isinstance(task, Heads) else reader.read(task)))
         except OSError:
             return
 

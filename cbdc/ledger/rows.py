@@ -35,6 +35,7 @@ SEEN = 0xFF
 """No kind of state: under it stand the ids of transactions that spend nothing, for they may come again."""
 
 _SEEN = bytes([SEEN])
+_TOKEN = bytes([TOKEN])
 _ASKED = 500
 
 
@@ -153,6 +154,42 @@ class Rows:
                 break
             value = None if rows is None else rows[key]
             yield key, value[1] if type(value) is tuple else token_in(data)[1]
+
+    def same_items(self, found: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether these are just the rows of the state, ascending. A no may be wrong: whoever gets one looks closer."""
+        rows = self._rows
+        if self._database is not None:
+            return False
+        last, count = b"", 0
+        for key, value in found:
+            mine = rows.get(key)
+            if type(mine) is tuple:
+                mine = _encode((mine[0], (1, mine[1]), _NO_MARK))
+            elif type(mine) is int:
+                mine = _encode(mine)
+            if mine != value or key <= last or key[0] == SEEN:
+                return False
+            last = key
+            count += 1
+        return count == sum(1 for key in rows if key[0] != SEEN)
+
+    def same_owners(self, found: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether these are just the tokens with their holders, ascending. A no may be wrong."""
+        rows = self._rows
+        if self._database is not None:
+            return False
+        last, count = b"", 0
+        for key, holder in found:
+            mine = rows.get(key)
+            kid = mine[1] if type(mine) is tuple else self._holder(key, mine)
+            if kid != holder or key <= last:
+                return False
+            last = key
+            count += 1
+        return count == sum(1 for key in rows if key[0] == TOKEN)
+
+    def _holder(self, key: bytes, value: Value | None) -> bytes | None:
+        return token_in(value)[1] if key[:1] == _TOKEN and type(value) is bytes else None
 
     def held(self) -> Counter[bytes]:
         """What each key id holds, in tiyn, token by token."""

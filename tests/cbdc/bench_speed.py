@@ -111,15 +111,15 @@ def measure(engine: str, transfers: int, group: int, submitters: int, profile: b
                 parent += after[0] - before[0]
                 others += sum(after[1:]) - sum(before[1:])
                 done += len(made)
-                ledger_size = ledger.size
             bares.append(bare_us(cores))
+        entries = ledger.size
         store.close()
     bare = sum(bares) / len(bares)
     each, shared = parent / done, others / done
     sys.stdout.write(
         f"{engine:8} group {group:5} submitters {submitters:2}: bare {bare:6.2f} us, writer {each:6.2f} us,"
         f" workers {shared:6.2f} us, processor ratio {bare / (each + shared):.3f},"
-        f" clock ratio {done / took * bare / cores / 1e6:.3f}, {done / took:,.0f}/s, {ledger_size:,} entries\n"
+        f" clock ratio {done / took * bare / cores / 1e6:.3f}, {done / took:,.0f}/s, {entries:,} entries\n"
     )
     if profile:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(30)

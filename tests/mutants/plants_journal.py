@@ -205,7 +205,7 @@ AUDITING = Field(
         (
             "audit-skips-owner-rows",
             "A holder's money is hidden by hand and nobody notices.",
-            '        (owners, store.owner_rows(), "E_AUDIT_OWNER"),\n',
+            '        (rows.same_owners, rows.owners, store.owner_rows, "E_AUDIT_OWNER"),\n',
             "",
         ),
         (
@@ -223,13 +223,13 @@ AUDITING = Field(
         (
             "audit-takes-unsigned-heads",
             "Heads that nobody signed count.",
-            "            result.genesis.verify_head(head)\n            size = last",
-            "            size = last",
+            "    genesis.verify_head(head)\n    return",
+            "    return",
         ),
         (
             "audit-trusts-the-roots-of-heads",
             "A head about another history counts.",
-            "if size != kept_under or size > log.size or log.root(size) != head.record.root:",
+            "if size != kept_under or size > log.size or log.root(size) != root:",
             "if size != kept_under or size > log.size:",
         ),
         (
@@ -259,8 +259,8 @@ AUDITING = Field(
         (
             "audit-trusts-leaves",
             "A changed entry passes as long as its leaf was left alone.",
-            "        if leaf != row.leaf:\n            result.note",
-            "        if False:\n            result.note",
+            'Refused("E_AUDIT_LEAF", index=start + place) for place in unit.odd',
+            'Refused("E_AUDIT_LEAF", index=start + place) for place in ()',
         ),
         (
             "audit-believes-the-supply-counters",

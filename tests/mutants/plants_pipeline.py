@@ -47,8 +47,8 @@ PIPELINE = Field(
         (
             "short-way-forgets-the-day",
             "What was paid today is not counted for plain transfers.",
-            "        effects[key] = _encode(total)\n    for name",
-            "    for name",
+            "    effects[key] = _encode(total)\n    return True",
+            "    return True",
         ),
         (
             "short-way-one-tier-for-all",
@@ -77,6 +77,22 @@ PIPELINE = Field(
             "A process that answers for other transactions than it was asked about is believed.",
             "                if not worker.chunks or len(found) != worker.chunks[0].count:",
             "                if not worker.chunks:",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/ledger.py",
+        ("tests/cbdc/test_remembered_rows.py",),
+        (
+            "rows-of-a-failed-commit",
+            "What a commit that failed would have written is believed afterwards.",
+            "        self._holders.clear()\n        self._rows.clear()\n",
+            "        self._holders.clear()\n",
+        ),
+        (
+            "rows-of-yesterdays-writer",
+            "A ledger answers by rows that another writer has changed since.",
+            "        if self._rows and self._store.size() != self.size:\n            self._forget()\n",
+            "",
         ),
     )
     + bugs(

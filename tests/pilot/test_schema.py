@@ -120,7 +120,10 @@ def mutants(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", script.built_in())
 def test_mutated_scripts_are_refused(name: str) -> None:
-    found = list(mutants(table_of(name)))
+    # What stands behind the rows that are changed would be judged anew for every mutant.
+    short = {key: rows[:4] if isinstance(rows, list) else rows for key, rows in table_of(name).items()}
+    accept(short)
+    found = list(mutants(short))
     assert len(found) > 40
     assert [what for what, table in found if not refuses(table)] == []
 

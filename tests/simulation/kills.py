@@ -3,9 +3,11 @@
     python -m tests.simulation.kills points            every write point, first and later occurrences
     python -m tests.simulation.kills random 200        SIGKILL at random moments of the run
 
-Each run is a process of its own (the real command), so a kill is a kill.
+Each run is a process of its own (the real command), so a kill is a kill. What is killed at a write point is forked,
+where that can be, from a process that has read the program already: half of such a run would else be reading it.
 """
 
+import multiprocessing
 import os
 import random
 import shutil
@@ -40,26 +42,53 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "wallets.cli", "pilot", "run", *arguments]
 
 
+def _be_the_command(arguments: tuple[str, ...], crash: str) -> None:
+    """What a forked process does: the command, deaf and dumb, with its own exit code."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in range(3):
+        os.dup2(nothing, stream)
+    os.environ[CRASH_VARIABLE] = crash
+    from wallets.cli import main
+
+    main(["pilot", "run", *arguments], prog_name="tenge")
+
+
+def _ended(arguments: tuple[str, ...], crash: str = "") -> int:
+    """Run the command to its end or its death; the exit code (negative when killed)."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        environment = {**os.environ, CRASH_VARIABLE: crash}
+        return subprocess.run(
+            command(*arguments), env=environment, capture_output=True, timeout=LIMIT_SECONDS, check=False
+        ).returncode
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["wallets.cli", "wallets.pilot.runner"])
+    process = context.Process(target=_be_the_command, args=(arguments, crash))
+    process.start()
+    process.join(LIMIT_SECONDS)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise TimeoutError(f"{arguments} did not end within {LIMIT_SECONDS} s")
+    code = process.exitcode
+    process.close()
+    return code
+
+
 def play(folder: Path, crash: str = "") -> int:
     """Play the small pilot into `folder`; the exit code (negative when killed)."""
-    environment = {**os.environ, CRASH_VARIABLE: crash}
-    arguments = command("school-meals", "--seed", "7", "--out", str(folder), *SETTINGS)
-    return subprocess.run(
-        arguments, env=environment, capture_output=True, timeout=LIMIT_SECONDS, check=False
-    ).returncode
+    return _ended(("school-meals", "--seed", "7", "--out", str(folder), *SETTINGS), crash)
 
 
-def resume(folder: Path) -> subprocess.CompletedProcess[bytes]:
-    """Go on with the run in `folder`."""
-    environment = {key: value for key, value in os.environ.items() if key != CRASH_VARIABLE}
-    arguments = command("--resume", str(folder))
-    return subprocess.run(arguments, env=environment, capture_output=True, timeout=LIMIT_SECONDS, check=False)
+def resume(folder: Path) -> int:
+    """Go on with the run in `folder`; the exit code."""
+    return _ended(("--resume", str(folder)))
 
 
 def untouched(base: Path) -> bytes:
     """The report of a run that nobody killed."""
     folder = base / "untouched"
-    code = play(folder)
+    words = command("school-meals", "--seed", "7", "--out", str(folder), *SETTINGS)
+    code = subprocess.run(words, capture_output=True, timeout=LIMIT_SECONDS, check=False).returncode
     assert code == 0, f"the untouched run ended with {code}"
     return (folder / "report.json").read_bytes()
 
@@ -90,7 +119,7 @@ def finish(folder: Path, where: str, died: bool, report: bytes) -> Killed:
         shutil.rmtree(folder, ignore_errors=True)
         ended = play(folder)
     else:
-        ended = resume(folder).returncode
+        ended = resume(folder)
     problems += audit_problems(folder)
     path = folder / "report.json"
     same = ended == 0 and path.exists() and path.read_bytes() == report

@@ -26,7 +26,8 @@ IN_PROCESS, HTTP = "in-process", "http"
 TRANSPORTS = (IN_PROCESS, f"{IN_PROCESS}-batch", HTTP, f"{HTTP}-batch")
 GRANIAN = "granian"
 SERVERS = ("waitress", "cheroot", GRANIAN)
-ENGINES = ("memory", "sqlite", "journal")
+POSTGRESQL = "postgresql"
+ENGINES = ("memory", "sqlite", "journal", POSTGRESQL)
 MOST_CLIENTS, MOST_TOKENS, MOST_REPEATS = 64, 20_000_000, 100
 LEAST_TOKENS = 1_000
 

@@ -16,7 +16,7 @@ import ipaddress
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
 from typing import Any
@@ -33,11 +33,9 @@ from offline.bulk.work import all_cores
 from wallets.site.app import Options
 from wallets.site.authorities import authorities_of
 from wallets.site.classroom import REGION, open_class
-from wallets.site.keeping import Keeping
 from wallets.site.serving import (
-    CHEROOT,
-    DRAIN_SECONDS,
     Certificate,
+    Serving,
     Wsgi,
     check_server,
     make_server,
@@ -82,20 +80,6 @@ class LazyStage:
         with self._lock:
             if self._stage is not None:
                 self._stage.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """How the site is served, besides where: `log` is a file or `-` for standard error (empty: no log), `drain_seconds`
-    bounds how long requests under way may take once the server is asked to stop, `workers` processes verify long
-    batches (None: one a core; 0: none), `server` is one of `wallets.site.serving.SERVERS`, `keeping` is under which
-    names institutions may ask it, and where its keys lie."""
-
-    log: str = ""
-    drain_seconds: int = DRAIN_SECONDS
-    workers: int | None = None
-    server: str = CHEROOT
-    keeping: Keeping = field(default_factory=Keeping)
 
 
 def serve(

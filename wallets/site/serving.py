@@ -16,6 +16,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -25,6 +26,7 @@ from cheroot.ssl.builtin import BuiltinSSLAdapter
 from cbdc.errors import Refused
 from cbdc.operations.metrics import Metrics
 from wallets.site.guard import Guard, GuardedServer, unheard
+from wallets.site.keeping import Keeping
 from wallets.web.server import bound, quiet_queue
 
 CHEROOT, WAITRESS, GRANIAN = "cheroot", "waitress", "granian"
@@ -39,6 +41,22 @@ DRAIN_SECONDS = 20
 LOOK_SECONDS = 0.2
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How something is served, besides where.
+
+    `log` is a file or `-` for standard error (empty: no log), `drain_seconds` bounds how long requests under way may
+    take once the server is asked to stop, `workers` processes verify long batches (None: one a core; 0: none), `server`
+    is one of `SERVERS`, `keeping` is under which names institutions may ask it, and where its keys lie.
+    """
+
+    log: str = ""
+    drain_seconds: int = DRAIN_SECONDS
+    workers: int | None = None
+    server: str = CHEROOT
+    keeping: Keeping = field(default_factory=Keeping)
 
 
 class Certificate(NamedTuple):
