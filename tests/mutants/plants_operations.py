@@ -57,6 +57,16 @@ OPERATIONS = Field(
         ),
     )
     + bugs(
+        "cbdc/operations/rotation.py",
+        ("tests/cbdc/test_rotation.py",),
+        (
+            "back-to-an-old-key",
+            "A ledger goes back to a key that was left.",
+            "    if to < before:",
+            "    if to < 1:",
+        ),
+    )
+    + bugs(
         "cbdc/hsm_file.py",
         ("tests/cbdc/test_hsm_file.py",),
         (
