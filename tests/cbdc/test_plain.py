@@ -66,6 +66,7 @@ def test_the_quick_reader_reads_what_the_strict_one_reads() -> None:
         assert plain_token(value) == (amount, kid)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_bytes_that_were_touched_are_never_read_differently(data: st.DataObject) -> None:
@@ -346,6 +347,7 @@ def test_a_second_payment_of_the_day_is_counted_with_the_first() -> None:
     assert both_judges(world, pays[1])[0] is not None
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_the_short_way_and_the_general_judge_give_the_same_ledger(data: st.DataObject) -> None:
@@ -364,6 +366,7 @@ def test_the_short_way_and_the_general_judge_give_the_same_ledger(data: st.DataO
     assert picture(one.store) == picture(other.store)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_whatever_the_short_way_allows_the_law_allows_with_the_same_effects(data: st.DataObject) -> None:
