@@ -19,7 +19,7 @@
 #   make lighthouse   scores of every kind of page (needs node)    make cold   a first visit: seconds, bytes, jumps
 #   make faults    a ledger on a virtual disk and network: 1,000 crashes an engine (CRASHES=1000, SEED=1)
 #   make ha        the cluster's leader killed under load (KILLS=20, SEED=1)
-#   make kills     kill -9 of a real ledger process under load (ENGINE=sqlite, KILLS=100, SEED=1)
+#   make kills     kill -9 of a real ledger process under load (ENGINE=sqlite, KILLS=100, SEED=1); kills-fronts: over HTTP
 #   make auditors  two auditors judge 1,000 journals of chance (COUNT=1000)
 #   make full      every kill and fault of which a normal run of the tests plays one in three
 #   make labs      every lab in 50 fresh worlds, with every wrong answer
@@ -53,7 +53,7 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test full serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model ha losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills clean
+.PHONY: help demo test full serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model ha losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills kills-fronts clean
 
 help:
 	@sed -n '3,28s/^# \{0,1\}//p' Makefile
@@ -222,6 +222,10 @@ KILLS ?= 100
 KILLS_ARGS ?=
 kills: $(VENV)/test.stamp
 	$(PY) -m tests.faults.kills --engine $(ENGINE) --kills $(KILLS) --seed $(SEED) --json build/kills-$(ENGINE).json $(KILLS_ARGS)
+
+# The same over HTTP: front ends and the writer die, and on PostgreSQL a second writer takes over.
+kills-fronts: $(VENV)/test.stamp
+	$(PY) -m tests.roles.kills --engine $(ENGINE) --kills $(KILLS) --seed $(SEED) --json build/kills-fronts-$(ENGINE).json
 
 # Case R3 at full size: random games with cheats, each in ten orders, chunks and repetitions, one digest.
 ORDERS ?= 10000

@@ -44,6 +44,7 @@ LEDGER = 20
 ENFORCEMENT = 21
 REGISTER = 22
 SUPERVISOR = 23
+FRONT = 24
 
 ROLE_NAMES = {
     ISSUER: "issuer of offline notes",
@@ -58,6 +59,7 @@ ROLE_NAMES = {
     ENFORCEMENT: "enforcement",
     REGISTER: "outside register",
     SUPERVISOR: "supervisor",
+    FRONT: "front end",
 }
 
 

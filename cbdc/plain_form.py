@@ -70,7 +70,7 @@ def plain_form(data: bytes) -> PlainForm | None:
         return None
     if len(inputs) > 1 and len(set(inputs)) != len(inputs):
         return None
-    if sum([output[0] for output in outputs]) > MAX_INTEGER:
+    if len(outputs) > 1 and sum([output[0] for output in outputs]) > MAX_INTEGER:
         return None
     return body, nonce, inputs, outputs, witnesses
 

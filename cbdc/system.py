@@ -198,17 +198,25 @@ def open_system(
         raise
 
 
-def assemble(stores: Stores, key: KeySource, clock: Clock, entropy: Entropy, setup: Setup) -> System:
+def assemble(
+    stores: Stores,
+    key: KeySource,
+    clock: Clock,
+    entropy: Entropy,
+    setup: Setup,
+    ledger_clock: Clock | None = None,
+) -> System:
     """The institutions over stores that are open already: entry 0 and the institutions' keys if missing, then resume.
 
-    Raises like `open_system`.
+    `ledger_clock` dates the journal where it is not `clock` (a guarded one). Raises like `open_system`.
     """
+    dating = ledger_clock or clock
     keys = InstitutionKeys(key, setup.banks, setup.registers, setup.algorithm)
     if stores.ledger.size() == 0:
         genesis = build_genesis(keys, setup.policy, setup.label, clock.now())
-        ledger = Ledger.create(stores.ledger, genesis, keys.ledger, clock)
+        ledger = Ledger.create(stores.ledger, genesis, keys.ledger, dating)
     else:
-        ledger = _existing(stores.ledger, keys, clock)
+        ledger = _existing(stores.ledger, keys, dating)
     for answer in ledger.submit_many([item.encode() for item in registrations(keys, ledger.network)]):
         if isinstance(answer, TengeError):
             raise answer

@@ -4,8 +4,10 @@ A `Member` is a person or a shop with a bank account, an online wallet and perha
 secret: keys come from the cast's sealed keystore by the member's name.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from cbdc.institutions import OverKeys, the_same_keys
 from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import PolicySet, preset
 from cbdc.ports import Clock
@@ -15,6 +17,14 @@ from offline.records import TIER_SE, TIER_SW, TIER_TEE
 from wallets.wallet import Wallet
 
 DEVICE_TIERS = {"SE": TIER_SE, "TEE": TIER_TEE, "SW": TIER_SW}
+
+
+OverClock = Callable[[Clock, int], Clock]
+
+
+def the_same_clock(clock: Clock, last: int) -> Clock:
+    """The clock as it is."""
+    return clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,8 @@ class SandboxPlan:
     outside registers whose word counts on the ledger; `policy` holds the limits and the bank's rules. `loss_policy`
     says who bears double spends (`offline.loss_policy`), with `loss_study` the reason to open FIRST_SEEN; `mode` is
     the preset of offline numbers (`offline.parameters.PRESETS`), over which the policy's own offline rules stand.
+    `over_keys` takes institutions' keys from elsewhere than the keystore (a hardware module);
+    `over_clock` makes of the clock, and of the time of the last entry (0: none), the one that dates the ledger.
     """
 
     seed: int | None
@@ -43,6 +55,8 @@ class SandboxPlan:
     loss_study: str = ""
     mode: str = "intermittent"
     over_store: OverStore = as_it_is
+    over_keys: OverKeys = the_same_keys
+    over_clock: OverClock = the_same_clock
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@
     tenge offline ...              messages as frames, and batches reconciled (`wallets.cli_offline`, `cli_reconcile`)
     tenge evidence ...             check a proof with nothing but the root (`wallets.cli_evidence`)
     tenge exercise ...             exercises that grade themselves (`wallets.cli_exercise`)
-    tenge serve                    the sandbox in the browser
+    tenge serve                    the sandbox in the browser, or a role of a ledger (`wallets.cli_serve`)
     tenge backup FOLDER, restore   a folder's stores at one moment, and back (`wallets.cli_backup`)
     tenge bench ...                measure (`wallets.cli_bench` for the ledger)
 
@@ -19,10 +19,8 @@ prints one JSON value on standard output and nothing else. Heavy modules are loa
 so that `tenge --version` answers at once.
 """
 
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -31,6 +29,7 @@ from wallets.cli_answers import FAILED, OK
 from wallets.cli_answers import print_json as _print_json
 from wallets.cli_answers import program as _program
 from wallets.cli_answers import refusals as _refusals
+from wallets.cli_archive import archive
 from wallets.cli_audit import audit
 from wallets.cli_backup import backup, restore
 from wallets.cli_bench import bench_all
@@ -43,8 +42,7 @@ from wallets.cli_lab import lab
 from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
 from wallets.cli_reconcile import bench_offline, reconcile, traffic
-
-_Command = Callable[..., Any]
+from wallets.cli_serve import front_key, serve, where
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -88,6 +86,7 @@ main.add_command(audit)
 main.add_command(lab)
 main.add_command(evidence)
 main.add_command(journal)
+main.add_command(archive)
 main.add_command(exercise)
 main.add_command(bank_emulator)
 main.add_command(backup)
@@ -134,63 +133,12 @@ def explain(name: str, folder: Path, language: str, as_json: bool) -> int:
     return OK
 
 
-def _where(kept: str) -> Callable[[_Command], _Command]:
-    """The options of a command that serves: where it listens, and where it keeps what is `kept`."""
-    options = [
-        click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on."),
-        click.option(
-            "--port", default=8765, show_default=True, help="The port to listen on; 0 takes a free one."
-        ),
-        click.option(
-            "--data", type=click.Path(path_type=Path), help=f"A folder to keep {kept} in [memory only]."
-        ),
-        click.option(
-            "--store", default="", help="URL of the ledger's store [a file in the folder, or memory]."
-        ),
-    ]
-
-    def given(command: _Command) -> _Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return given
+main.add_command(serve)
+main.add_command(front_key)
 
 
 @main.command()
-@_where("the sandbox")
-@click.option(
-    "--class", "seats", type=click.IntRange(1, 60), help="A class of so many students, over TLS, for phones."
-)
-@click.option("--log", default="", help="A file for one line a request, or - for standard error [no log].")
-@click.option(
-    "--drain",
-    "drain_seconds",
-    type=click.IntRange(0, 600),
-    default=20,
-    show_default=True,
-    help="How long requests under way may take when the server is asked to stop, in seconds.",
-)
-@_refusals
-def serve(
-    host: str, port: int, data: Path | None, store: str, seats: int | None, log: str, drain_seconds: int
-) -> int:
-    """Open the sandbox in the browser: wallets, a shop, banks, the National Bank, treasury, supervisor, explorer.
-
-    \b
-    Examples:
-      tenge serve                      then open http://127.0.0.1:8765
-      tenge serve --data build/site    kept in a folder: stop it, start it, and go on
-      tenge serve --class 30           for a classroom: every address of this computer, TLS, a wallet a student
-    """
-    from wallets.site import server
-
-    serving = server.Serving(log, drain_seconds)
-    return server.serve(host, port, data, store, click.echo, seats=seats or 0, serving=serving)
-
-
-@main.command()
-@_where("the stage")
+@where("the stage")
 @_refusals
 def stage(host: str, port: int, data: Path | None, store: str) -> int:
     """Open the stage alone: three phones, a bank and the National Bank on one page, with a story of twelve clicks.

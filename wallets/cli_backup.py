@@ -1,4 +1,4 @@
-"""`tenge backup` and `tenge restore`: a folder's stores at one moment in one file, and a folder out of that file."""
+"""`tenge backup` and `tenge restore`: a folder's stores, or a store's journal, at one moment in one file, and back."""
 
 import json
 import re
@@ -8,29 +8,35 @@ from typing import Any
 
 import click
 
-from cbdc.errors import Malformed
+from cbdc.errors import Malformed, Refused
+from cbdc.ledger.store import shown_url
 from wallets.cli_answers import OK, print_json, refusals
 
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("target")
 @click.option(
     "--to", "file", type=click.Path(path_type=Path), required=True, help="The new file of the backup."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @refusals
-def backup(folder: Path, file: Path, as_json: bool) -> int:
-    """Back up the folder of a sandbox at one moment, also while a server works on it.
+def backup(target: str, file: Path, as_json: bool) -> int:
+    """Back up the folder of a sandbox, or the ledger at a store URL, at one moment, also while a server works on it.
 
     \b
-    Example:
+    Examples:
       tenge backup build/site --to build/site-monday.tenge
+      tenge backup journal:///build/ledger --to build/ledger-monday.tenge
+      tenge backup postgresql://tenge@localhost/tenge --to build/ledger-monday.tenge
     """
     from cbdc.operations.backup import make_backup
     from cbdc.ports import SystemClock
 
+    if "://" in target:
+        return _backup_of_a_store(target, file, as_json)
+    folder = Path(target)
     made = make_backup(folder, file, SystemClock().now())
     found = {"file": file.as_posix(), **made._asdict()}
     if as_json:
@@ -45,7 +51,10 @@ def backup(folder: Path, file: Path, as_json: bool) -> int:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--to", "folder", type=click.Path(path_type=Path), required=True, help="The new folder to restore to."
+    "--to",
+    "target",
+    required=True,
+    help="The new folder, or the URL of an empty store for a journal's backup.",
 )
 @click.option(
     "--until",
@@ -54,19 +63,29 @@ def backup(folder: Path, file: Path, as_json: bool) -> int:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @refusals
-def restore(file: Path, folder: Path, until: str, as_json: bool) -> int:
-    """Make a folder from a backup, after its files were checked and its ledgers audited.
+def restore(file: Path, target: str, until: str, as_json: bool) -> int:
+    """Make a folder, or the ledger of a store, from a backup, after it was checked and its ledgers audited.
 
-    With --until there is the ledger alone, cut back to the last signed head of then, for looking and proving and not
-    for going on: books and offline stores have no such history.
+    A backup of a store is replayed into any engine, empty or left by the same restore that was cut off. With --until
+    there is the ledger alone, cut back to the last signed head of then, for looking and proving and not for going on:
+    books and offline stores have no such history.
 
     \b
     Examples:
       tenge restore build/site-monday.tenge --to build/again
       tenge restore build/site-monday.tenge --to build/then --until 120
+      tenge restore build/ledger-monday.tenge --to sqlite:///build/ledger.sqlite
     """
     from cbdc.operations import backup as backups
+    from cbdc.operations.journal_backup import is_journal_backup
 
+    of_a_journal, to_a_store = is_journal_backup(file), "://" in target
+    if file.is_file() and of_a_journal != to_a_store:
+        kind = "journal" if of_a_journal else "folder"
+        raise Refused("E_RESTORE_KIND", kind=kind, target=shown_url(target)[:200])
+    if to_a_store:
+        return _restore_to_a_store(file, target, until, as_json)
+    folder = Path(target)
     if until:
         found = _restore_until(file, folder, until)
     else:
@@ -78,6 +97,43 @@ def restore(file: Path, folder: Path, until: str, as_json: bool) -> int:
         click.echo(f"Restored to {folder.as_posix()}; the audit of its ledger found nothing wrong.")
         if until:
             click.echo(f"The ledger alone, {found['entries']} entries; see {_NOTE}. It is not for going on.")
+    return OK
+
+
+def _backup_of_a_store(url: str, file: Path, as_json: bool) -> int:
+    from cbdc.ledger.engines import open_store
+    from cbdc.operations.journal_backup import back_up_journal
+    from cbdc.ports import SystemClock
+
+    store = open_store(url, read_only=True)
+    try:
+        made = back_up_journal(store, file, SystemClock().now())
+    finally:
+        store.close()
+    if as_json:
+        print_json({"file": file.as_posix(), **made._asdict()})
+    else:
+        click.echo(f"{made.entries} entries in {file.as_posix()} ({made.size_bytes} bytes)")
+    return OK
+
+
+def _restore_to_a_store(file: Path, url: str, until: str, as_json: bool) -> int:
+    from cbdc.ledger.engines import open_store
+    from cbdc.operations.journal_backup import restore_journal
+
+    within = _within(until) if until else None
+    store = open_store(url)
+    try:
+        head = restore_journal(file, store, within)
+    finally:
+        store.close()
+    if as_json:
+        found = {"entries": head.record.size, "time": head.record.time, "root": head.record.root.hex()}
+        print_json({"store": shown_url(url), **found})
+    else:
+        click.echo(f"Restored {head.record.size} entries to {shown_url(url)}; its audit found nothing wrong.")
+        if until:
+            click.echo("It ends before later receipts: it is for looking and proving, not for going on.")
     return OK
 
 

@@ -17,7 +17,7 @@ from wallets.cli_reconcile import end_of_progress, show
     "--engine",
     "engines",
     multiple=True,
-    help="memory, sqlite, journal, or the URL of an empty store [those three].",
+    help="memory, sqlite, journal, postgresql (a server of its own), or the URL of an empty store [those four].",
 )
 @click.option("--workload", "workloads", multiple=True, help="One workload; may be repeated [all].")
 @click.option(
@@ -25,7 +25,11 @@ from wallets.cli_reconcile import end_of_progress, show
 )
 @click.option("--clients", multiple=True, type=int, help="How many clients; may be repeated [1, 4, 16, 64].")
 @click.option(
-    "--tokens", multiple=True, type=int, help="Unspent tokens of the ledger; may be repeated [1,000,000]."
+    "--tokens",
+    multiple=True,
+    type=int,
+    help="Unspent tokens of the ledger; may be repeated: the first size is measured whole, the others beside it"
+    " [1,000,000, then 10,000].",
 )
 @click.option(
     "--repeats", default=5, show_default=True, help="How often each row is played, after a warm-up."

@@ -15,13 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cbdc.accounts import NATIONAL_BANK, BalanceSheet, deposit, institution_of
+from cbdc.accounts import NATIONAL_BANK, deposit, institution_of
 from cbdc.authority import Root
 from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
 from cbdc.institutions import BankName
 from cbdc.ledger.engines import open_store
+from cbdc.ledger.entry import open_entry
 from cbdc.ledger.ledger import Supply
+from cbdc.ledger.store import Store
 from cbdc.marks import MarkDefinition
 from cbdc.money import tenge as tiyn_of
 from cbdc.ports import Checkpoint, ManualClock, SeededEntropy, SystemEntropy, no_checkpoint
@@ -30,6 +32,7 @@ from cbdc.record import Signed
 from cbdc.system import Setup, assemble, open_stores
 from cbdc.token import PERSON
 from wallets import keystore
+from wallets.balances import accounts
 from wallets.basis import Basis
 from wallets.case import Case
 from wallets.cast import DEVICE_TIERS, Member, SandboxPlan
@@ -43,6 +46,12 @@ PASSPHRASE = "test money"  # noqa: S105 - seals only the seeded keys of pilots, 
 REGISTER = "general"
 DEFAULT_START = 1_762_146_000  # a Monday morning in Kazakhstan
 MERCHANT_TIER = 4
+
+
+def _last_time(store: Store) -> int:
+    """The time of a journal's last entry, 0 without one."""
+    row = next(store.entries(max(0, store.size() - 1)), None)
+    return 0 if row is None else open_entry(row.data).time
 
 
 class Sandbox:
@@ -66,7 +75,14 @@ class Sandbox:
             label=plan.label,
             policy=plan.policy.ledger_policy(),
         )
-        self.system = assemble(stores, self._keys.key, self.clock, self._entropy, setup)
+        try:
+            source = plan.over_keys(self._keys.key, stores.ledger.size() == 0)
+            dating = plan.over_clock(self.clock, _last_time(stores.ledger))
+            dating.now()  # a clock that may not date an entry is said before anything is opened
+            self.system = assemble(stores, source, self.clock, self._entropy, setup, dating)
+        except BaseException:
+            stores.close()
+            raise
         self.store = (
             memory_store(checkpoint)
             if folder is None
@@ -437,7 +453,7 @@ class Sandbox:
         titles = {number: title for number, (_, title, _) in enumerate(self._plan.banks, start=1)}
         rows = [("National Bank", books.balance_sheet(NATIONAL_BANK))]
         rows += [(title, books.balance_sheet(institution_of(number))) for number, title in titles.items()]
-        return [{"institution": name, "accounts": list(_accounts(sheet, titles))} for name, sheet in rows]
+        return [{"institution": name, "accounts": list(accounts(sheet, titles))} for name, sheet in rows]
 
     @property
     def bank_name(self) -> str:
@@ -479,20 +495,3 @@ def raise_first(answers: Sequence[TengeError | None]) -> None:
     for answer in answers:
         if answer is not None:
             raise answer
-
-
-def _accounts(sheet: BalanceSheet, titles: dict[int, str]) -> Iterator[dict[str, Any]]:
-    names = {f"reserve:{number}": f"reserve account of {title}" for number, title in titles.items()}
-    names["reserve:0"] = "account of the treasury"
-    deposits = sum(amount for name, amount in sheet.liabilities if name.startswith("deposit:"))
-    for name, amount in sheet.assets:
-        yield {"account": name, "side": "asset", "tiyn": amount}
-    for name, amount in sheet.liabilities:
-        if not name.startswith("deposit:"):
-            yield {"account": names.get(name, name), "side": "liability", "tiyn": amount}
-    if deposits:
-        yield {"account": "customers' deposits", "side": "liability", "tiyn": deposits}
-    for name, amount in sheet.equity:
-        yield {"account": name, "side": "liability", "tiyn": amount}
-    if sheet.result_tiyn:
-        yield {"account": "result", "side": "liability", "tiyn": sheet.result_tiyn}

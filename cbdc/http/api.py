@@ -4,7 +4,7 @@ Everything that moves money is authorised by the signatures inside what is sent;
 authorised by a proof of that key. Nothing here asks for a password, and no cookie exists.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -52,6 +52,54 @@ class Piped:
         self.ledger = system.ledger
         self.banks = system.banks
         self.pipeline = pipeline
+
+
+class Submits(Protocol):
+    """A ledger, or whatever stands before it, for those who only submit."""
+
+    def submit(self, transaction: bytes) -> Receipt:
+        """The receipt of one transaction, or its refusal raised."""
+        ...
+
+    def submit_many(self, transactions: Sequence[bytes]) -> list[Receipt | TengeError]:
+        """For each transaction its receipt or its refusal."""
+        ...
+
+
+def writing_routes(writer: Submits, waits: bool = False) -> list[Route]:
+    """The two routes that write; `waits` when what they ask takes its turn with everything else."""
+
+    def submit(ask: Ask) -> wire.Json:
+        """Judge and book one transaction."""
+        return wire.write_receipt(writer.submit(ask.body))
+
+    def submit_many(ask: Ask) -> wire.Json:
+        """Judge and book many transactions in one group."""
+        results = writer.submit_many(wire.read_batch(ask.body))
+        return {"results": [wire.write_result(result, ask.language) for result in results]}
+
+    return [
+        Route(
+            "POST",
+            "/v1/transactions",
+            "Judge and book one transaction; the same bytes get the same receipt for ever.",
+            submit,
+            "Receipt",
+            takes="one transaction's canonical bytes",
+            limit_bytes=MAX_TRANSACTION_BYTES,
+            waits=waits,
+        ),
+        Route(
+            "POST",
+            "/v1/transactions/batch",
+            "Judge and book many transactions in one durable group; for each its receipt or its problem.",
+            submit_many,
+            "Results",
+            takes="a canonical array of 1 to 1,000 transactions' bytes",
+            limit_bytes=wire.MAX_BODY_BYTES,
+            waits=waits,
+        ),
+    ]
 
 
 class Api:
@@ -149,15 +197,6 @@ class Api:
             ask.require_holder(kid)
         return {"tokens": [wire.write_token(identity, token) for identity, token in self._ledger.owned(kid)]}
 
-    def submit(self, ask: Ask) -> wire.Json:
-        """Judge and book one transaction."""
-        return wire.write_receipt(self._writer.submit(ask.body))
-
-    def submit_many(self, ask: Ask) -> wire.Json:
-        """Judge and book many transactions in one group."""
-        results: list[Receipt | TengeError] = self._writer.submit_many(wire.read_batch(ask.body))
-        return {"results": [wire.write_result(result, ask.language) for result in results]}
-
     def banks(self, ask: Ask) -> wire.Json:
         """Every bank."""
         return {"banks": [_written(bank) for bank in self._system.banks.values()]}
@@ -246,7 +285,7 @@ class Api:
                 refusals=("E_HTTP_NONE",),
             ),
             *self._key_routes(),
-            *self._writing_routes(),
+            *writing_routes(self._writer, waits=not isinstance(self._system, Piped)),
             *self._bank_routes(),
         ]
 
@@ -292,31 +331,6 @@ class Api:
                 {"kid": _KID},
                 proof=True,
                 refusals=("E_HTTP_PROOF",),
-            ),
-        ]
-
-    def _writing_routes(self) -> list[Route]:
-        waits = not isinstance(self._system, Piped)
-        return [
-            Route(
-                "POST",
-                "/v1/transactions",
-                "Judge and book one transaction; the same bytes get the same receipt for ever.",
-                self.submit,
-                "Receipt",
-                takes="one transaction's canonical bytes",
-                limit_bytes=MAX_TRANSACTION_BYTES,
-                waits=waits,
-            ),
-            Route(
-                "POST",
-                "/v1/transactions/batch",
-                "Judge and book many transactions in one durable group; for each its receipt or its problem.",
-                self.submit_many,
-                "Results",
-                takes="a canonical array of 1 to 1,000 transactions' bytes",
-                limit_bytes=wire.MAX_BODY_BYTES,
-                waits=waits,
             ),
         ]
 

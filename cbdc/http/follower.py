@@ -27,7 +27,7 @@ import msgspec
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.http import wire
 from cbdc.http.client import Transport
-from cbdc.ledger.ahead import parts_of, read_ahead
+from cbdc.ledger.ahead import read_ahead
 from cbdc.ledger.audit import Audit, check_supply
 from cbdc.ledger.entry import (
     Genesis,
@@ -38,6 +38,7 @@ from cbdc.ledger.entry import (
     open_entry,
     open_genesis,
 )
+from cbdc.ledger.entry_form import parts_of
 from cbdc.ledger.fold import Fold
 from cbdc.ledger.mirror import Frontier, Mirror
 from cbdc.ledger.state import ISSUED, REDEEMED, class_counter

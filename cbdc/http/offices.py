@@ -14,16 +14,12 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from cbdc.authority import OPERATOR, SUPERVISOR, TREASURY, Auth
-from cbdc.distribution import CommercialBank
 from cbdc.errors import Refused
 from cbdc.http import wire
-from cbdc.http.participants import CALL_CODES, written_request
+from cbdc.http.participants import CALL_CODES, Platform, written_request
 from cbdc.http.routes import HEX_SCHEMA, NUMBER_SCHEMA, Ask, Route, list_of, object_schema, reference
 from cbdc.institutions import InstitutionKeys
-from cbdc.issuance import NationalBank
-from cbdc.ledger.ledger import Ledger
 from cbdc.record import Signed, sign
-from cbdc.register import OperatorRegister
 from cbdc.treasury import Treasury
 
 TREASURY_PARTY = 0
@@ -39,28 +35,8 @@ SCHEMAS: Mapping[str, wire.Json] = {
 }
 
 
-class Offices(Protocol):
+class Offices(Platform, Protocol):
     """What is served; `cbdc.system.System` fits it."""
-
-    @property
-    def ledger(self) -> Ledger:
-        """The ledger."""
-        ...
-
-    @property
-    def banks(self) -> Mapping[int, CommercialBank]:
-        """The banks by number."""
-        ...
-
-    @property
-    def register(self) -> OperatorRegister:
-        """The operator's register."""
-        ...
-
-    @property
-    def national_bank(self) -> NationalBank:
-        """The National Bank."""
-        ...
 
     @property
     def treasury(self) -> Treasury:

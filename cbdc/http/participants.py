@@ -24,6 +24,7 @@ from cbdc.transaction import MAX_TRANSACTION_BYTES, open_transaction
 CALL_CODES = (
     "E_CALL_MISSING",
     "E_CALL_FORM",
+    "E_CALL_AUTHORITY",
     "E_CALL_EXPIRED",
     "E_CALL_REPLAY",
     "E_CALL_SIGNATURE",

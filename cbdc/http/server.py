@@ -27,8 +27,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from cbdc.authority import Auth
 from cbdc.errors import LANGUAGES, Malformed, Refused, TengeError, Unavailable
+from cbdc.gateway import Gateway
 from cbdc.http import wire
-from cbdc.http.api import Api, Institutions, Piped
+from cbdc.http.api import Api, Institutions, Piped, Submits, writing_routes
 from cbdc.http.routes import SCHEMAS, Ask, RateLimit, Route, fingerprint, openapi
 from cbdc.http.short_way import COUNTED, ShortWay
 from cbdc.http.signed_calls import CallDoor, Message, check_bank
@@ -39,6 +40,8 @@ log = logging.getLogger("cbdc.http")
 ROUTE = "tenge.route"
 CODE = "tenge.code"
 CALLER = "tenge.caller"
+PASSED = "/v1/{passed}"
+_PASSED_ON = (wire.PROOF_HEADER, "Accept-Language")
 LOCAL_ADDRESSES = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 SAFE_HEADERS = {
@@ -79,13 +82,13 @@ class _Server:
 
     def __init__(
         self,
-        system: Institutions,
+        gateway: Gateway,
         real_clock: Clock,
         limits: Limits,
         lock: AbstractContextManager[object] | None,
         calls: CallDoor | None,
     ) -> None:
-        self._system = system
+        self._gateway = gateway
         self._clock = real_clock
         self._calls = calls
         self._rate = RateLimit(real_clock, limits.per_second, limits.burst)
@@ -106,7 +109,7 @@ class _Server:
                 dict(request.headers),
                 body,
                 language,
-                self._system.ledger,
+                self._gateway,
                 self._clock,
                 self._admitted(route, body),
             )
@@ -174,11 +177,53 @@ def create_app(
     entered is answered like a handler's refusal. `calls` judges the calls of institutions; without it nobody is let in
     where one must have signed.
     """
+    server = _Server(system.ledger, real_clock or SystemClock(), limits or Limits(), lock, calls)
+    writer, turn = (
+        (system.pipeline, nullcontext()) if isinstance(system, Piped) else (system.ledger, server.lock)
+    )
+    return _application(server, Api(system).routes(), extensions, writer, turn)
+
+
+def create_front(
+    front: Submits,
+    gateway: Gateway,
+    passed: Callable[[str, Mapping[str, str]], tuple[int, str, bytes]],
+    extensions: Sequence[Extension],
+    real_clock: Clock,
+    limits: Limits,
+) -> Flask:
+    """The web application of a front end: it submits to `front`, and passes on what is read.
+
+    `passed(path with query, headers)` is what the writer answers to a GET under `/v1/` that no route here takes:
+    status, media type and body. `gateway` is the ledger behind the writer.
+    """
+    server = _Server(gateway, real_clock, limits, None, None)
+    app = _application(server, writing_routes(front), extensions, front, nullcontext())
+
+    def view(rest: str) -> Response:
+        request.environ[ROUTE] = PASSED
+        try:
+            path = request.full_path if request.query_string else request.path
+            headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
+            status, media, body = passed(path, headers)
+        except TengeError as refusal:
+            return problem(refusal, request.accept_languages.best_match(LANGUAGES) or "en")
+        return Response(body, status=status, content_type=media)
+
+    app.add_url_rule("/v1/<path:rest>", "passed", view, methods=["GET"], provide_automatic_options=False)
+    return app
+
+
+def _application(
+    server: _Server,
+    routes: list[Route],
+    extensions: Sequence[Extension],
+    writer: Submits,
+    turn: AbstractContextManager[object],
+) -> Flask:
     app = Flask("cbdc", static_folder=None)
     app.url_map.merge_slashes = False
-    server = _Server(system, real_clock or SystemClock(), limits or Limits(), lock, calls)
     schemas = dict(SCHEMAS)
-    routes = Api(system).routes()
     for extension in extensions:
         routes += extension.routes
         schemas.update(extension.schemas)
@@ -204,9 +249,6 @@ def create_app(
     app.before_request(server.count)
     app.register_error_handler(HTTPException, _not_here)
     app.after_request(_safe)
-    writer, turn = (
-        (system.pipeline, nullcontext()) if isinstance(system, Piped) else (system.ledger, server.lock)
-    )
     app.wsgi_app = ShortWay(  # type: ignore[assignment, method-assign]
         app.wsgi_app, writer, server.take, turn, SAFE_HEADERS, _note
     )

@@ -12,9 +12,11 @@ Rules kept here:
 
 - the label, the order of components and of parameters are the signer's; a component may not be left out, one signature
   stands in a call, and everything is written in the canonical form of RFC 8941 (one blank between components);
+- a door knows its own names: a call that was signed for another host is another server's (E_CALL_AUTHORITY), also when
+  both know the same keys;
 - a call lives 120 seconds at most, may come from a clock that is 30 seconds ahead, and is taken once: its nonce is
-  remembered until it has expired, so many for a key and no more; calls that were signed before this process began are
-  not taken, since nobody here remembers their nonces;
+  remembered until it has expired, so many for a key and no more. `cbdc.http.call_nonces` keeps nonces over a restart;
+  without it they end with the process, and calls that were signed before it began are not taken;
 - the certificate decides: its period (in the ledger's time), its role, and a bank's number. Nothing of a caller is told
   apart for one who has not shown the key: role and scope are judged after the signature;
 - cheap questions come first, the signature is computed last but one, and a nonce is only remembered for a signature
@@ -29,8 +31,9 @@ import binascii
 import hashlib
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from cbdc.authority import BANK, ROLE_NAMES, Auth, Authority
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
@@ -190,10 +193,46 @@ def _values(text: str) -> dict[str, str]:
     return values
 
 
-class _Nonces:
+Knows = Callable[[str], bool]
+
+
+def named(authorities: Iterable[str]) -> Knows:
+    """Whether a call is signed for one of these: each a host, with a port unless it is the protocol's own."""
+    ours = frozenset(name.lower() for name in authorities)
+    return lambda authority: authority.lower() in ours
+
+
+def any_authority(authority: str) -> bool:
+    """Every name: for a platform of test keys that does not know under which name it is asked."""
+    return True
+
+
+class Nonces(Protocol):
+    """Which calls were taken. `since`: nothing is known of calls that were signed before this moment."""
+
+    @property
+    def since(self) -> int:
+        """Since when calls are remembered, in real Unix seconds."""
+        ...
+
+    def known(self, kid: bytes, nonce: str) -> bool:
+        """Whether this key used this nonce."""
+        ...
+
+    def remember(self, kid: bytes, nonce: str, created: int, expires: int, now: int) -> None:
+        """Take a nonce; E_CALL_REPLAY when it was taken, E_CALL_BUSY when the key has too many that still live."""
+        ...
+
+    def __len__(self) -> int:
+        """How many are kept."""
+        ...
+
+
+class MemoryNonces:
     """The nonces of calls that may still come again: so many for each certified key, forgotten when they expire."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, now: int, most: int = MOST_NONCES) -> None:
+        self.since = now
         self._most = most
         self._lock = threading.Lock()
         self._seen: dict[bytes, dict[str, int]] = {}
@@ -203,7 +242,7 @@ class _Nonces:
         """Whether this key used this nonce."""
         return nonce in self._seen.get(kid, ())
 
-    def remember(self, kid: bytes, nonce: str, expires: int, now: int) -> None:
+    def remember(self, kid: bytes, nonce: str, created: int, expires: int, now: int) -> None:
         """Take a nonce; E_CALL_REPLAY when it was taken, E_CALL_BUSY when the key has too many that still live."""
         with self._lock:
             seen = self._seen.setdefault(kid, {})
@@ -226,6 +265,7 @@ class CallDoor:
 
     `clock` is the ledger's time and judges certificates; `real_clock` judges signatures. `more` are certificates by the
     same ROOT that stand in no genesis (the supervisor's, or one that replaces a key of calls); E_SIG for another's.
+    `knows` says which authorities are this server's (`named`); `nonces` remembers the calls, in memory unless given.
     """
 
     def __init__(
@@ -234,13 +274,16 @@ class CallDoor:
         clock: Clock,
         real_clock: Clock,
         more: Iterable[Signed[Auth]] = (),
-        most_nonces: int = MOST_NONCES,
+        *,
+        knows: Knows,
+        nonces: Nonces | None = None,
     ) -> None:
         self._authority = Authority(authority.root, [*authority.auths, *more])
         self._clock = clock
         self._real_clock = real_clock
-        self._nonces = _Nonces(most_nonces)
-        self._since = real_clock.now()
+        self._knows = knows
+        self._nonces = MemoryNonces(real_clock.now()) if nonces is None else nonces
+        self._since = self._nonces.since
 
     @property
     def remembered(self) -> int:
@@ -250,11 +293,14 @@ class CallDoor:
     def admit(self, message: Message, roles: Sequence[int]) -> Auth:
         """The certificate of one of `roles` by whose key `message` was signed, taken once.
 
-        Raises E_CALL_MISSING, E_CALL_FORM, E_CALL_COMPONENT, E_CALL_KEY, E_CALL_ALGORITHM, E_CALL_EXPIRED,
-        E_CALL_FUTURE, E_CALL_LIFETIME, E_CALL_REPLAY, E_CALL_DIGEST, E_CALL_SIGNATURE, E_CALL_CERTIFICATE, E_CALL_ROLE,
-        E_CALL_BUSY.
+        Raises E_CALL_MISSING, E_CALL_AUTHORITY, E_CALL_FORM, E_CALL_COMPONENT, E_CALL_KEY, E_CALL_ALGORITHM,
+        E_CALL_EXPIRED, E_CALL_FUTURE, E_CALL_LIFETIME, E_CALL_REPLAY, E_CALL_DIGEST, E_CALL_SIGNATURE,
+        E_CALL_CERTIFICATE, E_CALL_ROLE, E_CALL_BUSY, E_CALL_NONCES.
         """
         claim = _claim(message.headers)
+        if not self._knows(message.authority):
+            # The signature would cover this name, and stand: only the server can know that it is not its own.
+            raise Refused("E_CALL_AUTHORITY", authority=message.authority[:120])
         for name in message.required:
             if name not in claim.components:
                 raise Refused("E_CALL_COMPONENT", component=name)
@@ -275,7 +321,7 @@ class CallDoor:
         except TengeError:
             raise Refused("E_CALL_SIGNATURE", kid=claim.kid) from None
         certificate = self._certificate(claim.kid, roles)
-        self._nonces.remember(claim.kid, claim.nonce, claim.expires, now)
+        self._nonces.remember(claim.kid, claim.nonce, claim.created, claim.expires, now)
         return certificate
 
     def _check_time(self, claim: _Claim, now: int) -> None:

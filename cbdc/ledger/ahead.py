@@ -1,73 +1,99 @@
 """Reading ahead of a fold: processes that take entries apart, hash them and verify what was signed.
 
-A process knows no state. Of each entry it says the leaf, and either the plain transfer that it holds, with every
-signature verified, or a number whose bits say which signatures stand. Keys are given with the entries; what is given
-is asked for its key id first, so no row can stand for another key. Where no process can be had, or one dies, nothing is
-said, and the fold does the work itself: the answers are the same.
+What a process does is told in `cbdc.ledger.reading`; here the work is given out and taken back in order. The next few
+chunks are under way while the fold judges one, never more. What no process has taken yet when it is wanted, this
+process reads itself: so nobody waits for processes to start, and where none can be had, or one dies, the work is done
+all the same and the answers are the same.
 """
 
 import gc
-import signal
+import os
+import queue
+import subprocess
+import sys
+import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from itertools import islice
-from multiprocessing import get_context
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from cbdc.canonical import MAX_INTEGER, MAX_LENGTH
+from cbdc.authority import LEDGER
 from cbdc.errors import TengeError
 from cbdc.keys import key_id
 from cbdc.ledger.entry import Genesis, leaf_hash
-from cbdc.ledger.plain import Plain, read_plain
+from cbdc.ledger.entry_form import Parts, parts_of
+from cbdc.ledger.reading import (
+    HASH_BYTES,
+    MOST_KEYS,
+    SELDOM,
+    Answer,
+    Heads,
+    OpenedHead,
+    Reader,
+    Said,
+    Settings,
+    Task,
+    encoded,
+    receive,
+    send,
+)
 from cbdc.ledger.rows import Rows
 from cbdc.ledger.state import KEY
 from cbdc.ledger.store import EntryRow
-from cbdc.ledger.verifying import Verifier, likely_signers
+from cbdc.ledger.verifying import likely_signers
 from cbdc.transaction import RegisterKey, RotateKey, open_transaction
 
-UNIT = 1_024
+__all__ = [
+    "UNIT",
+    "Crew",
+    "Parts",
+    "Said",
+    "Unit",
+    "alone",
+    "few_collections",
+    "parts_of",
+    "read_ahead",
+    "units",
+]
+
+UNIT = 512
 """How many entries are taken at a time."""
 
-_SELDOM = 100_000
-_PART = 256
-_WINDOW = 3
+AHEAD = 3
+"""How many chunks a process has, the one it works on included."""
+
+_HEADS = 256
 _KEY = bytes([KEY])
 _REGISTERING = (b"\x93" + bytes([RegisterKey.TYPE]), b"\x93" + bytes([RotateKey.TYPE]))
+# A transaction with one witness ends so: an array of one, in it an array of two, 32 bytes, 64 bytes.
+_ONE_WITNESS = b"\x91\x92\xc4\x20"
+_WITNESS_FROM, _KID_FROM, _KID_TO = -102, -98, -66
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.decode
-_decode_entry = msgspec.msgpack.Decoder(tuple[int, int, bytes]).decode
-_decode_task = msgspec.msgpack.Decoder(tuple[int, list[bytes], dict[bytes, bytes]]).decode
+_decode_heads = msgspec.msgpack.Decoder(list[OpenedHead]).decode
+_decode_answer = msgspec.msgpack.Decoder(Answer).decode
+_BYTE: Any = Annotated[int, msgspec.Meta(ge=0, le=255)]
+_decode_row = msgspec.msgpack.Decoder(tuple[_BYTE, bytes, int, int, int, bytes, bytes]).decode
 
-Parts = tuple[int, int, bytes]
-"""An entry taken apart: its index, its time, its payload."""
-
-Said = tuple[int, Plain] | int
-"""A plain transfer, all whose signatures stand, and its entry's time; or the bits of the signatures that stand."""
+RawKey = tuple[int, bytes]
+"""An algorithm and a key."""
 
 
 class Unit(NamedTuple):
-    """Entries that follow on: as they are kept, their computed leaves, and what was said of each (0: nothing)."""
+    """Entries that follow on, as they are kept, and what was said of them; `said` is 0 where nothing was.
+
+    `leaves` are the computed leaves, joined; `odd` the places where another leaf is kept. `times` and `kids` belong to
+    plain transfers in `said` (`cbdc.ledger.reading`).
+    """
 
     rows: list[EntryRow]
-    leaves: list[bytes]
+    leaves: bytes
+    odd: Sequence[int]
+    times: Sequence[int]
+    kids: Sequence[bytes]
     said: Sequence[Said]
-
-
-def parts_of(data: bytes) -> Parts | None:
-    """The parts of an entry in its canonical form, or None: what is not plainly right `open_entry` judges."""
-    # What is read here and, written again, gives the same bytes, is in the canonical form.
-    try:
-        parts: Parts = _decode_entry(data)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    index, time, payload = parts
-    plain = 0 <= index <= MAX_INTEGER and 0 <= time <= MAX_INTEGER and len(payload) <= MAX_LENGTH
-    return parts if plain and _encode(parts) == data else None
 
 
 def units(entries: Iterable[EntryRow]) -> Iterator[list[EntryRow]]:
@@ -77,79 +103,23 @@ def units(entries: Iterable[EntryRow]) -> Iterator[list[EntryRow]]:
         yield rows
 
 
-def alone(rows: list[EntryRow], genesis: Genesis | None = None) -> Unit:
-    """A unit that nobody read ahead; with a `genesis`, plain transfers are taken without asking for signatures."""
-    said: list[Said] = [0] * len(rows)
-    if genesis is not None:
-        for place, row in enumerate(rows):
-            parts = parts_of(row.data)
-            plain = None if parts is None or parts[0] != row.index else read_plain(parts[2], genesis.network)
-            if parts is not None and plain is not None:
-                said[place] = (parts[1], plain[0])
-    return Unit(rows, [leaf_hash(row.data) for row in rows], said)
+def alone(rows: list[EntryRow]) -> Unit:
+    """A unit of which nothing is said but its leaves."""
+    leaves = [leaf_hash(row.data) for row in rows]
+    odd = [place for place, row in enumerate(rows) if row.leaf != leaves[place]]
+    nothing = [0] * len(rows)
+    return Unit(rows, b"".join(leaves), odd, nothing, (), nothing)
 
 
 @contextmanager
 def few_collections() -> Iterator[None]:
     """Within it Python seldom looks for cycles of objects: a replay makes hardly any, and looking costs a fifth."""
     before = gc.get_threshold()
-    gc.set_threshold(_SELDOM)
+    gc.set_threshold(SELDOM)
     try:
         yield
     finally:
         gc.set_threshold(*before)
-
-
-# --- what a process does ---
-
-
-class _Reader:
-    """The work itself. Without `signatures` it takes every signature of a plain transfer for right."""
-
-    def __init__(self, network: bytes, certified: Sequence[tuple[int, bytes]], signatures: bool) -> None:
-        self._network = network
-        self._verifier = Verifier(network, certified)
-        self._signatures = signatures
-
-    def read(
-        self, start: int, entries: Sequence[bytes], rows: Mapping[bytes, bytes]
-    ) -> tuple[bytes, list[Any]]:
-        """The leaves, one behind the other, and what is said of each entry; the first one's place is `start`."""
-        said: list[Any] = []
-        waiting: list[tuple[int, int, bytes]] = []
-        for place, data in enumerate(entries):
-            parts = parts_of(data)
-            said.append(0)
-            if parts is not None and parts[0] == start + place:
-                waiting.append((place, parts[1], parts[2]))
-        if self._signatures:
-            found = self._verifier.judge([payload for _, _, payload in waiting], rows)
-        else:
-            found = [self._taken(payload) for _, _, payload in waiting]
-        for (place, time, _), one in zip(waiting, found, strict=True):
-            said[place] = one if isinstance(one, int) else (time, *one)
-        return b"".join([leaf_hash(data) for data in entries]), said
-
-    def _taken(self, payload: bytes) -> Plain | int:
-        plain = read_plain(payload, self._network)
-        return 0 if plain is None else plain[0]
-
-
-_reader: list[_Reader] = []
-
-
-def _begin(network: bytes, certified: list[tuple[int, bytes]], signatures: bool) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.freeze()
-    gc.set_threshold(_SELDOM)
-    _reader[:] = [_Reader(network, certified, signatures)]
-
-
-def _work(task: bytes) -> bytes:
-    return _encode(_reader[0].read(*_decode_task(task)))
-
-
-# --- how the work is given out ---
 
 
 def read_ahead(
@@ -159,76 +129,261 @@ def read_ahead(
 
     `rows` are the fold's: where the keys stand that entries before have registered.
     """
-    if not workers:
-        yield from (alone(some, None if signatures else genesis) for some in source)
-        return
+    with closing(Crew(genesis, rows, workers, signatures)) as crew:
+        yield from crew.read(source, start)
+
+
+def _settings(genesis: Genesis, signatures: bool) -> Settings:
     named = [genesis.authority.root.record.key, *(auth.record.key for auth in genesis.authority.auths)]
-    certified = [(key.algorithm, key.raw) for key in named]
-    pool = ProcessPoolExecutor(
-        workers, get_context("spawn"), _begin, (genesis.network, certified, signatures)
-    )
-    sent: deque[tuple[list[EntryRow], list[Future[bytes]]]] = deque()
-    born: deque[dict[bytes, bytes]] = deque(maxlen=_WINDOW + 1)
-    try:
-        for some in source:
-            born.append(_registered(some))
-            sent.append((some, _send(pool, rows, some, start, born)))
-            start += len(some)
-            if len(sent) > _WINDOW:
-                yield _received(*sent.popleft())
-        while sent:
-            yield _received(*sent.popleft())
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    ledger = [
+        (auth.key.algorithm, auth.key.raw, auth.not_before, auth.expires)
+        for auth in genesis.authority.with_role(LEDGER)
+    ]
+    return Settings(genesis.network, [(key.algorithm, key.raw) for key in named], ledger, signatures)
 
 
-def _send(
-    pool: ProcessPoolExecutor,
-    rows: Rows,
-    entries: list[EntryRow],
-    start: int,
-    born: Iterable[Mapping[bytes, bytes]],
-) -> list[Future[bytes]]:
-    futures = []
-    for first in range(0, len(entries), _PART):
-        some = [row.data for row in entries[first : first + _PART]]
-        wanted = {_KEY + kid for data in some for kid in likely_signers(data)}
-        keys = rows.get_many(wanted)
-        for new in born:
-            keys |= {key: new[key] for key in wanted & new.keys()}
+class _Chunk:
+    """Entries or heads on their way: who has them, and the answer once it is there (empty: there will be none).
+
+    Of entries `start` is the place of the first one.
+    """
+
+    __slots__ = ("answer", "heads", "rows", "start", "worker")
+
+    def __init__(self, rows: list[EntryRow], start: int, heads: Sequence[tuple[int, bytes]] = ()) -> None:
+        self.rows = rows
+        self.start = start
+        self.heads = heads
+        self.worker: _Worker | None = None
+        self.answer: bytes | None = None
+
+
+class _Known:
+    """The keys that a reader was given since it last forgot them."""
+
+    def __init__(self) -> None:
+        self.kids: set[bytes] = set()
+
+
+class _Worker(_Known):
+    """A process, its pipes, the chunks it has, and a thread that hears what it answers."""
+
+    def __init__(self, settings: Settings, inbox: "queue.SimpleQueue[tuple[_Worker, bytes | None]]") -> None:
+        """Raises `OSError` where no process can be started."""
+        super().__init__()
+        self.chunks: deque[_Chunk] = deque()
+        self.ready = False
+        self.dead = False
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cbdc.ledger.reading"],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._inbox = inbox
+        self._hearing = threading.Thread(target=self._hear, daemon=True)
+        self._hearing.start()
+        self.send(encoded(settings))
+
+    def send(self, message: bytes) -> None:
+        """Give it a message; one that is dead is found out by whoever hears it."""
+        assert self.process.stdin is not None
+        with suppress(OSError):
+            send(self.process.stdin, message)
+
+    def _hear(self) -> None:
+        assert self.process.stdout is not None
+        message: bytes | None = b""
+        while message is not None:
+            try:
+                message = receive(self.process.stdout)
+            except (OSError, ValueError):
+                message = None
+            self._inbox.put((self, message))
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        self.process.wait()
+        self._hearing.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with suppress(OSError):  # what was not written yet nobody reads
+                pipe.close()
+
+
+class Crew:
+    """The processes that read ahead, and a reader in this one. `rows` are the fold's: the keys stand there."""
+
+    def __init__(self, genesis: Genesis, rows: Rows, count: int, signatures: bool) -> None:
+        settings = _settings(genesis, signatures)
+        self._rows = rows
+        self._signatures = signatures
+        self._inbox: queue.SimpleQueue[tuple[_Worker, bytes | None]] = queue.SimpleQueue()
+        self._own, self._own_known = Reader(settings), _Known()
+        self._window: deque[_Chunk] = deque()
+        self._most = max(count * AHEAD, 1)
+        # Keys that entries under way seem to register; the window, the chunk before it and one after.
+        self._born: deque[dict[bytes, RawKey]] = deque(maxlen=self._most + 2)
+        self._workers: list[_Worker] = []
+        for _ in range(count):
+            with suppress(OSError):
+                self._workers.append(_Worker(settings, self._inbox))
+
+    def read(self, source: Iterable[list[EntryRow]], start: int) -> Generator[Unit, None, None]:
+        """The units from the entry at `start` on, in order."""
+        if not self._workers and self._signatures:
+            # Whoever judges them verifies: what this process has found to stand before is not computed again.
+            yield from map(alone, source)
+            return
+        coming = iter(source)
+        ended = False
+        while True:
+            while not ended and len(self._window) < self._most:
+                rows = next(coming, None)
+                if rows is None:
+                    ended = True
+                    break
+                self._born.append(_registered(rows))
+                self._window.append(_Chunk(rows, start))
+                start += len(rows)
+            self._deal()
+            if not self._window:
+                return
+            yield self._finished(self._window.popleft())
+
+    def heads(
+        self, source: Iterable[tuple[int, bytes]]
+    ) -> Generator[tuple[int, bytes, OpenedHead], None, None]:
+        """Heads, in order, each as it is kept and as it was opened by whoever had time; None: that is still to do."""
+        coming = iter(source)
+        self._window.clear()
+        while True:
+            while len(self._window) < self._most and (some := list(islice(coming, _HEADS))):
+                self._window.append(_Chunk([], 0, some))
+            self._deal()
+            if not self._window:
+                return
+            chunk = self._window.popleft()
+            opened = self._opened(chunk)
+            for place, (size, envelope) in enumerate(chunk.heads):
+                yield size, envelope, opened[place] if opened else None
+
+    def _opened(self, chunk: _Chunk) -> list[OpenedHead]:
+        while chunk.worker is not None and chunk.answer is None:
+            self._heard(*self._inbox.get())
+            self._deal()
+        with suppress(msgspec.DecodeError):
+            opened = _decode_heads(chunk.answer or b"")
+            if len(opened) == len(chunk.heads):
+                return opened
+        return []
+
+    def close(self) -> None:
+        """End every process."""
+        for worker in self._workers:
+            worker.end()
+        self._workers.clear()
+
+    def _deal(self) -> None:
+        """Give out what nobody has to who has room."""
+        while not self._inbox.empty():
+            self._heard(*self._inbox.get())
+        for chunk in self._window:
+            if chunk.worker is not None or chunk.answer is not None:
+                continue
+            free = [one for one in self._workers if one.ready and not one.dead and len(one.chunks) < AHEAD]
+            if not free:
+                return
+            worker = min(free, key=lambda one: len(one.chunks))
+            task = self._heads(chunk) if chunk.heads else self._task(chunk, worker)
+            if task is None:
+                chunk.answer = b""
+                continue
+            chunk.worker = worker
+            worker.chunks.append(chunk)
+            worker.send(encoded(task))
+
+    def _heard(self, worker: _Worker, message: bytes | None) -> None:
+        if message is None:
+            worker.dead = True
+            for chunk in worker.chunks:
+                chunk.answer = b""
+            worker.chunks.clear()
+        elif not worker.ready:
+            worker.ready = True
+        elif worker.chunks:
+            worker.chunks.popleft().answer = message
+
+    def _finished(self, chunk: _Chunk) -> Unit:
+        if chunk.worker is None and chunk.answer is None:
+            return self._read_here(chunk)
+        while chunk.answer is None:
+            self._heard(*self._inbox.get())
+            self._deal()
+        if not chunk.answer:
+            return self._read_here(chunk)
         try:
-            futures.append(pool.submit(_work, _encode((start + first, some, keys))))
-        except (BrokenExecutor, OSError):
-            failed: Future[bytes] = Future()
-            failed.set_result(b"")
-            futures.append(failed)
-    return futures
+            return _unit(chunk.rows, _decode_answer(chunk.answer))
+        except (msgspec.DecodeError, ValueError):
+            return self._read_here(chunk)
+
+    def _read_here(self, chunk: _Chunk) -> Unit:
+        task = self._task(chunk, self._own_known)
+        return alone(chunk.rows) if task is None else _unit(chunk.rows, self._own.read(task))
+
+    def _heads(self, chunk: _Chunk) -> Heads:
+        return Heads([envelope for _, envelope in chunk.heads])
+
+    def _task(self, chunk: _Chunk, known: _Known) -> Task | None:
+        """The chunk as a reader wants it; None when its rows are not even of the form that entries have."""
+        rows = chunk.rows
+        count = len(rows)
+        datas = [row.data for row in rows]
+        ids = b"".join([row.transaction_id for row in rows])
+        leaves = b"".join([row.leaf for row in rows])
+        places = [row.index for row in rows]
+        if places != list(range(chunk.start, chunk.start + count)):
+            return None
+        if not len(ids) == len(leaves) == count * HASH_BYTES:
+            return None
+        if any(len(row.transaction_id) != HASH_BYTES or len(row.leaf) != HASH_BYTES for row in rows):
+            return None
+        wanted = {data[_KID_FROM:_KID_TO] for data in datas}
+        for data in datas:
+            if data[_WITNESS_FROM:_KID_FROM] != _ONE_WITNESS:
+                wanted.update(likely_signers(data))
+        forget = len(known.kids) + len(wanted) > MOST_KEYS
+        if forget:
+            known.kids.clear()
+        keys = self._keys(wanted - known.kids)
+        known.kids |= keys.keys()
+        return Task(chunk.start, datas, ids, leaves, keys, forget)
+
+    def _keys(self, kids: set[bytes]) -> dict[bytes, RawKey]:
+        """Algorithm and key of those of these key ids that the ledger has, or is about to have."""
+        if not kids:
+            return {}
+        found: dict[bytes, RawKey] = {}
+        for new in self._born:
+            found |= {kid: new[kid] for kid in kids & new.keys()}
+        for key, row in self._rows.get_many([_KEY + kid for kid in kids]).items():
+            with suppress(msgspec.DecodeError):  # a damaged row: nobody's signature stands by it
+                found[key[1:]] = _decode_row(row)[:2]
+        return found
 
 
-def _received(rows: list[EntryRow], futures: list[Future[bytes]]) -> Unit:
-    leaves: list[bytes] = []
-    said: list[Said] = []
-    for future in futures:
-        first = len(leaves)
-        some = rows[first : first + _PART]
-        try:
-            answer = future.result()
-        except (BrokenExecutor, OSError):
-            answer = b""
-        if not answer:
-            unread = alone(some)
-            leaves += unread.leaves
-            said += unread.said
-            continue
-        joined, found = _decode(answer)
-        leaves += [joined[place : place + 32] for place in range(0, len(joined), 32)]
-        said += [one if type(one) is int else (one[0], Plain(*one[1:])) for one in found]
-    return Unit(rows, leaves, said)
+def _unit(rows: list[EntryRow], answer: Answer) -> Unit:
+    count = len(rows)
+    if not len(answer.times) == len(answer.said) == count or len(answer.leaves) != count * HASH_BYTES:
+        raise ValueError("an answer of another length")
+    return Unit(rows, answer.leaves, answer.odd, answer.times, answer.kids, answer.said)
 
 
-def _registered(entries: Iterable[EntryRow]) -> dict[bytes, bytes]:
-    """The keys that entries seem to register, as far as a verifier reads rows: those behind them may use them."""
-    rows: dict[bytes, bytes] = {}
+def _registered(entries: Iterable[EntryRow]) -> dict[bytes, RawKey]:
+    """The keys that entries seem to register, by key id: those behind them may use them."""
+    found: dict[bytes, RawKey] = {}
     for row in entries:
         head = row.data[:32]
         if _REGISTERING[0] not in head and _REGISTERING[1] not in head:
@@ -239,6 +394,5 @@ def _registered(entries: Iterable[EntryRow]) -> dict[bytes, bytes]:
         except TengeError:
             continue
         if isinstance(record, RegisterKey | RotateKey):
-            kid = key_id(record.algorithm, record.public_key)
-            rows[_KEY + kid] = _encode((record.algorithm, record.public_key))
-    return rows
+            found[key_id(record.algorithm, record.public_key)] = (record.algorithm, record.public_key)
+    return found

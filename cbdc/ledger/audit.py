@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any
 
 from cbdc.errors import Refused, TengeError
-from cbdc.ledger.ahead import Unit, alone, few_collections, read_ahead, units
+from cbdc.ledger.ahead import Crew, Unit, alone, few_collections, units
 from cbdc.ledger.entry import Genesis, LogHead, MerkleLog
 from cbdc.ledger.export import Journal
 from cbdc.ledger.fold import Fold
@@ -26,16 +26,14 @@ from cbdc.ledger.state import (
     ISSUED,
     KIND_NAMES,
     REDEEMED,
-    TOKEN,
     RegisteredKey,
     StateKey,
     class_counter,
     decode_value,
 )
 from cbdc.ledger.state import KEY as KEY_KIND
-from cbdc.plain_form import plain_token
 from cbdc.record import Signed, open_envelope
-from cbdc.token import HOLDER_CLASSES, Token, holder_class
+from cbdc.token import HOLDER_CLASSES, holder_class
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +112,12 @@ def audit(
     log = MerkleLog()
     rows = Rows()
     fold = Fold(rows, signatures)
+    crews: list[Crew] = []
     try:
-        times = _replay(store, result, fold, log, workers, told)
+        times = _replay(store, result, fold, log, (workers, crews), told)
         if result.genesis is not None:
             _check_root(result, root)
-            heads = _check_heads(store, result, log, times)
+            heads = _check_heads(store, result, log, times, crews)
             _check_kept(result, log, heads, kept_head)
             # Where bytes were changed, state is compared only if a signed head says that these are the right ones.
             logged = all(problem.code != "E_AUDIT_LEAF" for problem in result.problems)
@@ -134,6 +133,8 @@ def audit(
         result.issued_tiyn, result.redeemed_tiyn = rows.number(ISSUED), rows.number(REDEEMED)
         result.held_tiyn = {name: rows.number(class_counter(name)) for name in HOLDER_CLASSES}
         rows.close()
+        for crew in crews:
+            crew.close()
     result.entries = log.size
     result.log_root = log.root()
     return result
@@ -144,15 +145,15 @@ def _replay(
     result: Audit,
     fold: Fold,
     log: MerkleLog,
-    workers: int,
+    given: tuple[int, list[Crew]],
     told: Callable[[int], None] | None,
 ) -> "array[int]":
     """Fold the journal, log its leaves and note what is wrong; the time of each entry that was replayed."""
     times = array("Q")
-    with few_collections(), closing(_read(fold, store, workers, result.left_out == ())) as read:
+    with few_collections(), closing(_read(fold, store, given, result.left_out == ())) as read:
         for unit in read:
             start = log.size
-            log.extend(unit.leaves)
+            log.extend_joined(unit.leaves)
             if fold.bad is None:
                 times.extend(fold.take(unit))
                 result.genesis = fold.genesis
@@ -165,8 +166,10 @@ def _replay(
     return times
 
 
-def _read(fold: Fold, store: Journal, workers: int, signatures: bool) -> Generator[Unit, None, None]:
-    """The journal in units, read ahead once entry 0 has said who is certified."""
+def _read(
+    fold: Fold, store: Journal, given: tuple[int, list[Crew]], signatures: bool
+) -> Generator[Unit, None, None]:
+    """The journal in units, read ahead by so many processes once entry 0 has said who is certified; they are noted."""
     source = units(store.entries())
     first = next(source, None)
     if first is None:
@@ -174,18 +177,22 @@ def _read(fold: Fold, store: Journal, workers: int, signatures: bool) -> Generat
     yield alone(first[:1])
     rest = chain([first[1:]] if first[1:] else [], source)
     if fold.genesis is None:
-        yield from (alone(some) for some in rest)
+        yield from map(alone, rest)
     else:
-        yield from read_ahead(fold.genesis, fold.rows, rest, 1, workers, signatures)
+        workers, crews = given
+        crews.append(Crew(fold.genesis, fold.rows, workers, signatures))
+        yield from crews[0].read(rest, 1)
 
 
 def _note_entries(result: Audit, fold: Fold, unit: Unit, start: int) -> None:
     """What is wrong with each entry of a unit; another leaf than the logged one is told instead of another code."""
-    for place, (row, leaf) in enumerate(zip(unit.rows, unit.leaves, strict=True), start):
-        if leaf != row.leaf:
-            result.note(f"entry {place}", Refused("E_AUDIT_LEAF", index=place), place)
-        elif place == fold.bad and fold.error is not None:
-            result.note(f"entry {place}", fold.error, place)
+    wrong: dict[int, TengeError] = {
+        start + place: Refused("E_AUDIT_LEAF", index=start + place) for place in unit.odd
+    }
+    if fold.bad is not None and fold.error is not None and start <= fold.bad < start + len(unit.rows):
+        wrong.setdefault(fold.bad, fold.error)
+    for place in sorted(wrong):
+        result.note(f"entry {place}", wrong[place], place)
 
 
 def _check_root(result: Audit, root: bytes | None) -> None:
@@ -194,21 +201,30 @@ def _check_root(result: Audit, root: bytes | None) -> None:
         result.note("genesis", Refused("E_AUDIT_ROOT"), 0)
 
 
-def _check_heads(store: Journal, result: Audit, log: MerkleLog, times: Sequence[int]) -> dict[int, set[int]]:
+def _opened_head(genesis: Genesis, envelope: bytes) -> tuple[int, bytes, int]:
+    """Size, root and time of a head that the ledger signed; its refusal."""
+    head = open_envelope(envelope, LogHead, genesis.network)
+    genesis.verify_head(head)
+    return head.record.size, head.record.root, head.record.time
+
+
+def _check_heads(
+    store: Journal, result: Audit, log: MerkleLog, times: Sequence[int], crews: Sequence[Crew]
+) -> dict[int, set[int]]:
     """Each head must be signed and say what the journal says; the sizes of those that do, with their times."""
     assert result.genesis is not None
     right: dict[int, set[int]] = {}
     last = 0
-    for kept_under, envelope in store.heads():
+    heads = crews[0].heads(store.heads()) if crews else ((*kept, None) for kept in store.heads())
+    for kept_under, envelope, said in heads:
         try:
-            head = open_envelope(envelope, LogHead, result.genesis.network)
-            result.genesis.verify_head(head)
-            size = last = head.record.size
-            if size != kept_under or size > log.size or log.root(size) != head.record.root:
+            size, root, time = said or _opened_head(result.genesis, envelope)
+            last = size
+            if size != kept_under or size > log.size or log.root(size) != root:
                 raise Refused("E_AUDIT_HEAD", size=size)
-            if size <= len(times) and times[size - 1] != head.record.time:
+            if size <= len(times) and times[size - 1] != time:
                 raise Refused("E_AUDIT_HEAD", size=size)
-            right.setdefault(size, set()).add(head.record.time)
+            right.setdefault(size, set()).add(time)
         except TengeError as error:
             result.note(f"head {kept_under}", error)
     if last != log.size:
@@ -243,12 +259,13 @@ def _check_kept(
 
 def _check_state(store: Journal, result: Audit, rows: Rows) -> None:
     """Each row of the store's state, and of its owner index, must be what the replay gives, and none may be missing."""
-    owners = ((key, _token(value)[1]) for key, value in rows.items() if key[0] == TOKEN)
-    for expected, found, code in (
-        (rows.items(), store.state(), "E_AUDIT_STATE"),
-        (owners, store.owner_rows(), "E_AUDIT_OWNER"),
+    for same, expected, found, code in (
+        (rows.same_items, rows.items, store.state, "E_AUDIT_STATE"),
+        (rows.same_owners, rows.owners, store.owner_rows, "E_AUDIT_OWNER"),
     ):
-        for packed in _differences(expected, found):
+        if same(found()):
+            continue
+        for packed in _differences(expected(), found()):
             kind = KIND_NAMES.get(packed[0], "unknown") if packed else "unknown"
             result.note(f"{kind} {packed[1:].hex()}", Refused(code, kind=kind, row=packed[1:]))
 
@@ -271,26 +288,10 @@ def _differences(
             other = next(theirs, None)
 
 
-def _token(value: bytes) -> tuple[int, bytes]:
-    """Amount and holder's key id in a token's row."""
-    plain = plain_token(value)
-    if plain is not None:
-        return plain
-    token = decode_value(TOKEN, value)
-    assert isinstance(token, Token)
-    return token.amount_tiyn, token.lock.holder
-
-
 def check_supply(result: Audit, rows: Rows) -> None:
     """Count token by token what the counters say."""
-    by_key: Counter[bytes] = Counter()
-    for key, value in rows.items():
-        if key[0] != TOKEN:
-            break
-        amount, kid = _token(value)
-        by_key[kid] += amount
     counted: Counter[str] = Counter()
-    for kid, amount in by_key.items():
+    for kid, amount in rows.held().items():
         row = rows.get(StateKey(KEY_KIND, kid).pack())
         assert row is not None
         holder = decode_value(KEY_KIND, row)

@@ -205,7 +205,8 @@ class LogHead(Record):
     SCHEMA: ClassVar[tuple[Kind, ...]] = (Unsigned(1), HASH, MOMENT)
 
 
-@dataclass(frozen=True, slots=True)
+# Nobody changes one; a frozen class takes twice as long to fill, and the writer fills one for every transfer.
+@dataclass(slots=True, unsafe_hash=True)
 class Receipt:
     """An accepted transaction: its id, its place in the journal, when, and a signed head that covers it."""
 
@@ -253,7 +254,11 @@ class MerkleLog:
 
     def extend(self, leaves: Sequence[bytes]) -> None:
         """Add leaf hashes at the end, level by level; the same tree as appending one after the other."""
-        new, level, sha256 = b"".join(leaves), 0, hashlib.sha256
+        self.extend_joined(b"".join(leaves))
+
+    def extend_joined(self, leaves: bytes) -> None:
+        """Add leaf hashes at the end, given one behind the other."""
+        new, level, sha256 = leaves, 0, hashlib.sha256
         while new:
             if level == len(self._levels):
                 self._levels.append(bytearray())

@@ -2,15 +2,14 @@
 
 It is the audit's replay. Each entry must decode, follow the one before it, carry the id under which it is found, and be
 allowed by the rules; then its changes are made. The first entry that is not, is the last that is judged. Entries of one
-moment are decided together (`cbdc.ledger.group`), plain transfers on the bytes of the state; everything that is not
-plainly right goes to the general judge, which gives the code. Signatures are verified by whoever the fold is given: by
-this process, by processes beside it (`Ahead`), or by nobody, if that is what is asked for and said.
+moment are decided together (`cbdc.ledger.group`), plain transfers on numbers (`cbdc.ledger.fold_plain`); everything
+that is not plainly right goes to the general judge, which gives the code. Signatures are verified by whoever reads for
+the fold: by this process, by processes beside it (`cbdc.ledger.ahead`), or by nobody, if that is asked for and said.
 
 The state stands in `Rows`: in memory while it is small, in a file of its own when it is not. Ids of transactions that
 spend something need not be kept: whoever logs one again finds its tokens gone.
 """
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
@@ -18,33 +17,24 @@ import msgspec
 
 from cbdc import keys
 from cbdc.errors import Refused, TengeError
-from cbdc.ledger.ahead import Parts, Said, Unit, parts_of
+from cbdc.ledger.ahead import Unit
 from cbdc.ledger.entry import Genesis, open_entry, open_genesis
+from cbdc.ledger.entry_form import Parts, parts_of
+from cbdc.ledger.fold_plain import PlainFold
 from cbdc.ledger.group import Group, Item
 from cbdc.ledger.ledger import genesis_row
 from cbdc.ledger.plain import Plain
-from cbdc.ledger.rows import SEEN, Rows
-from cbdc.ledger.rules_plain import Holder, Moment, decide_plain, holder_in
-from cbdc.ledger.state import KEY
+from cbdc.ledger.reading import Brief
+from cbdc.ledger.rows import SEEN, Rows, packed
+from cbdc.ledger.rules_plain import Holder
+from cbdc.ledger.state import KEY, TOKEN
 from cbdc.ledger.store import Store
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction, open_transaction
 
 _SEEN = bytes([SEEN])
 _KEY = bytes([KEY])
+_TOKEN = bytes([TOKEN])
 _MOST_HOLDERS = 100_000
-
-
-class _Known:
-    """Rows in memory, read like a group's: what is not there is known not to be there."""
-
-    __slots__ = ("_rows",)
-
-    def __init__(self, rows: dict[bytes, bytes]) -> None:
-        self._rows = rows
-
-    def get(self, key: bytes, default: bytes | None = None) -> bytes | None:
-        """The row, or None."""
-        return self._rows.get(key)
 
 
 class _Judge(Group):
@@ -64,7 +54,7 @@ class Fold:
         self.error: TengeError | None = None
         self._signatures = signatures
         self._holders: dict[bytes, Holder] = {}
-        self._moment: Moment | None = None
+        self._plain: PlainFold | None = None
 
     def take(self, unit: Unit) -> list[int]:
         """Judge the next entries and make their changes; the times of those whose changes were made.
@@ -95,7 +85,7 @@ class Fold:
     def _done(self, unit: Unit, place: int, time: int, times: list[int]) -> None:
         times.append(time)
         self.size += 1
-        if unit.leaves[place] == unit.rows[place].leaf:
+        if place not in unit.odd:
             self.last_time = time
 
     def _begin(self, unit: Unit, times: list[int]) -> None:
@@ -138,9 +128,9 @@ class Fold:
             if parts[1] != time and (time is not None or parts[1] < self.last_time):
                 break
             if items and type(unit.said[place]) is tuple and self.rows.known() is not None:
-                break  # the short way again
+                break  # numbers again
             time = parts[1]
-            opened = self._transaction(parts[2], unit.said[place])
+            opened = self._transaction(unit, place, parts[2])
             if isinstance(opened, TengeError) or opened.id != row.transaction_id:
                 break
             if isinstance(opened, SignedTransaction) and not opened.record.spends:
@@ -154,16 +144,17 @@ class Fold:
                 return items[: min(idle[key[1:]] for key in known)]
         return items
 
-    def _transaction(self, payload: bytes, said: Said) -> SignedTransaction | Plain | TengeError:
+    def _transaction(self, unit: Unit, place: int, payload: bytes) -> SignedTransaction | Plain | TengeError:
         assert self.genesis is not None
+        said = unit.said[place]
         if not isinstance(said, int):
-            return said[1]
+            return _plain(unit.rows[place].transaction_id, said, unit)
         try:
             opened = open_transaction(payload, self.genesis.network)
         except TengeError as error:
             return error
-        for place, (kid, signature) in enumerate(opened.witnesses):
-            if said >> place & 1 and (key := self._key(opened, kid)) is not None:
+        for bit, (kid, signature) in enumerate(opened.witnesses):
+            if said >> bit & 1 and (key := self._key(opened, kid)) is not None:
                 key.take_word(signature, opened.message)
         return opened
 
@@ -185,48 +176,18 @@ class Fold:
     def _decide_plain(self, unit: Unit, place: int, times: list[int]) -> int:
         """Take plain transfers as long as nothing speaks against them; the place of the first that is not taken."""
         rows = self.rows.known()
-        if rows is None or self.genesis is None:
+        if rows is None or self.genesis is None or type(unit.said[place]) is int:
             return place
-        known = cast(Mapping[bytes, bytes | None], _Known(rows))
-        moment, size, last_time, holders = self._moment, self.size, self.last_time, self._holders
-        first = place
-        for one, row, leaf in zip(unit.said[place:], unit.rows[place:], unit.leaves[place:], strict=True):
-            if isinstance(one, int):
-                break
-            time, plain = one
-            if row.index != size or row.transaction_id != plain.id or time < last_time:
-                break
-            if moment is None or moment.now != time:
-                moment = Moment(self.genesis.policy, time)
-            effects = decide_plain(moment, known, holders, plain)
-            if effects is None and self._learn(rows, plain):
-                effects = decide_plain(moment, known, holders, plain)
-            if effects is None:
-                break
-            for key, value in effects.items():
-                if value is None:
-                    rows.pop(key, None)
-                else:
-                    rows[key] = value
-            times.append(time)
-            size += 1
-            if leaf == row.leaf:
-                last_time = time
-        place = first + size - self.size
-        self._moment, self.size, self.last_time = moment, size, last_time
-        self.rows.apply({})
-        return place
-
-    def _learn(self, rows: dict[bytes, bytes], plain: Plain) -> bool:
-        """Read the holders that a plain transfer names and nobody asked about yet; whether there was one."""
-        learned = False
-        for kid in (*plain.signers, *(created[1] for created in plain.creates)):
-            row = None if kid in self._holders else rows.get(_KEY + kid)
-            holder = None if row is None else holder_in(row)
-            if holder is not None:
-                self._holders[kid] = holder
-                learned = True
-        return learned
+        if self._plain is None:
+            self._plain = PlainFold(self.genesis.policy)
+        entries = list(zip(unit.rows[place:], unit.times[place:], unit.said[place:], strict=True))
+        taken = self._plain.take(rows, entries, unit.kids, self.last_time)
+        if taken:
+            times += unit.times[place : place + taken]
+            self.size += taken
+            self.last_time = times[-1]
+            self.rows.apply({})
+        return place + taken
 
     def _decide(self, unit: Unit, start: int, run: list[Item], times: list[int]) -> None:
         parts = cast(Parts, parts_of(unit.rows[start].data))
@@ -275,6 +236,8 @@ class Fold:
         for key in changes:
             if key[0] == KEY:
                 self._holders.pop(key[1:], None)
+                if self._plain is not None:
+                    self._plain.forget(key[1:])
         if len(self._holders) > _MOST_HOLDERS:
             self._holders.clear()
 
@@ -284,6 +247,17 @@ class Fold:
 
     def _trust(self) -> AbstractContextManager[None]:
         return nullcontext() if self._signatures else keys.signatures_unasked()
+
+
+def _plain(identity: bytes, said: Brief, unit: Unit) -> Plain:
+    """The plain transfer of that id, all of whose signatures stand, as a group takes it."""
+    signers, spends, payees, amounts, _ = said
+    stem, kids = _TOKEN + identity, unit.kids
+    creates = [
+        (stem + place.to_bytes(2, "big"), kids[payee], amount, packed((amount, kids[payee])))
+        for place, (payee, amount) in enumerate(zip(payees, amounts, strict=True))
+    ]
+    return Plain(identity, spends, tuple(creates), tuple([kids[signer] for signer in signers]))
 
 
 def _refusal(judge: Group, item: Item) -> TengeError | None:

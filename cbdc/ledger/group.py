@@ -63,11 +63,12 @@ class Group:
         now: int,
         items: Sequence[Item],
         holders: dict[bytes, Holder],
+        rows: dict[bytes, bytes | None] | None = None,
     ) -> None:
         """Reads what the new transactions `items` need; E_STORE_UNAVAILABLE, E_STATE_DAMAGED.
 
-        `holders` is what is known of keys by key id, and is kept up: if the group does not become a commit, nothing of
-        it may be used any more.
+        `holders` is what is known of keys by key id, `rows` what is known of the state by packed key (None: it is not
+        there). Both are kept up: if the group does not become a commit, nothing of them may be used any more.
         """
         self._genesis = genesis
         self._store = store
@@ -77,7 +78,7 @@ class Group:
         self.owners: dict[bytes, bytes] = {}
         self.places: dict[bytes, int] = {}
         self._payloads: list[bytes] = []
-        self._rows: dict[bytes, bytes | None] = {}
+        self._rows = {} if rows is None else rows
         self._moment = Moment(genesis.policy, now)
         self._holders = holders
         self._plains: dict[bytes, Plain] = {}
@@ -92,52 +93,74 @@ class Group:
     # --- reading ---
 
     def _prefetch(self, items: Sequence[Item]) -> None:
-        holders = self._holders
         plains: list[tuple[Item, Plain]] = []
         general: list[Item] = []
         wanted = dict.fromkeys(_SUPPLY)
+        payers: dict[bytes, None] = {}
+        payees: dict[bytes, None] = {}
         for item in items:
-            data, opened = item
-            plain = opened if type(opened) is Plain else plain_of(opened)  # type: ignore[arg-type]
-            if plain is None:
-                general.append(item)
-                continue
-            self._plains[data] = plain
+            opened = item[1]
+            if type(opened) is Plain:
+                plain = opened
+            else:
+                found = plain_of(opened)  # type: ignore[arg-type]
+                if found is None:
+                    general.append(item)
+                    continue
+                plain = self._plains[item[0]] = found
             plains.append((item, plain))
-            for key in plain.spends:
+            _, spends, creates, signers = plain
+            for key in spends:
                 wanted[key] = None
-            for kid in plain.signers:
-                if kid not in holders:
-                    wanted[_KEY + kid] = None
-            for _, kid, _, _ in plain.creates:
-                if kid not in holders:
-                    wanted[_KEY + kid] = None
+            for kid in signers:
+                payers[kid] = None
+            for _, kid, _, _ in creates:
+                payees[kid] = None
+        holders = self._holders
+        wanted.update([(_KEY + kid, None) for some in (payers, payees) for kid in some if kid not in holders])
+        strange = self._name_counters(payers, payees, wanted)
         self._read(wanted)
-        more: dict[bytes, None] = {}
-        for item, plain in plains:
-            if not self._name_counters(plain, more):
-                self._plains.pop(item[0], None)
-                general.append(item)
-        self._read(more)
+        if strange:
+            # Their keys' rows are read now, and say what to read next.
+            more: dict[bytes, None] = {}
+            strange = self._name_counters(
+                {kid: None for kid in payers if kid in strange},
+                {kid: None for kid in payees if kid in strange},
+                more,
+            )
+            self._read(more)
+        if strange:
+            general += [item for item, plain in plains if self._is_strange(plain, strange)]
         if general:
             self._prefetch_general([self._signed(item) for item in general])
 
-    def _name_counters(self, plain: Plain, wanted: dict[bytes, None]) -> bool:
-        """Name the rows about the holders of a plain transfer; False when it is none between wallets."""
+    @staticmethod
+    def _is_strange(plain: Plain, strange: set[bytes]) -> bool:
+        return any(kid in strange for kid in plain.signers) or any(
+            kid in strange for _, kid, _, _ in plain.creates
+        )
+
+    def _name_counters(
+        self, payers: Iterable[bytes], payees: Iterable[bytes], wanted: dict[bytes, None]
+    ) -> set[bytes]:
+        """Name the rows about these holders; the keys of which nothing is known, or that are no wallets'."""
         holders, moment = self._holders, self._moment
-        for kid in plain.signers:
+        strange: set[bytes] = set()
+        for kid in payers:
             holder = holders.get(kid) or self._learn(kid)
             if holder is None or not holder.wallet:
-                return False
+                strange.add(kid)
+                continue
             wanted[holder.holding] = wanted[holder.freeze] = wanted[moment.day_of(holder.pseudonym)] = None
             if moment.periods:
                 wanted.update(dict.fromkeys(moment.periods_of(holder.pseudonym)))
-        for _, kid, _, _ in plain.creates:
+        for kid in payees:
             holder = holders.get(kid) or self._learn(kid)
             if holder is None or not holder.wallet:
-                return False
+                strange.add(kid)
+                continue
             wanted[holder.holding] = None
-        return True
+        return strange
 
     def _learn(self, kid: bytes) -> Holder | None:
         """What the rows say of a key; None when they say nothing that can be read."""
@@ -183,9 +206,9 @@ class Group:
     def add(self, item: Item) -> None:
         """Decide one transaction and keep its effects; a refusal is raised and keeps nothing."""
         data, opened = item
-        plain = self._plains.get(data)
+        plain = opened if type(opened) is Plain else self._plains.get(data)
         effects = None if plain is None else decide_plain(self._moment, self._rows, self._holders, plain)
-        if plain is None or effects is None or not (type(opened) is Plain or self._stands(opened)):
+        if plain is None or effects is None or not (plain is opened or self._stands(opened)):
             transaction = self._signed(item)
             # Others of the same id may be complete in the view: an id does not cover who signed.
             self._complete.discard(transaction.id)
@@ -196,11 +219,11 @@ class Group:
         self.changes.update(effects)
         if self._view:
             self._unseen.append(effects)
-        owners = self.owners
+        owners, payloads = self.owners, self._payloads
         for key, kid, _, _ in plain.creates:
             owners[key] = kid
-        self.places[plain.id] = self._size + len(self._payloads)
-        self._payloads.append(data)
+        self.places[plain.id] = self._size + len(payloads)
+        payloads.append(data)
 
     def _stands(self, transaction: Opened) -> bool:
         """Whether every signature of a plain transfer stands, by keys that the group knows."""
@@ -261,13 +284,11 @@ class Group:
     def entries(self) -> tuple[EntryRow, ...]:
         """What the group adds to the journal, in order."""
         write = entry_writer(self.now)
-        datas = [write(index, payload) for index, payload in enumerate(self._payloads, self._size)]
-        return tuple(
-            [
-                EntryRow(index, identity, data, leaf_hash(data))
-                for (identity, index), data in zip(self.places.items(), datas, strict=True)
-            ]
-        )
+        rows = []
+        for (identity, index), payload in zip(self.places.items(), self._payloads, strict=True):
+            data = write(index, payload)
+            rows.append(EntryRow(index, identity, data, leaf_hash(data)))
+        return tuple(rows)
 
     def _append(self, identity: bytes, payload: bytes) -> None:
         self.places[identity] = self._size + len(self._payloads)

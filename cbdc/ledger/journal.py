@@ -25,7 +25,7 @@ from threading import RLock, Thread
 
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger.disk import WRITER_LOCK, Disk, RealDisk
-from cbdc.ledger.journal_frames import Frame, owner_of, packed_changes, segment_numbers, value_of
+from cbdc.ledger.journal_frames import OTHER_OWNER, Frame, owner_of, packed_changes, segment_numbers, value_of
 from cbdc.ledger.journal_log import JournalLog, Progress, unavailable
 from cbdc.ledger.journal_memory import Memory, Tables
 from cbdc.ledger.journal_snapshot import Snapshot, build, newest, open_tables, snapshots
@@ -272,7 +272,9 @@ class JournalStore:
         with self._lock:
             self._check_open()
             found = self._memory.packed(keys)
-        return {key: value_of(packed) for key, packed in found.items()}
+        return {
+            key: packed[1:] if packed[0] != OTHER_OWNER else value_of(packed) for key, packed in found.items()
+        }
 
     def size(self) -> int:
         """How many entries."""

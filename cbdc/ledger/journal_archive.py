@@ -11,6 +11,8 @@ asked of an archived entry itself, its receipt too, is read from the archive if 
 refused with E_JOURNAL_ARCHIVED if not. An audit reads both: the archive is a folder like the ledger's own.
 """
 
+from collections.abc import Callable
+
 from cbdc.errors import Refused
 from cbdc.ledger.disk import Disk
 from cbdc.ledger.journal_frames import Scan, check_tail, read_header, segment_name, segment_numbers
@@ -29,18 +31,23 @@ def archivable(disk: Disk) -> list[int]:
     return [number for number in closed if len(kept) > 1 and number < kept[1].segment]
 
 
-def archive_segments(disk: Disk, archive: Disk) -> list[int]:
+def archive_segments(
+    disk: Disk, archive: Disk, told: Callable[[int, int], None] = lambda done, total: None
+) -> list[int]:
     """Move every segment that may go; the numbers of those that went, ascending.
 
+    `told` hears after each how many are moved, and of how many.
     Raises E_JOURNAL_DAMAGED for one that is not whole, which then stays, and E_STORE_UNAVAILABLE when a disk fails.
     """
-    moved = []
+    moved: list[int] = []
     try:
-        for number in archivable(disk):
+        going = archivable(disk)
+        for number in going:
             _copy(disk, archive, number)
             disk.delete(segment_name(number))
             disk.sync_folder()
             moved.append(number)
+            told(len(moved), len(going))
     except OSError as error:
         raise unavailable(error) from None
     return moved

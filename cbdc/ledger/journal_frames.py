@@ -144,11 +144,15 @@ def owner_of(packed: bytes) -> bytes | None:
 
 def packed_changes(commit: Commit) -> list[bytes | None]:
     """The changes of a commit as a frame holds them."""
-    flat: list[bytes | None] = []
     owners = commit.owners.get
-    for key, value in commit.changes.items():
-        flat.append(key)
-        flat.append(None if value is None else pack_value(value, owners(key)))
+    flat: list[bytes | None] = [None] * (2 * len(commit.changes))
+    flat[0::2] = commit.changes
+    flat[1::2] = [
+        value
+        if value is None
+        else (b"\xff" + value if (owner := owners(key)) is None else pack_value(value, owner))
+        for key, value in commit.changes.items()
+    ]
     return flat
 
 

@@ -378,7 +378,7 @@ def _leaves_in(data: bytes) -> Iterator[bytes]:
 
 
 class _Names:
-    """Whether a file is there, without listing the folder."""
+    """Whether a file is there, without listing the folder. `OSError` from a disk that does not say."""
 
     def __init__(self, disk: Disk) -> None:
         self._disk = disk
@@ -386,6 +386,6 @@ class _Names:
     def __contains__(self, name: object) -> bool:
         try:
             self._disk.size(str(name))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
         return True

@@ -54,6 +54,7 @@ from cbdc.transaction import SignedTransaction, open_transaction
 
 GENESIS_TYPE = 80
 MAX_GROUP = 4_000
+ROWS_MOST = 100_000
 _HOLDERS_MOST = 50_000
 _TOKEN = bytes([TOKEN])
 _KEY = bytes([KEY])
@@ -118,6 +119,8 @@ class Ledger:
         self._turn = Lock()
         # What the group before has found out about keys: this is the only writer.
         self._holders: dict[bytes, Holder] = {}
+        self._rows: dict[bytes, bytes | None] = {}
+        self._remembers = False
         self._read()
         self._require_ledgers_key()
 
@@ -131,7 +134,7 @@ class Ledger:
 
     def _read(self) -> None:
         """Take the genesis, the log and the last head from the store."""
-        self._holders.clear()
+        self._forget()
         first = next(self._store.entries(0, 1), None)
         if first is None:
             raise Refused("E_LEDGER_EMPTY")
@@ -145,6 +148,28 @@ class Ledger:
         except TengeError as error:
             raise Refused("E_LEDGER_DAMAGED", entries=log.size) from error
         self._stale = False
+
+    def remember_rows(self) -> None:
+        """Keep the rows of the state that were last read or written from group to group: at most `ROWS_MOST`.
+
+        For whoever submits much. They are forgotten when a commit fails, and when the journal in the store is not as
+        long as this ledger knows it: then another one has written.
+        """
+        self._remembers = True
+
+    def _forget(self) -> None:
+        self._holders.clear()
+        self._rows.clear()
+
+    def _known_rows(self) -> dict[bytes, bytes | None]:
+        """What is known of the state before a group."""
+        if not self._remembers:
+            return {}
+        if self._rows and self._store.size() != self.size:
+            self._forget()
+        if len(self._rows) > ROWS_MOST:
+            self._rows.clear()
+        return self._rows
 
     def _take(self, log: MerkleLog, first: EntryRow, last: EntryRow) -> None:
         damaged = Refused("E_LEDGER_DAMAGED", entries=log.size)
@@ -233,22 +258,23 @@ class Ledger:
             # A head signed after the certificate's last day could never be opened again, and time never falls.
             self.genesis.authority.require(self._signer.public.kid, authority.LEDGER, now)
         try:
-            group = Group(self.genesis, self._store, self.size, now, fresh, self._holders)
+            group = Group(self.genesis, self._store, self.size, now, fresh, self._holders, self._known_rows())
             answers = _decided(group, items, ids, known)
             if group.places:
                 self._commit(group)
         except BaseException:
-            self._holders.clear()
+            self._forget()
             raise
-        places, head = group.places, self._head
-        return [
-            answer
-            if isinstance(answer, TengeError)
-            else Receipt(answer, places[answer], now, head)
-            if answer in places
-            else self._receipt(answer, known[answer])
-            for answer in answers
-        ]
+        places, head = group.places.get, self._head
+        told: list[Receipt | TengeError] = []
+        for answer in answers:
+            if type(answer) is bytes and (place := places(answer)) is not None:
+                told.append(Receipt(answer, place, now, head))
+            else:
+                told.append(
+                    answer if isinstance(answer, TengeError) else self._receipt(answer, known[answer])
+                )
+        return told
 
     def _commit(self, group: Group) -> None:
         before = self._log.size

@@ -17,7 +17,7 @@ from pathlib import Path
 from cbdc import canonical
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger.entry import EMPTY_ROOT, LogHead
-from cbdc.ledger.rows import SEEN, Rows
+from cbdc.ledger.rows import SEEN, Rows, Value
 from cbdc.private import make_file
 from cbdc.record import HASH, Group, Items, Signed, Unsigned, open_envelope
 
@@ -159,7 +159,7 @@ class Mirror(Rows):
         rows = [(key, value) for key, value in changes.items() if value is not None]
         self._own.executemany("INSERT OR REPLACE INTO row VALUES (?, ?)", rows)
 
-    def known(self) -> dict[bytes, bytes] | None:
+    def known(self) -> dict[bytes, Value] | None:
         """None: they stand on the disk."""
         return None
 

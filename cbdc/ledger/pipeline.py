@@ -18,7 +18,8 @@ Rules kept here:
 
 - the transactions of one call are decided in the order they were given, and a later call sees what an earlier one did;
 - a signature that a process verified counts for those bytes, that key and that network and nothing else;
-- at most `capacity` transactions are inside; E_BUSY, before any work, for whoever comes then;
+- at most `capacity` transactions of at most `capacity_bytes` together are inside; E_BUSY or E_BUSY_BYTES, before any
+  work, for whoever comes then;
 - a process that dies is replaced and its chunk done again; when none can be had, the caller's thread does the work;
 - `close` refuses who comes later (E_PIPELINE_CLOSED), answers who is inside, and leaves no process behind.
 """
@@ -35,7 +36,9 @@ from cbdc.keys import PublicKey, public_key
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.group import Item
 from cbdc.ledger.ledger import MAX_GROUP, Ledger
-from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Verifiers, likely_signers
+from cbdc.ledger.plain import read_plain
+from cbdc.ledger.state import KEY
+from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Verifiers, signers_of
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
 
 Answer = Receipt | TengeError
@@ -46,16 +49,24 @@ MANY = 16
 UNIT = 1_024
 """How many transactions of one call are committed together, while others of it are verified."""
 
+UNIT_BYTES = 4 << 20
+CAPACITY_BYTES = 128 << 20
+"""How many bytes of transactions are inside at most, unless somebody says otherwise: an assumption."""
+
 _WINDOW = 4 * UNIT
+_WINDOW_BYTES = 4 * UNIT_BYTES
+_ROWS_MOST = 50_000
+_KEY = bytes([KEY])
 
 
 class _Party:
     """The transactions of one call that stand in line together, and what became of them."""
 
-    __slots__ = ("answers", "called", "failure", "items", "leads")
+    __slots__ = ("answers", "called", "failure", "items", "leads", "size_bytes")
 
     def __init__(self, items: list[Item]) -> None:
         self.items = items
+        self.size_bytes = sum([len(data) for data, _ in items])
         self.answers: list[Answer] | None = None
         self.failure: BaseException | None = None
         self.called = Event()
@@ -65,27 +76,51 @@ class _Party:
 class Pipeline:
     """The ledger for many at once; fits `cbdc.gateway.Gateway` where that submits. See the module's text."""
 
-    def __init__(self, ledger: Ledger, *, workers: int, capacity: int) -> None:
-        """`workers` verifying processes, 0 for none; at most `capacity` transactions (1 or more) are inside."""
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        workers: int,
+        capacity: int,
+        capacity_bytes: int = CAPACITY_BYTES,
+        late: bool = False,
+    ) -> None:
+        """`workers` verifying processes, 0 for none; at most `capacity` transactions (1 or more) are inside.
+
+        They are of at most `capacity_bytes` together (1 or more); a longer call goes through in parts.
+        `late` starts the processes when many transactions first come together: a program whose clients send single
+        payments never has them.
+        """
         assert workers >= 0
         assert capacity >= 1
+        assert capacity_bytes >= 1
         self._ledger = ledger
         self._capacity = capacity
         self._lock = Lock()
+        self._capacity_bytes = capacity_bytes
         self._inside = 0
+        self._inside_bytes = 0
         self._line: deque[_Party] = deque()
         self._led = False
         self._closed = False
+        self._collections: tuple[int, int, int] | None = None
+        self._verifiers: Verifiers | None = None
+        self._workers = workers
+        self._rows: dict[bytes, bytes] = {}
+        ledger.remember_rows()
+        if not late:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Make ready for load: the processes, if there shall be any."""
         # Looking for cycles of objects costs a writer a tenth of its time, and its transfers make none.
         self._collections = gc.get_threshold()
         gc.set_threshold(*SELDOM)
-        self._verifiers: Verifiers | None = None
-        if workers:
-            authority = ledger.genesis.authority
+        if self._workers:
+            authority = self._ledger.genesis.authority
             named = [authority.root.record.key, *(auth.record.key for auth in authority.auths)]
             certified = [(key.algorithm, key.raw) for key in named]
-            self._verifiers = Verifiers(workers, ledger.network, certified)
-            self._workers = workers
+            self._verifiers = Verifiers(self._workers, self._ledger.network, certified)
 
     def __enter__(self) -> Self:
         return self
@@ -108,7 +143,7 @@ class Pipeline:
     def submit(self, transaction: bytes) -> Receipt:
         """The receipt of one transaction, or its refusal raised.
 
-        Raises also E_BUSY, E_PIPELINE_CLOSED, and what `Ledger.submit_many` raises when the store failed.
+        Raises also E_BUSY, E_BUSY_BYTES, E_PIPELINE_CLOSED, and what `Ledger.submit_many` raises when the store failed.
         """
         answer = self.submit_many([transaction])[0]
         if isinstance(answer, TengeError):
@@ -118,57 +153,104 @@ class Pipeline:
     def submit_many(self, transactions: Sequence[bytes]) -> list[Answer]:
         """For each transaction in order its receipt or its refusal; accepted ones are durable when this returns.
 
-        Raises E_BUSY when `capacity` transactions are inside, E_PIPELINE_CLOSED, and what `Ledger.submit_many` raises
-        when the store failed. A long list is several commits, of which the first may stand then: sending all again
-        gives the same receipts.
+        Raises E_BUSY when `capacity` transactions are inside, E_BUSY_BYTES when they are too long together,
+        E_PIPELINE_CLOSED, and what `Ledger.submit_many` raises when the store failed. A long list is several commits,
+        of which the first may stand then: sending all again gives the same receipts.
         """
         answers: list[Answer] = []
         if not transactions:
             return answers
-        room = self._enter(len(transactions))
+        room, room_bytes = self._enter(transactions)
         try:
             unit = min(room, UNIT)
             sent: deque[tuple[Sequence[bytes], list[Chunk]]] = deque()
-            for start in range(0, len(transactions), unit):
-                some = transactions[start : start + unit]
-                sent.append((some, self._send(some)))
+            held_bytes = 0
+            for some in _parts(transactions, unit, min(room_bytes, UNIT_BYTES)):
+                size_bytes = sum(map(len, some))
                 # Room for what is verified while an earlier part is committed.
-                if (len(sent) + 1) * unit > room:
+                while sent and ((len(sent) + 1) * unit > room or held_bytes + size_bytes > room_bytes):
+                    held_bytes -= sum(map(len, sent[0][0]))
                     answers += self._settle(self._taken(*sent.popleft()))
+                held_bytes += size_bytes
+                sent.append((some, self._send(some)))
             while sent:
                 answers += self._settle(self._taken(*sent.popleft()))
         finally:
-            self._leave(room)
+            self._leave(room, room_bytes)
         return answers
 
-    def _enter(self, count: int) -> int:
-        """Take room for `count` transactions or as many as ever go together; how many that is."""
-        room = min(count, _WINDOW, self._capacity)
+    def submit_vouched(self, transactions: Sequence[bytes], stands: Sequence[int]) -> list[Answer]:
+        """`submit_many`, with the word of somebody whom the ledger believes about signatures, for one group at most.
+
+        Each of `stands` has a bit for each signature of its transaction, by place, set when that signature stands. It
+        counts for the key with that id and no other; what it does not vouch for is verified as ever.
+        """
+        assert len(transactions) == len(stands) <= MAX_GROUP
+        if not transactions:
+            return []
+        room = self._enter(transactions)
+        try:
+            return self._settle([self._vouched(*one) for one in zip(transactions, stands, strict=True)])
+        finally:
+            self._leave(*room)
+
+    def _vouched(self, data: bytes, stand: int) -> Item:
+        found = read_plain(data, self._ledger.network)
+        if found is not None and stand == (1 << len(found[1])) - 1:
+            return data, found[0]
+        return self._reopened(data, stand)
+
+    def _enter(self, transactions: Sequence[bytes]) -> tuple[int, int]:
+        """Take room for these or for as many and as long ones as ever go together; how many and how long that is."""
+        room = min(len(transactions), _WINDOW, self._capacity)
+        room_bytes = min(sum(map(len, transactions)), _WINDOW_BYTES, self._capacity_bytes)
         with self._lock:
             if self._closed:
                 raise Unavailable("E_PIPELINE_CLOSED")
             if self._inside + room > self._capacity:
                 raise Unavailable("E_BUSY", waiting=self._inside, capacity=self._capacity)
+            if self._inside_bytes + room_bytes > self._capacity_bytes:
+                raise Unavailable(
+                    "E_BUSY_BYTES", waiting_bytes=self._inside_bytes, capacity_bytes=self._capacity_bytes
+                )
             self._inside += room
-        return room
+            self._inside_bytes += room_bytes
+        return room, room_bytes
 
-    def _leave(self, room: int) -> None:
+    def _leave(self, room: int, room_bytes: int) -> None:
         with self._lock:
             self._inside -= room
+            self._inside_bytes -= room_bytes
 
     # --- verifying ---
 
     def _send(self, transactions: Sequence[bytes]) -> list[Chunk]:
         """Send many transactions to the processes, in chunks; none for a few."""
-        if self._verifiers is None or len(transactions) < MANY:
+        if len(transactions) < MANY:
             return []
-        size = min(CHUNK, -(-len(transactions) // self._workers))
+        with self._lock:
+            if self._collections is None and not self._closed:
+                self._begin()
+        if self._verifiers is None:
+            return []
+        # Shared out when processes have nothing else to do; else whole, for each chunk has a cost of its own.
+        shares = max(1, self._verifiers.idle)
         chunks: list[Chunk] = []
-        for part in _parts(transactions, size):
-            kids = {kid for data in part for kid in likely_signers(data)}
-            chunks.append(Chunk(part, self._ledger.key_rows(kids)))
+        for part in _parts(transactions, min(CHUNK, -(-len(transactions) // shares)), CHUNK_BYTES):
+            chunks.append(Chunk(part, self._key_rows(signers_of(part))))
             self._verifiers.send(chunks[-1])
         return chunks
+
+    def _key_rows(self, kids: set[bytes]) -> dict[bytes, bytes]:
+        """The rows of these keys. A row that was read once will do: a key id is the hash of the key that it names."""
+        rows = self._rows
+        missing = kids.difference(rows)
+        if missing:
+            if len(rows) > _ROWS_MOST:
+                rows = self._rows = {}
+                missing = kids
+            rows.update({name[1:]: row for name, row in self._ledger.key_rows(missing).items()})
+        return {_KEY + kid: rows[kid] for kid in kids if kid in rows}
 
     def _taken(self, transactions: Sequence[bytes], chunks: list[Chunk]) -> list[Item]:
         """The transactions as a group takes them, when they come back from the processes (or never went)."""
@@ -180,6 +262,8 @@ class Pipeline:
                 if self._verifiers is not None:
                     self._verifiers.forsake(chunk)
                 items += [self._open(data) for data in part]
+            elif int not in set(map(type, found)):
+                items += zip(part, found, strict=True)  # type: ignore[arg-type]
             else:
                 items += [
                     self._reopened(data, one) if type(one) is int else (data, one)  # type: ignore[misc]
@@ -254,9 +338,14 @@ class Pipeline:
         with self._lock:
             group = [self._line.popleft()]
             count = len(group[0].items)
-            while self._line and count + len(self._line[0].items) <= MAX_GROUP:
+            size_bytes = group[0].size_bytes
+            while self._line and (
+                count + len(self._line[0].items) <= MAX_GROUP
+                and size_bytes + self._line[0].size_bytes <= _WINDOW_BYTES
+            ):
                 group.append(self._line.popleft())
                 count += len(group[-1].items)
+                size_bytes += group[-1].size_bytes
         try:
             answers = self._ledger.settle([item for party in group for item in party.items])
             start = 0
@@ -294,18 +383,18 @@ class Pipeline:
     def close(self) -> None:
         """Refuse who comes from now on, and end the processes; who is inside is answered."""
         with self._lock:
-            if not self._closed:
+            if not self._closed and self._collections is not None:
                 gc.set_threshold(*self._collections)
             self._closed = True
         if self._verifiers is not None:
             self._verifiers.close()
 
 
-def _parts(transactions: Sequence[bytes], size: int) -> Iterator[Sequence[bytes]]:
-    """At most `size` transactions at a time, and no more bytes than a chunk may have (or one transaction)."""
+def _parts(transactions: Sequence[bytes], size: int, most_bytes: int) -> Iterator[Sequence[bytes]]:
+    """At most `size` transactions at a time, and no more bytes than `most_bytes` (or one transaction)."""
     start, length = 0, 0
     for place, data in enumerate(transactions):
-        if place > start and (place - start == size or length + len(data) > CHUNK_BYTES):
+        if place > start and (place - start == size or length + len(data) > most_bytes):
             yield transactions[start:place]
             start, length = place, 0
         length += len(data)

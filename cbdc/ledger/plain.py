@@ -38,6 +38,8 @@ ReadPlain = tuple[Plain, tuple[tuple[bytes, bytes], ...], bytes]
 
 
 _encode = msgspec.msgpack.Encoder().encode
+_sha256 = hashlib.sha256
+_fill = tuple.__new__  # what a named tuple's own class does in three times the time
 
 _TOKEN_KEY = bytes([TOKEN])
 _PLACES = [place.to_bytes(2, "big") for place in range(max(MAX_INPUTS, MAX_OUTPUTS))]
@@ -51,19 +53,20 @@ def read_plain(data: bytes, network: bytes) -> ReadPlain | None:
     if form is None:
         return None
     body, _, inputs, outputs, witnesses = form
-    identity = hashlib.sha256(_ID_PREFIX + network + body).digest()
+    identity = _sha256(_ID_PREFIX + network + body).digest()
     stem = _TOKEN_KEY + identity
-    plain = Plain(
-        identity,
-        tuple([_TOKEN_KEY + transaction + _PLACES[place] for transaction, place in inputs]),
-        tuple(
-            [
-                (stem + _PLACES[place], output[1][1], output[0], _encode(output))
-                for place, output in enumerate(outputs)
-            ]
-        ),
-        tuple([kid for kid, _ in witnesses]),
-    )
+    creates = [
+        (stem + place, lock[1], amount, _encode((amount, lock, mark)))
+        for place, (amount, lock, mark) in zip(_PLACES, outputs)  # noqa: B905 - there are more places
+    ]
+    # One input and one signer is what there nearly always is, and a list costs more than what stands in it.
+    if len(inputs) == 1:
+        ((transaction, place),) = inputs
+        spends: tuple[bytes, ...] = (_TOKEN_KEY + transaction + _PLACES[place],)
+    else:
+        spends = tuple([_TOKEN_KEY + transaction + _PLACES[place] for transaction, place in inputs])
+    signers = (witnesses[0][0],) if len(witnesses) == 1 else tuple([kid for kid, _ in witnesses])
+    plain = _fill(Plain, (identity, spends, tuple(creates), signers))
     return plain, witnesses, _SIGNED_PREFIX + identity
 
 

@@ -23,6 +23,7 @@ Rules kept here:
 psycopg is an extra (`postgres`); its module is imported here and nowhere else in the product.
 """
 
+import logging
 import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,6 +41,8 @@ from cbdc.ledger import postgres_schema as words
 from cbdc.ledger.patience import Watch
 from cbdc.ledger.store import Commit, EntryRow, shown_url
 from cbdc.ports import Checkpoint, no_checkpoint
+
+log = logging.getLogger("cbdc.ledger")
 
 DEFAULT_SCHEMA = "ledger"
 LOCK_TIMEOUT_MS = 5_000
@@ -224,11 +227,15 @@ class PostgresStore:
             self._connection.close()
 
     def _unavailable(self, error: psycopg.Error) -> Unavailable:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        detail = lines[0][:200].rstrip(".")
+        """E_STORE_UNAVAILABLE with a short kind for a caller; what the server said goes to the log."""
+        said = " ".join(str(error).split())[:500] or type(error).__name__
         if self._password:
-            detail = detail.replace(self._password, "***")
-        return Unavailable("E_STORE_UNAVAILABLE", detail=detail)
+            said = said.replace(self._password, "***")
+        state = error.sqlstate or ""
+        log.warning("PostgreSQL failed: %s (%s)", said, state or type(error).__name__)
+        kinds = (kind for start, kind in words.KINDS if state.startswith(start))
+        unnamed = f"the server refused by {state}" if state else "there is no connection to the server"
+        return Unavailable("E_STORE_UNAVAILABLE", detail=next(kinds, unnamed))
 
     # --- writing ---
 
@@ -388,7 +395,9 @@ class PostgresStore:
 
 def _arguments(commit: Commit) -> dict[str, object]:
     """A commit as the arrays of its statement."""
-    kept = [(key, value) for key, value in commit.changes.items() if value is not None]
+    # In the order of the key, as its index is: neighbours share a page.
+    changes = sorted(commit.changes.items())
+    kept = [(key, value) for key, value in changes if value is not None]
     return {
         "size": commit.size,
         "expected": commit.expected_size,
@@ -396,7 +405,7 @@ def _arguments(commit: Commit) -> dict[str, object]:
         "datas": ByteStrings([row.data for row in commit.entries]),
         "leaves": ByteStrings([row.leaf for row in commit.entries]),
         "head": commit.head,
-        "gone": ByteStrings([key for key, value in commit.changes.items() if value is None]),
+        "gone": ByteStrings([key for key, value in changes if value is None]),
         "keys": ByteStrings([key for key, _ in kept]),
         "values": ByteStrings([value for _, value in kept]),
         "holders": ByteStrings([commit.owners.get(key) for key, _ in kept]),

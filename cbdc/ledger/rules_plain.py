@@ -135,11 +135,57 @@ def _decided(
 ) -> PackedEffects | None:
     _, spends, creates, signers = transfer
     payer = holders.get(signers[0])
-    # More signers than payers would be asked about freezes of their own.
-    if payer is None or not payer.wallet or rows.get(payer.freeze, _UNREAD) is not None:
+    if payer is None:
         return None
-    effects: PackedEffects = {}
-    spent, owners = 0, set()
+    _, _, name, _, wallet, _, _, freeze = payer
+    # More signers than payers would be asked about freezes of their own.
+    if not wallet or rows.get(freeze, _UNREAD) is not None:
+        return None
+    spent = _spent(rows, holders, payer, spends, signers)
+    if spent is None:
+        return None
+    effects: PackedEffects = dict.fromkeys(spends)
+    paid = spent
+    payees: list[Holder] = []
+    gains: dict[bytes, int] = {}
+    for key, kid, amount, value in creates:
+        holder = holders.get(kid)
+        if holder is None:
+            return None
+        _, _, payee, _, wallet, current, holding, _ = holder
+        if not wallet or not current:
+            return None
+        effects[key] = value
+        spent -= amount
+        if payee == name:
+            paid -= amount
+        else:
+            payees.append(holder)
+            gains[holding] = gains.get(holding, 0) + amount
+    # Conservation of this transfer, and the sum that the loop has counted down (G5).
+    if spent or (paid and not _pay(moment, rows, payer, paid, effects)):
+        return None
+    for holder in payees:
+        held = _held(moment, rows, holder, gains[holder.holding])
+        if held is None:
+            return None
+        effects[holder.holding] = _encode(held)
+    return effects
+
+
+def _spent(
+    rows: Rows,
+    holders: Mapping[bytes, Holder],
+    payer: Holder,
+    spends: tuple[bytes, ...],
+    signers: tuple[bytes, ...],
+) -> int | None:
+    """How much the inputs are, if they are there, are the payer's, and just their keys signed; else None."""
+    if len(spends) == 1:
+        value = rows.get(spends[0])
+        token = plain_token(value) if value else None
+        return token[0] if token is not None and (token[1],) == signers else None
+    spent, owners = 0, set[bytes]()
     for key in spends:
         value = rows.get(key)
         token = plain_token(value) if value else None
@@ -150,33 +196,7 @@ def _decided(
             return None
         owners.add(owner)
         spent += amount
-        effects[key] = None
-    # Just the keys of the inputs signed.
-    if len(owners) != len(signers) or not owners.issuperset(signers):
-        return None
-    paid = spent
-    gains: dict[bytes, int] = {}
-    payees: list[Holder] = []
-    for key, kid, amount, value in creates:
-        holder = holders.get(kid)
-        if holder is None or not holder.wallet or not holder.current:
-            return None
-        effects[key] = value
-        spent -= amount
-        if holder is payer or holder.pseudonym == payer.pseudonym:
-            paid -= amount
-        else:
-            payees.append(holder)
-            gains[holder.holding] = gains.get(holder.holding, 0) + amount
-    # Conservation of this transfer, and the sum that the loop has counted down (G5).
-    if spent or (paid and not _pay(moment, rows, payer, paid, effects)):
-        return None
-    for holder in payees:
-        held = _held(moment, rows, holder, gains[holder.holding])
-        if held is None:
-            return None
-        effects[holder.holding] = _encode(held)
-    return effects
+    return spent if len(owners) == len(signers) and owners.issuperset(signers) else None
 
 
 def _same_payer(payer: Holder, other: Holder | None) -> bool:
@@ -192,38 +212,44 @@ def _held(moment: Moment, rows: Rows, payee: Holder, gained_tiyn: int) -> int | 
     value = rows.get(payee.holding, _UNREAD)
     if limits is None or value == _UNREAD:
         return None
-    held = gained_tiyn + _number(rows, payee.holding)
+    held = gained_tiyn + (_number(value) if value else 0)
     return None if held > MAX_INTEGER or 0 < limits.holding_limit_tiyn < held else held
 
 
 def _pay(moment: Moment, rows: Rows, payer: Holder, paid_tiyn: int, effects: PackedEffects) -> bool:
     """Count a payment in the payer's counters, if its tier allows it; whether it does."""
-    limits = moment.limits.get(payer.tier)
+    _, _, pseudonym, tier, _, _, holding, _ = payer
+    limits = moment.limits.get(tier)
     if limits is None or 0 < limits.payment_limit_tiyn < paid_tiyn:
         return False
-    left = _number(rows, payer.holding) - paid_tiyn
+    value = rows.get(holding)
+    left = (_number(value) if value else 0) - paid_tiyn
     if left < 0:
         return False
-    effects[payer.holding] = _encode(left) if left else None
-    if limits.day_limit_tiyn:
-        key = moment.day_of(payer.pseudonym)
-        total = _number(rows, key) + paid_tiyn
-        if total > limits.day_limit_tiyn or rows.get(key, _UNREAD) == _UNREAD:
+    effects[holding] = _encode(left) if left else None
+    if limits.day_limit_tiyn and not _count(
+        rows, moment.day_of(pseudonym), paid_tiyn, limits.day_limit_tiyn, effects
+    ):
+        return False
+    for name, number, limit_tiyn in moment.periods.get(tier, ()):
+        if not _count(rows, _period(name, pseudonym, number), paid_tiyn, limit_tiyn, effects):
             return False
-        effects[key] = _encode(total)
-    for name, number, limit_tiyn in moment.periods.get(payer.tier, ()):
-        key = _period(name, payer.pseudonym, number)
-        total = _number(rows, key) + paid_tiyn
-        if total > limit_tiyn or rows.get(key, _UNREAD) == _UNREAD:
-            return False
-        effects[key] = _encode(total)
     return True
 
 
-def _number(rows: Rows, key: bytes) -> int:
-    value = rows.get(key)
-    if not value:
-        return 0
+def _count(rows: Rows, key: bytes, paid_tiyn: int, limit_tiyn: int, effects: PackedEffects) -> bool:
+    """Add a payment to a counter of a day, month or year; whether the limit allows it and the counter was read."""
+    value = rows.get(key, _UNREAD)
+    if value == _UNREAD:
+        return False
+    total = paid_tiyn + (_number(value) if value else 0)
+    if total > limit_tiyn:
+        return False
+    effects[key] = _encode(total)
+    return True
+
+
+def _number(value: bytes) -> int:
     try:
         number: int = _decode_number(value)
     except msgspec.DecodeError:

@@ -1,13 +1,18 @@
 """A store in one SQLite file: the embedded default. Write-ahead log, synchronous FULL: a commit is on the disk.
 
-Tables: `entry` (the journal), `head` (signed heads by size), `state` (packed key to value) and `owner` (which token a
-key id holds, for wallets that lost their own list). The journal is the truth; the others can be rebuilt from it.
+The journal is the truth; the other tables can be rebuilt from it (`cbdc.ledger.sqlite_schema` tells them). Tokens stand
+in the order in which they came, and the narrow indexes over entries and tokens lag behind in memory
+(`cbdc.ledger.sqlite_pending`), so that a payment changes few pages of a large file.
 
 One connection serves all threads of the process, one at a time. A store opened `read_only` sees one moment: an audit
 reads the journal and the state as they stood together, while the ledger goes on writing.
+
+Rules kept here: whoever wrote the file meanwhile is seen before anything is read or built on; what a commit changed in
+memory is forgotten and read again when the commit fails; a COMMIT that fails may stand on the disk all the same
+(E_STORE_OUTCOME); what SQLite says goes to the log, a caller gets a short kind.
 """
 
-import os
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,27 +20,25 @@ from threading import RLock
 from typing import Any
 
 from cbdc.errors import Refused, TengeError, Unavailable
+from cbdc.ledger import sqlite_schema as words
+from cbdc.ledger.sqlite_failures import FAILURES, KINDS, blob, keep_log, place_in, unavailable
+from cbdc.ledger.sqlite_pending import Due, Pending, hint_of
 from cbdc.ledger.store import Commit, EntryRow
 from cbdc.ports import Checkpoint, no_checkpoint
 from cbdc.private import make_file
 
-_VERSION_1 = (
-    """CREATE TABLE IF NOT EXISTS entry (
-    place INTEGER PRIMARY KEY, transaction_id BLOB NOT NULL UNIQUE, data BLOB NOT NULL, leaf BLOB NOT NULL)""",
-    "CREATE TABLE IF NOT EXISTS head (size INTEGER PRIMARY KEY, envelope BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
-    """CREATE TABLE IF NOT EXISTS owner (
-    holder BLOB NOT NULL, token BLOB NOT NULL, PRIMARY KEY (holder, token)) WITHOUT ROWID""",
-    "CREATE UNIQUE INDEX IF NOT EXISTS owner_token ON owner (token)",
-)
-# From here on a file says what it is: "tnge", and its version in `user_version`, which the first version left at 0.
-_VERSION_2 = (f"PRAGMA application_id = {int.from_bytes(b'tnge', 'big')}",)
-_VERSIONS = (_VERSION_1, _VERSION_2)
-_CHUNK = 500
+log = logging.getLogger("cbdc.ledger")
+
 _EVERYTHING = 2**62
-# A damaged file can put bytes into SQLite's own message that are no text, and Python then cannot read the message.
-FAILURES = (sqlite3.Error, UnicodeDecodeError)
-_PIECE_BYTES = 1 << 20
+_PAGE = 500
+# Lists of values go in sizes that SQLite has seen before, filled up with NULL, so that no statement is read twice.
+_SIZES = (1, 8, 64, 512)
+_REMEMBERED = 20_000
+_TOKEN_KEY_BYTES = 35
+_UNDECIDED = ("SQLITE_BUSY", "SQLITE_LOCKED")
+
+_Token = tuple[int, bytes]
+"""A token's number, and the key id that holds it."""
 
 
 class SqliteStore:
@@ -53,6 +56,10 @@ class SqliteStore:
         self._read_only = read_only
         self._lock = RLock()
         self._place: list[tuple[int, int]] = []
+        self._indexed = True
+        self._pending: Pending | None = None
+        self._seen: dict[bytes, _Token] = {}
+        self._unknown: tuple[int, set[bytes]] = (-1, set())
         name = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         if not read_only:
             make_file(path)
@@ -61,12 +68,12 @@ class SqliteStore:
                 name, uri=True, isolation_level=None, timeout=10, check_same_thread=False
             )
         except FAILURES as error:
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+            raise unavailable(error) from None
         try:
             self._prepare()
         except FAILURES as error:
             self._database.close()
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+            raise unavailable(error) from None
         except TengeError:
             self._database.close()
             raise
@@ -76,7 +83,10 @@ class SqliteStore:
             # The first read after BEGIN fixes the moment that every later one sees.
             self._database.execute("BEGIN")
             self._database.execute("SELECT size FROM head LIMIT 1").fetchone()
-            self._version()
+            self._indexed = self._version() >= words.INDEXED
+            if not self._indexed:
+                for statement in words.BESIDE:
+                    self._database.execute(statement)
             return
         done = self._version()
         self._database.execute("PRAGMA journal_mode = WAL")
@@ -84,7 +94,7 @@ class SqliteStore:
         self._database.execute("PRAGMA wal_autocheckpoint = 50000")
         self._database.execute("PRAGMA cache_size = -131072")
         self._take_over()
-        if done < len(_VERSIONS):
+        if done < len(words.VERSIONS):
             self._migrate()
         if self.path.with_name(self.path.name + "-wal").exists():
             self._check_place()
@@ -95,56 +105,113 @@ class SqliteStore:
         try:
             keep_log(self.path.with_name(self.path.name + "-wal"))
         except OSError as error:
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+            log.warning("the write-ahead log cannot be kept: %s", error)
+            raise Unavailable("E_STORE_UNAVAILABLE", detail=KINDS["SQLITE_IOERR"]) from None
         finally:
             self._database.execute("ROLLBACK")
 
     def _version(self) -> int:
         """How many versions are done: 0 for a new file, and for one of the first version, which said nothing."""
         found = int(self._database.execute("PRAGMA user_version").fetchone()[0])
-        if not 0 <= found <= len(_VERSIONS):
-            raise Refused("E_STORE_VERSION", found=found, known=len(_VERSIONS))
+        if not 0 <= found <= len(words.VERSIONS):
+            raise Refused("E_STORE_VERSION", found=found, known=len(words.VERSIONS))
         return found
 
     def _migrate(self) -> None:
         """Make the tables, or bring an older file up to date: all in one transaction."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
-            for statements in _VERSIONS[self._version() :]:
+            for statements in words.VERSIONS[self._version() :]:
                 for statement in statements:
                     self._database.execute(statement)
-            self._database.execute(f"PRAGMA user_version = {len(_VERSIONS)}")
+            self._database.execute(f"PRAGMA user_version = {len(words.VERSIONS)}")
             self._database.execute("COMMIT")
         except BaseException:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
 
+    # --- what the indexes do not name yet ---
+
+    def _late(self) -> Pending:
+        """What stands in the file and not in its indexes, after what anybody wrote meanwhile."""
+        size = self.size()
+        pending = self._pending
+        if pending is not None and pending.size == size:
+            return pending
+        self._seen.clear()
+        if pending is None or pending.size > size:
+            rows = self._rows(words.MERGED)
+            pending = Pending(min(place_in(rows[0][0]), size) if rows else 0)
+            self._load(pending)
+            pending.loaded()
+        else:
+            self._load(pending)
+        self._pending = pending
+        return pending
+
+    def _load(self, pending: Pending) -> None:
+        first = pending.size
+        pending.add_entries((blob(name), place) for name, place in self._rows(words.LATE_ENTRIES, (first,)))
+        tokens = self._rows(words.LATE_TOKENS, (first << words.OUTPUT_BITS,))
+        pending.add_tokens((number, blob(holder)) for number, holder in tokens)
+
+    # --- reading ---
+
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """The values of those keys that exist."""
+        wanted = list(keys)
+        found: dict[bytes, bytes] = {}
+        with self._lock:
+            for number, (key, value, holder) in self._tokens(wanted).items():
+                found[key] = value
+                self._seen[key] = number, holder
+            rest = [key for key in wanted if key not in found]
+            found |= {key: blob(value) for key, value in self._among(words.VALUES_OF, rest)}
+            if len(self._seen) > _REMEMBERED:
+                self._seen.clear()
+        return found
+
+    def _tokens(self, keys: Iterable[bytes]) -> dict[int, tuple[bytes, bytes, bytes]]:
+        """The key, value and holder of each token of `token` that is among the keys, by its number."""
+        shaped = {key for key in keys if len(key) == _TOKEN_KEY_BYTES and key[0] == 1}
+        if not shaped:
+            return {}
+        places = self._late().places
+        numbers: list[int] = []
+        by_hint: dict[bytes, list[bytes]] = {}
+        for key in shaped:
+            place = places.get(key[1:33])
+            if place is None:
+                by_hint.setdefault(hint_of(key[1:33]), []).append(key)
+            else:
+                numbers.append(_number(place, key))
+        for hint, place in self._among(words.PLACES_OF, by_hint):
+            numbers += [_number(place_in(place), key) for key in by_hint[blob(hint)]]
         return {
-            key: _blob(value) for key, value in self._among("SELECT key, value FROM state WHERE key", keys)
+            number: (key, blob(value), blob(holder))
+            for number, key, value, holder in self._among(words.TOKENS_OF, numbers)
+            if key in shaped
         }
 
-    def _among(self, statement: str, values: Iterable[bytes]) -> list[Any]:
+    def _among(self, statement: str, values: Iterable[object]) -> list[Any]:
         """The rows of `statement IN (values)`, read in one go so that no commit falls between."""
         wanted = list(values)
+        rows: list[Any] = []
         with self._lock:
-            return [
-                row
-                for start in range(0, len(wanted), _CHUNK)
-                for row in self._rows(
-                    f"{statement} IN ({','.join('?' * len(wanted[start : start + _CHUNK]))})",
-                    wanted[start : start + _CHUNK],
-                )
-            ]
+            while wanted:
+                size = next((size for size in _SIZES if size >= len(wanted)), _SIZES[-1])
+                part, wanted = wanted[:size], wanted[size:]
+                part += [None] * (size - len(part))
+                rows += self._rows(f"{statement} IN ({','.join('?' * size)})", part)
+        return rows
 
     def _rows(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
         try:
             with self._lock:
                 return self._database.execute(statement, values).fetchall()
         except FAILURES as error:
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+            raise unavailable(error) from None
 
     def _each(self, statement: str, *values: object) -> Iterator[Any]:
         try:
@@ -152,15 +219,21 @@ class SqliteStore:
                 cursor = self._database.execute(statement, values)
             while True:
                 with self._lock:
-                    rows = cursor.fetchmany(_CHUNK)
+                    rows = cursor.fetchmany(_PAGE)
                 if not rows:
                     return
                 yield from rows
         except FAILURES as error:
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+            raise unavailable(error) from None
+
+    # --- writing ---
 
     def commit(self, commit: Commit) -> None:
-        """All of it in one transaction, durable when this returns."""
+        """All of it in one transaction, durable when this returns.
+
+        Raises E_STORE_CONFLICT, E_STORE_UNAVAILABLE, and E_STORE_OUTCOME when the disk failed while it took the commit:
+        it may be there after a restart, and the same transaction sent again is booked once.
+        """
         if self._read_only:
             raise Unavailable("E_STORE_UNAVAILABLE", detail="it was opened for reading only")
         self._checkpoint("ledger.commit.before")
@@ -168,142 +241,232 @@ class SqliteStore:
             with self._lock:
                 self._database.execute("BEGIN IMMEDIATE")
                 try:
-                    commit.check(self.size())
-                    self._write(commit)
-                    self._database.execute("COMMIT")
+                    pending = self._late()
+                    commit.check(pending.size)
+                    self._write(commit, pending)
+                    self._finish()
                 except BaseException:
+                    self._pending = None
                     if self._database.in_transaction:
                         self._database.execute("ROLLBACK")
                     raise
         except FAILURES as error:
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error)) from None
+            raise unavailable(error) from None
         self._check_place()
         self._checkpoint("ledger.commit.after")
+
+    def _finish(self) -> None:
+        """COMMIT; E_STORE_OUTCOME when it failed after the log may have taken it."""
+        try:
+            self._database.execute("COMMIT")
+        except FAILURES as error:
+            if getattr(error, "sqlite_errorname", "").startswith(_UNDECIDED):
+                raise
+            raise Unavailable("E_STORE_OUTCOME", detail=unavailable(error).facts["detail"]) from None
 
     def _check_place(self) -> None:
         """E_STORE_OUTCOME, and E_STORE_UNAVAILABLE at every later call, when the file or its log is not at its place.
 
         Who moves or deletes an open file takes what is written to it afterwards out of the world with this process.
         """
-        log = self.path.with_name(self.path.name + "-wal")
+        log_path = self.path.with_name(self.path.name + "-wal")
         try:
-            there = [(found.st_dev, found.st_ino) for found in (self.path.stat(), log.stat())]
+            there = [(found.st_dev, found.st_ino) for found in (self.path.stat(), log_path.stat())]
         except OSError:
             there = []
         self._place = self._place or there
         if not there or there != self._place:
-            self.close()
+            self._database.close()
             raise Unavailable("E_STORE_OUTCOME", detail="its file was taken away while it was open")
 
-    def _write(self, commit: Commit) -> None:
+    def _write(self, commit: Commit, pending: Pending) -> None:
         database = self._database
+        places = {row.transaction_id: row.index for row in commit.entries}
+        self._check_new(places, commit)
         database.executemany(
-            "INSERT INTO entry VALUES (?, ?, ?, ?)",
-            [(row.index, row.transaction_id, row.data, row.leaf) for row in commit.entries],
+            words.ADD_ENTRY, [(row.index, row.transaction_id, row.data, row.leaf) for row in commit.entries]
         )
+        pending.add_entries(places.items())
         # In the order of the key, as the tables are: neighbours share a page.
         changes = sorted(commit.changes.items())
-        gone = [(key,) for key, value in changes if value is None]
-        kept = [(key, value) for key, value in changes if value is not None]
-        database.executemany("DELETE FROM state WHERE key = ?", gone)
-        database.executemany("DELETE FROM owner WHERE token = ?", gone)
+        self._spend([key for key, value in changes if value is None], pending)
         self._checkpoint("ledger.commit.inside")
-        database.executemany(
-            "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", kept
-        )
-        database.executemany(
-            "INSERT INTO owner VALUES (?, ?)",
-            [(commit.owners[key], key) for key, _ in kept if key in commit.owners],
-        )
-        database.execute("INSERT INTO head VALUES (?, ?)", (commit.size, commit.head))
+        born: list[tuple[int, bytes, bytes, bytes]] = []
+        kept: list[tuple[bytes, bytes]] = []
+        for key, value in changes:
+            if value is None:
+                continue
+            place = places.get(key[1:33]) if key in commit.owners else None
+            if place is not None and len(key) == _TOKEN_KEY_BYTES and key[0] == 1:
+                born.append((_number(place, key), key, value, commit.owners[key]))
+            else:
+                kept.append((key, value))
+        born.sort()
+        database.executemany(words.ADD_UNSPENT, born)
+        pending.add_tokens([(number, holder) for number, _, _, holder in born])
+        self._keep(kept, commit.owners, pending)
+        self._index(pending.due())
+        database.execute(words.ADD_HEAD, (commit.size, commit.head))
+
+    def _check_new(self, places: dict[bytes, int], commit: Commit) -> None:
+        """E_STORE_UNAVAILABLE when an id stands in the journal already; those that `find` just missed do not."""
+        size, unknown = self._unknown
+        asked = [identity for identity in places if size != commit.expected_size or identity not in unknown]
+        if len(places) != len(commit.entries) or self.find(asked):
+            raise Unavailable("E_STORE_UNAVAILABLE", detail="a transaction id stands in the journal already")
+
+    def _spend(self, keys: Sequence[bytes], pending: Pending) -> None:
+        tokens = self._located(keys)
+        for key, (number, holder) in tokens.items():
+            pending.spend(number, holder)
+            self._seen.pop(key, None)
+        self._database.executemany(words.SPEND, sorted((number,) for number, _ in tokens.values()))
+        rest = [(key,) for key in keys if key not in tokens]
+        self._database.executemany(words.DROP_STATE, rest)
+        self._database.executemany(words.DROP_OWNER, rest)
+
+    def _keep(self, rows: list[tuple[bytes, bytes]], owners: dict[bytes, bytes], pending: Pending) -> None:
+        """Set rows of `state`; a token that stands in `token` already is changed there."""
+        values = dict(rows)
+        tokens = self._located(values)
+        for key, (number, holder) in tokens.items():
+            self._seen.pop(key, None)
+            owner = owners.get(key, holder)
+            self._database.execute(words.CHANGE_UNSPENT, (values[key], owner, number))
+            # Written at once: a change of an old token is not among the last entries, where others would see it.
+            self._database.execute(words.FORGET_HOLDING, (hint_of(holder), number))
+            self._database.execute(words.INDEX_HOLDING, (hint_of(owner), number))
+            pending.withdraw(number, holder)
+        rest = [(key, value) for key, value in rows if key not in tokens]
+        self._database.executemany(words.SET_STATE, rest)
+        self._database.executemany(words.ADD_OWNER, [(owners[key], key) for key, _ in rest if key in owners])
+
+    def _located(self, keys: Iterable[bytes]) -> dict[bytes, _Token]:
+        """Which of the keys are tokens of `token`: a number belongs to its key for ever."""
+        found: dict[bytes, _Token] = {}
+        asked: list[bytes] = []
+        for key in keys:
+            token = self._seen.get(key)
+            if token is None:
+                asked.append(key)
+            else:
+                found[key] = token
+        for number, (key, _, holder) in self._tokens(asked).items():
+            found[key] = number, holder
+        return found
+
+    def _index(self, due: Due) -> None:
+        database = self._database
+        database.executemany(words.FORGET_HOLDING, due.spent)
+        database.executemany(words.INDEX_ENTRY, due.entries)
+        database.executemany(words.INDEX_HOLDING, due.tokens)
+        if due.merged is not None:
+            database.execute(words.MERGE, (due.merged,))
+
+    # --- reading, continued ---
 
     def size(self) -> int:
         """How many entries."""
-        return int(self._rows("SELECT coalesce(max(place) + 1, 0) FROM entry")[0][0])
+        return int(self._rows(words.SIZE)[0][0])
 
     def entries(self, start: int = 0, stop: int | None = None) -> Iterator[EntryRow]:
         """The entries in order."""
         last = _EVERYTHING if stop is None else stop
-        statement = "SELECT place, transaction_id, data, leaf FROM entry WHERE place >= ? AND place < ? ORDER BY place"
-        for place, identity, data, leaf in self._each(statement, start, last):
-            yield EntryRow(place, _blob(identity), _blob(data), _blob(leaf))
+        for place, identity, data, leaf in self._each(words.ENTRIES, start, last):
+            yield EntryRow(place, blob(identity), blob(data), blob(leaf))
 
     def leaves(self) -> Iterator[bytes]:
         """The leaf hashes in order."""
-        for (leaf,) in self._each("SELECT leaf FROM entry ORDER BY place"):
-            yield _blob(leaf)
+        for (leaf,) in self._each(words.LEAVES):
+            yield blob(leaf)
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
         """The places of accepted transactions."""
-        return dict(
-            self._among("SELECT transaction_id, place FROM entry WHERE transaction_id", transaction_ids)
-        )
+        wanted = set(transaction_ids)
+        with self._lock:
+            if not self._indexed:
+                return dict(self._among(words.IDS_OF, wanted))
+            pending = self._late()
+            found = {name: pending.places[name] for name in wanted if name in pending.places}
+            hints = {hint_of(name) for name in wanted if name not in found}
+            places = {place for _, place in self._among(words.PLACES_OF, hints)}
+            rows = self._among(words.IDS_AT, places)
+            found |= {name: place for name, place in rows if name in wanted}
+            self._unknown = pending.size, wanted.difference(found)
+        return found
 
     def head_covering(self, index: int) -> bytes | None:
         """The first head that covers the entry."""
-        rows = self._rows("SELECT envelope FROM head WHERE size > ? ORDER BY size LIMIT 1", (index,))
-        return _blob(rows[0][0]) if rows else None
+        rows = self._rows(words.HEAD_AFTER, (index,))
+        return blob(rows[0][0]) if rows else None
 
     def heads(self) -> Iterator[tuple[int, bytes]]:
         """Every head with its size, oldest first."""
-        for size, envelope in self._each("SELECT size, envelope FROM head ORDER BY size"):
-            yield size, _blob(envelope)
+        for size, envelope in self._each(words.HEADS):
+            yield size, blob(envelope)
 
     def owned(self, holder: bytes) -> list[bytes]:
         """A holder's tokens."""
-        rows = self._rows("SELECT token FROM owner WHERE holder = ? ORDER BY token", (holder,))
-        return [_blob(token) for (token,) in rows]
+        return self.owned_by_each([holder])[holder]
 
     def owned_by_each(self, holders: Sequence[bytes]) -> dict[bytes, list[bytes]]:
         """Each holder's tokens."""
         found: dict[bytes, list[bytes]] = {holder: [] for holder in holders}
-        for holder, token in self._among("SELECT holder, token FROM owner WHERE holder", found):
-            found[_blob(holder)].append(_blob(token))
+        with self._lock:
+            held = self._late().held
+            numbers = {number for holder in found for number in held.get(holder, ())}
+            hints = {hint_of(holder) for holder in found}
+            numbers.update(number for (number,) in self._among(words.NUMBERS_OF, hints))
+            for _, key, _, holder in self._among(words.TOKENS_OF, numbers):
+                if holder in found:
+                    found[holder].append(blob(key))
+            for holder, token in self._among(words.OWNED_OF, found):
+                found[blob(holder)].append(blob(token))
         return {holder: sorted(tokens) for holder, tokens in found.items()}
 
     def state(self) -> Iterator[tuple[bytes, bytes]]:
         """The whole state in order of the key; E_STORE_UNAVAILABLE when the file's trees contradict one another.
 
-        Who reads everything in order would not see that a key is found no more by its index.
+        Who reads everything in order would not see that a row is found no more by its index.
         """
-        said = self._rows("PRAGMA integrity_check(1)")[0][0]
+        said = str(self._rows("PRAGMA integrity_check(1)")[0][0])
         if said != "ok":
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=str(said).replace("\n", " "))
-        for key, value in self._each("SELECT key, value FROM state ORDER BY key"):
-            yield _blob(key), _blob(value)
+            log.warning("the file is damaged: %s", said)
+            raise Unavailable("E_STORE_UNAVAILABLE", detail=KINDS["SQLITE_CORRUPT"])
+        self._late()
+        if any(self._rows(statement) for statement in words.MISSING if self._indexed):
+            raise Unavailable("E_STORE_UNAVAILABLE", detail="an index does not name a row")
+        for key, value in self._each(words.STATE):
+            yield blob(key), blob(value)
 
     def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """The owner index in order of the token key."""
-        for token, holder in self._each("SELECT token, holder FROM owner ORDER BY token"):
-            yield _blob(token), _blob(holder)
+        for token, holder in self._each(words.OWNERS):
+            yield blob(token), blob(holder)
 
     def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+        """Close the file; what the indexes do not name yet is written to them, if the file lets us."""
+        with self._lock:
+            try:
+                if self._pending is not None and not self._read_only:
+                    self._settle(self._pending)
+            except (TengeError, *FAILURES) as error:
+                log.warning("the indexes are left as they are: %s", error)
+            finally:
+                self._pending = None
+                self._database.close()
+
+    def _settle(self, pending: Pending) -> None:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            if self.size() == pending.size:
+                self._index(pending.all())
+            self._database.execute("COMMIT")
+        except BaseException:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
 
 
-def keep_log(path: Path) -> None:
-    """Put the write-ahead log that a dead process left on the disk, before anybody builds on what it says.
-
-    The process may have died between writing and syncing, or after a sync that failed: then the log is whole in the
-    system's cache and not on the disk, and Linux would call a second sync done without writing anything. So the bytes
-    are written once more, in their place, and synced. Raises `OSError`.
-    """
-    if not path.exists():
-        return
-    with path.open("r+b", buffering=0) as file:
-        while data := file.read(_PIECE_BYTES):
-            file.seek(-len(data), os.SEEK_CUR)
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
-        os.fsync(file.fileno())
-
-
-def _blob(value: object) -> bytes:
-    # SQLite keeps whatever a damaged page or a stranger's hand puts into a column; the ledger reads bytes or nothing.
-    if type(value) is not bytes:
-        raise Unavailable(
-            "E_STORE_UNAVAILABLE", detail=f"a value of the type {type(value).__name__} in its rows"
-        )
-    return value
+def _number(place: int, key: bytes) -> int:
+    return place << words.OUTPUT_BITS | int.from_bytes(key[33:], "big")

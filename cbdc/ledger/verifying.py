@@ -26,7 +26,7 @@ from multiprocessing.connection import Connection
 import msgspec
 
 from cbdc.errors import TengeError
-from cbdc.keys import PublicKey, key_id
+from cbdc.keys import PublicKey, key_id, standing
 from cbdc.ledger.plain import Plain, ReadPlain, read_plain
 from cbdc.ledger.state import KEY
 from cbdc.transaction import RegisterKey, RotateKey, open_transaction
@@ -49,9 +49,8 @@ _WITNESS_HEADS = [bytes([0x90 | count, 0x92, 0xC4, 32]) for count in range(16)]
 Found = Plain | int
 """A plain transfer with all its signatures verified, or the bits of the signatures that stand."""
 
-# Most keys of a chunk are met once: what a table of the last ones costs is more than the hash.
 _key_id = key_id.__wrapped__
-_NO_KEYS: dict[bytes, PublicKey] = {}
+_KNOWN_MOST = 50_000
 _encode = msgspec.msgpack.Encoder().encode
 _decode_row = msgspec.msgpack.Decoder().decode
 _decode_chunk = msgspec.msgpack.Decoder(tuple[list[bytes], dict[bytes, bytes]]).decode
@@ -67,6 +66,13 @@ def likely_signers(data: bytes) -> list[bytes]:
     return []
 
 
+def signers_of(part: Sequence[bytes]) -> set[bytes]:
+    """`likely_signers` of all of these; nearly all have one."""
+    found = {data[-98:-66] for data in part if data[-102:-98] == _WITNESS_HEADS[1]}
+    found.update(kid for data in part if data[-102:-98] != _WITNESS_HEADS[1] for kid in likely_signers(data))
+    return found
+
+
 # --- what a process does ---
 
 
@@ -76,21 +82,45 @@ class Verifier:
     def __init__(self, network: bytes, certified: Sequence[tuple[int, bytes]]) -> None:
         self._network = network
         self._certified = {key_id(*key): PublicKey(*key) for key in certified}
+        self._known: dict[bytes, tuple[bytes, PublicKey]] = {}
 
     def judge(self, transactions: Sequence[bytes], rows: Mapping[bytes, bytes]) -> list[Found]:
         """What each transaction is; `rows` are the state's rows of registered keys, by packed state key."""
         # First all are read, then all are verified: a processor does many of a kind faster than one of each in turn.
-        network = self._network
+        if len(self._known) > _KNOWN_MOST:
+            self._known.clear()
+        network, key_of = self._network, self._key
         read = [read_plain(data, network) for data in transactions]
-        return [
-            self._judge_other(data, rows) if found is None else self._judge(found, rows)
-            for data, found in zip(transactions, read, strict=True)
+        asked = [
+            (key_of(kid, rows), signature, found[2])
+            for found in read
+            if found is not None
+            for kid, signature in found[1]
         ]
+        stand = standing(asked)
+        if len(stand) == len(asked) and None not in read:
+            return [found[0] for found in read]  # type: ignore[index]
+        return self._sorted_out(transactions, rows, read, set(stand))
 
-    def _judge(self, found: ReadPlain, rows: Mapping[bytes, bytes]) -> Found:
-        plain, witnesses, message = found
-        stand = self._stand(witnesses, message, rows, _NO_KEYS)
-        return plain if stand == (1 << len(witnesses)) - 1 else stand
+    def _sorted_out(
+        self,
+        transactions: Sequence[bytes],
+        rows: Mapping[bytes, bytes],
+        read: Sequence[ReadPlain | None],
+        stand: set[int],
+    ) -> list[Found]:
+        """The same, of transactions that are not all plain and all signed; `stand` counts over the plain ones."""
+        answers: list[Found] = []
+        first = 0
+        for data, found in zip(transactions, read, strict=True):
+            if found is None:
+                answers.append(self._judge_other(data, rows))
+                continue
+            count = len(found[1])
+            bits = sum(1 << place for place in range(count) if first + place in stand)
+            answers.append(found[0] if bits == (1 << count) - 1 else bits)
+            first += count
+        return answers
 
     def _judge_other(self, data: bytes, rows: Mapping[bytes, bytes]) -> int:
         try:
@@ -101,34 +131,26 @@ class Verifier:
         record = opened.record
         if isinstance(record, RegisterKey | RotateKey):
             own[key_id(record.algorithm, record.public_key)] = PublicKey(record.algorithm, record.public_key)
-        return self._stand(opened.witnesses, opened.message, rows, own)
+        message = opened.message
+        asked = [
+            (self._key(kid, rows) or own.get(kid), signature, message) for kid, signature in opened.witnesses
+        ]
+        return sum(1 << place for place in standing(asked))
 
-    def _stand(
-        self,
-        witnesses: Sequence[tuple[bytes, bytes]],
-        message: bytes,
-        rows: Mapping[bytes, bytes],
-        own: Mapping[bytes, PublicKey],
-    ) -> int:
-        stand = 0
-        for place, (kid, signature) in enumerate(witnesses):
-            key = _key_in(rows.get(_KEY + kid), kid) or self._certified.get(kid) or own.get(kid)
-            if key is None:
-                continue
-            try:
-                key.judge(signature, message)
-            except TengeError:
-                continue
-            stand |= 1 << place
-        return stand
-
-
-def _key_in(row: bytes | None, kid: bytes) -> PublicKey | None:
-    """The key in a row of the state, if it is the one with this key id."""
-    if row is None:
-        return None
-    algorithm, raw, *_ = _decode_row(row)
-    return PublicKey(algorithm, raw) if _key_id(algorithm, raw) == kid else None
+    def _key(self, kid: bytes, rows: Mapping[bytes, bytes]) -> PublicKey | None:
+        """The key with this id: in its row of the state if that is the row of this very key, or of the genesis."""
+        row = rows.get(_KEY + kid)
+        if row is not None:
+            known = self._known.get(row)
+            if known is None:
+                try:
+                    algorithm, raw, *_ = _decode_row(row)
+                except (msgspec.DecodeError, TypeError, ValueError):
+                    return None  # whoever gave it reads it himself, and says so
+                known = self._known[row] = _key_id(algorithm, raw), PublicKey(algorithm, raw)
+            if known[0] == kid:
+                return known[1]
+        return self._certified.get(kid)
 
 
 def serve(connection: Connection, network: bytes, certified: list[tuple[int, bytes]]) -> None:
@@ -185,6 +207,9 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.chunks: deque[Chunk] = deque()
+        self.out: deque[bytes] = deque()
+        self.sending = False
+        self.turn = threading.Lock()
         self.deaths = deaths
         self.process = context.Process(target=serve, args=(theirs, network, certified), daemon=True)
         self.process.start()
@@ -211,6 +236,11 @@ class Verifiers:
         with self._lock:
             return [worker.process.pid or 0 for worker in self._workers]
 
+    @property
+    def idle(self) -> int:
+        """How many processes have nothing to do just now."""
+        return sum(1 for worker in self._workers if not worker.chunks)
+
     def _start(self, deaths: int) -> None:
         # A program that cannot start processes at all (no memory, no files left) goes on with fewer, or none.
         if deaths <= _TRIES:
@@ -226,25 +256,56 @@ class Verifiers:
         """Let a process work on a chunk as soon as one can."""
         with self._lock:
             self._waiting.append(chunk)
-            self._feed()
+            ready = self._feed()
+        self._deliver(ready)
 
-    def _feed(self) -> None:
+    def _feed(self) -> list[_Worker]:
+        """Give waiting chunks to processes that can take more; those whose messages the caller must deliver."""
+        ready: list[_Worker] = []
         if self._closed or not self._workers:
             while self._waiting:
                 self._waiting.popleft().finish(None)
         while self._waiting:
             chunk = self._waiting[0]
             worker = min(self._workers, key=lambda one: len(one.chunks))
-            # What a process has not read yet must fit into its pipe: whoever sends holds the lock.
+            # What a process has not read yet must fit into its pipe, so that nobody waits who sends.
             held = sum(len(one.message) for one in worker.chunks)
             if worker.chunks and (len(worker.chunks) >= AHEAD or held + len(chunk.message) > PIPE_BYTES):
-                return
+                break
             self._waiting.popleft()
             worker.chunks.append(chunk)
-            try:
-                worker.connection.send_bytes(chunk.message)
-            except OSError:
-                return  # it is dead, and the reader will find that out
+            self._put(worker, chunk.message, ready)
+        return ready
+
+    def _put(self, worker: _Worker, message: bytes, ready: list[_Worker]) -> None:
+        """Put a message among those to a process; into `ready` with it unless another thread is delivering them."""
+        worker.out.append(message)
+        if not worker.sending:
+            worker.sending = True
+            ready.append(worker)
+
+    def _deliver(self, ready: Sequence[_Worker]) -> None:
+        """Send what was put, in order and without the pool's lock: a process that reads nothing holds up one thread."""
+        for worker in ready:
+            # Whoever closes the pipe waits for this turn: a number of a closed file may be another file's by then.
+            with worker.turn:
+                while message := self._next_message(worker):
+                    try:
+                        worker.connection.send_bytes(message[0])
+                    except OSError:
+                        continue  # it is dead, and the reader will find that out
+                    except BaseException:
+                        # Ctrl-C in the middle of a message: what comes after it would not be understood.
+                        worker.process.kill()
+                        worker.sending = False
+                        raise
+
+    def _next_message(self, worker: _Worker) -> tuple[bytes] | None:
+        with self._lock:
+            if worker.out:
+                return (worker.out.popleft(),)
+            worker.sending = False
+            return None
 
     def _read(self, worker: _Worker) -> None:
         """Take a process's answers, until it is gone."""
@@ -258,18 +319,23 @@ class Verifiers:
                 self._bury(worker)
                 return
             with self._lock:
+                if not worker.chunks or len(found) != worker.chunks[0].count:
+                    worker.process.kill()
+                    continue
                 worker.deaths = 0
                 chunk = worker.chunks.popleft()
-                self._feed()
+                ready = self._feed()
             chunk.finish(found)
+            self._deliver(ready)
 
     def _bury(self, worker: _Worker) -> None:
         """Put another process in a dead one's place, and its chunks back into the queue."""
         worker.process.join(PATIENCE_SECONDS)
         worker.process.kill()  # one that only closed its pipe
         worker.process.join()
-        with self._lock:
+        with worker.turn:
             worker.connection.close()
+        with self._lock:
             self._workers.remove(worker)
             if worker.chunks:
                 worker.chunks[0].tries += 1
@@ -280,7 +346,8 @@ class Verifiers:
                     chunk.finish(None)
             if not self._closed:
                 self._start(worker.deaths + 1)
-            self._feed()
+            ready = self._feed()
+        self._deliver(ready)
 
     def forsake(self, chunk: Chunk) -> None:
         """End the process that has not answered a chunk for too long; another takes its place."""
@@ -293,13 +360,11 @@ class Verifiers:
         """End every process; what is not done yet is given back undone."""
         with self._lock:
             self._closed = True
-            self._feed()
+            ready = self._feed()
             for worker in self._workers:
-                try:
-                    worker.connection.send_bytes(b"")
-                except OSError:
-                    continue
+                self._put(worker, b"", ready)
             readers = [(worker, worker.reader) for worker in self._workers]
+        self._deliver(ready)
         for worker, reader in readers:
             assert reader is not None
             reader.join(PATIENCE_SECONDS)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 
 from cbdc.errors import Refused
 from cbdc.ledger.entry import LogHead, open_entry
+from cbdc.ledger.export import Journal
 from cbdc.ledger.replay import Replay
 from cbdc.ledger.rules import decide
 from cbdc.ledger.state import encode_value, token_key
@@ -37,11 +38,14 @@ def until_time(moment: int) -> Within:
     return lambda head: head.time <= moment
 
 
-def cut_back(source: Store, within: Within, target: Store) -> Signed[LogHead]:
-    """Fill the empty `target` with the journal of `source` up to its last head `within`; that head.
+def cut_back(source: Journal, within: Within, target: Store) -> Signed[LogHead]:
+    """Fill `target` with the journal of `source` up to its last head `within`; that head.
 
-    Raises E_RESTORE_UNTIL when not even the first head is, and the rules' refusal for a journal that breaks them.
+    What stands in `target` already must be the beginning of it, up to a head: a restore that was cut off goes on.
+    Raises E_RESTORE_UNTIL when not even the first head is within, E_RESTORE_STORE when the target ends between two
+    heads or holds more, and the rules' refusal for a journal that breaks them.
     """
+    already = target.size()
     rows = source.entries()
     first = next(rows, None)
     if first is None:
@@ -53,10 +57,16 @@ def cut_back(source: Store, within: Within, target: Store) -> Signed[LogHead]:
         if not within(head.record):
             break
         group = _group(rows, first, at, size)
-        target.commit(_commit(replay, at, group, envelope))
+        commit = _commit(replay, at, group, envelope)
+        if at < already < size:
+            raise Refused("E_RESTORE_STORE", entries=already)
+        if size > already:
+            target.commit(commit)
         last, at = head, size
     if last is None:
-        raise Refused("E_RESTORE_UNTIL", size=source.size())
+        raise Refused("E_RESTORE_UNTIL", size=sum(1 for _ in source.entries()))
+    if already > at:
+        raise Refused("E_RESTORE_STORE", entries=already)
     return last
 
 

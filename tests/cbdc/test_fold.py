@@ -1,7 +1,8 @@
 """The audit's fold says what the rules say, whoever verifies and wherever its rows stand."""
 
-from concurrent.futures import BrokenExecutor
+import subprocess
 from dataclasses import replace
+from time import sleep
 from typing import Any
 
 import pytest
@@ -39,7 +40,9 @@ def test_rows_in_a_file_give_the_same_answers(seed: int, monkeypatch: pytest.Mon
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_processes_give_the_same_answers(seed: int) -> None:
+def test_processes_give_the_same_answers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_Worker", Prompt)
+    monkeypatch.setattr(ahead, "UNIT", 7)
     made = drawn(seed)
     there = said(audit(made.world.store, derived=made.state))
     keys.forget_verified()
@@ -80,7 +83,8 @@ def wrongly_signed() -> World:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_wrong_signature_is_seen_only_by_who_looks(workers: int) -> None:
+def test_a_wrong_signature_is_seen_only_by_who_looks(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_Worker", Prompt)
     world = wrongly_signed()
     place = world.store.size() - 1
     for _ in range(2):  # what one audit took for right another does not remember
@@ -99,26 +103,96 @@ def test_nothing_is_remembered_of_what_was_not_asked() -> None:
         key.verify(bytes(64), b"anything")
 
 
-def test_the_heads_are_always_verified() -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_heads_are_always_verified(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_Worker", Prompt)
     world = scene()
     store = world.store
     assert isinstance(store, MemoryStore)
     record = world.ledger.head().record
     store._heads[-1] = sign(record, world.network, world.key("operator")).encode()
-    found = audit(store, signatures=False)
+    found = audit(store, signatures=False, workers=workers)
     assert (f"head {record.size}", "E_SIG") in {(one.subject, one.code) for one in found.problems}
 
 
-@pytest.mark.parametrize("failing", ["submit", "result"])
-def test_without_processes_the_fold_does_the_work(failing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*arguments: object) -> object:
-        raise BrokenExecutor
+def refusing(*arguments: Any, **options: Any) -> Any:
+    """A system that starts no process."""
+    raise OSError
 
-    where = ahead.ProcessPoolExecutor if failing == "submit" else ahead.Future
-    monkeypatch.setattr(where, failing, broken)
-    world = wrongly_signed()
-    there = said(audit(world.store, derived=False))
-    assert said(audit(world.store, derived=False, workers=1)) == there
+
+class Prompt(ahead._Worker):
+    """A process that is waited for, so that it and no other does the work."""
+
+    def __init__(self, settings: Any, inbox: Any) -> None:
+        before = inbox.qsize()
+        super().__init__(settings, inbox)
+        while inbox.qsize() == before:
+            sleep(0.01)
+
+
+class Silent(Prompt):
+    """A process that dies at its third chunk."""
+
+    def send(self, message: bytes) -> None:
+        """What is sent to a dead process nobody reads."""
+        self.sent = getattr(self, "sent", 0) + 1
+        if self.sent == 4:
+            self.process.kill()
+            self.process.wait()
+        super().send(message)
+
+
+class Babbling(Prompt):
+    """A process that does not say what was asked."""
+
+    def _hear(self) -> None:
+        self._inbox.put((self, b""))
+        for message in (b"\xc1", b"\x95\xc4\0\x90\x90\x90\x90", None):
+            self._inbox.put((self, message))
+
+
+@pytest.mark.parametrize("failing", ["start", "die", "babble"])
+@pytest.mark.parametrize("seed", [1, 3])
+def test_without_processes_the_fold_does_the_work(
+    failing: str, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "UNIT", 5)
+    for world in (wrongly_signed(), drawn(seed).world):
+        there = said(audit(world.store, derived=False))
+        keys.forget_verified()
+        with monkeypatch.context() as changed:
+            if failing == "start":
+                changed.setattr(subprocess, "Popen", refusing)
+            else:
+                changed.setattr(ahead, "_Worker", Silent if failing == "die" else Babbling)
+            assert said(audit(world.store, derived=False, workers=2)) == there
+
+
+def test_an_audit_that_is_left_ends_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[ahead._Worker] = []
+
+    class Noted(ahead._Worker):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            started.append(self)
+
+    def stop(entries: int) -> None:
+        if entries > 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ahead, "_Worker", Noted)
+    with pytest.raises(KeyboardInterrupt):
+        audit(scene().store, workers=2, told=stop)
+    assert [worker.process.poll() is None for worker in started] == [False, False]
+
+
+def test_a_process_is_given_keys_again_when_it_has_forgotten_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_Worker", Prompt)
+    monkeypatch.setattr(ahead, "UNIT", 4)
+    monkeypatch.setattr(ahead, "MOST_KEYS", 3)
+    world = scene()
+    keys.forget_verified()
+    assert audit(world.store, workers=1).ok
 
 
 def test_it_hears_how_far_it_is() -> None:
@@ -195,3 +269,21 @@ def test_a_fold_goes_on_after_a_replaced_key() -> None:
         fold.take(alone(rows))
     assert fold.error is not None
     assert (fold.bad, fold.error.code) == (world.store.size() - 1, "E_KEY_RETIRED")
+
+
+def test_processes_do_the_work_once_they_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process says of plain transfers and of heads is what this one would say; and it is taken."""
+    here: list[object] = []
+
+    def noted(self: Any, chunk: Any) -> Any:
+        here.append(chunk)
+        return read_here(self, chunk)
+
+    read_here = ahead.Crew._read_here
+    monkeypatch.setattr(ahead, "_Worker", Prompt)
+    monkeypatch.setattr(ahead.Crew, "_read_here", noted)
+    monkeypatch.setattr(ahead, "UNIT", 9)
+    world = scene()
+    keys.forget_verified()
+    assert audit(world.store, workers=1).ok
+    assert here == []

@@ -318,7 +318,7 @@ def test_a_damaged_row_stops_the_ledger_instead_of_blaming_a_client(tmp_path: Pa
     token = world.issue("inventory1", 50)[0]
     payment = world.sign(world.payment("inventory1", ("inventory2", 50)), "inventory1")
     database = sqlite3.connect(tmp_path / "ledger.sqlite")
-    database.execute(f"UPDATE state SET {change} WHERE key = ?", (b"\x01" + token.transaction_id + b"\0\0",))
+    database.execute(f"UPDATE token SET {change} WHERE key = ?", (b"\x01" + token.transaction_id + b"\0\0",))
     database.commit()
     before = picture(world.store)
     assert answer_of(world.submit, payment) == "E_STATE_DAMAGED"

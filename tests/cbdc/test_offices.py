@@ -14,7 +14,7 @@ from cbdc.http.offices import SCHEMAS as OFFICE_SCHEMAS
 from cbdc.http.offices import OfficeApi, supervisor_certificate
 from cbdc.http.participants import SCHEMAS, ParticipantApi
 from cbdc.http.server import Extension, create_app
-from cbdc.http.signed_calls import CallDoor
+from cbdc.http.signed_calls import CallDoor, named
 from cbdc.keys import ED25519, Signer, SoftwareKey
 from cbdc.money import tenge
 from cbdc.ports import ManualClock, SeededEntropy
@@ -41,7 +41,9 @@ class Served:
         keys, root = self.system.keys, self.system.authority.root.record
         self.supervisor = keys.get("supervisor")
         certificate = supervisor_certificate(keys, self.system.network, root.not_before, root.expires)
-        door = CallDoor(self.system.authority, self.system.clock, self.clock, [certificate])
+        door = CallDoor(
+            self.system.authority, self.system.clock, self.clock, [certificate], knows=named(["localhost"])
+        )
         extensions = [
             Extension(ParticipantApi(self.system).routes(), SCHEMAS),
             Extension(OfficeApi(self.system).routes(), OFFICE_SCHEMAS),
@@ -140,7 +142,9 @@ def test_a_bank_that_is_certified_and_not_here_is_told_so() -> None:
     root = served.system.authority.root.record
     auth = Auth(BANK, ED25519, stranger.public.raw, root.not_before, root.expires, (77,))
     beside = sign(auth, served.system.network, served.system.keys.root)
-    door = CallDoor(served.system.authority, served.system.clock, served.clock, [beside])
+    door = CallDoor(
+        served.system.authority, served.system.clock, served.clock, [beside], knows=named(["localhost"])
+    )
     extension = Extension(ParticipantApi(served.system).routes(), SCHEMAS)
     served.wire = WsgiTransport(create_app(served.system, [extension], served.clock, GENEROUS, calls=door))
     assert served.get(stranger, BANK_PATHS[0], bank=77) == (404, "E_BANK_UNKNOWN")
@@ -165,7 +169,7 @@ def test_a_call_that_arrives_twice_is_answered_once(served: Served) -> None:
     assert json.loads(other.body)["code"] == "E_CALL_REPLAY"
     calling.request("GET", "/v1/participants/1/account?x=1", {}, b"")
     moved = served.wire.request(method, path, {**seen[1][2], "Host": "evil.example"}, body)
-    assert json.loads(moved.body)["code"] == "E_CALL_REPLAY"
+    assert json.loads(moved.body)["code"] == "E_CALL_AUTHORITY"
 
 
 def test_an_altered_call_is_refused_over_http(served: Served) -> None:
@@ -189,7 +193,7 @@ def test_an_altered_call_is_refused_over_http(served: Served) -> None:
 
     assert code(body=body[:-1] + bytes([body[-1] ^ 1])) == "E_CALL_DIGEST"
     assert code(path=path + "?a=1") == "E_CALL_SIGNATURE"
-    assert code(headers={**headers, "Host": "other.example"}) == "E_CALL_SIGNATURE"
+    assert code(headers={**headers, "Host": "other.example"}) == "E_CALL_AUTHORITY"
     assert code(headers={**headers, "Content-Type": "application/json"}) == "E_HTTP_MEDIA"
     assert code() == ""
     assert code() == "E_CALL_REPLAY"

@@ -162,6 +162,29 @@ def test_one_alone_waits_for_nobody() -> None:
     assert store.commits == [1, 1, 1]
 
 
+def test_what_is_inside_is_counted_in_bytes_too() -> None:
+    store = Gate()
+    world = World(store)
+    data = [item.encode() for item in payments(world, people(world, 5))]
+    most = len(data[0]) + len(data[1]) + 1
+    pipeline = Pipeline(world.ledger, workers=0, capacity=100, capacity_bytes=most)
+    with ThreadPoolExecutor(2) as threads:
+        with store.held():
+            first = threads.submit(pipeline.submit_many, data[:2])
+            eventually(lambda: pipeline.waiting == 2)
+            with pytest.raises(Unavailable) as busy:
+                pipeline.submit(data[2])
+            facts = {"waiting_bytes": most - 1, "capacity_bytes": most}
+            assert (busy.value.code, busy.value.facts) == ("E_BUSY_BYTES", facts)
+        assert len(first.result(PATIENCE)) == 2
+    store.commits.clear()
+    # A list that is longer than all the room goes through it piece by piece, and so does one that is longer alone.
+    assert [type(answer) for answer in pipeline.submit_many(data[2:])] == [Receipt] * 3
+    assert store.commits == [2, 1]
+    assert answer_of(pipeline.submit, bytes(most + 1)) == "E_DECODE"
+    assert (pipeline.waiting, pipeline._inside_bytes) == (0, 0)
+
+
 def test_sixteen_threads_and_conflicts_between_them() -> None:
     world = World()
     tokens = people(world, 40)

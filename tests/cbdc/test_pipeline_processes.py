@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.connection import Connection, Pipe
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -44,7 +44,7 @@ def certified(world: World) -> list[tuple[int, bytes]]:
 def with_pool(world: World, pool: Verifiers, capacity: int = 10_000) -> Pipeline:
     """A pipeline over processes that others use too."""
     pipeline = Pipeline(world.ledger, workers=0, capacity=capacity)
-    pipeline._verifiers, pipeline._workers = pool, 2
+    pipeline._verifiers = pool
     return pipeline
 
 
@@ -223,7 +223,12 @@ def _babbles(connection: Connection, network: bytes, keys: list[tuple[int, bytes
         connection.send_bytes(b"\xc1")
 
 
-@pytest.mark.parametrize("life", [_dies, _hangs, _babbles])
+def _miscounts(connection: Connection, network: bytes, keys: list[tuple[int, bytes]]) -> None:
+    while connection.recv_bytes():
+        connection.send_bytes(b"\x91\x01")
+
+
+@pytest.mark.parametrize("life", [_dies, _hangs, _babbles, _miscounts])
 def test_processes_that_never_answer_leave_the_work_to_the_caller(
     monkeypatch: pytest.MonkeyPatch, life: object
 ) -> None:
@@ -252,6 +257,41 @@ def test_without_any_process_the_caller_does_the_work(monkeypatch: pytest.Monkey
     data = [item.encode() for item in payments(world, people(world, 20))]
     with Pipeline(world.ledger, workers=3, capacity=100) as pipeline:
         assert [type(answer) for answer in pipeline.submit_many(data)] == [Receipt] * 20
+
+
+def test_who_sends_to_a_process_that_reads_nothing_holds_up_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool = Verifiers(1, bytes(8), [])
+    begun, go_on = Event(), Event()
+    worker = pool._workers[0]
+    send = worker.connection.send_bytes
+
+    def slow(message: bytes) -> None:
+        begun.set()
+        assert go_on.wait(20)
+        send(message)
+
+    monkeypatch.setattr(worker.connection, "send_bytes", slow)
+    chunks = [Chunk([bytes([number])], {}) for number in range(5)]
+    stuck = Thread(target=pool.send, args=(chunks[0],))
+    stuck.start()
+    assert begun.wait(20)
+    for chunk in chunks[1:]:
+        pool.send(chunk)
+    assert pool.processes, "and the pool's lock is free"
+    go_on.set()
+    assert [chunk.found() for chunk in chunks] == [[0]] * 5
+    stuck.join(20)
+    pool.close()
+
+
+def test_a_row_that_is_no_row_is_no_key() -> None:
+    world = small()
+    payment = world.sign(world.payment("ayan", ("shop", 300)), "ayan")
+    verifier = Verifier(world.network, [])
+    for row in (b"", b"\xc1", b"\x05", b"\x91\x01", b"\xc4\x01a"):
+        assert verifier.judge([payment.encode()], {b"\x02" + world.kid("ayan"): row}) == [0]
 
 
 def test_a_closed_pool_gives_chunks_back_undone() -> None:

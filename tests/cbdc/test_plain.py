@@ -16,6 +16,7 @@ from cbdc.ledger.plain import Plain, plain_of, read_plain
 from cbdc.ledger.rules import decide, needs
 from cbdc.ledger.rules_plain import Holder, Moment, decide_plain, holder_in
 from cbdc.ledger.state import KEY, StateKey, StateValue, encode_value
+from cbdc.ledger.verifying import Verifier
 from cbdc.plain_form import plain_token
 from cbdc.token import MERCHANT, HashLock, Lock, QuorumLock, Token, TokenId
 from cbdc.transaction import SignedTransaction, Transfer, open_transaction
@@ -367,6 +368,24 @@ def test_the_short_way_and_the_general_judge_give_the_same_ledger(data: st.DataO
 
 
 @pytest.mark.slow
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_what_a_process_has_read_and_verified_is_decided_as_the_ledger_decides_it(
+    data: st.DataObject,
+) -> None:
+    one = crowd()
+    other = one.fork()
+    made = program(data, one)
+    rows = one.ledger.key_rows([one.kid(name) for name in NAMES])
+    found = Verifier(one.network, []).judge(made, rows)
+    items: list[group.Item] = [
+        (wire, plain) if isinstance(plain, Plain) else one.ledger.open(wire)
+        for wire, plain in zip(made, found, strict=True)
+    ]
+    assert told(one.ledger.settle(items)) == told(other.ledger.submit_many(made))
+    assert picture(one.store) == picture(other.store)
+
+
 @given(st.data())
 @settings(max_examples=100, deadline=None)
 def test_whatever_the_short_way_allows_the_law_allows_with_the_same_effects(data: st.DataObject) -> None:

@@ -21,9 +21,11 @@ from cbdc.http.signed_calls import (
     LIFETIME_SECONDS,
     SKEW_SECONDS,
     CallDoor,
+    MemoryNonces,
     Message,
     check_bank,
     content_digest,
+    named,
     sign_call,
 )
 from cbdc.keys import ED25519, ES256, SoftwareKey
@@ -48,6 +50,7 @@ POSTED = Message(
     {"Content-Type": "application/octet-stream"},
     BODY,
 )
+OURS = named(["bank.example:8765", "Bank.Example"])
 READ = Message("GET", "bank.example", "/v1/participants/7/account")
 
 
@@ -69,12 +72,12 @@ AUTHORITY = Authority(
 
 
 def door(**changed: Any) -> CallDoor:
-    return CallDoor(AUTHORITY, ManualClock(NOW), ManualClock(NOW - 1_000), **changed)
+    return CallDoor(AUTHORITY, ManualClock(NOW), ManualClock(NOW - 1_000), **{"knows": OURS, **changed})
 
 
 def at(now: int, **changed: Any) -> CallDoor:
     clock = ManualClock(NOW - 1_000)
-    opened = CallDoor(AUTHORITY, ManualClock(NOW), clock, **changed)
+    opened = CallDoor(AUTHORITY, ManualClock(NOW), clock, **{"knows": OURS, **changed})
     clock.move_to(now)
     return opened
 
@@ -164,7 +167,8 @@ def test_what_another_implementation_signs_is_believed_here(message: Message, tu
     ("changed", "expected"),
     [
         ({"method": "PUT"}, "E_CALL_SIGNATURE"),
-        ({"authority": "other.example:8765"}, "E_CALL_SIGNATURE"),
+        ({"authority": "bank.example"}, "E_CALL_SIGNATURE"),
+        ({"authority": "other.example:8765"}, "E_CALL_AUTHORITY"),
         ({"path": "/v1/participants/8/requests"}, "E_CALL_SIGNATURE"),
         ({"path": "/v1/participants/7/requests\n"}, "E_CALL_FORM"),
         ({"path": "/v1/participants/7/ə"}, "E_CALL_FORM"),
@@ -363,7 +367,7 @@ def test_one_key_cannot_use_up_anothers_nonce() -> None:
 
 def test_nonces_are_bounded_and_refuse_rather_than_forget() -> None:
     clock = ManualClock(NOW)
-    opened = CallDoor(AUTHORITY, ManualClock(NOW), clock, most_nonces=3)
+    opened = CallDoor(AUTHORITY, ManualClock(NOW), clock, knows=OURS, nonces=MemoryNonces(clock.now(), 3))
     for number in range(3):
         opened.admit(signed(nonce=f"{number:016d}", lifetime=10), (BANK,))
     assert code(signed(nonce="9" * 16), opened) == "E_CALL_BUSY"
@@ -408,7 +412,7 @@ def test_a_certificate_beside_the_genesis_counts_if_root_signed_it() -> None:
 def test_a_new_key_replaces_an_old_one_by_certificates_alone() -> None:
     # SOON's certificate begins when the clock of the ledger reaches it; nothing else changes.
     clock = ManualClock(NOW)
-    opened = CallDoor(AUTHORITY, clock, ManualClock(NOW))
+    opened = CallDoor(AUTHORITY, clock, ManualClock(NOW), knows=OURS)
     assert code(signed(key=SOON), opened) == "E_CALL_CERTIFICATE"
     clock.move_to(NOW + 500)
     assert opened.admit(signed(key=SOON), (BANK,)).scope == (7,)

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cbdc.ledger import postgres_schema, sqlite
+from cbdc.ledger import postgres_schema, sqlite, sqlite_schema
 from cbdc.ledger.store import Store
 from tests.cbdc.world import World
 
@@ -93,7 +93,7 @@ def main() -> None:
     """Write the present version of each engine, unless it is kept already."""
     FOLDER.mkdir(exist_ok=True)
     present = {
-        f"sqlite-{len(sqlite._VERSIONS)}": _dump_sqlite,
+        f"sqlite-{len(sqlite_schema.VERSIONS)}": _dump_sqlite,
         f"postgresql-{len(postgres_schema.VERSIONS)}": _dump_postgres,
     }
     for name, dump in present.items():

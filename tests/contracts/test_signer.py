@@ -3,11 +3,8 @@
 apt-get install softhsm2 && pip install -e .[hsm]
 """
 
-import importlib.util
 import logging
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,19 +28,7 @@ from cbdc.ledger.entry import check_inclusion
 from cbdc.ports import ManualClock, SeededEntropy
 from cbdc.system import open_system
 from tests.cbdc.institutions import START
-
-LIBRARIES = (
-    "/usr/lib/softhsm/libsofthsm2.so",
-    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
-    "/usr/lib64/pkcs11/libsofthsm2.so",
-    "/opt/homebrew/lib/softhsm/libsofthsm2.so",
-)
-MODULE = next((path for path in LIBRARIES if Path(path).exists()), "")
-HERE = bool(MODULE and shutil.which("softhsm2-util") and importlib.util.find_spec("pkcs11"))
-WITHOUT = "no SoftHSM2 here: apt-get install softhsm2, and pip install -e .[hsm]"
-PIN, OFFICER_PIN = "473829", "99887766"
-needs_hsm = pytest.mark.skipif(not HERE, reason=WITHOUT)
+from tests.servers.softhsm import HERE, MODULE, PIN, make_token, needs_hsm, softhsm
 
 Make = Callable[[str, int], Signer]
 
@@ -52,22 +37,30 @@ Make = Callable[[str, int], Signer]
 def tokens(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], None]:
     """Makes a token. The library reads its settings once in a process, so all tests share one folder."""
     folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    settings = folder / "softhsm2.conf"
-    settings.write_text(
-        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
-    )
-    os.environ["SOFTHSM2_CONF"] = str(settings)
+    settings = softhsm(folder)
+    os.environ["SOFTHSM2_CONF"] = settings
 
     def make(label: str) -> None:
-        command = ["softhsm2-util", "--init-token", "--free", "--label", label]
-        pins = ["--so-pin", OFFICER_PIN, "--pin", PIN]
-        subprocess.run([*command, *pins], check=True, capture_output=True, timeout=30)
+        make_token(settings, label)
 
     if HERE:
         for label in ("contract", "locked"):
             make(label)
     return make
+
+
+@pytest.fixture
+def away(tokens: object) -> Iterator[Callable[[], None]]:
+    """Takes the module's tokens away, and brings them back at the second call and at the end."""
+    place = Path(os.environ["SOFTHSM2_CONF"]).parent / "tokens"
+    elsewhere = place.with_name("elsewhere")
+
+    def turn() -> None:
+        place.rename(elsewhere) if place.exists() else elsewhere.rename(place)
+
+    yield turn
+    if elsewhere.exists():
+        turn()
 
 
 @pytest.fixture
@@ -158,7 +151,7 @@ def test_a_ledger_and_an_issuer_sign_with_it(make: Make) -> None:
 def test_the_key_cannot_be_taken_out(module: Hsm) -> None:
     signer: Any = module.key("inside", ED25519)
     pkcs11 = module._pkcs11
-    private = signer._private
+    private = module._handle("inside")
     assert private[pkcs11.Attribute.EXTRACTABLE] is False
     assert private[pkcs11.Attribute.NEVER_EXTRACTABLE] is True
     with pytest.raises(pkcs11.exceptions.AttributeSensitive):
@@ -260,6 +253,75 @@ def test_a_module_that_fails_while_signing_is_unavailable_and_nothing_is_written
         system.fund_loss_reserve(bytes(32), 100)
     assert caught.value.code == "E_HSM_UNAVAILABLE"
     assert (system.ledger.size, system.ledger.head(), system.stores.ledger.size()) == (size, head, size)
+
+
+@needs_hsm
+def test_a_module_that_comes_back_is_opened_anew_and_the_pin_asked_for_again(
+    away: Callable[[], None],
+) -> None:
+    asked: list[str] = []
+
+    def pin() -> str:
+        asked.append(PIN)
+        return PIN
+
+    with Hsm(MODULE, "contract", pin) as opened:
+        entropy = SeededEntropy(13)
+        software = lambda label, algorithm: SoftwareKey(algorithm, entropy.bytes("key", label.encode(), 32))  # noqa: E731
+        keys = opened.source(software, {"ledger": "comes-back"})
+        system = open_system(None, keys, ManualClock(START), entropy)
+        size, head = system.ledger.size, system.ledger.head()
+        away()
+        for _ in range(3):
+            with pytest.raises(TengeError) as caught:
+                system.fund_loss_reserve(bytes(32), 100)
+            assert caught.value.code == "E_HSM_UNAVAILABLE"
+            assert "{" not in caught.value.sentence()
+            assert (system.ledger.size, system.ledger.head(), system.stores.ledger.size()) == (
+                size,
+                head,
+                size,
+            )
+        away()
+        receipt = system.fund_loss_reserve(bytes(32), 100)
+        assert receipt.index == size
+        forget_verified()
+        receipt.head.verify(system.keys.ledger.public)
+        assert len(asked) >= 2
+        system.close()
+
+
+@needs_hsm
+def test_a_pin_that_is_refused_while_opening_anew_is_not_tried_again(away: Callable[[], None]) -> None:
+    asked: list[str] = []
+
+    def pin() -> str:
+        asked.append("")
+        return PIN if len(asked) == 1 else "000000"
+
+    with Hsm(MODULE, "contract", pin) as opened:
+        signer = opened.key("one-try", ED25519)
+        away()
+        with pytest.raises(TengeError, match="E_HSM_UNAVAILABLE"):
+            signer.sign(b"message")
+        away()
+        for _ in range(3):
+            with pytest.raises(TengeError) as caught:
+                signer.sign(b"message")
+            assert caught.value.code == "E_HSM_UNAVAILABLE"
+        assert len(asked) == 2
+
+
+@needs_hsm
+def test_a_key_is_made_only_where_it_may_be(module: Hsm) -> None:
+    with pytest.raises(TengeError) as caught:
+        module.key("never-made", ED25519, make=False)
+    assert (caught.value.code, caught.value.facts) == (
+        "E_HSM_KEY_MISSING",
+        {"label": "never-made", "token": "contract"},
+    )
+    made = module.key("never-made", ED25519)
+    assert module.key("never-made", ED25519, make=False).public == made.public
 
 
 # --- without a module ---

@@ -1,5 +1,6 @@
 """A store on PostgreSQL and everything that happens to servers: overtaken, killed, cut off, locked, full, forgetful."""
 
+import logging
 import random
 import signal
 import subprocess
@@ -12,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from cbdc.errors import TengeError
+from cbdc.errors import TengeError, Unavailable
+from cbdc.ledger import postgres_schema
 from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.store import Store
@@ -483,3 +485,19 @@ def test_a_whole_ledger_stands_on_it(url: str) -> None:
     assert found.outstanding_tiyn == world.ledger.supply().outstanding_tiyn == 1_000_000
     reader.close()
     store.close()
+
+
+@pytest.mark.parametrize("database", ["no_such_secret", "postgres"])
+def test_a_refusal_says_nothing_of_what_the_server_said(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = the_postgres()
+    url = f"postgresql://stranger:topsecret@127.0.0.1:{server.port}/{database}"
+    with caplog.at_level(logging.WARNING), pytest.raises(Unavailable) as told:
+        open_store(url)
+    assert told.value.code == "E_STORE_UNAVAILABLE"
+    assert told.value.facts["detail"] in {kind for _, kind in postgres_schema.KINDS} | {
+        "there is no connection to the server"
+    }
+    assert "stranger" in caplog.text, "the operator's log has the server's words"
+    assert "topsecret" not in caplog.text

@@ -1,10 +1,13 @@
 """A store in a SQLite file: full disks, strange files, readers beside a writer."""
 
+import logging
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cbdc.errors import Unavailable
 from cbdc.ledger.sqlite import SqliteStore
 from tests.cbdc.world import answer_of, picture
 from tests.contracts.stores import AYAN, FILE, T1, commit
@@ -123,6 +126,7 @@ def test_another_programs_database_is_no_ledger_to_read(tmp_path: Path) -> None:
         "UPDATE head SET envelope = 'text'",
         "UPDATE state SET value = 5",
         "UPDATE owner SET token = 'token'",
+        "UPDATE entry SET data = 7",
     ],
 )
 def test_values_of_another_type_are_refused_and_never_crash(tmp_path: Path, change: str) -> None:
@@ -138,3 +142,73 @@ def test_a_closed_store_is_unavailable(tmp_path: Path) -> None:
     for call in (store.size, lambda: list(store.entries()), lambda: store.get_many([T1])):
         assert answer_of(call) == "E_STORE_UNAVAILABLE"
     assert answer_of(store.commit, commit(2)) == "E_STORE_UNAVAILABLE"
+
+
+class FailingCommit:
+    """A connection whose next COMMIT fails, before or after SQLite has done it."""
+
+    def __init__(self, database: sqlite3.Connection, name: str, after: bool) -> None:
+        self._database = database
+        self._error = sqlite3.OperationalError("disk I/O error at /secret/path")
+        self._error.sqlite_errorname = name
+        self._after = after
+        self.left = 1
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        """As SQLite does it, but once."""
+        if statement != "COMMIT" or not self.left:
+            return self._database.execute(statement, *values)
+        self.left -= 1
+        if self._after:
+            self._database.execute(statement)
+        raise self._error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("name", ["SQLITE_IOERR_FSYNC", "SQLITE_FULL", "SQLITE_CORRUPT", ""])
+def test_a_commit_that_fails_may_stand(
+    tmp_path: Path, name: str, after: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = filled(tmp_path)
+    store._database = FailingCommit(store._database, name, after)  # type: ignore[assignment]
+    made = commit(2, 1, {T1: None})
+    with caplog.at_level(logging.WARNING), pytest.raises(Unavailable) as told:
+        store.commit(made)
+    assert told.value.code == "E_STORE_OUTCOME"
+    assert "secret" not in str(told.value), "what SQLite said is nobody's business but the operator's"
+    assert "/secret/path" in caplog.text
+    # Resolved by its id, whichever way it ended.
+    stands = store.find([made.entries[0].transaction_id])
+    assert stands == ({made.entries[0].transaction_id: 2} if after else {})
+    if not after:
+        store.commit(made)
+    assert store.size() == 3
+    assert store.get_many([T1]) == {}
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_LOCKED"])
+def test_a_commit_that_waits_in_vain_has_not_happened(tmp_path: Path, name: str) -> None:
+    store = filled(tmp_path)
+    before = picture(store)
+    store._database = FailingCommit(store._database, name, after=False)  # type: ignore[assignment]
+    assert answer_of(store.commit, commit(2, 1, {T1: None})) == "E_STORE_UNAVAILABLE"
+    assert picture(store) == before
+    store.commit(commit(2, 1, {T1: None}))
+    store.close()
+
+
+@pytest.mark.parametrize("content", [None, b"not a database at all, but long enough to be a header" * 9])
+def test_a_refusal_says_nothing_of_paths_and_rows(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "secret" / FILE
+    if content is not None:
+        path.parent.mkdir()
+        path.write_bytes(content)
+    with pytest.raises(Unavailable) as told:
+        SqliteStore(path, read_only=True)
+    assert told.value.facts == {
+        "detail": "the file cannot be opened" if content is None else "the file is no database"
+    }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cbdc.ledger import postgres_schema, sqlite
+from cbdc.ledger import postgres_schema, sqlite_schema
 from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.memory import MemoryStore
@@ -18,7 +18,7 @@ from tests.servers.postgres import the_postgres
 
 SQLITE = sample_files("sqlite")
 POSTGRES = sample_files("postgresql")
-NEWEST = len(sqlite._VERSIONS)
+NEWEST = len(sqlite_schema.VERSIONS)
 
 
 def told() -> tuple[object, ...]:
@@ -89,7 +89,7 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch
     before = picture(reader)
     reader.close()
     bad = ("ALTER TABLE head ADD COLUMN note TEXT", "DELETE FROM entry", "no statement at all")
-    monkeypatch.setattr(sqlite, "_VERSIONS", (*sqlite._VERSIONS, bad))
+    monkeypatch.setattr(sqlite_schema, "VERSIONS", (*sqlite_schema.VERSIONS, bad))
     assert answer_of(lambda: SqliteStore(path)) == "E_STORE_UNAVAILABLE"
     assert user_version(path) == 0
     monkeypatch.undo()
@@ -105,7 +105,7 @@ def test_later_steps_run_once_and_in_order(tmp_path: Path, monkeypatch: pytest.M
         ("CREATE TABLE step (number INTEGER)", "INSERT INTO step VALUES (3)"),
         ("INSERT INTO step VALUES (4)",),
     )
-    monkeypatch.setattr(sqlite, "_VERSIONS", (*sqlite._VERSIONS, *steps))
+    monkeypatch.setattr(sqlite_schema, "VERSIONS", (*sqlite_schema.VERSIONS, *steps))
     for _ in range(2):
         SqliteStore(path).close()
     database = sqlite3.connect(path)

@@ -16,6 +16,7 @@ from cbdc.errors import TengeError
 from cbdc.ledger.audit import audit
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.sqlite import SqliteStore
+from cbdc.ledger.sqlite_schema import HINT_BYTES
 from cbdc.ports import ManualClock
 from tests.cbdc.world import DAY, START
 from tests.faults.auditor import Auditor, Wrong
@@ -112,13 +113,13 @@ def test_an_index_that_lost_an_entry_is_seen(tmp_path: Path) -> None:
     ledger.submit(plan.data)
     store.close()
     content = bytearray((tmp_path / "ledger.sqlite").read_bytes())
-    # The id stands in the entry's row and in the index. Who damages the index leaves every row as it was.
-    places = [place for place in range(len(content)) if content.startswith(plan.id, place)]
+    # The id stands in the entry's row, its beginning in the index. Who damages the index leaves every row as it was.
+    places = [place for place in range(len(content)) if content.startswith(plan.id[:HINT_BYTES], place)]
     unseen = 0
     for place in places:
-        content[place + 16] ^= 1
+        content[place + HINT_BYTES - 1] ^= 1
         (tmp_path / "ledger.sqlite").write_bytes(content)
-        content[place + 16] ^= 1
+        content[place + HINT_BYTES - 1] ^= 1
         damaged = SqliteStore(tmp_path / "ledger.sqlite", read_only=True)
         if not damaged.find([plan.id]) and [row.transaction_id for row in damaged.entries()][-1] == plan.id:
             unseen += 1

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cbdc.errors import TengeError, Unavailable
-from cbdc.ledger import sqlite
+from cbdc.ledger import sqlite_failures
 from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import Receipt
@@ -175,8 +175,8 @@ def test_what_a_dead_process_left_is_put_on_the_disk(tmp_path: Path, monkeypatch
     dead = left_behind(tmp_path)
     log = (dead / "kept-wal").read_bytes()
     # In pieces, so that more than one is written.
-    monkeypatch.setattr(sqlite, "_PIECE_BYTES", 1_000)
-    sqlite.keep_log(dead / "kept-wal")
+    monkeypatch.setattr(sqlite_failures, "_PIECE_BYTES", 1_000)
+    sqlite_failures.keep_log(dead / "kept-wal")
     assert (dead / "kept-wal").read_bytes() == log
     store, ledger = start("sqlite", dead)
     assert ledger.size > len(town().commit.entries)
@@ -192,7 +192,7 @@ def test_a_log_that_cannot_be_put_on_the_disk_is_not_believed(
     def fail(_: int) -> None:
         raise OSError(errno.EIO, "the disk failed")
 
-    monkeypatch.setattr(sqlite.os, "fsync", fail)
+    monkeypatch.setattr(sqlite_failures.os, "fsync", fail)
     with pytest.raises(Unavailable) as told:
         start("sqlite", dead)
     assert told.value.code == "E_STORE_UNAVAILABLE"

@@ -36,8 +36,8 @@ SUDDEN = Field(
         (
             "broken-index-not-looked-at",
             "The audit is content, and the same id gets another answer.",
-            '        if said != "ok":',
-            "        if False:",
+            "        if any(self._rows(statement)",
+            "        if False and any(self._rows(statement)",
             BITS,
         ),
     )

@@ -21,6 +21,68 @@ OPERATIONS = Field(
         ),
     )
     + bugs(
+        "cbdc/http/signed_calls.py",
+        ("tests/cbdc/test_call_nonces.py",),
+        (
+            "call-for-another-server",
+            "A server takes a call that was signed for another one.",
+            "        if not self._knows(message.authority):",
+            "        if not message.authority:",
+        ),
+    )
+    + bugs(
+        "cbdc/http/call_nonces.py",
+        ("tests/cbdc/test_call_nonces.py",),
+        (
+            "nonces-end-with-the-process",
+            "A call that was taken is not in the file: after a restart it is taken again.",
+            'self._file.execute("COMMIT")',
+            'self._file.execute("ROLLBACK")',
+        ),
+        (
+            "clock-set-back",
+            "A clock that was set back lets in what has been forgotten.",
+            "        if expires < forgotten:",
+            "        if expires < 0:",
+        ),
+    )
+    + bugs(
+        "cbdc/operations/clock_guard.py",
+        ("tests/cbdc/test_clock_guard.py",),
+        (
+            "clock-years-ahead",
+            "A clock that is years ahead dates entries once it was refused once.",
+            '            raise Unavailable("E_CLOCK_STEP"',
+            '            self._last = found\n            raise Unavailable("E_CLOCK_STEP"',
+        ),
+    )
+    + bugs(
+        "cbdc/hsm_file.py",
+        ("tests/cbdc/test_hsm_file.py",),
+        (
+            "misspelt-key-is-software",
+            "A misspelt label in the file of keys leaves that key in software, and nobody is told.",
+            "        if not _LABEL.fullmatch(label):",
+            "        if not label:",
+        ),
+    )
+    + bugs(
+        "cbdc/operations/journal_backup.py",
+        ("tests/cbdc/test_journal_backup.py",),
+        (
+            "another-ledgers-store",
+            "A restore writes behind the entries of another ledger.",
+            "        if not _agree(journal, store, already):",
+            "        if not already and not _agree(journal, store, already):",
+        ),
+        (
+            "restored-on-its-word",
+            "What an engine holds after a restore is not audited.",
+            "    if not proved.ok:",
+            "    if not proved.entries:",
+        ),
+    )
+    + bugs(
         "cbdc/operations/backup.py",
         ("tests/cbdc/test_backup.py",),
         (

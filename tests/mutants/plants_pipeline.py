@@ -29,8 +29,14 @@ PIPELINE = Field(
         (
             "short-way-asks-no-owner",
             "The short way to yes lets anybody spend with somebody.",
-            "    if len(owners) != len(signers) or not owners.issuperset(signers):\n        return None\n",
-            "",
+            "    return spent if len(owners) == len(signers) and owners.issuperset(signers) else None",
+            "    return spent",
+        ),
+        (
+            "short-way-one-input-of-anybody",
+            "The short way to yes lets anybody spend one token of anybody.",
+            " if token is not None and (token[1],) == signers else None",
+            " if token is not None else None",
         ),
         (
             "short-way-forgets-freezes",
@@ -41,8 +47,8 @@ PIPELINE = Field(
         (
             "short-way-forgets-the-day",
             "What was paid today is not counted for plain transfers.",
-            "        effects[key] = _encode(total)\n    for name",
-            "    for name",
+            "    effects[key] = _encode(total)\n    return True",
+            "    return True",
         ),
         (
             "short-way-one-tier-for-all",
@@ -57,13 +63,35 @@ PIPELINE = Field(
         (
             "half-signed-is-signed",
             "A transfer counts as signed when one of its signatures stands.",
-            "        return plain if stand == (1 << len(witnesses)) - 1 else stand",
-            "        return plain if stand else stand",
+            "            answers.append(found[0] if bits == (1 << count) - 1 else bits)",
+            "            answers.append(found[0] if bits else bits)",
         ),
         (
             "any-row-is-the-key",
             "A process takes whatever row it is given for the signer's key.",
-            " if _key_id(algorithm, raw) == kid else None",
+            "            if known[0] == kid:\n",
+            "            if known:\n",
+        ),
+        (
+            "answers-of-another-number",
+            "A process that answers for other transactions than it was asked about is believed.",
+            "                if not worker.chunks or len(found) != worker.chunks[0].count:",
+            "                if not worker.chunks:",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/ledger.py",
+        ("tests/cbdc/test_remembered_rows.py",),
+        (
+            "rows-of-a-failed-commit",
+            "What a commit that failed would have written is believed afterwards.",
+            "        self._holders.clear()\n        self._rows.clear()\n",
+            "        self._holders.clear()\n",
+        ),
+        (
+            "rows-of-yesterdays-writer",
+            "A ledger answers by rows that another writer has changed since.",
+            "        if self._rows and self._store.size() != self.size:\n            self._forget()\n",
             "",
         ),
     )
@@ -75,6 +103,12 @@ PIPELINE = Field(
             "A full pipeline takes more.",
             "            if self._inside + room > self._capacity:",
             "            if self._inside > self._capacity:",
+        ),
+        (
+            "line-of-any-length",
+            "A pipeline that holds as many bytes as it may takes more.",
+            "            if self._inside_bytes + room_bytes > self._capacity_bytes:",
+            "            if self._inside_bytes > self._capacity_bytes:",
         ),
     ),
 )

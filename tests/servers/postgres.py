@@ -7,10 +7,7 @@ A server refuses to run as root, so root starts it as the user `postgres`. `TENG
 server a failure.
 """
 
-import glob
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -23,38 +20,10 @@ from typing import Any
 import psutil
 import pytest
 
-DEBIAN = "/usr/lib/postgresql/*/bin"
+from wallets.benches.private_postgres import missing, programs
+
 SECONDS = 60
 _started: list["PostgresServer"] = []
-
-
-def missing() -> str:
-    """What a test of PostgreSQL lacks here, as a sentence with how to have it; empty when nothing."""
-    if importlib.util.find_spec("psycopg") is None:
-        return "psycopg is not installed; pip install -e .[postgres]"
-    if not programs():
-        return "no PostgreSQL server is installed; on Debian and Ubuntu: apt-get install postgresql"
-    if os.geteuid() == 0 and not _is_user("postgres"):
-        return "PostgreSQL does not run as root and there is no user postgres; apt-get install postgresql makes one"
-    return ""
-
-
-def _is_user(name: str) -> bool:
-    try:
-        pwd.getpwnam(name)
-    except KeyError:
-        return False
-    return True
-
-
-def programs() -> str:
-    """The folder with `initdb` and `postgres`, the newest of several; empty without one."""
-    folders = [Path(found).parent for found in [shutil.which("initdb")] if found]
-    folders += sorted(
-        map(Path, glob.glob(DEBIAN)), key=lambda path: int("0" + path.parent.name.split(".")[0])
-    )
-    there = [folder for folder in folders if (folder / "initdb").exists() and (folder / "postgres").exists()]
-    return str(there[-1]) if there else ""
 
 
 def as_user() -> dict[str, Any]:

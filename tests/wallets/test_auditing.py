@@ -163,8 +163,20 @@ ROW_CHANGES = [
     ("DELETE FROM head WHERE size = (SELECT max(size) FROM head)", ""),
     ("UPDATE state SET value = x'01' WHERE key = (SELECT min(key) FROM state)", ""),
     ("DELETE FROM state WHERE key = (SELECT max(key) FROM state)", ""),
-    ("DELETE FROM owner WHERE token = (SELECT min(token) FROM owner)", ""),
-    ("UPDATE owner SET holder = zeroblob(32) WHERE token = (SELECT min(token) FROM owner)", ""),
+    ("DELETE FROM token WHERE number = (SELECT min(number) FROM token)", ""),
+    ("UPDATE token SET value = x'01' WHERE number = (SELECT min(number) FROM token)", ""),
+    ("UPDATE token SET holder = zeroblob(32) WHERE number = (SELECT min(number) FROM token)", ""),
+    ("UPDATE token SET number = number + 7 WHERE number = (SELECT min(number) FROM token)", ""),
+    ("UPDATE token SET number = number + (9 << 32) WHERE number = (SELECT min(number) FROM token)", ""),
+    ("DELETE FROM holding WHERE number = (SELECT min(number) FROM token)", ""),
+    ("UPDATE holding SET hint = zeroblob(6) WHERE number = (SELECT max(number) FROM token)", ""),
+    ("DELETE FROM identity WHERE place = 9", ""),
+    ("UPDATE identity SET place = 10000 WHERE place = 9", ""),
+    ("UPDATE merged SET place = 'a text'", "store"),
+    ("UPDATE merged SET place = -1", "store"),
+    ("UPDATE identity SET place = 'a text' WHERE place = 9", ""),
+    ("INSERT INTO state SELECT key, value FROM token LIMIT 1", ""),
+    ("INSERT INTO owner SELECT zeroblob(32), key FROM token LIMIT 1", ""),
 ]
 
 

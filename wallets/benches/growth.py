@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,12 @@ FULL_SIZES = (10_000, 1_000_000, 10_000_000)
 ENGINES = ("journal", "sqlite")
 GROUP = 128
 QUICK_TRANSFERS = 12_800
-HOLDERS = 10_000
+HOLDERS = int(os.environ.get("TENGE_GROWTH_HOLDERS", "10000"))
 _FILL = 100_000
 _STRIDE = 7_919
 _PAYLOAD_BYTES = 330
+_FILL_PAYLOAD_BYTES = 40
+_OUTPUTS = 2
 _APPENDS = 200
 _FILL_SNAPSHOTS = 10
 
@@ -112,46 +115,54 @@ def _hash(label: str, number: int) -> bytes:
 
 
 def _token(number: int) -> bytes:
-    return b"\x01" + _hash("token", number) + b"\0\0"
+    """Where a token stands that filling made: each entry made `_OUTPUTS`, as payments do."""
+    return _token_of(_hash("fill", number // _OUTPUTS), number % _OUTPUTS)
 
 
-def _holders() -> list[tuple[bytes, bytes]]:
-    """Key ids, and the bytes of a token that each of them holds."""
-    kids = [_hash("holder", number) for number in range(HOLDERS)]
-    return [(kid, Token(100_000, KeyLock(kid)).encode()) for kid in kids]
+def _token_of(transaction_id: bytes, output: int) -> bytes:
+    return b"\x01" + transaction_id + output.to_bytes(2, "big")
 
 
-def _entry(index: int, name: str) -> EntryRow:
+@lru_cache(maxsize=HOLDERS)
+def _holder(number: int) -> tuple[bytes, bytes]:
+    """A key id, and the bytes of a token that it holds."""
+    kid = _hash("holder", number)
+    return kid, Token(100_000, KeyLock(kid)).encode()
+
+
+def _entry(index: int, name: str, payload_bytes: int) -> EntryRow:
     identity = _hash(name, index)
-    data = (identity * (_PAYLOAD_BYTES // 32 + 1))[:_PAYLOAD_BYTES]
+    data = (identity * (payload_bytes // 32 + 1))[:payload_bytes]
     return EntryRow(index, identity, data, hashlib.sha256(b"\0" + data).digest())
 
 
 def _fill_commits(tokens: int) -> Iterator[Commit]:
-    holders = _holders()
-    for size, first in enumerate(range(0, tokens, _FILL)):
+    """Commits of entries that are shorter than payments, each with as many tokens as a payment makes."""
+    for first in range(0, tokens, _FILL):
+        numbers = range(first, min(first + _FILL, tokens))
+        places = range(first // _OUTPUTS, -(-numbers.stop // _OUTPUTS))
         changes: dict[bytes, bytes | None] = {}
         owners: dict[bytes, bytes] = {}
-        keys = sorted((_token(number), number) for number in range(first, min(first + _FILL, tokens)))
-        for key, number in keys:
-            owners[key], changes[key] = holders[number % HOLDERS]
-        yield Commit(size, (_entry(size, "fill"),), changes, owners, bytes(150))
+        for number in numbers:
+            key = _token(number)
+            owners[key], changes[key] = _holder(number % HOLDERS)
+        entries = tuple([_entry(place, "fill", _FILL_PAYLOAD_BYTES) for place in places])
+        yield Commit(places.start, entries, changes, owners, bytes(150))
 
 
 def _transfer_commits(size: int, tokens: int, transfers: int) -> Iterator[Commit]:
     """Groups of transfers over tokens that lie far apart; each is spent once."""
-    holders = _holders()
     for first in range(0, transfers, GROUP):
         changes: dict[bytes, bytes | None] = {}
         owners: dict[bytes, bytes] = {}
         entries = []
         for number in range(first, min(first + GROUP, transfers)):
-            entry = _entry(size + number, "transfer")
+            entry = _entry(size + number, "transfer", _PAYLOAD_BYTES)
             entries.append(entry)
             changes[_token(number * _STRIDE % tokens)] = None
-            for output in range(2):
-                key = b"\x01" + entry.transaction_id + output.to_bytes(2, "big")
-                owners[key], changes[key] = holders[(number + output) % HOLDERS]
+            for output in range(_OUTPUTS):
+                key = _token_of(entry.transaction_id, output)
+                owners[key], changes[key] = _holder((number * _OUTPUTS + output) * _STRIDE % HOLDERS)
                 changes[b"\x04holding:" + owners[key]] = b"\xce\x00\x01\x86\xa0"
         yield Commit(size + first, tuple(entries), changes, owners, bytes(150))
 

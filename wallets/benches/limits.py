@@ -5,7 +5,8 @@
     commits          bare appends of 4 KiB to a file, each on the disk before the next: what a durable commit costs when
                      there is no engine
 
-The bare engine's rate for the same rows is a limit too; `wallets.benches.host` measures it beside each workload.
+The bare engine's rate for the same rows is a limit too: the twin of a ledger's store, which takes the same commits with
+no ledger above it. `wallets.benches.host` measures it beside each workload; `twin_url` says where it is.
 """
 
 import multiprocessing
@@ -17,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psutil
 
@@ -29,6 +31,7 @@ from offline.bulk.work import all_cores
 from wallets.bench import APPEND_BYTES, bench_key
 
 KEYS = 64
+TWIN = "_twin"
 CHOSEN = "libsodium"
 LIBRARIES = {CHOSEN: "", "PyNaCl": PRODUCT, "cryptography": CRYPTOGRAPHY}
 _PACKAGES = (
@@ -42,6 +45,14 @@ _PACKAGES = (
     "psycopg",
     "granian",
 )
+
+
+def twin_url(url: str) -> str:
+    """Where the twin of a store on a PostgreSQL server is: a second schema of the same server and database."""
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    options["schema"] = options.get("schema", "ledger") + TWIN
+    return urlunsplit(parts._replace(query=urlencode(options)))
 
 
 def signed_messages(count: int) -> list[Question]:

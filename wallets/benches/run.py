@@ -20,6 +20,7 @@ audited at the end, and what it finds is an error; whoever stops early keeps wha
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,12 @@ from typing import Any
 from cbdc.errors import Refused
 from cbdc.http import wire
 from wallets.bench import milliseconds, per_second
-from wallets.benches import limits
+from wallets.benches import limits, private_postgres
 from wallets.benches.children import ClientChild, HostChild
 from wallets.benches.figures import median, p999
 from wallets.benches.granian_host import GranianHost
 from wallets.benches.http_client import get, post
-from wallets.benches.plan import ENGINES, GRANIAN, HTTP, IN_PROCESS, Case, Plan
+from wallets.benches.plan import ENGINES, GRANIAN, HTTP, IN_PROCESS, POSTGRESQL, Case, Plan
 from wallets.benches.scene import (
     AUDIT,
     HELD_TIYN,
@@ -79,13 +80,15 @@ class Bench:
             "left_out": [],
             "audits": [], "targets": [], "errors": 0
         }  # fmt: skip
+        self._things = ExitStack()
+        self._server: private_postgres.PrivatePostgres | None = None
         self._keys: list[tuple[str, int, str, int]] = []
         self._shares: dict[tuple[str, int], float] = {}
         self._bare: dict[tuple[str, int, str, int], float] = {}
 
     def run(self) -> dict[str, Any]:
         """Measure everything; what `tenge bench all --json` prints."""
-        with tempfile.TemporaryDirectory(prefix="tenge-bench-") as name:
+        with tempfile.TemporaryDirectory(prefix="tenge-bench-") as name, self._things:
             folder = Path(name)
             self._limits(folder)
             for tokens in self.plan.tokens:
@@ -147,15 +150,14 @@ class Bench:
     def _engine(self, folder: Path, engine: str, tokens: int) -> None:
         place = folder / f"{_word(engine)}-{tokens}"
         place.mkdir()
-        url, twin = (
-            (engine, "")
-            if "://" in engine
-            else (_url(engine, place / "ledger"), _url(engine, place / "twin"))
-        )
+        urls = self._urls(engine, tokens, place)
+        if not urls:
+            return
+        url, twin = urls if tokens == self.plan.tokens[0] else (urls[0], "")
         host = HostChild(url, twin, self.plan.holders)
         try:
             founded, purse = self._found(host, engine, tokens)
-            for case in self.plan.cases(engine, (IN_PROCESS, f"{IN_PROCESS}-batch")):
+            for case in self._cases(engine, tokens, (IN_PROCESS, f"{IN_PROCESS}-batch")):
                 if case.workload == AUDIT:
                     self._half_load(host, engine, tokens, purse)
                     self._audit(host, engine, tokens, founded)
@@ -166,9 +168,29 @@ class Bench:
             host.tell("close")
         finally:
             host.end()
-        cases = list(self.plan.cases(engine, (HTTP, f"{HTTP}-batch")))
+        cases = self._cases(engine, tokens, (HTTP, f"{HTTP}-batch"))
         if cases:
             self._http(url, engine, tokens, cases, founded, purse)
+
+    def _cases(self, engine: str, tokens: int, transports: Sequence[str]) -> list[Case]:
+        whole = tokens == self.plan.tokens[0]
+        return list(self.plan.cases(engine, transports) if whole else self.plan.growth(transports))
+
+    def _urls(self, engine: str, tokens: int, place: Path) -> tuple[str, str] | None:
+        """Where the ledger and its twin are; None, and a line in `left_out`, where the engine cannot be had."""
+        if engine != POSTGRESQL:
+            if "://" not in engine:
+                return _url(engine, place / "ledger"), _url(engine, place / "twin")
+            return engine, limits.twin_url(engine) if _word(engine) == POSTGRESQL else ""
+        lack = private_postgres.missing()
+        if lack:
+            self.found["left_out"].append(f"{engine}: {lack}")
+            return None
+        if self._server is None:
+            self._tell("a PostgreSQL server of our own")
+            self._server = self._things.enter_context(private_postgres.PrivatePostgres())
+        url = self._server.url(f"ledger_{tokens}")
+        return url, limits.twin_url(url)
 
     def _bare_only(self, host: HostChild, engine: str, tokens: int, purse: Purse) -> None:
         """The bare engine's rate for what is only asked over HTTP in this run."""

@@ -11,7 +11,7 @@ from typing import Any
 from cbdc.cabinet import follow
 from cbdc.http.participants import SCHEMAS, ParticipantApi
 from cbdc.http.server import Extension, Limits, create_app
-from cbdc.http.signed_calls import CallDoor
+from cbdc.http.signed_calls import CallDoor, any_authority
 from cbdc.institutions import BankName
 from cbdc.keys import SoftwareKey
 from cbdc.money import tenge
@@ -43,7 +43,7 @@ class Platform:
         for bank in banks:
             self.system.national_bank.endow(follow("endow", bytes([bank.id])), bank.id, tenge(RESERVES_TENGE))
         extension = Extension(ParticipantApi(self.system).routes(), SCHEMAS)
-        calls = CallDoor(self.system.authority, clock, clock)
+        calls = CallDoor(self.system.authority, clock, clock, knows=any_authority)
         interface = create_app(self.system, [extension], clock, _LIMITS, calls=calls)
         self.network = BadNetwork(interface.wsgi_app, delay_seconds)
 

@@ -23,6 +23,7 @@ from cheroot.errors import MaxSizeExceeded
 from cheroot.server import HTTPConnection, HTTPRequest, SizeCheckWrapper
 from cheroot.wsgi import Server
 
+from cbdc.operations.metrics import Metrics
 from cbdc.ports import stopwatch
 
 HEAD_SECONDS = 10
@@ -199,6 +200,14 @@ class GuardedServer(Server):
         """The kind of an error and nothing of its text, which may quote a request."""
         kind = sys.exc_info()[0]
         self.broken("" if kind is None else kind.__name__, str(level))
+
+    def tell_figures(self, metrics: Metrics) -> None:
+        """Let the figures of a running server have what the web server itself knows."""
+        line, guard = self.requests, self.guard
+        metrics.gauge("tenge_connections_waiting", "Connections that wait for a thread.", lambda: line.qsize)
+        metrics.gauge("tenge_threads_idle", "Threads that wait for a connection.", lambda: line.idle)
+        metrics.gauge("tenge_connections_read", "Connections that are being read.", lambda: guard.reading)
+        metrics.gauge("tenge_connections_slow", "Connections let go for being slow.", lambda: guard.closed)
 
     def prepare(self) -> None:
         """Listen, and begin to look."""

@@ -14,13 +14,14 @@ from typing import NamedTuple
 from cbdc.cabinet import Row
 from cbdc.distribution import NewAccount
 from cbdc.errors import TengeError
+from cbdc.institutions import OverKeys, the_same_keys
 from cbdc.money import tenge
 from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import preset
 from cbdc.ports import Checkpoint, Clock
 from cbdc.token import MERCHANT, PERSON
 from offline.records import TIER_SW
-from wallets.cast import Member, SandboxPlan
+from wallets.cast import Member, OverClock, SandboxPlan, the_same_clock
 from wallets.desk import derived
 from wallets.sandbox import Sandbox, raise_first
 from wallets.site.marked import N_
@@ -75,10 +76,13 @@ def open_sandbox(
     store: str,
     checkpoint: Checkpoint,
     over_store: OverStore = as_it_is,
+    over_keys: OverKeys = the_same_keys,
+    over_clock: OverClock = the_same_clock,
 ) -> Sandbox:
     """The sandbox of an act, with its institutions set up; raises what `Sandbox.open` raises.
 
-    `over_store` makes of the ledger's store the one that is used, so that commits can be counted.
+    `over_store` makes of the ledger's store the one that is used, so that commits can be counted, `over_keys` of
+    the institutions' keys those that are used, `over_clock` of the clock the one that dates its ledger.
     """
     plan = SandboxPlan(
         seed,
@@ -86,6 +90,8 @@ def open_sandbox(
         label="site",
         store=store,
         over_store=over_store,
+        over_keys=over_keys,
+        over_clock=over_clock,
         banks=BANKS,
         budget_bank=BANKS[0][0],
         budget_tiyn=tenge(BUDGET_TENGE),

@@ -7,6 +7,7 @@ Rules kept here:
 - keys that follow from a seed never leave this computer;
 - a class has TLS, since phones make no keys without it, and a door for as many students as were named;
 - the stage is made when somebody first opens it;
+- transactions meet in a pipeline, whose verifying processes start with the first long batch;
 - a first Ctrl-C or polite kill drains: new requests are refused, readiness says no, what runs may finish within a
   limit, the stores are closed, and the exit code is 0; a second one ends the process at once.
 """
@@ -21,15 +22,26 @@ from threading import Event, Lock
 from typing import Any
 
 from cbdc.errors import Refused
+from cbdc.http.signed_calls import named
+from cbdc.institutions import OverKeys
 from cbdc.operations.counted_store import CommitFigures
 from cbdc.operations.logs import Log
 from cbdc.operations.metrics import Metrics
 from cbdc.operations.watch import Watch
 from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_environment
+from offline.bulk.work import all_cores
 from wallets.site.app import Options
+from wallets.site.authorities import authorities_of
 from wallets.site.classroom import REGION, open_class
-from wallets.site.guard import GuardedServer
-from wallets.site.serving import DRAIN_SECONDS, Certificate, Wsgi, make_server, serve_until_stopped, stopping
+from wallets.site.serving import (
+    Certificate,
+    Serving,
+    Wsgi,
+    check_server,
+    make_server,
+    serve_until_stopped,
+    stopping,
+)
 from wallets.site.tls import AUTHORITY_FILE, addresses_of_this_computer, make_certificate
 from wallets.site.whole import Whole
 from wallets.site.world import World
@@ -70,15 +82,6 @@ class LazyStage:
                 self._stage.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """How the site is served, besides where: `log` is a file or `-` for standard error (empty: no log), `drain_seconds`
-    bounds how long requests under way may take once the server is asked to stop."""
-
-    log: str = ""
-    drain_seconds: int = DRAIN_SECONDS
-
-
 def serve(
     host: str,
     port: int,
@@ -92,18 +95,22 @@ def serve(
     """Run the site until it is stopped; the exit code. `port` 0 takes a free one; `seed` is for tests.
 
     With `seats` it is a class: TLS by a certificate made now, on every address of this computer unless `host` names
-    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SETTING, E_LOG_FILE, and what `World` raises.
+    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SERVE_SERVER, E_SETTING, E_LOG_FILE, and what `World` and `Keeping`
+    raise.
     """
+    serving, metrics = serving or Serving(), Metrics()
+    check_server(serving.server, certified=bool(seats))
     if seats and is_loopback(host):
         host = "0.0.0.0"  # noqa: S104 - what a class is for, and said loudly
     if seed is not None and not is_loopback(host):
         raise Refused("E_SERVE_SEEDED", host=host)
-    serving, metrics = serving or Serving(), Metrics()
     lost = metrics.counter("tenge_log_lines_lost", "Log lines that could not be written.")
     log = Log(serving.log, lost.add) if serving.log else None
     try:
-        with stopping() as stopped:
-            _serve(_Place(host, port, data, store, seed, seats), say, serving, (metrics, log), stopped)
+        with stopping() as stopped, serving.keeping.opened_keys() as keys:
+            step = serving.keeping.clock_step_seconds
+            place = _Place(host, port, data, store, seed, seats, keys, step)
+            _serve(place, say, serving, (metrics, log), stopped)
     finally:
         if log is not None:
             log.close()
@@ -121,6 +128,8 @@ class _Place:
     store: str
     seed: int | None
     seats: int
+    keys: OverKeys
+    clock_step_seconds: int
 
     def door(self, name: str) -> Door:
         """The names that a part answers to."""
@@ -132,7 +141,16 @@ def _serve(
 ) -> None:
     clock, (metrics, log) = SystemClock(), watched
     counted = CommitFigures(metrics).over
-    world = World(clock, place.seed, place.data, place.store, checkpoint_from_environment(), counted)
+    world = World(
+        clock,
+        place.seed,
+        place.data,
+        place.store,
+        checkpoint_from_environment(),
+        counted,
+        place.keys,
+        place.clock_step_seconds,
+    )
     folder = None if place.data is None else place.data / "stage"
     stage = LazyStage(clock, place.seed, folder, place.door("stage"))
     with tempfile.TemporaryDirectory(prefix="tenge-class-") as certificates:
@@ -142,12 +160,16 @@ def _serve(
             if place.seats:
                 certificate = _open_class(world, place, Path(certificates), clock)
                 options = Options(door, secure=True, authority=Path(certificates) / AUTHORITY_FILE)
-            whole = Whole(world, SystemEntropy(), clock, options, stage, metrics=metrics)
+            workers = all_cores() if serving.workers is None else serving.workers
+            whole = Whole(world, SystemEntropy(), clock, options, stage, metrics=metrics, workers=workers)
             watch = Watch(whole, metrics, SystemEntropy(), log)
             whole.draining = lambda: watch.draining
-            server = make_server(watch, place.host, place.port, certificate)
+            server = make_server(watch, place.host, place.port, certificate, kind=serving.server)
             server.unreadable, server.broken = watch.unreadable, watch.broken
-            _figures(metrics, server)
+            port = int(server.bind_addr[1])
+            names = authorities_of(place.host, port, bool(place.seats), serving.keeping.authorities)
+            whole.knows_authority = named(names)
+            server.tell_figures(metrics)
             whole.partners.start()
             world.on_reset.append(lambda: _begin_anew(say, place.host, world, place.seats))
             try:
@@ -160,6 +182,7 @@ def _serve(
                 world.hub.close()
                 whole.partners.close()
                 server.stop()
+                whole.close()
         finally:
             stage.close()
             world.close()
@@ -170,16 +193,6 @@ def _open_class(world: World, place: _Place, folder: Path, clock: Clock) -> Cert
     host = place.host
     made = addresses_of_this_computer() if is_wildcard(host) else [ipaddress.ip_address(host)]
     return make_certificate(folder, made, clock.now(), SystemEntropy())
-
-
-def _figures(metrics: Metrics, server: GuardedServer) -> None:
-    """What the web server itself has to tell."""
-    metrics.gauge(
-        "tenge_connections_waiting", "Connections that wait for a thread.", lambda: server.requests.qsize
-    )
-    metrics.gauge("tenge_threads_idle", "Threads that wait for a connection.", lambda: server.requests.idle)
-    metrics.gauge("tenge_connections_read", "Connections that are being read.", lambda: server.guard.reading)
-    metrics.gauge("tenge_connections_slow", "Connections let go for being slow.", lambda: server.guard.closed)
 
 
 def _begin_anew(say: Say, host: str, world: World, seats: int) -> None:

@@ -4,6 +4,10 @@ A path decides: `/v1/...` is the HTTP interface, `/stage/...` the stage, everyth
 belongs to the site itself (the news of a wallet, the desks' operations as JSON) goes there first. After every request
 that may have changed something, whoever waits for news is told.
 
+What only submits goes through a pipeline (`cbdc.ledger.pipeline`) and waits for no desk's turn: those who come during a
+commit share the next one. Its verifying processes start when the first long batch comes, so a sandbox that only serves
+people never has them. A reset lets those inside out first; whoever comes then is told to come again.
+
 A wallet names itself in the header `Tenge-Wallet`. It proves nothing and opens nothing: it is how an outage of this
 sandbox finds the wallets that it cuts off.
 """
@@ -11,7 +15,7 @@ sandbox finds the wallets that it cuts off.
 import gzip
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from flask import Flask, Response, request
@@ -19,7 +23,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
-from cbdc.http.api import Api
+from cbdc.http.api import Api, Piped
+from cbdc.http.call_nonces import FileNonces
 from cbdc.http.offices import SCHEMAS as OFFICE_SCHEMAS
 from cbdc.http.offices import OfficeApi, supervisor_certificate
 from cbdc.http.participants import SCHEMAS as PARTICIPANT_SCHEMAS
@@ -27,11 +32,12 @@ from cbdc.http.participants import ParticipantApi
 from cbdc.http.routes import SCHEMAS, Route
 from cbdc.http.server import CODE, ROUTE, Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
-from cbdc.http.signed_calls import CallDoor
+from cbdc.http.signed_calls import CallDoor, Knows
+from cbdc.ledger.pipeline import Pipeline
 from cbdc.operations.metrics import Metrics
 from cbdc.operations.readiness import Readiness
 from cbdc.operations.routes import OperationsApi, ledger_figures
-from cbdc.ports import Clock, Entropy, ManualClock, SeededEntropy
+from cbdc.ports import Clock, Entropy, ManualClock, SeededEntropy, stopwatch
 from cbdc.system import System
 from wallets.site import (
     chart,
@@ -48,9 +54,15 @@ from wallets.site.document import make_document
 from wallets.site.partners import Partners
 from wallets.site.serving import Wsgi
 from wallets.site.world import World
+from wallets.web.app import Door
 from wallets.web.words import choose_language
 
 LIMITS = Limits(per_second=400, burst=4_000)
+CALLS_FILE = "calls.sqlite"
+CAPACITY = 4_000
+"""How many transactions may be on their way into the ledger at once: four full batches. An assumption."""
+
+_LOOK_SECONDS, _OUT_SECONDS = 0.01, 10
 WALLET_HEADER = "HTTP_TENGE_WALLET"
 _PACKED = (
     "text/",
@@ -123,7 +135,12 @@ def _packed(response: Response) -> Response:
 
 
 class Whole:
-    """The dispatcher. `stage` is the stage's application, or None; `metrics` are the figures it serves."""
+    """The dispatcher. `stage` is the stage's application, or None; `metrics` are the figures it serves.
+
+    `knows_authority` says under which names institutions may ask; until a server says its own, those of this computer.
+    `workers` processes verify long batches, none when it is 0; `capacity` bounds what is on its way into the ledger.
+    `close` ends them and leaves the world open.
+    """
 
     def __init__(
         self,
@@ -134,9 +151,12 @@ class Whole:
         stage: Wsgi | None = None,
         limits: Limits = LIMITS,
         metrics: Metrics | None = None,
+        workers: int = 0,
+        capacity: int = CAPACITY,
     ) -> None:
         self.world = world
         self.metrics = metrics or Metrics()
+        self._workers, self._capacity = workers, capacity
         ledger_figures(self.metrics, lambda: world.system.ledger)
         self.draining: Callable[[], bool] = lambda: False
         self.readiness = Readiness(
@@ -146,26 +166,44 @@ class Whole:
         self.app, self.site = create_site(world, entropy, real_clock, options)
         self._real_clock = real_clock
         self._limits = limits
+        self.knows_authority: Knows = Door().knows
+        self._nonces: FileNonces | None = None
+        if world.folder is not None:
+            self._nonces = FileNonces(world.folder / CALLS_FILE, real_clock.now())
+            world.on_close.append(self._nonces.close)
         self.partners = Partners(world, real_clock)
         self._document: dict[str, Any] = {}
         self._documenting = Lock()
         reference.install(self.app, self.site, self.document)
         self._mounts = DispatcherMiddleware(self.app, {} if stage is None else {"/stage": stage})
         self._interface: Wsgi = self._make_interface()
+        self.metrics.gauge(
+            "tenge_transactions_waiting", "Transactions on their way.", lambda: self.pipeline.waiting
+        )
+        world.before_reset.append(self.close)
         world.on_reset.append(self._begin_anew)
 
     def _make_interface(self) -> Wsgi:
         turn = wallet_interface.Turn(self.world)
         system = self.world.system
+        self.pipeline = Pipeline(system.ledger, workers=self._workers, capacity=self._capacity, late=True)
+        piped = Piped(system, self.pipeline)
         return create_interface(
-            system, self._extensions(), self._real_clock, self._limits, turn, self._calls(system)
+            piped, self._extensions(), self._real_clock, self._limits, turn, self._calls(system)
         )
 
     def _calls(self, system: System) -> CallDoor:
         """Who may sign calls: the certificates of entry 0, and the supervisor's beside them."""
         root = system.authority.root.record
         supervisor = supervisor_certificate(system.keys, system.network, root.not_before, root.expires)
-        return CallDoor(system.authority, self.world.clock, self._real_clock, [supervisor])
+        return CallDoor(
+            system.authority,
+            self.world.clock,
+            self._real_clock,
+            [supervisor],
+            knows=self._knows,
+            nonces=self._nonces,
+        )
 
     def extension_routes(self) -> list[Route]:
         """Every route of the interface beyond those of the institutions."""
@@ -176,6 +214,9 @@ class Whole:
         offices = Extension(OfficeApi(self.world.system).routes(), OFFICE_SCHEMAS)
         ours = [self.partners.extension(), participants, offices, self._operations]
         return [*wallet_interface.extensions(self.world), *ours]
+
+    def _knows(self, authority: str) -> bool:
+        return self.knows_authority(authority)
 
     def _is_draining(self) -> bool:
         return self.draining()
@@ -205,6 +246,13 @@ class Whole:
             return examples.play(world, own, clock, own.partners, own.site.table)
         finally:
             world.close()
+
+    def close(self) -> None:
+        """Take no more transactions, let those inside be answered, and end the verifying processes."""
+        self.pipeline.close()
+        until = stopwatch() + _OUT_SECONDS
+        while self.pipeline.waiting and stopwatch() < until:
+            Event().wait(_LOOK_SECONDS)
 
     def _begin_anew(self) -> None:
         self._interface = self._make_interface()

@@ -19,8 +19,10 @@ from typing import Any
 from cbdc.aliases import AliasDirectory
 from cbdc.cabinet import Row
 from cbdc.errors import Refused, TengeError, Unavailable
+from cbdc.institutions import OverKeys, the_same_keys
 from cbdc.joining import JoinDesk
 from cbdc.news import concerned
+from cbdc.operations.clock_guard import GuardedClock
 from cbdc.operations.counted_store import OverStore, as_it_is
 from cbdc.policies import preset
 from cbdc.ports import Checkpoint, Clock, no_checkpoint
@@ -55,10 +57,13 @@ class World:
         store: str = "",
         checkpoint: Checkpoint = no_checkpoint,
         over_store: OverStore = as_it_is,
+        over_keys: OverKeys = the_same_keys,
+        clock_step_seconds: int = 0,
     ) -> None:
         """Open the world in `folder` (in memory without one), new or as it was left.
 
-        Raises E_STAGE_FOLDER, E_STAGE_DAMAGED, and what `Sandbox.open` raises.
+        `clock_step_seconds` bounds how far the machine's clock may step ahead and still date entries (0: anything).
+        Raises E_CLOCK_STEP, E_STAGE_FOLDER, E_STAGE_DAMAGED, and what `Sandbox.open` raises.
         """
         self.lock = threading.RLock()
         self.real_clock = base_clock
@@ -69,11 +74,15 @@ class World:
         self._store = store
         self._checkpoint = checkpoint
         self._over_store = over_store
+        self._over_keys = over_keys
+        self._clock_step_seconds = clock_step_seconds
         self.folder = folder
         if folder is not None:
             make_folder(folder)
         self.memory = keep.load(folder)
+        self.before_reset: list[Callable[[], None]] = []
         self.on_reset: list[Callable[[], None]] = []
+        self.on_close: list[Callable[[], None]] = []
         self._told = 0
         self._open()
 
@@ -82,7 +91,14 @@ class World:
         act = self.memory.act
         folder = None if self.folder is None else self.folder / f"act-{act:04d}"
         self.sandbox = opening.open_sandbox(
-            self.clock, self._seed, folder, self._store, self._checkpoint, self._over_store
+            self.clock,
+            self._seed,
+            folder,
+            self._store,
+            self._checkpoint,
+            self._over_store,
+            self._over_keys,
+            self._dating,
         )
         students = tuple(User(**row) for row in self.memory.students)
         self.users = Directory(DEMO_USERS + students, self.sandbox.entropy)
@@ -107,6 +123,13 @@ class World:
         self.acts.resume()
         self.settle_due()
         self._told = self.system.ledger.size
+
+    def _dating(self, clock: Clock, last: int) -> Clock:
+        """The clock that dates the ledger: guarded against steps of the machine's, when a step is given."""
+        if not self._clock_step_seconds:
+            return clock
+        since = last - self.memory.shift_seconds if last else 0
+        return GuardedClock(clock, self.real_clock, since, self._clock_step_seconds)
 
     @property
     def hours(self) -> Hours:
@@ -147,6 +170,8 @@ class World:
         self.hub.close()
         self.jobs.close()
         with self.lock:
+            for close in self.on_close:
+                close()
             self.sandbox.close()
 
     # --- one thing at a time ---
@@ -224,6 +249,8 @@ class World:
         """Begin a new act from zero; the earlier one stays in its folder. Students of a class go with it."""
         with self.lock:
             before = self.memory
+            for listener in self.before_reset:
+                listener()
             self.sandbox.close()
             self.memory = keep.SiteMemory(act=before.act + 1)
             self.save()

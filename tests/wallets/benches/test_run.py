@@ -14,7 +14,7 @@ from wallets import cli
 from wallets.benches import limits, page, plan, run
 from wallets.benches.children import HostChild
 from wallets.benches.plan import HTTP, IN_PROCESS, Plan
-from wallets.benches.scene import AUDIT, READ, TWO_IN, WORKLOADS, Purse, Script
+from wallets.benches.scene import AUDIT, ONE_IN, READ, TWO_IN, WORKLOADS, Purse, Script
 from wallets.benches.wanted import targets
 
 ROW = {
@@ -270,6 +270,28 @@ def test_quick_is_smaller_and_leaves_no_workload_out() -> None:
     assert {case.workload for case in cases} == set(WORKLOADS)
     assert {case.clients for case in cases if case.workload == TWO_IN} == set(plan.CLIENTS)
     assert {case.workload for case in short.cases("memory", plan.TRANSPORTS)} == {TWO_IN, AUDIT}
-    whole = list(Plan().cases("memory", plan.TRANSPORTS))
+    whole = list(Plan().cases("journal", plan.TRANSPORTS))
     assert len(whole) == 4 * (5 * 4 + 2) + 1
     assert len(cases) < len(whole)
+    assert {case.workload for case in Plan().cases("memory", plan.TRANSPORTS)} == {ONE_IN, TWO_IN, AUDIT}
+
+
+def test_a_further_size_is_measured_by_the_fullest_rows_alone() -> None:
+    cases = list(Plan().growth(plan.TRANSPORTS))
+    assert {(case.workload, case.transport) for case in cases} == {
+        (ONE_IN, f"{IN_PROCESS}-batch"),
+        (TWO_IN, f"{HTTP}-batch"),
+    }
+    assert {case.clients for case in cases} == {16, 64}
+    assert list(replace(Plan(), workloads=(READ,)).growth(plan.TRANSPORTS)) == []
+
+
+def test_two_sizes_give_rows_of_both() -> None:
+    found = run.Bench(
+        replace(
+            TINY, tokens=(1_000, 2_000), workloads=(ONE_IN,), transports=(f"{IN_PROCESS}-batch",), repeats=1
+        )
+    ).run()
+    rows = {(row["tokens"], row["clients"]) for row in found["rows"]}
+    assert rows == {(1_000, 1), (1_000, 2), (2_000, 1), (2_000, 2)}
+    assert found["errors"] == 0

@@ -1,0 +1,297 @@
+"""What a process that reads ahead of a fold does: take entries apart, hash them, and verify what was signed.
+
+A process knows no state. Of each entry of a chunk it computes the leaf, and says either what the plain transfer in it
+spends and creates, or a number whose bits say which signatures stand. A plain transfer is said only if the entry is the
+one that belongs in its place, stands under its own id and leaf, and **every** signature in it stands (unless nobody
+asked for signatures). Key ids are hashes of keys and are asked to be, so no key that is given can stand for another.
+
+The process reads messages from its standard input and answers on its standard output, each with its length before it:
+first the settings, then chunks. It ends when its input does.
+"""
+
+import gc
+import hashlib
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, NamedTuple
+
+import msgspec
+
+from cbdc.errors import TengeError
+from cbdc.keys import PublicKey, key_id
+from cbdc.ledger.entry import LogHead, leaf_hash
+from cbdc.ledger.entry_form import PlainEntry, common_entry, parts_of, plain_entry
+from cbdc.record import ONLINE_DOMAIN, open_envelope, signing_message
+from cbdc.transaction import RegisterKey, RotateKey, Transfer, open_transaction
+
+SELDOM = 100_000
+MOST_KEYS = 65_536
+"""How many keys a process remembers; then it forgets all of them, and is given again what it needs."""
+
+HASH_BYTES = 32
+_HEADER_BYTES = 4
+_ID_PREFIX = ONLINE_DOMAIN + bytes([Transfer.TYPE])
+_SIGNED_PREFIX = signing_message(ONLINE_DOMAIN, Transfer.TYPE, b"")
+
+Brief = tuple[tuple[int, ...], tuple[bytes, ...], tuple[int, ...], tuple[int, ...], int]
+"""A plain transfer, all of whose signatures stand: its signers, the packed state keys of what it spends, payees,
+amounts, and their sum. Signers and payees are places in the chunk's list of key ids."""
+
+Said = Brief | int
+"""What is said of an entry: a plain transfer, or the bits of the signatures that stand (0: nothing is known)."""
+
+
+class Settings(msgspec.Struct, array_like=True):
+    """What a process is told once: the network, the algorithms and keys that the genesis names, what to verify.
+
+    `ledger` are the keys that may sign heads, each with the first and the last moment of a head.
+    """
+
+    network: bytes
+    certified: list[tuple[int, bytes]]
+    ledger: list[tuple[int, bytes, int, int]]
+    signatures: bool
+
+
+class Task(msgspec.Struct, array_like=True, tag="entries"):
+    """A chunk: the place of its first entry, its bytes, ids and leaves as they are kept (joined), and new keys.
+
+    `keys` are (algorithm, key) by key id; with `forget` those of earlier chunks count no more.
+    """
+
+    start: int
+    datas: list[bytes]
+    ids: bytes
+    leaves: bytes
+    keys: dict[bytes, tuple[int, bytes]]
+    forget: bool
+
+
+class Heads(msgspec.Struct, array_like=True, tag="heads"):
+    """Envelopes of heads, to be opened and verified."""
+
+    envelopes: list[bytes]
+
+
+class Answer(msgspec.Struct, array_like=True):
+    """What is said of a chunk: leaves as computed (joined), places whose kept leaf is another one, times, key ids.
+
+    The time of an entry that could not be read is 0, and 0 is said of it.
+    """
+
+    leaves: bytes
+    odd: list[int]
+    times: list[int]
+    kids: list[bytes]
+    said: list[Said]
+
+
+OpenedHead = tuple[int, bytes, int] | None
+"""Size, root and time of a head that the ledger signed; None for one about which something is not plainly right."""
+
+
+class _Asked(NamedTuple):
+    """A plain transfer whose signatures are to be verified: its place in the chunk, itself, and its id."""
+
+    place: int
+    entry: PlainEntry
+    identity: bytes
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_settings = msgspec.msgpack.Decoder(Settings).decode
+_decode_task = msgspec.msgpack.Decoder(Task | Heads).decode
+
+
+class Reader:
+    """The work itself, wherever it is done."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._network = settings.network
+        self._ledger = [
+            (PublicKey(algorithm, raw), first, last) for algorithm, raw, first, last in settings.ledger
+        ]
+        self._certified = {key_id(*key): PublicKey(*key) for key in settings.certified}
+        self._signatures = settings.signatures
+        self._keys: dict[bytes, PublicKey] = {}
+
+    def read(self, task: Task) -> Answer:
+        """What is to be said of a chunk."""
+        self._learn(task)
+        leaves = [leaf_hash(data) for data in task.datas]
+        joined = b"".join(leaves)
+        odd = [] if joined == task.leaves else _odd(leaves, task.leaves)
+        said: list[Said] = [0] * len(leaves)
+        times = [0] * len(leaves)
+        asked = self._plain(task, said, times)
+        if odd:
+            asked = [one for one in asked if one.place not in odd]
+        kids: dict[bytes, int] = {}
+        for place, entry, identity in asked:
+            if self._signatures:
+                stand = self._stand(entry.witnesses, _SIGNED_PREFIX + identity, {})
+                if stand != (1 << len(entry.witnesses)) - 1:
+                    said[place] = stand
+                    continue
+            said[place] = (
+                tuple([kids.setdefault(kid, len(kids)) for kid, _ in entry.witnesses]),
+                entry.spends,
+                tuple([kids.setdefault(kid, len(kids)) for kid in entry.payees]),
+                entry.amounts,
+                sum(entry.amounts),
+            )
+        return Answer(joined, odd, times, list(kids), said)
+
+    def heads(self, task: Heads) -> list[OpenedHead]:
+        """What the heads say that a ledger's key, certified at their own time, has signed."""
+        return [self._head(envelope) for envelope in task.envelopes]
+
+    def _head(self, envelope: bytes) -> OpenedHead:
+        try:
+            head = open_envelope(envelope, LogHead, self._network)
+        except TengeError:
+            return None
+        time = head.record.time
+        message = signing_message(LogHead.DOMAIN, LogHead.TYPE, head.oid)
+        for key, first, last in self._ledger:
+            if first <= time <= last:
+                try:
+                    key.judge(head.signature, message)
+                except TengeError:
+                    continue
+                return head.record.size, head.record.root, time
+        return None
+
+    def _plain(self, task: Task, said: list[Said], times: list[int]) -> list[_Asked]:
+        """Plain transfers in their place and under their own ids; of everything else what is said."""
+        # All are read before any is verified: a processor does many of a kind faster than one of each in turn.
+        asked = []
+        prefix, sha256, ids = _ID_PREFIX + self._network, hashlib.sha256, task.ids
+        for place, data in enumerate(task.datas):
+            entry = common_entry(data)
+            if entry is None:
+                parts = parts_of(data)
+                if parts is None or parts[0] != task.start + place:
+                    continue
+                times[place] = parts[1]
+                entry = plain_entry(parts)
+                if entry is None:
+                    said[place] = self._judge_other(parts[2])
+                    continue
+            elif entry.number != task.start + place:
+                continue
+            times[place] = entry.time
+            identity = sha256(prefix + entry.body).digest()
+            if identity == ids[place * HASH_BYTES : (place + 1) * HASH_BYTES]:
+                asked.append(_Asked(place, entry, identity))
+        return asked
+
+    def _learn(self, task: Task) -> None:
+        if task.forget:
+            self._keys.clear()
+        for kid, key in task.keys.items():
+            if key_id(*key) == kid:
+                self._keys[kid] = PublicKey(*key)
+
+    def _judge_other(self, payload: bytes) -> int:
+        if not self._signatures:
+            return 0
+        try:
+            opened = open_transaction(payload, self._network)
+        except TengeError:
+            return 0
+        own: dict[bytes, PublicKey] = {}
+        record = opened.record
+        if isinstance(record, RegisterKey | RotateKey):
+            own[key_id(record.algorithm, record.public_key)] = PublicKey(record.algorithm, record.public_key)
+        return self._stand(opened.witnesses, opened.message, own)
+
+    def _stand(
+        self, witnesses: Sequence[tuple[bytes, bytes]], message: bytes, own: Mapping[bytes, PublicKey]
+    ) -> int:
+        stand = 0
+        for place, (kid, signature) in enumerate(witnesses):
+            key = self._keys.get(kid) or self._certified.get(kid) or own.get(kid)
+            if key is None:
+                continue
+            try:
+                key.judge(signature, message)
+            except TengeError:
+                continue
+            stand |= 1 << place
+        return stand
+
+
+def _odd(leaves: Sequence[bytes], kept: bytes) -> list[int]:
+    return [
+        place
+        for place, leaf in enumerate(leaves)
+        if leaf != kept[place * HASH_BYTES : (place + 1) * HASH_BYTES]
+    ]
+
+
+# --- a process ---
+
+
+def send(pipe: IO[bytes], message: bytes) -> None:
+    """Write a message with its length before it; `OSError` when nobody reads any more."""
+    pipe.write(len(message).to_bytes(_HEADER_BYTES, "big") + message)
+    pipe.flush()
+
+
+def receive(pipe: IO[bytes]) -> bytes | None:
+    """The next message; None when there is no whole one any more."""
+    header = pipe.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES:
+        return None
+    size = int.from_bytes(header, "big")
+    message = pipe.read(size)
+    return message if len(message) == size else None
+
+
+def encoded(message: Any) -> bytes:
+    """A message's bytes."""
+    return _encode(message)
+
+
+def serve(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
+    """The life of a process: its settings, a word that it is ready, and then an answer for each chunk."""
+    first = receive(incoming)
+    if first is None:
+        return
+    reader = Reader(_decode_settings(first))
+    send(outgoing, b"")
+    # Another thread takes what comes, so that whoever writes never waits for one that writes to him.
+    waiting: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    threading.Thread(target=_take, args=(incoming, waiting), daemon=True).start()
+    while (message := waiting.get()) is not None:
+        try:
+            task = _decode_task(message)
+            send(outgoing, _encode(reader.heads(task) if isinstance(task, Heads) else reader.read(task)))
+        except OSError:
+            return
+
+
+def _take(incoming: IO[bytes], waiting: "queue.SimpleQueue[bytes | None]") -> None:
+    message: bytes | None = b""
+    while message is not None:
+        try:
+            message = receive(incoming)
+        except (OSError, ValueError):
+            message = None
+        waiting.put(message)
+
+
+def main() -> None:
+    """A process on its standard input and output. Ctrl-C is for whoever started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    gc.set_threshold(SELDOM)
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()

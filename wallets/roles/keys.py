@@ -1,0 +1,157 @@
+"""The keys of a writer and of its fronts: a writer's folder, and the file that a front is given.
+
+A writer's folder has the institutions' keystore, as the sandbox's has, and `fronts/`: the certificates of the fronts
+that this writer believes. A front's file holds ROOT, its certificate and its secret; it is its owner's alone, and
+whoever has it can make the writer believe forged signatures until the audit. **Simulated**: ROOT's key lies in the
+writer's folder, and a certificate is made there by a command.
+
+Rules kept here: a certificate is signed by ROOT with its role, its period and the network under the signature; a front
+does not start with one that is another network's, another role's, another key's, expired or not valid yet.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from cbdc.authority import FRONT, Auth, Authority, Root, network_id, open_root
+from cbdc.customers import sandbox_policy
+from cbdc.errors import Malformed, Refused, TengeError
+from cbdc.institutions import (
+    STANDARD_BANKS,
+    STANDARD_REGISTERS,
+    InstitutionKeys,
+    OverKeys,
+    build_genesis,
+    registrations,
+    the_same_keys,
+)
+from cbdc.keys import ED25519, PublicKey, Signer, SoftwareKey
+from cbdc.ledger.ledger import Ledger
+from cbdc.ledger.store import Store
+from cbdc.ports import Clock, Entropy
+from cbdc.private import make_folder, opener
+from cbdc.record import Signed, open_envelope, sign
+from wallets import keystore
+
+FORMAT = "tenge-front-1"
+MAX_FILE_BYTES = 16_384
+DAY_SECONDS = 86_400
+SLACK_SECONDS = 3_600
+"""How far the clock of a front's machine may be behind the one where its certificate was made. An assumption."""
+LABEL = "Sandbox of the digital tenge, served by roles"
+PASSPHRASE = "sandbox"  # noqa: S105 - the file's mode protects it here, as in the sandbox
+_FRONTS = "fronts"
+
+
+class FrontKey(NamedTuple):
+    """What a front is given: its key, its certificate, and the ROOT that signed it."""
+
+    signer: Signer
+    certificate: Signed[Auth]
+    root: Signed[Root]
+
+    @property
+    def network(self) -> bytes:
+        """The network that the certificate names."""
+        return network_id(self.root.record)
+
+
+def institution_keys(folder: Path, entropy: Entropy, over: OverKeys = the_same_keys) -> InstitutionKeys:
+    """The institutions' keys in a writer's folder, made when it is new; what `wallets.keystore` raises.
+
+    `over` puts a hardware module over them.
+    """
+    make_folder(folder)
+    path = folder / "keystore.tenge"
+    new = not path.exists()
+    opened = (
+        keystore.create(path, PASSPHRASE, entropy, costs=keystore.WEAK_COSTS_FOR_PILOTS)
+        if new
+        else keystore.open_keystore(path, PASSPHRASE)
+    )
+    return InstitutionKeys(over(opened.key, new), STANDARD_BANKS, STANDARD_REGISTERS)
+
+
+def open_ledger(store: Store, keys: InstitutionKeys, clock: Clock) -> Ledger:
+    """The ledger in a store: entry 0 and the institutions' keys when it is new. Raises what `Ledger` raises."""
+    if store.size() == 0:
+        genesis = build_genesis(keys, sandbox_policy(), LABEL, clock.now())
+        ledger = Ledger.create(store, genesis, keys.ledger, clock)
+    else:
+        ledger = Ledger(store, keys.ledger, clock)
+    for answer in ledger.submit_many([item.encode() for item in registrations(keys, ledger.network)]):
+        if isinstance(answer, TengeError):
+            raise answer
+    return ledger
+
+
+def certify(root: Signer, network: bytes, key: PublicKey, now: int, days: int) -> Signed[Auth]:
+    """ROOT's certificate for a front's key, from `now` on for so many days."""
+    period = (now - SLACK_SECONDS, now + days * DAY_SECONDS)
+    return sign(Auth(FRONT, key.algorithm, key.raw, *period, ()), network, root)
+
+
+def make_front_key(root: Signed[Root], signer: Signer, entropy: Entropy, now: int, days: int) -> FrontKey:
+    """A new front's key, and its certificate by `signer`, which is ROOT's key."""
+    own = SoftwareKey(ED25519, entropy.bytes("front key", now.to_bytes(8, "big"), 32))
+    return FrontKey(own, certify(signer, network_id(root.record), own.public, now, days), root)
+
+
+def write_front_key(path: Path, key: FrontKey) -> None:
+    """Write a front's file, for its owner only and never over another one; E_FRONT_KEY, `OSError`."""
+    assert isinstance(key.signer, SoftwareKey)
+    value = {
+        "format": FORMAT,
+        "root": key.root.encode().hex(),
+        "certificate": key.certificate.encode().hex(),
+        "secret": key.signer.secret.hex(),
+    }
+    try:
+        with open(path, "x", encoding="ascii", opener=opener) as file:
+            json.dump(value, file, indent=1)
+            file.write("\n")
+    except FileExistsError:
+        raise Refused("E_FRONT_KEY", file=path.as_posix(), problem="there is a file already") from None
+
+
+def read_front_key(path: Path, now: int) -> FrontKey:
+    """The front's file at `path`, its certificate verified and good `now` (real Unix seconds).
+
+    Raises E_FRONT_KEY, E_SIG for a certificate that this ROOT did not sign for this network, E_AUTHORITY for another
+    role or key, E_AUTHORITY_TIME outside its period, `OSError`.
+    """
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    try:
+        if len(data) > MAX_FILE_BYTES:
+            raise ValueError("too large")
+        value = json.loads(data)
+        if value["format"] != FORMAT:
+            raise ValueError("another format")
+        parts = [bytes.fromhex(value[name]) for name in ("root", "certificate", "secret")]
+        root = open_root(parts[0])
+        signer = SoftwareKey(ED25519, parts[2])
+    except (ValueError, KeyError, TypeError, RecursionError, Malformed):
+        raise Refused("E_FRONT_KEY", file=path.as_posix(), problem="it cannot be read") from None
+    authority = Authority(root, [parts[1]])
+    authority.require(signer.public.kid, FRONT, now)
+    return FrontKey(signer, authority.auths[0], root)
+
+
+def keep_certificate(folder: Path, name: str, certificate: Signed[Auth]) -> None:
+    """Let the writer of this folder believe a front; `OSError`."""
+    fronts = folder / _FRONTS
+    make_folder(fronts)
+    (fronts / f"{name}.certificate").write_text(certificate.encode().hex() + "\n", encoding="ascii")
+
+
+def kept_certificates(folder: Path, network: bytes) -> list[Signed[Auth]]:
+    """The certificates of the fronts that this folder's writer believes, not verified yet; E_FRONT_KEY."""
+    found = []
+    for path in sorted((folder / _FRONTS).glob("*.certificate")):
+        try:
+            data = bytes.fromhex(path.read_text(encoding="ascii"))
+            found.append(open_envelope(data, Auth, network))
+        except (ValueError, Malformed):
+            raise Refused("E_FRONT_KEY", file=path.as_posix(), problem="it is no certificate") from None
+    return found
