@@ -109,7 +109,6 @@ def test_it_answers_what_the_ledger_answers() -> None:
     assert audit(one.store).problems == []
 
 
-@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=25, deadline=None)
 def test_random_programs_leave_the_ledger_that_the_ledger_leaves(data: st.DataObject) -> None:

@@ -54,7 +54,6 @@ def strict(cls: type[Record], body: bytes) -> tuple[Any, ...] | None:
         return None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("cls", CLASSES)
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())

@@ -225,7 +225,6 @@ def test_snapshots_by_another_process(tmp_path: Path) -> None:
     again.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "point", ["journal.snapshot.before", "journal.snapshot.written", "journal.snapshot.after"]
 )

@@ -238,7 +238,6 @@ def test_an_outcome_that_nobody_can_tell(server: PostgresServer, url: str, plan:
     wire.close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_server_that_was_started_again(server: PostgresServer, store: Any, how: int) -> None:
     before = picture(store)
@@ -252,7 +251,6 @@ def test_a_server_that_was_started_again(server: PostgresServer, store: Any, how
     assert store.size() == 3
 
 
-@pytest.mark.slow
 def test_nothing_confirmed_is_lost_when_the_server_dies(server: PostgresServer, store: Any) -> None:
     confirmed: list[int] = []
     answers: set[str] = set()

@@ -85,7 +85,6 @@ def test_the_process_dies_between_writing_and_syncing(machine: Machine, asked: i
     asked_again_and_cut(machine, auditor, plans[:asked])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("asked", [2, 3])
 @pytest.mark.parametrize("restarts", [0, 1])
 @pytest.mark.parametrize("kinds", [("sync",), ("sync", "truncate")], ids="-".join)

@@ -200,7 +200,6 @@ def test_a_log_that_cannot_be_put_on_the_disk_is_not_believed(
     start("sqlite", dead)[0].close()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("end", ["cut", "zeros", "rubbish"])
 def test_a_log_torn_at_any_length_is_before_or_after_a_commit(tmp_path: Path, end: str) -> None:
     (tmp_path / "alive").mkdir()
