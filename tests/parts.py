@@ -19,6 +19,7 @@ MEASURED = (
     "faults/",
     "offline/",
     "pilot/test_rails",
+    "roles/",
     "site/test_desks",
     "site/test_losses",
     "site/test_partner",
