@@ -21,6 +21,7 @@
 #   make ha        the cluster's leader killed under load (KILLS=20, SEED=1)
 #   make kills     kill -9 of a real ledger process under load (ENGINE=sqlite, KILLS=100, SEED=1); kills-fronts: over HTTP
 #   make auditors  two auditors judge 1,000 journals of chance (COUNT=1000)
+#   make full      every kill and fault of which a normal run of the tests plays one in three
 #   make labs      every lab in 50 fresh worlds, with every wrong answer
 #   make cluster   the engines of `tenge offline cluster`    make servers   PostgreSQL, Patroni and PKCS#11, for Python
 #   make clean     remove what make made
@@ -38,10 +39,8 @@ PACKAGES := cbdc offline wallets
 PYTHON ?=
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 WORKERS ?= 2
-# The tests of the rules are measured for their branches, which doubles their time. The others start servers, browsers and
-# whole processes, mostly wait, and run beside more of each other; a new folder belongs to them until it is named here.
-MEASURED := $(addprefix tests/,attacks cbdc contracts faults offline pilot simulation site wallets)
-UNMEASURED = $(filter-out $(MEASURED),$(patsubst %/,%,$(filter-out tests/__pycache__/,$(wildcard tests/*/))))
+# Two parts (tests/parts.py): the quick tests of `cbdc` and `offline`, measured for their branches, which more than doubles
+# their time; and the rest, which plays things over and over, or starts servers, browsers and processes and often waits.
 WAITERS ?= 3
 # What PYTEST_ARGS chooses may all be in the other part.
 NONE_CHOSEN = $(if $(PYTEST_ARGS),|| test $$? -eq 5)
@@ -54,10 +53,10 @@ DEMO_RUN := build/demo-run
 # all there is, so nothing is resolved again (`--no-deps`): an older pip would look for extras beside the lock.
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-deps --require-hashes -r
 
-.PHONY: help demo test serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model ha losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills kills-fronts clean
+.PHONY: help demo test full serve lint format errors pages lock mutants mutants-sample conformance fuzz fuzz-api model ha losses campaign campaign-adversaries lab lab-check lab-full orders bench bench-offline walk mutated lighthouse cold cluster faults kills kills-fronts clean
 
 help:
-	@sed -n '3,27s/^# \{0,1\}//p' Makefile
+	@sed -n '3,28s/^# \{0,1\}//p' Makefile
 
 # --- environments: a stamp for each lock, made again when its lock changes ---
 
@@ -117,10 +116,10 @@ format: $(VENV)/test.stamp
 
 test: lint
 	@mkdir -p build
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal --cov=cbdc --cov=offline --cov-branch \
-	  --cov-report=term:skip-covered --cov-report=json:build/coverage.json $(PYTEST_ARGS) $(MEASURED) $(NONE_CHOSEN)
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal --part measured --cov=cbdc --cov=offline --cov-branch \
+	  --cov-report=term:skip-covered --cov-report=json:build/coverage.json $(PYTEST_ARGS) $(NONE_CHOSEN)
 	$(PY) -m tests.house.coverage_floor build/coverage.json
-	$(PY) -m pytest -n $(WAITERS) --dist worksteal $(PYTEST_ARGS) $(UNMEASURED) $(NONE_CHOSEN)
+	$(PY) -m pytest -n $(WAITERS) --dist worksteal --part waiting $(PYTEST_ARGS) $(NONE_CHOSEN)
 
 errors: $(VENV)/test.stamp
 	$(PY) -m tests.house.errors_page --write
@@ -202,6 +201,9 @@ ha: $(VENV)/test.stamp $(VENV)/servers.stamp
 
 auditors: $(VENV)/test.stamp
 	TENGE_JOURNALS=$(or $(COUNT),1000) $(PY) -m pytest -q -n 0 tests/cbdc/test_second_auditor.py
+
+full: $(VENV)/test.stamp
+	TENGE_FULL=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal --part waiting tests/cbdc
 
 labs: $(VENV)/test.stamp
 	TENGE_LAB_SEEDS=50 TENGE_LABS_FULL=1 $(PY) -m pytest -n $(WORKERS) tests/exercises

@@ -3,6 +3,7 @@
 Every key follows from its label through one callable, `key(label, algorithm) -> Signer`: a keystore's, a hardware
 module's, or a test's. Nothing else of the institutions is secret.
 
+    ledger-2 ledger-3 ...                                                    the ledger's next keys, if certified
     root issuer-1 status settle operator treasury ledger enforcement         one each
     emission-1 emission-2 emission-3                                         any two of them issue
     bank-<id> bank-<id>/ca bank-<id>/inventory                               each bank
@@ -57,11 +58,18 @@ class InstitutionKeys:
     """Every institution's signer, made from its label when it is asked for and kept."""
 
     def __init__(
-        self, key: KeySource, banks: Sequence[BankName], registers: Sequence[str], algorithm: int = ED25519
+        self,
+        key: KeySource,
+        banks: Sequence[BankName],
+        registers: Sequence[str],
+        algorithm: int = ED25519,
+        ledger_number: int = 1,
     ) -> None:
+        """`ledger_number` says which of the ledger's keys signs."""
         self._key = key
         self._algorithm = algorithm
         self._made: dict[str, Signer] = {}
+        self._ledger_number = ledger_number
         self.banks = tuple(banks)
         self.registers = tuple(registers)
 
@@ -104,7 +112,11 @@ class InstitutionKeys:
     @property
     def ledger(self) -> Signer:
         """Signs the log's heads."""
-        return self.get("ledger")
+        return self.ledger_key(self._ledger_number)
+
+    def ledger_key(self, number: int) -> Signer:
+        """The ledger's first key, its second, and so on."""
+        return self.get("ledger" if number == 1 else f"ledger-{number}")
 
     @property
     def enforcement(self) -> Signer:
@@ -148,18 +160,22 @@ class InstitutionKeys:
         return self.get(f"register/{name}")
 
 
-def build_genesis(keys: InstitutionKeys, policy: Policy, label: str, now: int) -> bytes:
-    """The payload of entry 0: ROOT, every certificate, the policy signed by ROOT; valid for ten years from `now`."""
+def build_genesis(keys: InstitutionKeys, policy: Policy, label: str, now: int, ledger_keys: int = 1) -> bytes:
+    """The payload of entry 0: ROOT, every certificate, the policy signed by ROOT; valid for ten years from `now`.
+
+    So many keys of the ledger are certified, the first to sign and the others to follow it.
+    """
     until = now + TEN_YEARS_SECONDS
     root = make_root(keys.root, now, until, label)
     network = network_id(root.record)
     auths = [
-        _certify(root, keys, role, signer, scope, (now, until)) for role, signer, scope in _offices(keys)
+        _certify(root, keys, role, signer, scope, (now, until))
+        for role, signer, scope in _offices(keys, ledger_keys)
     ]
     return make_genesis(root, auths, sign(policy, network, keys.root))
 
 
-def _offices(keys: InstitutionKeys) -> Iterator[tuple[int, Signer, tuple[int, ...]]]:
+def _offices(keys: InstitutionKeys, ledger_keys: int) -> Iterator[tuple[int, Signer, tuple[int, ...]]]:
     yield authority.ISSUER, keys.issuer, (1, MAX_NOTE_TIYN)
     for bank in keys.banks:
         yield authority.BANK_CA, keys.bank_ca(bank.id), (bank.id, MAX_DEVICE_TIER)
@@ -171,7 +187,8 @@ def _offices(keys: InstitutionKeys) -> Iterator[tuple[int, Signer, tuple[int, ..
     for bank in keys.banks:
         yield authority.BANK, keys.bank(bank.id), (bank.id,)
     yield authority.TREASURY, keys.treasury, ()
-    yield authority.LEDGER, keys.ledger, ()
+    for number in range(1, ledger_keys + 1):
+        yield authority.LEDGER, keys.ledger_key(number), ()
     yield authority.ENFORCEMENT, keys.enforcement, ()
     for name in keys.registers:
         yield authority.REGISTER, keys.register(name), ()

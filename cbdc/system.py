@@ -47,8 +47,9 @@ class Setup:
     """What a system is made of, besides its keys: all with defaults.
 
     `policy` holds the limits per tier, `banks` who distributes, `registers` the outside registers whose statements
-    release marks, `label` the name in ROOT, `algorithm` the institutions' signature algorithm. For an existing folder
-    the policy in its entry 0 holds, whatever is given here.
+    release marks, `label` the name in ROOT, `algorithm` the institutions' signature algorithm. For an existing
+    folder the policy in its entry 0 holds, whatever is given here. A new one certifies `ledger_keys` keys of the
+    ledger at once; the one with `ledger_number` signs (`cbdc.operations.rotation`).
     """
 
     policy: Policy = field(default_factory=sandbox_policy)
@@ -56,6 +57,8 @@ class Setup:
     registers: Sequence[str] = STANDARD_REGISTERS
     label: str = "Sandbox of the digital tenge"
     algorithm: int = ED25519
+    ledger_keys: int = 1
+    ledger_number: int = 1
 
 
 class Stores(NamedTuple):
@@ -211,9 +214,9 @@ def assemble(
     `ledger_clock` dates the journal where it is not `clock` (a guarded one). Raises like `open_system`.
     """
     dating = ledger_clock or clock
-    keys = InstitutionKeys(key, setup.banks, setup.registers, setup.algorithm)
+    keys = InstitutionKeys(key, setup.banks, setup.registers, setup.algorithm, setup.ledger_number)
     if stores.ledger.size() == 0:
-        genesis = build_genesis(keys, setup.policy, setup.label, clock.now())
+        genesis = build_genesis(keys, setup.policy, setup.label, clock.now(), setup.ledger_keys)
         ledger = Ledger.create(stores.ledger, genesis, keys.ledger, dating)
     else:
         ledger = _existing(stores.ledger, keys, dating)

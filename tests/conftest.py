@@ -12,7 +12,14 @@ from playwright.sync_api import Playwright
 from cbdc.errors import TengeError
 from tests.house.catalogue import facts_named
 from tests.one_playwright import stop_playwright, the_playwright
+from tests.parts import (
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_ignore_collect,
+)
 from tests.servers.postgres import stop_postgres
+
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_ignore_collect"]
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))

@@ -38,6 +38,7 @@ from wallets.cli_emulator import bank_emulator
 from wallets.cli_evidence import evidence
 from wallets.cli_exercise import exercise
 from wallets.cli_journal import journal
+from wallets.cli_keys import keys
 from wallets.cli_lab import lab
 from wallets.cli_offline import offline
 from wallets.cli_pilot import pilot
@@ -86,6 +87,7 @@ main.add_command(audit)
 main.add_command(lab)
 main.add_command(evidence)
 main.add_command(journal)
+main.add_command(keys)
 main.add_command(archive)
 main.add_command(exercise)
 main.add_command(bank_emulator)

@@ -26,6 +26,7 @@ from cbdc.ledger.ledger import Supply
 from cbdc.ledger.store import Store
 from cbdc.marks import MarkDefinition
 from cbdc.money import tenge as tiyn_of
+from cbdc.operations.rotation import ledger_number
 from cbdc.ports import Checkpoint, ManualClock, SeededEntropy, SystemEntropy, no_checkpoint
 from cbdc.private import make_folder
 from cbdc.record import Signed
@@ -74,6 +75,8 @@ class Sandbox:
             registers=(REGISTER, *plan.registers),
             label=plan.label,
             policy=plan.policy.ledger_policy(),
+            ledger_keys=plan.ledger_keys,
+            ledger_number=ledger_number(folder),
         )
         try:
             source = plan.over_keys(self._keys.key, stores.ledger.size() == 0)

@@ -7,7 +7,6 @@ match is nothing wrong: the general reader takes it. Nothing is read differently
 """
 
 import re
-from typing import NamedTuple
 
 import msgspec
 
@@ -19,16 +18,11 @@ Parts = tuple[int, int, bytes]
 """An entry taken apart: its index, its time, its payload."""
 
 
-class PlainEntry(NamedTuple):
-    """An entry with a plain transfer: packed state keys of what it spends, payees and amounts of what it creates."""
+Witnesses = tuple[tuple[bytes, bytes], ...]
 
-    number: int
-    time: int
-    body: bytes
-    spends: tuple[bytes, ...]
-    payees: tuple[bytes, ...]
-    amounts: tuple[int, ...]
-    witnesses: tuple[tuple[bytes, bytes], ...]
+PlainEntry = tuple[int, int, bytes, tuple[bytes, ...], tuple[bytes, ...], tuple[int, ...], Witnesses]
+"""An entry with a plain transfer: index, time, body; packed state keys of what it spends; payees and amounts of what it
+creates; and its witnesses (key id, signature)."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -95,9 +89,8 @@ def common_entry(data: bytes) -> PlainEntry | None:
         payees, amounts = (other_kid, last_kid), (_decode_number(other_amount), amount)
         if amounts[0] + amount > MAX_INTEGER:
             return None
-    return PlainEntry(
-        _decode_number(index), _decode_number(time), body, spends, payees, amounts, ((signer, signature),)
-    )
+    number, moment = _decode_number(index), _decode_number(time)
+    return number, moment, body, spends, payees, amounts, ((signer, signature),)
 
 
 def plain_entry(parts: Parts) -> PlainEntry | None:
@@ -107,7 +100,7 @@ def plain_entry(parts: Parts) -> PlainEntry | None:
     if form is None:
         return None
     body, _, inputs, outputs, witnesses = form
-    return PlainEntry(
+    return (
         index,
         time,
         body,

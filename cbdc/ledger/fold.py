@@ -180,7 +180,7 @@ class Fold:
             return place
         if self._plain is None:
             self._plain = PlainFold(self.genesis.policy)
-        entries = list(zip(unit.rows[place:], unit.times[place:], unit.said[place:], strict=True))
+        entries = zip(unit.rows[place:], unit.times[place:], unit.said[place:], strict=True)
         taken = self._plain.take(rows, entries, unit.kids, self.last_time)
         if taken:
             times += unit.times[place : place + taken]

@@ -9,7 +9,7 @@ The rows are those of `cbdc.ledger.rows` in memory: tokens are amounts with key 
 of a registered key is kept in an `Account` until the row of the key changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -130,7 +130,7 @@ class PlainFold:
     def take(
         self,
         rows: dict[bytes, Value],
-        entries: Sequence[tuple[EntryRow, int, Said]],
+        entries: Iterable[tuple[EntryRow, int, Said]],
         kids: Sequence[bytes],
         last_time: int,
     ) -> int:

@@ -15,14 +15,14 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
-from typing import IO, Any, NamedTuple
+from collections.abc import Sequence
+from typing import IO, Any
 
 import msgspec
 
 from cbdc.errors import TengeError
-from cbdc.keys import PublicKey, key_id
-from cbdc.ledger.entry import LogHead, leaf_hash
+from cbdc.keys import PublicKey, key_id, standing
+from cbdc.ledger.entry import LogHead
 from cbdc.ledger.entry_form import PlainEntry, common_entry, parts_of, plain_entry
 from cbdc.record import ONLINE_DOMAIN, open_envelope, signing_message
 from cbdc.transaction import RegisterKey, RotateKey, Transfer, open_transaction
@@ -93,13 +93,8 @@ OpenedHead = tuple[int, bytes, int] | None
 """Size, root and time of a head that the ledger signed; None for one about which something is not plainly right."""
 
 
-class _Asked(NamedTuple):
-    """A plain transfer whose signatures are to be verified: its place in the chunk, itself, and its id."""
-
-    place: int
-    entry: PlainEntry
-    identity: bytes
-
+_Asked = tuple[int, PlainEntry, bytes]
+"""A plain transfer whose signatures are to be verified: its place in the chunk, itself, and its id."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_settings = msgspec.msgpack.Decoder(Settings).decode
@@ -121,29 +116,51 @@ class Reader:
     def read(self, task: Task) -> Answer:
         """What is to be said of a chunk."""
         self._learn(task)
-        leaves = [leaf_hash(data) for data in task.datas]
+        sha256 = hashlib.sha256
+        leaves = [
+            sha256(b"\0" + data).digest() for data in task.datas
+        ]  # `leaf_hash`, without a call for each
         joined = b"".join(leaves)
         odd = [] if joined == task.leaves else _odd(leaves, task.leaves)
         said: list[Said] = [0] * len(leaves)
         times = [0] * len(leaves)
         asked = self._plain(task, said, times)
         if odd:
-            asked = [one for one in asked if one.place not in odd]
+            asked = [one for one in asked if one[0] not in odd]
         kids: dict[bytes, int] = {}
-        for place, entry, identity in asked:
-            if self._signatures:
-                stand = self._stand(entry.witnesses, _SIGNED_PREFIX + identity, {})
-                if stand != (1 << len(entry.witnesses)) - 1:
-                    said[place] = stand
-                    continue
+        unsigned = self._unsigned(asked) if self._signatures else {}
+        for place, (_, _, _, spends, payees, amounts, witnesses), _ in asked:
+            if place in unsigned:
+                said[place] = unsigned[place]
+                continue
             said[place] = (
-                tuple([kids.setdefault(kid, len(kids)) for kid, _ in entry.witnesses]),
-                entry.spends,
-                tuple([kids.setdefault(kid, len(kids)) for kid in entry.payees]),
-                entry.amounts,
-                sum(entry.amounts),
+                tuple([kids.setdefault(kid, len(kids)) for kid, _ in witnesses]),
+                spends,
+                tuple([kids.setdefault(kid, len(kids)) for kid in payees]),
+                amounts,
+                sum(amounts),
             )
         return Answer(joined, odd, times, list(kids), said)
+
+    def _unsigned(self, asked: Sequence[_Asked]) -> dict[int, int]:
+        """By place the bits of the signatures that stand, of transfers of which not all do."""
+        questions = [
+            (self._key(kid), signature, _SIGNED_PREFIX + identity)
+            for _, entry, identity in asked
+            for kid, signature in entry[6]
+        ]
+        standing_at = standing(questions)
+        if len(standing_at) == len(questions):
+            return {}
+        found: dict[int, int] = {}
+        stand, first = set(standing_at), 0
+        for place, entry, _ in asked:
+            count = len(entry[6])
+            bits = sum(1 << number for number in range(count) if first + number in stand)
+            if bits != (1 << count) - 1:
+                found[place] = bits
+            first += count
+        return found
 
     def heads(self, task: Heads) -> list[OpenedHead]:
         """What the heads say that a ledger's key, certified at their own time, has signed."""
@@ -168,7 +185,7 @@ class Reader:
     def _plain(self, task: Task, said: list[Said], times: list[int]) -> list[_Asked]:
         """Plain transfers in their place and under their own ids; of everything else what is said."""
         # All are read before any is verified: a processor does many of a kind faster than one of each in turn.
-        asked = []
+        asked: list[_Asked] = []
         prefix, sha256, ids = _ID_PREFIX + self._network, hashlib.sha256, task.ids
         for place, data in enumerate(task.datas):
             entry = common_entry(data)
@@ -181,12 +198,12 @@ class Reader:
                 if entry is None:
                     said[place] = self._judge_other(parts[2])
                     continue
-            elif entry.number != task.start + place:
+            elif entry[0] != task.start + place:
                 continue
-            times[place] = entry.time
-            identity = sha256(prefix + entry.body).digest()
+            times[place] = entry[1]
+            identity = sha256(prefix + entry[2]).digest()
             if identity == ids[place * HASH_BYTES : (place + 1) * HASH_BYTES]:
-                asked.append(_Asked(place, entry, identity))
+                asked.append((place, entry, identity))
         return asked
 
     def _learn(self, task: Task) -> None:
@@ -207,22 +224,12 @@ class Reader:
         record = opened.record
         if isinstance(record, RegisterKey | RotateKey):
             own[key_id(record.algorithm, record.public_key)] = PublicKey(record.algorithm, record.public_key)
-        return self._stand(opened.witnesses, opened.message, own)
+        message = opened.message
+        asked = [(self._key(kid) or own.get(kid), signature, message) for kid, signature in opened.witnesses]
+        return sum(1 << place for place in standing(asked))
 
-    def _stand(
-        self, witnesses: Sequence[tuple[bytes, bytes]], message: bytes, own: Mapping[bytes, PublicKey]
-    ) -> int:
-        stand = 0
-        for place, (kid, signature) in enumerate(witnesses):
-            key = self._keys.get(kid) or self._certified.get(kid) or own.get(kid)
-            if key is None:
-                continue
-            try:
-                key.judge(signature, message)
-            except TengeError:
-                continue
-            stand |= 1 << place
-        return stand
+    def _key(self, kid: bytes) -> PublicKey | None:
+        return self._keys.get(kid) or self._certified.get(kid)
 
 
 def _odd(leaves: Sequence[bytes], kept: bytes) -> list[int]:

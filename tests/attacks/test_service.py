@@ -268,6 +268,7 @@ def dripped(service: Service, head: bytes, drop: bytes) -> int:
     raise AssertionError("the server waited for ever")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "drop"),
     [

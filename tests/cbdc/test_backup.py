@@ -121,6 +121,7 @@ backup.make_backup(Path(sys.argv[1]), Path(sys.argv[2]), 1)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step", "count"), [("_reader", 2), ("_copied", 2), ("_pack", 1), ("replace", 1)])
 def test_a_killed_backup_leaves_no_file_and_the_next_one_works(
     folder: Path, tmp_path: Path, step: str, count: int

@@ -38,6 +38,7 @@ def test_rows_in_a_file_give_the_same_answers(seed: int, monkeypatch: pytest.Mon
     assert said(audit(made.world.store, derived=made.state)) == there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_processes_give_the_same_answers(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "_Worker", Prompt)

@@ -408,6 +408,7 @@ NONSENSE: list[Any] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/v1/health", "/v1/head", "/v1/entries", "/v1/consistency"])
 @pytest.mark.parametrize("answer", NONSENSE, ids=repr)
 def test_nonsense_ends_in_a_refusal_or_a_finding(server: Server, post: Post, path: str, answer: Any) -> None:

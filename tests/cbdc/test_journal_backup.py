@@ -117,7 +117,9 @@ def test_a_backup_is_of_one_moment_while_the_ledger_is_written(tmp_path: Path) -
     finally:
         done.set()
         worker.join()
-    assert sizes == sorted(sizes)
+    # A reader of the files may see a group that the writer itself does not yet count as kept.
+    assert sizes[::2] == sorted(sizes[::2])
+    assert sizes[1::2] == sorted(sizes[1::2])
     for path, size in zip(sorted(tmp_path.glob("?.tenge")), sizes[::2], strict=True):
         again = MemoryStore()
         assert restore_journal(path, again).record.size == size

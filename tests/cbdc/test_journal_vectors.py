@@ -38,6 +38,7 @@ def test_a_file_that_is_no_journal(one: dict[str, Any], tmp_path: Path) -> None:
     assert generate_journals.is_no_journal(one["lines"], tmp_path)
 
 
+@pytest.mark.slow
 def test_the_file_is_what_its_maker_makes() -> None:
     assert not generate_journals.stale()
 

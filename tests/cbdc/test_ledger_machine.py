@@ -7,6 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
@@ -31,6 +32,8 @@ from cbdc.transaction import (
 )
 from tests.cbdc.machine import Bench, Crash, Died
 from tests.cbdc.world import ACCOUNTS, DAY, fixed_bytes
+
+pytestmark = pytest.mark.slow
 
 STEPS = int(os.environ.get("TENGE_STEPS", "1200"))
 STEPS_A_RUN = 60

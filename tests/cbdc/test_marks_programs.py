@@ -36,6 +36,7 @@ def played(first: int, stop: int) -> Counter[str]:
     return answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_random_programs_do_what_the_model_says(batch: int) -> None:
     size = PROGRAMS // BATCHES
@@ -46,6 +47,7 @@ def test_random_programs_do_what_the_model_says(batch: int) -> None:
     assert sum(answers.values()) > 5 * size
 
 
+@pytest.mark.slow
 def test_the_programs_see_every_answer_of_a_clause_and_every_way_a_mark_ends() -> None:
     answers = played(0, min(PROGRAMS, 300))
     for code in (

@@ -67,6 +67,7 @@ def test_the_quick_reader_reads_what_the_strict_one_reads() -> None:
         assert plain_token(value) == (amount, kid)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_bytes_that_were_touched_are_never_read_differently(data: st.DataObject) -> None:
@@ -347,6 +348,7 @@ def test_a_second_payment_of_the_day_is_counted_with_the_first() -> None:
     assert both_judges(world, pays[1])[0] is not None
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_the_short_way_and_the_general_judge_give_the_same_ledger(data: st.DataObject) -> None:
@@ -365,6 +367,7 @@ def test_the_short_way_and_the_general_judge_give_the_same_ledger(data: st.DataO
     assert picture(one.store) == picture(other.store)
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=40, deadline=None)
 def test_what_a_process_has_read_and_verified_is_decided_as_the_ledger_decides_it(

@@ -63,6 +63,7 @@ def test_what_is_right_is_read_quickly_and_the_same(cls: type[Record], data: st.
     assert plain_fields(cls, body) == strict(cls, body) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", CLASSES)
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())

@@ -50,6 +50,7 @@ def compared(report: dict[str, Any]) -> dict[str, Any]:
     return {name: report[name] for name in COMPARED} | {"problems": problems}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", CASES)
 def test_both_auditors_answer_every_vector_alike(one: dict[str, Any]) -> None:
     lines = generate_journals.whole(one["lines"], FILE["base"])
@@ -58,6 +59,7 @@ def test_both_auditors_answer_every_vector_alike(one: dict[str, Any]) -> None:
     assert compared(found.as_dict()) == compared(one["expect"]), one["what"]
 
 
+@pytest.mark.slow
 def test_both_auditors_judge_journals_of_chance_alike(tmp_path: Path) -> None:
     forged = 0
     for seed in range(JOURNALS):

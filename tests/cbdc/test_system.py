@@ -55,6 +55,7 @@ def test_the_genesis_names_every_office() -> None:
         authority.ENFORCEMENT: [()],
         authority.REGISTER: [()],
         authority.SUPERVISOR: [],  # never writes: certified beside the genesis, to read
+        authority.FRONT: [],  # certified beside the genesis where there are front ends
     }
     for kid in (system.escrow_kid, system.loss_reserve_kid, system.treasury.account_kid):
         assert system.ledger.registered(kid) is not None

@@ -19,6 +19,7 @@ def test_vector(one: dict[str, Any]) -> None:
     assert generate_ledger.run(one, FILE["context"]) == one["expect"], one["what"]
 
 
+@pytest.mark.slow
 def test_the_file_is_what_its_maker_makes() -> None:
     assert not generate_ledger.stale()
 

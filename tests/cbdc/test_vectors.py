@@ -21,6 +21,7 @@ def test_vector(one: dict[str, Any], context: dict[str, Any]) -> None:
     assert run(one, context) == one["expect"], one["what"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_the_file_is_what_its_maker_makes(name: str) -> None:
     assert not generate.stale(name)

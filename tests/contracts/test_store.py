@@ -163,6 +163,7 @@ def test_a_commit_with_a_gap_is_a_bug(store: Store, rows: tuple[EntryRow, ...]) 
     assert picture(store) == (0, [], [], [], [], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 @given(
     steps=st.lists(

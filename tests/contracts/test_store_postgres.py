@@ -432,15 +432,6 @@ def test_nobody_listens_and_no_password_is_told(read_only: bool) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_nobody_of_that_name(server: PostgresServer) -> None:
-    url = f"postgresql://stranger:secret@127.0.0.1:{server.port}/postgres"
-    with pytest.raises(TengeError) as caught:
-        open_store(url)
-    assert caught.value.code == "E_STORE_UNAVAILABLE"
-    assert "stranger" in str(caught.value)
-    assert "secret" not in str(caught.value)
-
-
 @pytest.mark.parametrize(
     "rest",
     [

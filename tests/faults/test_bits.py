@@ -72,6 +72,7 @@ def verdict(machine: Machine, auditor: Auditor, kept: object) -> str:
     return f"seen with a kept head: {with_head[0].code}" if with_head else "SILENT"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["stopped", "killed"])
 @pytest.mark.parametrize("engine", HERE)
 def test_no_bit_turns_unseen(engine: str, end: str) -> None:

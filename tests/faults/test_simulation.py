@@ -23,6 +23,7 @@ HERE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", HERE)
 def test_lives_on_bad_hardware(engine: str) -> None:
     figures = Figures()

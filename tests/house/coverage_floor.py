@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# The measured part of the tests leaves out browsers, exercises and the house; both halves of a rule may be tried there.
+# The measured part (tests/parts.py) leaves out browsers, most of the site and all that is slow, where the other side of
+# a branch may be tried.
 FLOORS = {"cbdc": 93.0, "offline": 95.0}
 
 

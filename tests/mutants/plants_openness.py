@@ -87,8 +87,8 @@ AUDITORS = Field(
             (
                 "one-signature-of-several-is-enough",
                 "A payment that one of its signers did not sign passes the audit.",
-                "                if stand != (1 << len(entry.witnesses)) - 1:",
-                "                if not stand:",
+                "            if bits != (1 << count) - 1:",
+                "            if not bits:",
             ),
             (
                 "a-reader-trusts-ids",

@@ -57,6 +57,16 @@ OPERATIONS = Field(
         ),
     )
     + bugs(
+        "cbdc/operations/rotation.py",
+        ("tests/cbdc/test_rotation.py",),
+        (
+            "back-to-an-old-key",
+            "A ledger goes back to a key that was left.",
+            "    if to < before:",
+            "    if to < 1:",
+        ),
+    )
+    + bugs(
         "cbdc/hsm_file.py",
         ("tests/cbdc/test_hsm_file.py",),
         (
@@ -94,4 +104,34 @@ OPERATIONS = Field(
     ),
 )
 
-FIELDS = (OPERATIONS,)
+ROLES = Field(
+    "Front ends and a writer",
+    bugs(
+        "cbdc/http/fronts.py",
+        ("tests/roles/test_fronts.py",),
+        (
+            "batch-of-another-network",
+            "A writer takes a batch that names another network.",
+            "    if named != network:",
+            "    if named == b'':",
+        ),
+    )
+    + bugs(
+        "cbdc/http/writers.py",
+        ("tests/roles/test_fronts.py",),
+        (
+            "busy-after-unknown",
+            "A full writer's refusal is passed on although a try before it may have booked something.",
+            "                if busy and not unknown:",
+            "                if busy:",
+        ),
+        (
+            "front-stays-with-the-gone",
+            "A front asks the writer that is gone again and again.",
+            "                self._place = (place + 1) % len(self._ways)",
+            "                self._place = place",
+        ),
+    ),
+)
+
+FIELDS = (OPERATIONS, ROLES)

@@ -27,7 +27,8 @@ def plant(name: str, text: str, becomes: str) -> Plant:
 TOYS = (
     plant("wrong-sum", "one + other", "one - other"),
     plant("same-sum", "one + other", "other + one"),
-    plant("no-end", "one += 1", "one -= 1"),
+    # For ever, and the processor is left to others.
+    plant("no-end", "one += 1", "__import__('time').sleep(0.05)"),
     plant("no-name", "def total", "def totals"),
 )
 

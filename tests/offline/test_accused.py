@@ -101,6 +101,7 @@ STORIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("story", STORIES)
 def test_r3_guilt_depends_on_no_order(story: str) -> None:
     notes, objects, expected = STORIES[story]()

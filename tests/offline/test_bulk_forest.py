@@ -49,6 +49,7 @@ ORDERS = 10 if "TENGE_ORDERS" in os.environ else 3
 PARTS = 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_r3_the_forest_gives_the_facts_of_the_derivation_in_every_order(part: int) -> None:
     for seed in range(part * GAMES // PARTS, (part + 1) * GAMES // PARTS):

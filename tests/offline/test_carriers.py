@@ -46,6 +46,7 @@ def _messages() -> Iterator[tuple[str, bytes]]:
                 yield f"{name}-{one['id']}", bytes.fromhex(one["bytes"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", [0, 100, 300])
 @pytest.mark.parametrize("kind", MAKES)
 def test_t16_every_message_arrives_as_it_was(kind: str, loss: int) -> None:
@@ -73,6 +74,7 @@ def test_t1_to_t5_both_flows_over_every_carrier(near: bool, kind: str, loss: int
         assert all(passage.message is not None for _, passage in passed)
 
 
+@pytest.mark.slow
 def test_loss_costs_time_and_never_bytes_of_money() -> None:
     message = bytes(range(256)) * 8
     for kind in ("qr", "nfc", "ble-23", "ble-517", "file"):

@@ -85,6 +85,7 @@ def outcome(policy: str, seen: Seen, notes: list[Any]) -> list[tuple[Any, ...]]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", list(POLICIES))
 def test_r3_r29_conservation_and_order_under_every_policy(policy: str) -> None:
     """Random graphs, each in several orders of arrival with the same ARRIVED: exact sums, and one outcome."""
@@ -101,6 +102,7 @@ def test_r3_r29_conservation_and_order_under_every_policy(policy: str) -> None:
     assert rich > GAMES // 2
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1_000, 10**9), st.sampled_from(list(POLICIES)), st.randoms(use_true_random=False))
 def test_r29_any_graph_any_policy_any_order(seed: int, policy: str, chance: random.Random) -> None:
@@ -111,6 +113,7 @@ def test_r29_any_graph_any_policy_any_order(seed: int, policy: str, chance: rand
     assert outcome(policy, seen_of(events), game.notes) == expected
 
 
+@pytest.mark.slow
 def test_a_decision_does_not_depend_on_what_arrives_after_it() -> None:
     """Decided at once after its close, or long after with everything that came later: the same awards."""
     compared = 0

@@ -42,6 +42,7 @@ def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     assert {name: expected[name] for name in found} == found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("algorithm", "shares"), [(ED25519, 1), (ES256, 5), (ED25519, 64)])
 def test_r25_traffic_has_one_digest_however_it_is_cut(tmp_path: Path, algorithm: int, shares: int) -> None:
     made = traffic(tmp_path / "in", 5, algorithm)
@@ -53,6 +54,7 @@ def test_r25_traffic_has_one_digest_however_it_is_cut(tmp_path: Path, algorithm:
     assert found["loss_tiyn"] == made.loss_tiyn > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_r2_r3_r5_batches_with_everything_in_them_end_as_a_bulk_run_does(tmp_path: Path, seed: int) -> None:
     town = Town(seed)
@@ -84,6 +86,7 @@ def test_with_a_registry_a_note_that_nobody_registered_roots_nothing(tmp_path: P
     assert found["pending"] > 0
 
 
+@pytest.mark.slow
 def test_r21_the_kill_of_a_worker_changes_nothing(tmp_path: Path) -> None:
     traffic(tmp_path / "in", 6, transfers=400)
     authority, paths = Country(6).authority, find_files([tmp_path / "in"])

@@ -389,4 +389,4 @@ TestDevices.settings = settings(
     suppress_health_check=list(HealthCheck),
     deadline=None,
 )
-TestDevices = pytest.mark.slow(TestDevices) if STEPS else TestDevices
+TestDevices = pytest.mark.slow(TestDevices)

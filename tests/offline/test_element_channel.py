@@ -221,6 +221,7 @@ SIGNED = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=120)
 @given(data=st.data(), name=st.sampled_from(list(SIGNED)))
 def test_a_changed_call_is_refused_or_does_the_same(data: st.DataObject, name: str) -> None:

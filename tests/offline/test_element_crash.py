@@ -74,6 +74,7 @@ def test_s5_a_crash_at_every_journal_point(call: str, number: int) -> None:
     assert again.status(NOW) == expected
 
 
+@pytest.mark.slow
 def test_s6_a_torn_journal_at_every_byte(tmp_path: Path) -> None:
     shop = Shop()
     journal = FileJournal(tmp_path / "payer", durable=False)
@@ -98,6 +99,7 @@ def test_s6_a_torn_journal_at_every_byte(tmp_path: Path) -> None:
         element._journal.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", list(CALLS))
 def test_s6_every_call_torn_at_every_byte(tmp_path: Path, call: str) -> None:
     """The record of each call, cut at each of its bytes on a real file: the state before, and whole the state after."""
@@ -164,6 +166,7 @@ def test_compaction_may_be_cut_anywhere(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert again.status(NOW).balance_tiyn == 100
 
 
+@pytest.mark.slow
 def test_journals_stay_small() -> None:
     shop = Shop()
     pick = shop.pick

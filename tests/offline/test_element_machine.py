@@ -161,7 +161,7 @@ TestS23.settings = settings(
     suppress_health_check=list(HealthCheck),
     deadline=None,
 )
-TestS23 = pytest.mark.slow(TestS23) if STEPS else TestS23  # type: ignore[misc]
+TestS23 = pytest.mark.slow(TestS23)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -118,6 +118,7 @@ def clients(process: ElementProcess) -> Callable[[int], SecureElement]:
     return made.__getitem__
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", [BEFORE, TORN, AFTER])
 def test_s5_kill_9_at_every_write_of_every_call(
     process: ElementProcess, measure: Measured, point: str
@@ -179,6 +180,7 @@ def repeated(call: Callable[[], Any]) -> Any:
         return call()
 
 
+@pytest.mark.slow
 def test_t6_kill_9_at_any_exchange(process: ElementProcess, measure: Measured) -> None:
     """Every command of every call, also in the middle of a chain or of an answer."""
     counted = Fatal(process, 0, after=False)

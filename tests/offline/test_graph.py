@@ -58,6 +58,7 @@ def at(*objects: Signed[Any], moment: int = 1_500) -> list[Event]:
     return [(signed, moment) for signed in objects]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_r3_the_facts_do_not_depend_on_order_batches_or_repetition(part: int) -> None:
     for seed in range(part * GAMES // 4, (part + 1) * GAMES // 4):
@@ -75,6 +76,7 @@ def test_r3_the_facts_do_not_depend_on_order_batches_or_repetition(part: int) ->
             assert derive(seen, game.notes, fakes.rules(), GRACE).digest() == expected, seed
 
 
+@pytest.mark.slow
 def test_the_games_are_rich() -> None:
     games = [Play(seed) for seed in range(200)]
     found = [facts_of(game.events, game.notes) for game in games]

@@ -34,6 +34,7 @@ class Grown:
                 self.live.add(*late)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_r3_the_live_graph_is_the_derivation_in_every_order(part: int) -> None:
     for seed in range(part * GAMES // PARTS, (part + 1) * GAMES // PARTS):

@@ -87,6 +87,7 @@ class Game:
         return {**wallets, "reserve": table.loss_reserve_tiyn}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", NAMES)
 def test_r3_r26_random_forks_are_booked_once_and_alike_in_any_order(policy: str) -> None:
     losses = 0

@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -21,6 +22,8 @@ from offline.batch import make_batch
 from offline.records import Invoice
 from tests.cbdc.world import DAY
 from tests.offline.desk import Desk
+
+pytestmark = pytest.mark.slow
 
 STEPS = int(os.environ.get("TENGE_STEPS", "0"))
 HONEST = ("ayan", "bota", "dana")

@@ -81,6 +81,7 @@ def test_the_second_reader_stands_alone() -> None:
                 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_both_readers_answer_every_vector_alike(name: str) -> None:
     file: Any = FILES[name]
@@ -92,6 +93,7 @@ def test_both_readers_answer_every_vector_alike(name: str) -> None:
     assert different == {}
 
 
+@pytest.mark.slow
 def test_both_readers_answer_mutated_messages_alike() -> None:
     dice = random.Random(20_261_128)
     known = [(one, context) for one, context in CASES if one["check"] in MUTABLE and one["expect"] == "ok"]

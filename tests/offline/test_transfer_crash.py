@@ -139,6 +139,7 @@ def test_t6_one_power_cut_anywhere_on_real_files(near: bool, tmp_path: Path) -> 
             street.bench.journals[name].close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("near", [False, True], ids=["flow Q", "flow I"])
 def test_t6_two_power_cuts_anywhere(near: bool) -> None:
     step = 1 if ALL else 7

@@ -170,6 +170,7 @@ def test_any_order_ends_at_the_newest_or_is_refused() -> None:
         assert view.sequence == 4
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 6).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))), max_size=6))
 @settings(max_examples=60)
 def test_the_sequence_only_rises(steps: list[tuple[int, int]]) -> None:

@@ -25,6 +25,7 @@ def test_vector(one: dict[str, Any], context: dict[str, Any]) -> None:
         assert len(bytes.fromhex(one["bytes"])) == one["size_bytes"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_the_file_is_what_its_maker_makes(name: str) -> None:
     assert not generate.stale(name)
@@ -39,6 +40,7 @@ def test_the_file_is_well_made(name: str) -> None:
     assert name in ("sizes", "edges") or good * 2 < len(cases), "more bad cases than good ones"
 
 
+@pytest.mark.slow
 def test_the_generator_tells_of_stale_files(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,6 +90,7 @@ def test_every_bent_vector_was_found() -> None:
     assert len(BENT) == 27
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "context"), BENT)
 def test_no_byte_can_be_changed(one: dict[str, Any], context: dict[str, Any]) -> None:
     """G1 and R32: every byte matters, and the answer is a code, never another exception."""

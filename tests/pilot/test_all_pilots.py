@@ -10,6 +10,7 @@ A run without a rule is stopped behind the last step that named it; what else ch
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class Stop(Exception):
     """Ends a run from its progress, as a kill between two steps would."""
 
 
+@cache
 def quick(name: str) -> Script:
     return load(name, quick_settings(name))
 

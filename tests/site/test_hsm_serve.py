@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from cbdc.authority import ISSUER, LEDGER
+from cbdc.authority import ISSUER, LEDGER, Auth
 from cbdc.errors import TengeError
 from cbdc.hsm import PIN_FILE_VARIABLE, PIN_VARIABLE
 from cbdc.http.client import HttpGateway, SocketTransport
 from cbdc.keys import SoftwareKey
 from cbdc.ledger.audit import audit
-from cbdc.ledger.entry import open_entry, open_genesis
+from cbdc.ledger.entry import Receipt, open_entry, open_genesis
 from cbdc.ledger.sqlite import SqliteStore
+from cbdc.operations.rotation import rotate
 from cbdc.transaction import RegisterKey, sign_transaction
 from tests.conftest import ROOT
 from tests.servers.softhsm import MODULE, PIN, make_token, needs_hsm, softhsm
@@ -58,6 +59,14 @@ def registration(folder: Path, number: int) -> bytes:
     return sign_transaction(record, network, [holder, keys.key("bank-1")]).encode()
 
 
+def _signed(receipt: Receipt, auth: Auth) -> bool:
+    try:
+        receipt.head.verify(auth.key)
+    except TengeError:
+        return False
+    return True
+
+
 def refused(*arguments: str) -> str:
     """What a command that does not come up says."""
     command = [sys.executable, "-m", "wallets.cli", "serve", "--port", "0", *arguments]
@@ -91,11 +100,22 @@ def test_a_module_signs_goes_away_and_comes_back(hardware: Path, tmp_path: Path)
     store = SqliteStore(folder / LEDGER_FILE, read_only=True)
     genesis = open_genesis(open_entry(next(store.entries(0, 1)).data).payload)
     software = keystore.open_keystore(folder / "act-0001" / "keystore.tenge", PASSPHRASE)
-    for role, label in ((LEDGER, "ledger"), (ISSUER, "issuer-1")):
-        [certified] = genesis.authority.with_role(role)
-        assert certified.kid != software.key(label).public.kid, "the genesis certifies the module's key"
+    labels = ["issuer-1", "ledger", *(f"ledger-{number}" for number in range(2, 10))]
+    in_software = {software.key(label).public.kid for label in labels}
+    certified = {auth.kid for role in (LEDGER, ISSUER) for auth in genesis.authority.with_role(role)}
+    assert len(certified) == 5
+    assert not certified & in_software, "the genesis certifies the module's keys, also those that follow"
     assert audit(store).ok
+    assert rotate(folder / "act-0001", store, 2).number == 2
     store.close()
+    with served("--data", str(folder), "--keys", str(hardware)) as (_, port, _):
+        gateway = HttpGateway(SocketTransport(f"http://127.0.0.1:{port}"))
+        later = gateway.submit(registration(folder, 3))
+        genesis.verify_head(later.head)
+        genesis.verify_head(first.head)
+        assert gateway.submit(registration(folder, 1)).index == first.index
+        signers = [auth for auth in genesis.authority.with_role(LEDGER) if _signed(later, auth)]
+        assert signers == genesis.authority.with_role(LEDGER)[1:2]
 
 
 def test_what_is_wrong_is_said_before_anything_is_served(

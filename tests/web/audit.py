@@ -9,6 +9,7 @@
 Axe is injected through the debugger, which no content policy of a page forbids.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ RULES = {
     "rules": {"target-size": {"enabled": True}},  # WCAG 2.2, which axe leaves out unless it is asked
 }
 MOST_TABS = 120
+FULL = bool(os.environ.get("TENGE_BROWSER_FULL"))
 
 _SHIFT = """() => new Promise((resolve) => {
   let sum = 0;
@@ -129,10 +131,10 @@ def walk(page: Page) -> list[str]:
     return found
 
 
-def each_look(page: Page, check: Callable[[Page], list[str]], whole: bool = True) -> list[str]:
+def each_look(page: Page, check: Callable[[Page], list[str]], whole: bool = FULL) -> list[str]:
     """The same check on a phone and on a desktop, light and dark; each finding says where.
 
-    Without `whole` only on a light phone and a dark desktop.
+    Without `whole` (or TENGE_BROWSER_FULL=1) only on a light phone and a dark desktop.
     """
     found = []
     for size_name, size in (("phone", PHONE), ("desktop", DESKTOP)):

@@ -100,6 +100,7 @@ SIDES: tuple[tuple[str, str, set[str]], ...] = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(("side", "field", "methods"), SIDES)
 @pytest.mark.parametrize("number", range(1, 7))

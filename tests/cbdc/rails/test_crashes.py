@@ -13,6 +13,7 @@ from cbdc.rails.correspondent import Hold
 from cbdc.rails.corridor import CorridorPlan, Outage
 from tests.cbdc.institutions import ident
 from tests.cbdc.rails.scene import NOON, PLAN, Scene
+from tests.sizes import some
 
 ACCOUNT = Scene().account
 DOWN = 400_000
@@ -83,7 +84,7 @@ def test_a_crash_at_every_write_point_changes_nothing(name: str) -> None:
     play(scene, swapped)
     whole = seen(scene)
     assert len(points) > 20
-    for stop_at in range(1, len(points) + 1):
+    for stop_at in some(range(1, len(points) + 1), 3, begin=list(PLANS).index(name)):
         left = [stop_at]
 
         def checkpoint(point: str, left: list[int] = left) -> None:

@@ -105,6 +105,7 @@ def test_a_leg_that_is_bad_for_ever_leaves_no_money_out_of_the_books(
     assert outcome_of(scene, MINOR, asked, swapped) == "whole"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hours", [1, 3, 60])
 @pytest.mark.parametrize("begin", range(0, 301, 60))
 @pytest.mark.parametrize("member", PLAN.addresses)

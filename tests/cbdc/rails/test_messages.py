@@ -25,6 +25,7 @@ def test_every_kind_has_a_sample_and_a_schema() -> None:
     assert all(schema(kind) is schema(kind) for kind in (*BODIES, "head.001.001.02"))
 
 
+@pytest.mark.slow
 @given(messages)
 def test_any_message_is_read_as_it_was_written(message: Message) -> None:
     data = message.encode()
