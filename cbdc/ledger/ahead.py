@@ -133,7 +133,8 @@ def read_ahead(
         yield from crew.read(source, start)
 
 
-def _settings(genesis: Genesis, signatures: bool) -> Settings:
+def settings_of(genesis: Genesis, signatures: bool) -> Settings:
+    """What a reading process of this ledger is told once."""
     named = [genesis.authority.root.record.key, *(auth.record.key for auth in genesis.authority.auths)]
     ledger = [
         (auth.key.algorithm, auth.key.raw, auth.not_before, auth.expires)
@@ -217,7 +218,7 @@ class Crew:
     """The processes that read ahead, and a reader in this one. `rows` are the fold's: the keys stand there."""
 
     def __init__(self, genesis: Genesis, rows: Rows, count: int, signatures: bool) -> None:
-        settings = _settings(genesis, signatures)
+        settings = settings_of(genesis, signatures)
         self._rows = rows
         self._signatures = signatures
         self._inbox: queue.SimpleQueue[tuple[_Worker, bytes | None]] = queue.SimpleQueue()
