@@ -119,14 +119,10 @@ def _backup_of_a_store(url: str, file: Path, as_json: bool) -> int:
 
 def _restore_to_a_store(file: Path, url: str, until: str, as_json: bool) -> int:
     from cbdc.ledger.engines import open_store
-    from cbdc.operations.journal_backup import restore_journal
+    from cbdc.operations.journal_backup import restore_journal_to
 
     within = _within(until) if until else None
-    store = open_store(url)
-    try:
-        head = restore_journal(file, store, within)
-    finally:
-        store.close()
+    head = restore_journal_to(file, lambda read_only: open_store(url, read_only=read_only), within)
     if as_json:
         found = {"entries": head.record.size, "time": head.record.time, "root": head.record.root.hex()}
         print_json({"store": shown_url(url), **found})
