@@ -15,7 +15,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from cbdc.authority import FRONT, Auth, Authority, Root, network_id, open_root
+from cbdc.authority import FRONT, LEDGER, Auth, Authority, Root, network_id, open_root
 from cbdc.customers import sandbox_policy
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.institutions import (
@@ -28,6 +28,7 @@ from cbdc.institutions import (
     the_same_keys,
 )
 from cbdc.keys import ED25519, PublicKey, Signer, SoftwareKey
+from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.store import Store
 from cbdc.operations.rotation import ledger_number
@@ -84,16 +85,37 @@ def institution_keys(
 
 
 def open_ledger(store: Store, keys: InstitutionKeys, clock: Clock) -> Ledger:
-    """The ledger in a store: entry 0 and the institutions' keys when it is new. Raises what `Ledger` raises."""
+    """The ledger in a store: entry 0 and the institutions' keys when it is new.
+
+    Raises E_SYSTEM_KEYS when it was founded with other keys (another folder, or a module that is not named now), and
+    what `Ledger` raises.
+    """
     if store.size() == 0:
         genesis = build_genesis(keys, sandbox_policy(), LABEL, clock.now(), LEDGER_KEYS)
         ledger = Ledger.create(store, genesis, keys.ledger, clock)
     else:
+        check_keys(store, keys)
         ledger = Ledger(store, keys.ledger, clock)
     for answer in ledger.submit_many([item.encode() for item in registrations(keys, ledger.network)]):
         if isinstance(answer, TengeError):
             raise answer
     return ledger
+
+
+def check_keys(store: Store, keys: InstitutionKeys) -> None:
+    """Return if the genesis in a store is by this ROOT and certifies the ledger's key that signs; E_SYSTEM_KEYS.
+
+    A store without entries is E_LEDGER_EMPTY.
+    """
+    first = next(store.entries(0, 1), None)
+    if first is None:
+        raise Refused("E_LEDGER_EMPTY")
+    authority = open_genesis(open_entry(first.data).payload).authority
+    root, signing = keys.root.public.kid, keys.ledger.public.kid
+    if authority.root.record.key.kid != root:
+        raise Refused("E_SYSTEM_KEYS", kid=root)
+    if signing not in {auth.kid for auth in authority.with_role(LEDGER)}:
+        raise Refused("E_SYSTEM_KEYS", kid=signing)
 
 
 def certify(root: Signer, network: bytes, key: PublicKey, now: int, days: int) -> Signed[Auth]:
