@@ -375,9 +375,9 @@ class SqliteStore:
         for place, identity, data, leaf in self._each(words.ENTRIES, start, last):
             yield EntryRow(place, blob(identity), blob(data), blob(leaf))
 
-    def leaves(self) -> Iterator[bytes]:
+    def leaves(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The leaf hashes in order."""
-        for (leaf,) in self._each(words.LEAVES):
+        for (leaf,) in self._each(words.LEAVES, start, _EVERYTHING if stop is None else stop):
             yield blob(leaf)
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
