@@ -23,6 +23,7 @@ from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger import sqlite_schema as words
 from cbdc.ledger.sqlite_failures import FAILURES, KINDS, blob, keep_log, place_in, unavailable
 from cbdc.ledger.sqlite_pending import Due, Pending, hint_of
+from cbdc.ledger.sqlite_rows import write_rows
 from cbdc.ledger.store import Commit, EntryRow
 from cbdc.ports import Checkpoint, no_checkpoint
 from cbdc.private import make_file
@@ -283,8 +284,10 @@ class SqliteStore:
         database = self._database
         places = {row.transaction_id: row.index for row in commit.entries}
         self._check_new(places, commit)
-        database.executemany(
-            words.ADD_ENTRY, [(row.index, row.transaction_id, row.data, row.leaf) for row in commit.entries]
+        write_rows(
+            database,
+            words.ADD_ENTRY,
+            [(row.index, row.transaction_id, row.data, row.leaf) for row in commit.entries],
         )
         pending.add_entries(places.items())
         # In the order of the key, as the tables are: neighbours share a page.
@@ -302,7 +305,7 @@ class SqliteStore:
             else:
                 kept.append((key, value))
         born.sort()
-        database.executemany(words.ADD_UNSPENT, born)
+        write_rows(database, words.ADD_UNSPENT, born)
         pending.add_tokens([(number, holder) for number, _, _, holder in born])
         self._keep(kept, commit.owners, pending)
         self._index(pending.due())
@@ -320,10 +323,10 @@ class SqliteStore:
         for key, (number, holder) in tokens.items():
             pending.spend(number, holder)
             self._seen.pop(key, None)
-        self._database.executemany(words.SPEND, sorted((number,) for number, _ in tokens.values()))
+        write_rows(self._database, words.SPEND, sorted([(number,) for number, _ in tokens.values()]))
         rest = [(key,) for key in keys if key not in tokens]
-        self._database.executemany(words.DROP_STATE, rest)
-        self._database.executemany(words.DROP_OWNER, rest)
+        write_rows(self._database, words.DROP_STATE, rest)
+        write_rows(self._database, words.DROP_OWNER, rest)
 
     def _keep(self, rows: list[tuple[bytes, bytes]], owners: dict[bytes, bytes], pending: Pending) -> None:
         """Set rows of `state`; a token that stands in `token` already is changed there."""
@@ -334,12 +337,12 @@ class SqliteStore:
             owner = owners.get(key, holder)
             self._database.execute(words.CHANGE_UNSPENT, (values[key], owner, number))
             # Written at once: a change of an old token is not among the last entries, where others would see it.
-            self._database.execute(words.FORGET_HOLDING, (hint_of(holder), number))
-            self._database.execute(words.INDEX_HOLDING, (hint_of(owner), number))
+            write_rows(self._database, words.FORGET_HOLDING, [(hint_of(holder), number)], words.A_HOLDING)
+            write_rows(self._database, words.INDEX_HOLDING, [(hint_of(owner), number)])
             pending.withdraw(number, holder)
         rest = [(key, value) for key, value in rows if key not in tokens]
-        self._database.executemany(words.SET_STATE, rest)
-        self._database.executemany(words.ADD_OWNER, [(owners[key], key) for key, _ in rest if key in owners])
+        write_rows(self._database, words.SET_STATE, rest)
+        write_rows(self._database, words.ADD_OWNER, [(owners[key], key) for key, _ in rest if key in owners])
 
     def _located(self, keys: Iterable[bytes]) -> dict[bytes, _Token]:
         """Which of the keys are tokens of `token`: a number belongs to its key for ever."""
@@ -357,9 +360,9 @@ class SqliteStore:
 
     def _index(self, due: Due) -> None:
         database = self._database
-        database.executemany(words.FORGET_HOLDING, due.spent)
-        database.executemany(words.INDEX_ENTRY, due.entries)
-        database.executemany(words.INDEX_HOLDING, due.tokens)
+        write_rows(database, words.FORGET_HOLDING, due.spent, words.A_HOLDING)
+        write_rows(database, words.INDEX_ENTRY, due.entries)
+        write_rows(database, words.INDEX_HOLDING, due.tokens)
         if due.merged is not None:
             database.execute(words.MERGE, (due.merged,))
 

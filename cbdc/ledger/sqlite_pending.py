@@ -2,13 +2,15 @@
 
 An id is a hash, so the next one belongs anywhere in an index. Written at once, each costs a page; kept back and written
 in the order of the index, a page takes several. So the indexes lag behind by up to a **window** of entries. They are
-walked once a window, a slice (`_SLICES`) after the other, as commits come, so that no commit pays for all.
+walked once a window, a slice (`_SLICES`) after the other, as commits come, so that no commit pays for all. Of single
+commits every sixteenth or so pays for as many.
 
 Nothing rests on this memory: what is kept back stands in the last entries and tokens already, from which it is read
 again when a file is opened (`merged.place` says from where). A number that was spent may stay in an index when a
 process dies; who reads an index looks at the row itself.
 
-Rules kept here: small ledgers keep nothing back; memory is bounded by the window; a slice is written in order.
+Rules kept here: ledgers of a few entries keep nothing back; memory is bounded by the window; a slice is written in
+order.
 """
 
 from collections.abc import Iterable
@@ -18,14 +20,16 @@ from cbdc.ledger.sqlite_schema import HINT_BYTES, OUTPUT_BITS
 
 _SLICES = 1_024
 _SHIFT = 6  # a slice is the first ten bits
-SMALL = 1 << 15
+SMALL = 256
+NARROWEST = 1 << 10
 WIDEST = 1 << 17
 _PART = 8
+_TOGETHER = 16  # entries of single commits whose slices are written at once: a page then takes several
 
 
 def window_of(size: int) -> int:
     """Over how many entries the indexes are walked once, in a ledger of `size` entries; 0 keeps nothing back."""
-    return 0 if size < SMALL else min(size // _PART, WIDEST)
+    return 0 if size < SMALL else min(max(size // _PART, NARROWEST), WIDEST)
 
 
 def hint_of(identity: bytes) -> bytes:
@@ -103,8 +107,11 @@ class Pending:
         found = Due()
         window = window_of(self.size)
         slices = _SLICES if not window else (self.size - self._walked) * _SLICES // window
-        if not slices:
+        if not slices or (window and self.size - self._walked < min(_TOGETHER, window)):
             return found
+        if slices < _SLICES:
+            # Not around the end, so that what is written stays in order; the rest is due with the next commit.
+            slices = min(slices, _SLICES - self._next)
         self._walked += slices * window // _SLICES
         if slices >= _SLICES:
             for part in sorted({*self._entries, *self._tokens, *self._spent}):
