@@ -22,6 +22,7 @@ from typing import Any
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger import sqlite_schema as words
 from cbdc.ledger.sqlite_failures import FAILURES, KINDS, blob, keep_log, place_in, unavailable
+from cbdc.ledger.sqlite_folding import LONGEST_PAGES, Folding
 from cbdc.ledger.sqlite_pending import Due, Pending, hint_of
 from cbdc.ledger.sqlite_rows import write_rows
 from cbdc.ledger.store import Commit, EntryRow
@@ -61,6 +62,7 @@ class SqliteStore:
         self._pending: Pending | None = None
         self._seen: dict[bytes, _Token] = {}
         self._unknown: tuple[int, set[bytes]] = (-1, set())
+        self._folding = Folding(path, self._lock)
         name = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         if not read_only:
             make_file(path)
@@ -92,7 +94,7 @@ class SqliteStore:
         done = self._version()
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute("PRAGMA wal_autocheckpoint = 50000")
+        self._database.execute(f"PRAGMA wal_autocheckpoint = {LONGEST_PAGES}")
         self._database.execute("PRAGMA cache_size = -131072")
         self._take_over()
         if done < len(words.VERSIONS):
@@ -251,6 +253,7 @@ class SqliteStore:
                     if self._database.in_transaction:
                         self._database.execute("ROLLBACK")
                     raise
+                self._folding.wrote(len(commit.entries) + len(commit.changes))
         except FAILURES as error:
             raise unavailable(error) from None
         self._check_place()
@@ -449,6 +452,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file; what the indexes do not name yet is written to them, if the file lets us."""
+        self._folding.end()
         with self._lock:
             try:
                 if self._pending is not None and not self._read_only:
