@@ -33,8 +33,9 @@ log = logging.getLogger("cbdc.ledger")
 
 _EVERYTHING = 2**62
 _PAGE = 500
-# Lists of values go in sizes that SQLite has seen before, filled up with NULL, so that no statement is read twice.
-_SIZES = (1, 8, 64, 512)
+# Lists of values go in sizes that SQLite has seen before, filled up with a few NULL, so that no statement is read twice.
+_SIZES = (1, 8, 64, 256)
+_FILL_MOST = 56
 _REMEMBERED = 20_000
 _TOKEN_KEY_BYTES = 35
 _UNDECIDED = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -177,7 +178,7 @@ class SqliteStore:
 
     def _tokens(self, keys: Iterable[bytes]) -> dict[int, tuple[bytes, bytes, bytes]]:
         """The key, value and holder of each token of `token` that is among the keys, by its number."""
-        shaped = {key for key in keys if len(key) == _TOKEN_KEY_BYTES and key[0] == 1}
+        shaped = {key for key in keys if _is_token(key)}
         if not shaped:
             return {}
         places = self._late().places
@@ -203,7 +204,9 @@ class SqliteStore:
         rows: list[Any] = []
         with self._lock:
             while wanted:
-                size = next((size for size in _SIZES if size >= len(wanted)), _SIZES[-1])
+                count = len(wanted)
+                size = next((size for size in _SIZES if count <= size <= count + _FILL_MOST), 0)
+                size = size or next(size for size in reversed(_SIZES) if size <= count)
                 part, wanted = wanted[:size], wanted[size:]
                 part += [None] * (size - len(part))
                 rows += self._rows(f"{statement} IN ({','.join('?' * size)})", part)
@@ -299,12 +302,14 @@ class SqliteStore:
         self._checkpoint("ledger.commit.inside")
         born: list[tuple[int, bytes, bytes, bytes]] = []
         kept: list[tuple[bytes, bytes]] = []
+        owners = commit.owners
         for key, value in changes:
             if value is None:
                 continue
-            place = places.get(key[1:33]) if key in commit.owners else None
-            if place is not None and len(key) == _TOKEN_KEY_BYTES and key[0] == 1:
-                born.append((_number(place, key), key, value, commit.owners[key]))
+            holder = owners.get(key)
+            place = None if holder is None else places.get(key[1:33])
+            if holder is not None and place is not None and _is_token(key):
+                born.append((_number(place, key), key, value, holder))
             else:
                 kept.append((key, value))
         born.sort()
@@ -334,7 +339,7 @@ class SqliteStore:
     def _keep(self, rows: list[tuple[bytes, bytes]], owners: dict[bytes, bytes], pending: Pending) -> None:
         """Set rows of `state`; a token that stands in `token` already is changed there."""
         values = dict(rows)
-        tokens = self._located(values)
+        tokens = self._located([key for key in values if _is_token(key)])
         for key, (number, holder) in tokens.items():
             self._seen.pop(key, None)
             owner = owners.get(key, holder)
@@ -473,6 +478,10 @@ class SqliteStore:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
+
+
+def _is_token(key: bytes) -> bool:
+    return len(key) == _TOKEN_KEY_BYTES and key[0] == 1
 
 
 def _number(place: int, key: bytes) -> int:
