@@ -34,10 +34,10 @@ from typing import Self
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
 from cbdc.keys import PublicKey, public_key
 from cbdc.ledger.entry import Receipt
-from cbdc.ledger.group import Item
+from cbdc.ledger.group import Item, decoded
 from cbdc.ledger.ledger import MAX_GROUP, Ledger
 from cbdc.ledger.plain import read_plain
-from cbdc.ledger.state import KEY
+from cbdc.ledger.state import KEY, RegisteredKey, StateKey
 from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Verifiers, signers_of
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
 
@@ -294,8 +294,10 @@ class Pipeline:
                 return None
             if new.kid == kid:
                 return new
-        registered = self._ledger.registered(kid)
-        return None if registered is None else registered.key
+        # Not asked of the store each time: whoever commits holds it, and every single submit would wait for that.
+        row = self._key_rows({kid}).get(_KEY + kid)
+        registered = None if row is None else decoded(StateKey(KEY, kid), row)
+        return registered.key if isinstance(registered, RegisteredKey) else None
 
     def _open(self, data: bytes) -> Item:
         """Read and verify in this thread: the ledger remembers a signature that stands, and asks again for others."""
