@@ -5,8 +5,8 @@ exactly the changes of `cbdc.ledger.rules.decide`; property tests hold it agains
 Nothing is refused: whatever is not plainly right (a token that is gone or another's, an escrow, a freeze, a limit, a
 replaced key, a sum that is wrong, several signers) is left to the general judge, and nothing of it was changed.
 
-The rows are those of `cbdc.ledger.rows` in memory: tokens are amounts with key ids, counters are numbers. What is known
-of a registered key is kept in an `Account` until the row of the key changes.
+The rows are those of `cbdc.ledger.rows` in memory: counters are numbers, and a plain token's bytes end with its key id.
+What is known of a registered key is kept in an `Account` until the row of the key changes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ import msgspec
 from cbdc.canonical import MAX_INTEGER
 from cbdc.ledger.entry import PERIOD_NAMES, Policy, TierLimits
 from cbdc.ledger.reading import Said
-from cbdc.ledger.rows import Value
+from cbdc.ledger.rows import TAIL_BYTES, TOKEN_HEAD, Value, token_tail
 from cbdc.ledger.state import (
     FREEZE,
     KEY,
@@ -38,14 +38,16 @@ _KEY = bytes([KEY])
 _FREEZE = bytes([FREEZE])
 _TOKEN = bytes([TOKEN])
 _PLACES = [place.to_bytes(2, "big") for place in range(MAX_OUTPUTS)]
+_encode = msgspec.msgpack.Encoder().encode
+_decode_number = msgspec.msgpack.Decoder(int).decode
 _decode_key = msgspec.msgpack.Decoder(tuple[int, bytes, int, int, int, bytes, bytes]).decode
 
 
 class Account:
     """A registered key of somebody who may pay and be paid: the places of its holder's rows, the limits of its tier.
 
-    `line` is where its line of the supply table stands. Only wallets have holdings and limits (0: none); `simple` is a
-    wallet's current key without limits of a month or a year.
+    `tail` is how the row of a plain token of this key ends, `line` where its line of the supply table stands. Only
+    wallets have holdings and limits (0: none); `simple` is a wallet's current key without limits of a month or a year.
     """
 
     __slots__ = (
@@ -62,6 +64,7 @@ class Account:
         "periods",
         "pseudonym",
         "simple",
+        "tail",
         "wallet",
     )
 
@@ -69,6 +72,7 @@ class Account:
         self, kid: bytes, pseudonym: bytes, line: str, current: bool, limits: TierLimits | None
     ) -> None:
         self.kid = kid
+        self.tail = token_tail(kid)
         self.pseudonym = pseudonym
         self.current = current
         self.wallet = limits is not None
@@ -147,13 +151,16 @@ class PlainFold:
             payer = accounts[signers[0]]
             if payer is None or len(signers) != 1 or payer.freeze in rows:
                 break
-            kid, spent = payer.kid, 0
+            tail, spent = payer.tail, 0
             for key in spends:
                 token = get(key)
-                # One signer, so every token is behind his key.
-                if type(token) is not tuple or token[1] != kid:
+                # One signer, so every token is behind his key. What ends so and begins with one number is plain.
+                if token is None or token[-TAIL_BYTES:] != tail:  # type: ignore[index]
                     break
-                spent += token[0]
+                try:
+                    spent += _decode_number(token[1:-TAIL_BYTES])  # type: ignore[index]
+                except msgspec.DecodeError:
+                    break
             else:
                 if spent != total:
                     break
@@ -168,8 +175,8 @@ class PlainFold:
                 for key in spends:
                     del rows[key]
                 stem = _TOKEN + row.transaction_id
-                for place, payee in enumerate(payees):
-                    rows[stem + _PLACES[place]] = (amounts[place], kids[payee])
+                for place, payee in enumerate(to):
+                    rows[stem + _PLACES[place]] = TOKEN_HEAD + _encode(amounts[place]) + payee.tail  # type: ignore[union-attr]
                 for key, number in moved:
                     if number:
                         rows[key] = number
