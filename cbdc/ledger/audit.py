@@ -103,10 +103,10 @@ def audit(
 ) -> Audit:
     """Audit a store; `kept_head` is a head that somebody kept elsewhere, `root` the ROOT envelope one trusts (bytes).
 
-    A journal without rows of state (`derived` false) is judged by what it has. `workers` processes verify signatures
-    while this one replays; without `signatures` nobody does (only entry 0 and the heads are verified), and `left_out`
-    says so. `told` hears how many entries were replayed. A journal's file that cannot be read raises E_JOURNAL_FILE; no
-    other thing that is found is raised: every problem stands in the result.
+    A journal without rows of state (`derived` false) is judged by what it has. So many `workers` read and verify
+    ahead, this process among them (0: nobody does); without `signatures` only entry 0 and the heads are verified, and
+    `left_out` says so. `told` hears how many entries were replayed. A journal's file that cannot be read raises
+    E_JOURNAL_FILE; no other thing that is found is raised: every problem stands in the result.
     """
     result = Audit(left_out=() if signatures else ("signatures",))
     log = MerkleLog()
