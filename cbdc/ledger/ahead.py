@@ -64,7 +64,9 @@ UNIT = 512
 AHEAD = 3
 """How many chunks a process has, the one it works on included."""
 
-_HEADS = 256
+_HEADS, _HEADS_AHEAD = 256, 32
+"""How many heads are a chunk, and how many chunks are given out: processes open them while state is compared."""
+
 _KEY = bytes([KEY])
 _SPARE = 2
 """How many chunks are under way beside those that processes have: for this process to read while it waits."""
@@ -273,16 +275,26 @@ class Crew:
                 return
             yield self._finished(self._window.popleft())
 
-    def heads(
-        self, source: Iterable[tuple[int, bytes]]
-    ) -> Generator[tuple[int, bytes, OpenedHead], None, None]:
-        """Heads, in order, each as it is kept and as it was opened by whoever had time; None: that is still to do."""
+    def heads(self, source: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, OpenedHead]]:
+        """Heads, in order, each as it is kept and as it was opened by whoever had time; None: that is still to do.
+
+        Processes begin at once. What others read ahead before is forgotten.
+        """
         coming = iter(source)
         self._window.clear()
+        self._give_heads(coming)
+        return self._heads_in_turn(coming)
+
+    def _give_heads(self, coming: Iterator[tuple[int, bytes]]) -> None:
+        while len(self._window) < _HEADS_AHEAD and (some := list(islice(coming, _HEADS))):
+            self._window.append(_Chunk([], 0, some))
+        self._deal(_HEADS_AHEAD // 2)
+
+    def _heads_in_turn(
+        self, coming: Iterator[tuple[int, bytes]]
+    ) -> Generator[tuple[int, bytes, OpenedHead], None, None]:
         while True:
-            while len(self._window) < self._most and (some := list(islice(coming, _HEADS))):
-                self._window.append(_Chunk([], 0, some))
-            self._deal()
+            self._give_heads(coming)
             if not self._window:
                 return
             chunk = self._window.popleft()
@@ -318,14 +330,14 @@ class Crew:
             worker.end()
         self._workers.clear()
 
-    def _deal(self) -> None:
-        """Give out what nobody has to who has room."""
+    def _deal(self, most: int = AHEAD) -> None:
+        """Give out what nobody has to who has room: fewer than `most` chunks."""
         while not self._inbox.empty():
             self._heard(*self._inbox.get())
         for chunk in self._window:
             if not chunk.untaken:
                 continue
-            free = [one for one in self._workers if one.ready and not one.dead and len(one.chunks) < AHEAD]
+            free = [one for one in self._workers if one.ready and not one.dead and len(one.chunks) < most]
             if not free:
                 return
             worker = min(free, key=lambda one: len(one.chunks))
