@@ -111,7 +111,7 @@ class Reader:
         ]
         self._certified = {key_id(*key): PublicKey(*key) for key in settings.certified}
         self._signatures = settings.signatures
-        self._keys: dict[bytes, PublicKey] = {}
+        self._keys = dict(self._certified)
 
     def read(self, task: Task) -> Answer:
         """What is to be said of a chunk."""
@@ -128,15 +128,16 @@ class Reader:
         if odd:
             asked = [one for one in asked if one[0] not in odd]
         kids: dict[bytes, int] = {}
+        number_of = kids.setdefault
         unsigned = self._unsigned(asked) if self._signatures else {}
         for place, (_, _, _, spends, payees, amounts, witnesses), _ in asked:
-            if place in unsigned:
+            if unsigned and place in unsigned:
                 said[place] = unsigned[place]
                 continue
             said[place] = (
-                tuple([kids.setdefault(kid, len(kids)) for kid, _ in witnesses]),
+                tuple([number_of(kid, len(kids)) for kid, _ in witnesses]),
                 spends,
-                tuple([kids.setdefault(kid, len(kids)) for kid in payees]),
+                tuple([number_of(kid, len(kids)) for kid in payees]),
                 amounts,
                 sum(amounts),
             )
@@ -144,8 +145,9 @@ class Reader:
 
     def _unsigned(self, asked: Sequence[_Asked]) -> dict[int, int]:
         """By place the bits of the signatures that stand, of transfers of which not all do."""
+        key_of = self._keys.get
         questions = [
-            (self._key(kid), signature, _SIGNED_PREFIX + identity)
+            (key_of(kid), signature, _SIGNED_PREFIX + identity)
             for _, entry, identity in asked
             for kid, signature in entry[6]
         ]
@@ -208,7 +210,7 @@ class Reader:
 
     def _learn(self, task: Task) -> None:
         if task.forget:
-            self._keys.clear()
+            self._keys = dict(self._certified)
         for kid, key in task.keys.items():
             if key_id(*key) == kid:
                 self._keys[kid] = PublicKey(*key)
@@ -225,11 +227,9 @@ class Reader:
         if isinstance(record, RegisterKey | RotateKey):
             own[key_id(record.algorithm, record.public_key)] = PublicKey(record.algorithm, record.public_key)
         message = opened.message
-        asked = [(self._key(kid) or own.get(kid), signature, message) for kid, signature in opened.witnesses]
+        key_of = self._keys.get
+        asked = [(key_of(kid) or own.get(kid), signature, message) for kid, signature in opened.witnesses]
         return sum(1 << place for place in standing(asked))
-
-    def _key(self, kid: bytes) -> PublicKey | None:
-        return self._keys.get(kid) or self._certified.get(kid)
 
 
 def _odd(leaves: Sequence[bytes], kept: bytes) -> list[int]:
