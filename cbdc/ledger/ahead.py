@@ -15,13 +15,12 @@ import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
 from cbdc.authority import LEDGER
-from cbdc.keys import KEY_BYTES, key_id
 from cbdc.ledger.entry import Genesis, leaf_hash
 from cbdc.ledger.entry_form import Parts, parts_of
 from cbdc.ledger.reading import (
@@ -40,10 +39,10 @@ from cbdc.ledger.reading import (
     send,
 )
 from cbdc.ledger.rows import Rows
+from cbdc.ledger.signed_form import key_in, signed_form
 from cbdc.ledger.state import KEY
 from cbdc.ledger.store import EntryRow
 from cbdc.ledger.verifying import likely_signers
-from cbdc.transaction import RegisterKey, RotateKey
 
 __all__ = [
     "UNIT",
@@ -71,7 +70,6 @@ _KEY = bytes([KEY])
 _SPARE = 2
 """How many chunks are under way beside those that processes have: for this process to read while it waits."""
 
-_REGISTERING = (RegisterKey.TYPE, RotateKey.TYPE)
 # A transaction with one witness ends so: an array of one, in it an array of two, 32 bytes, 64 bytes.
 _ONE_WITNESS = b"\x91\x92\xc4\x20"
 _WITNESS_FROM, _KID_FROM, _KID_TO = -102, -98, -66
@@ -79,8 +77,6 @@ _WITNESS_FROM, _KID_FROM, _KID_TO = -102, -98, -66
 _decode_heads = msgspec.msgpack.Decoder(list[OpenedHead]).decode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 _BYTE: Any = Annotated[int, msgspec.Meta(ge=0, le=255)]
-_decode_wire = msgspec.msgpack.Decoder(tuple[int, bytes, msgspec.Raw]).decode
-_decode_body = msgspec.msgpack.Decoder(list[Any]).decode
 _decode_row = msgspec.msgpack.Decoder(tuple[_BYTE, bytes, int, int, int, bytes, bytes]).decode
 
 RawKey = tuple[int, bytes]
@@ -426,12 +422,8 @@ def _registered(datas: Iterable[bytes]) -> dict[bytes, RawKey]:
     found: dict[bytes, RawKey] = {}
     for data in datas:
         parts = parts_of(data)
-        try:
-            kind, body, _ = _decode_wire(b"" if parts is None else parts[2])
-            fields = _decode_body(body) if kind in _REGISTERING else []
-        except (msgspec.DecodeError, RecursionError):
-            continue
-        for algorithm, key in pairwise(fields):
-            if type(algorithm) is int and type(key) is bytes and len(key) == KEY_BYTES.get(algorithm):
-                found[key_id(algorithm, key)] = (algorithm, key)
+        form = None if parts is None else signed_form(parts[2])
+        brought = None if form is None else key_in(form)
+        if brought is not None:
+            found[brought[0]] = brought[1]
     return found

@@ -24,8 +24,9 @@ from cbdc.errors import TengeError
 from cbdc.keys import PublicKey, key_id, standing
 from cbdc.ledger.entry import LogHead
 from cbdc.ledger.entry_form import PlainEntry, common_entry, parts_of, plain_entry
+from cbdc.ledger.signed_form import standing_bits
 from cbdc.record import ONLINE_DOMAIN, open_envelope, signing_message
-from cbdc.transaction import RegisterKey, RotateKey, Transfer, open_transaction
+from cbdc.transaction import Transfer
 
 SELDOM = 100_000
 MOST_KEYS = 65_536
@@ -198,7 +199,8 @@ class Reader:
                 times[place] = parts[1]
                 entry = plain_entry(parts)
                 if entry is None:
-                    said[place] = self._judge_other(parts[2])
+                    if self._signatures:
+                        said[place] = standing_bits(parts[2], self._network, self._keys.get)
                     continue
             elif entry[0] != task.start + place:
                 continue
@@ -214,22 +216,6 @@ class Reader:
         for kid, key in task.keys.items():
             if key_id(*key) == kid:
                 self._keys[kid] = PublicKey(*key)
-
-    def _judge_other(self, payload: bytes) -> int:
-        if not self._signatures:
-            return 0
-        try:
-            opened = open_transaction(payload, self._network)
-        except TengeError:
-            return 0
-        own: dict[bytes, PublicKey] = {}
-        record = opened.record
-        if isinstance(record, RegisterKey | RotateKey):
-            own[key_id(record.algorithm, record.public_key)] = PublicKey(record.algorithm, record.public_key)
-        message = opened.message
-        key_of = self._keys.get
-        asked = [(key_of(kid) or own.get(kid), signature, message) for kid, signature in opened.witnesses]
-        return sum(1 << place for place in standing(asked))
 
 
 def _odd(leaves: Sequence[bytes], kept: bytes) -> list[int]:
