@@ -452,7 +452,8 @@ class Pipeline:
                     self._lead(party)
                 elif not party.wait():
                     with self._lock:
-                        if not self._led and self._line:
+                        # It may have been answered since it got up: then there is nothing to lead for.
+                        if not self._led and party.answers is None and party.failure is None:
                             party.leads = self._led = True
         except BaseException:
             # Ctrl-C while waiting: nobody may be left to wait for a leader that is gone.
