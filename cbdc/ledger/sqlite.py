@@ -33,7 +33,7 @@ log = logging.getLogger("cbdc.ledger")
 
 _EVERYTHING = 2**62
 _PAGE = 500
-# Lists of values go in sizes that SQLite has seen before, filled up with a few NULL, so that no statement is read twice.
+# Lists of values go in sizes that SQLite has seen before, filled up with a few NULL: no statement is read twice.
 _SIZES = (1, 8, 64, 256)
 _FILL_MOST = 56
 _REMEMBERED = 20_000
