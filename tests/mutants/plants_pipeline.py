@@ -116,6 +116,28 @@ PIPELINE = Field(
         ),
     )
     + bugs(
+        "cbdc/ledger/line.py",
+        ("tests/cbdc/test_line.py",),
+        (
+            "many-wait-for-nobody",
+            "Every call of many is a commit of its own while processes verify others.",
+            "        return bool(self._line) and self._standing >= awaited\n",
+            "        return bool(self._line)\n",
+        ),
+        (
+            "few-wait-for-many",
+            "A single payment waits for long lists to be verified.",
+            "        awaited = self._gathering if self._standing_few else ",
+            "        awaited = ",
+        ),
+        (
+            "line-of-the-gone",
+            "The transaction of somebody who left is committed, and he may be called to lead.",
+            "            if party.gone:\n",
+            "            if False:\n",
+        ),
+    )
+    + bugs(
         "cbdc/ledger/pipeline.py",
         ("tests/cbdc/test_pipeline.py",),
         (
