@@ -33,7 +33,7 @@ log = logging.getLogger("cbdc.ledger")
 
 _EVERYTHING = 2**62
 _PAGE = 500
-# Lists of values go in sizes that SQLite has seen before, filled up with a few NULL, so that no statement is read twice.
+# Lists of values go in sizes that SQLite has seen before, filled up with a few NULL: no statement is read twice.
 _SIZES = (1, 8, 64, 256)
 _FILL_MOST = 56
 _REMEMBERED = 20_000
@@ -386,9 +386,9 @@ class SqliteStore:
         for place, identity, data, leaf in self._each(words.ENTRIES, start, last):
             yield EntryRow(place, blob(identity), blob(data), blob(leaf))
 
-    def leaves(self) -> Iterator[bytes]:
+    def leaves(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The leaf hashes in order."""
-        for (leaf,) in self._each(words.LEAVES):
+        for (leaf,) in self._each(words.LEAVES, start, _EVERYTHING if stop is None else stop):
             yield blob(leaf)
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:

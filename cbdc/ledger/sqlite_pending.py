@@ -57,7 +57,7 @@ class Pending:
         self.size = merged
         self.places: dict[bytes, int] = {}
         self.held: dict[bytes, set[int]] = {}
-        # By slice: the ids of `places`, key ids of `held` (also such as are there no more, or twice), and what is spent.
+        # By slice: the ids of `places`, key ids of `held` (also of what is gone, or twice), and what is spent.
         self._entries: list[list[bytes]] = [[] for _ in range(_SLICES)]
         self._holders: list[list[bytes]] = [[] for _ in range(_SLICES)]
         self._spent: list[list[tuple[bytes, int]]] = [[] for _ in range(_SLICES)]
