@@ -48,6 +48,14 @@ _ADDED_BYTES = 12
 _encode = msgspec.msgpack.Encoder().encode
 
 Answer = Receipt | TengeError
+_Passed = tuple[Vouched, bytes]
+
+
+def _of(answer: Answer, id: bytes) -> Answer:
+    """An answer about this transaction; E_PEER_ANSWER when it is a receipt of another one."""
+    if isinstance(answer, Receipt) and answer.transaction_id != id:
+        raise Unavailable("E_PEER_ANSWER", answer="a receipt of another transaction")
+    return answer
 
 
 class Front:
@@ -99,8 +107,8 @@ class Front:
         try:
             checked = self._checked(transactions)
             passed = [one for one in checked if not isinstance(one, TengeError)]
-            answers = iter(self._line.send(passed)) if passed else iter(())
-            return [one if isinstance(one, TengeError) else next(answers) for one in checked]
+            answers = iter(self._line.send([told for told, _ in passed]) if passed else ())
+            return [one if isinstance(one, TengeError) else _of(next(answers), one[1]) for one in checked]
         finally:
             with self._lock:
                 self._inside -= room
@@ -114,8 +122,8 @@ class Front:
 
     # --- what a front does itself ---
 
-    def _checked(self, transactions: Sequence[bytes]) -> list[Vouched | TengeError]:
-        """For each transaction what the writer is told, or why it is refused here."""
+    def _checked(self, transactions: Sequence[bytes]) -> list[_Passed | TengeError]:
+        """For each transaction what the writer is told and its id, or why it is refused here."""
         self._learn(signers_of(transactions))
         pool = self._pool(len(transactions))
         # Evenly over the processes, and no more bytes in a chunk than their pipes take at once.
@@ -127,7 +135,7 @@ class Front:
         chunks = [Chunk(part, self._rows_of(part)) for part in parts]
         for chunk in chunks if pool is not None else ():
             pool.send(chunk)  # type: ignore[union-attr]
-        checked: list[Vouched | TengeError] = []
+        checked: list[_Passed | TengeError] = []
         for part, chunk in zip(parts, chunks, strict=True):
             found = None if pool is None else chunk.found()
             if found is None:
@@ -146,9 +154,9 @@ class Front:
                 self._verifiers = Verifiers(self._workers, self.network, [])
         return self._verifiers
 
-    def _judged(self, data: bytes, found: Found) -> Vouched | TengeError:
+    def _judged(self, data: bytes, found: Found) -> _Passed | TengeError:
         if isinstance(found, Plain):
-            return data, (1 << len(found.signers)) - 1
+            return (data, (1 << len(found.signers)) - 1), found.id
         try:
             opened = open_transaction(data, self.network)
         except TengeError as refusal:
@@ -164,7 +172,7 @@ class Front:
                 except TengeError as refusal:
                     return refusal
             break
-        return data, found
+        return (data, found), opened.id
 
     # --- keys ---
 
