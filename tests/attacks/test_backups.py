@@ -269,7 +269,7 @@ def test_a_number_that_two_write_at_once_never_falls(tmp_path: Path) -> None:
 
     def turn(to: int) -> None:
         start.wait()
-        for _ in range(20):
+        for _ in range(4):
             try:
                 done.append(rotation.rotate(tmp_path, store, to).number)
             except TengeError as refusal:
