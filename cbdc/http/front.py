@@ -13,7 +13,8 @@ Rules kept here:
 
 - a front is stopped, killed or lost like a cable: a client whose answer does not come asks again, here or elsewhere,
   with the same bytes;
-- at most `capacity` transactions are inside; E_BUSY, before any work, for whoever comes then;
+- at most `capacity` transactions of `capacity_bytes` in all are inside; E_BUSY or E_BUSY_BYTES, before any work, for
+  whoever comes then;
 - a key that the front does not know is no reason to refuse: the writer may have heard of it a moment ago, and judges.
 """
 
@@ -31,7 +32,7 @@ from cbdc.http.fronts import BATCH, KEYS, MAX_BATCH_BYTES, MOST_KEYS, Vouched, w
 from cbdc.http.writers import Writers
 from cbdc.keys import PublicKey, key_id
 from cbdc.ledger.entry import LogHead, Receipt
-from cbdc.ledger.pipeline import MANY
+from cbdc.ledger.pipeline import CAPACITY_BYTES, MANY
 from cbdc.ledger.plain import Plain
 from cbdc.ledger.state import KEY
 from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, Chunk, Found, Verifier, Verifiers, signers_of
@@ -61,10 +62,20 @@ def _of(answer: Answer, id: bytes) -> Answer:
 class Front:
     """See the module's text. `workers` processes verify many transactions, none when it is 0."""
 
-    def __init__(self, network: bytes, writers: Writers, *, workers: int, capacity: int) -> None:
+    def __init__(
+        self,
+        network: bytes,
+        writers: Writers,
+        *,
+        workers: int,
+        capacity: int,
+        capacity_bytes: int = CAPACITY_BYTES,
+    ) -> None:
         self.network = network
         self._writers = writers
         self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
+        self._inside_bytes = 0
         self._workers = workers
         self._lock = Lock()
         self._inside = 0
@@ -89,21 +100,20 @@ class Front:
         return None if head is None else head.record
 
     def submit(self, transaction: bytes) -> Receipt:
-        """The receipt of one transaction, or its refusal raised; E_WRITER_AWAY, E_WRITER_REFUSES, E_BUSY."""
+        """The receipt of one transaction, or its refusal raised; raises as `submit_many`."""
         answer = self.submit_many([transaction])[0]
         if isinstance(answer, TengeError):
             raise answer
         return answer
 
     def submit_many(self, transactions: Sequence[bytes]) -> list[Answer]:
-        """For each transaction in order its receipt or its refusal; raises E_WRITER_AWAY, E_WRITER_REFUSES, E_BUSY."""
+        """For each transaction in order its receipt or its refusal.
+
+        Raises E_WRITER_AWAY, E_WRITER_REFUSES, E_BUSY, E_BUSY_BYTES.
+        """
         if not transactions:
             return []
-        room = min(len(transactions), self._capacity)
-        with self._lock:
-            if self._inside + room > self._capacity:
-                raise Unavailable("E_BUSY", waiting=self._inside, capacity=self._capacity)
-            self._inside += room
+        room, room_bytes = self._enter(transactions)
         try:
             checked = self._checked(transactions)
             passed = [one for one in checked if not isinstance(one, TengeError)]
@@ -112,6 +122,22 @@ class Front:
         finally:
             with self._lock:
                 self._inside -= room
+                self._inside_bytes -= room_bytes
+
+    def _enter(self, transactions: Sequence[bytes]) -> tuple[int, int]:
+        """Take room for these, or for as many and as long ones as there is in all; how many and how long that is."""
+        room = min(len(transactions), self._capacity)
+        room_bytes = min(sum(map(len, transactions)), self._capacity_bytes)
+        with self._lock:
+            if self._inside + room > self._capacity:
+                raise Unavailable("E_BUSY", waiting=self._inside, capacity=self._capacity)
+            if self._inside_bytes + room_bytes > self._capacity_bytes:
+                raise Unavailable(
+                    "E_BUSY_BYTES", waiting_bytes=self._inside_bytes, capacity_bytes=self._capacity_bytes
+                )
+            self._inside += room
+            self._inside_bytes += room_bytes
+        return room, room_bytes
 
     def close(self) -> None:
         """End the verifying processes; who is inside is answered."""

@@ -18,7 +18,9 @@ import pytest
 from cbdc.errors import TengeError, Unavailable
 from cbdc.http import wire
 from cbdc.http.client import Reply, SocketTransport
-from cbdc.http.writers import transport_to
+from cbdc.http.front import Front
+from cbdc.http.fronts import BATCH
+from cbdc.http.writers import Writers, transport_to
 from cbdc.institutions import registrations
 from cbdc.keys import ED25519, SoftwareKey
 from cbdc.ledger.audit import audit
@@ -28,7 +30,7 @@ from cbdc.ledger.ledger import Ledger
 from cbdc.operations.alone import alone
 from cbdc.ports import Clock, ManualClock, SeededEntropy, SystemClock
 from cbdc.transaction import open_transaction, sign_transaction
-from tests.roles.test_fronts import Served, a_world, certified, served_front
+from tests.roles.test_fronts import KEY, Served, a_world, certified, served_front
 from tests.wallets.test_cli import refused, tenge
 from wallets.roles.keys import institution_keys, kept_certificates, open_ledger, read_front_key
 from wallets.roles.writer import LOCK, make_front
@@ -75,6 +77,33 @@ def test_a_strange_path_is_the_clients_fault_and_moves_no_front(path: str) -> No
     assert wire.as_text(wire.as_object(wire.parse_json(reply.body))["code"]).startswith("E_HTTP_")
     assert front._writers.moved == 0
     assert all("?find" not in one for one in ways[0].paths)
+
+
+def test_long_transactions_fill_a_front_by_their_bytes() -> None:
+    world, data = a_world()
+    served = Served(world, [certified(world)])
+    told: list[str] = []
+
+    class Asked:
+        """While one transaction is with the writer, another one comes."""
+
+        def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+            if path == BATCH and not told:
+                with pytest.raises(Unavailable) as full:
+                    front.submit(data[1])
+                told.append(full.value.code)
+            reply: Reply = served.way.request(method, path, headers, body)
+            return reply
+
+    writers = Writers([("http://writer.example:8765", Asked())], KEY, served.clock, SeededEntropy(3), 5)
+    size = len(data[0]) + len(data[1]) - 1
+    front = Front(world.network, writers, workers=0, capacity=9, capacity_bytes=size)
+    assert isinstance(front.submit(data[0]), Receipt)
+    assert told == ["E_BUSY_BYTES"]
+    assert isinstance(front.submit(data[1]), Receipt)
+    # Who is longer than everything there is room for goes alone.
+    narrow = Front(world.network, writers, workers=0, capacity=9, capacity_bytes=1)
+    assert isinstance(narrow.submit(data[2]), Receipt)
 
 
 # --- a writer that is none ---
