@@ -28,17 +28,15 @@ from cbdc.ledger.entry import check_inclusion
 from cbdc.ports import ManualClock, SeededEntropy
 from cbdc.system import open_system
 from tests.cbdc.institutions import START
-from tests.servers.softhsm import HERE, MODULE, PIN, make_token, needs_hsm, softhsm
+from tests.servers.softhsm import HERE, MODULE, PIN, make_token, needs_hsm, settings_of_this_process
 
 Make = Callable[[str, int], Signer]
 
 
 @pytest.fixture(scope="module")
-def tokens(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], None]:
+def tokens() -> Callable[[str], None]:
     """Makes a token. The library reads its settings once in a process, so all tests share one folder."""
-    folder = tmp_path_factory.mktemp("softhsm")
-    settings = softhsm(folder)
-    os.environ["SOFTHSM2_CONF"] = settings
+    settings = settings_of_this_process()
 
     def make(label: str) -> None:
         make_token(settings, label)

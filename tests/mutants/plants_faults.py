@@ -74,7 +74,7 @@ SUDDEN = Field(
         (
             "proof-of-an-old-log",
             "After a commit whose outcome was unknown, a receipt is shown and its proof refused.",
-            "                if self._stale:\n                    self._read()\n\n    def key_rows",
+            "                if self._stale:\n                    self._read_again()\n\n    def key_rows",
             "                pass\n\n    def key_rows",
         ),
     )

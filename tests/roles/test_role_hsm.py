@@ -13,7 +13,7 @@ from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import Receipt
 from cbdc.ports import ManualClock, SeededEntropy, SystemClock
 from tests.attacks.test_roles import registered
-from tests.servers.softhsm import MODULE, PIN, make_token, needs_hsm, softhsm
+from tests.servers.softhsm import MODULE, PIN, look_again, make_token, needs_hsm, settings_of_this_process
 from tests.wallets.test_cli import refused, tenge
 from wallets.roles.keys import institution_keys, open_ledger
 from wallets.site.keeping import Keeping
@@ -25,17 +25,18 @@ CLOCK = ManualClock(SystemClock().now())
 @pytest.fixture
 def hardware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file that puts the ledger's key into a token."""
-    settings = softhsm(tmp_path / "hsm")
-    monkeypatch.setenv("SOFTHSM2_CONF", settings)
+    settings = settings_of_this_process()
     monkeypatch.delenv(PIN_VARIABLE, raising=False)
     monkeypatch.delenv(PIN_FILE_VARIABLE, raising=False)
-    for label in ("writer", "empty"):
+    writer, empty = f"writer {tmp_path.name[-20:]}", f"empty {tmp_path.name[-20:]}"
+    for label in (writer, empty):
         make_token(settings, label)
+    look_again()
     pin = tmp_path / "pin"
     pin.touch(0o600)
     pin.write_text(PIN)
     file = tmp_path / "keys.toml"
-    head = f'module = "{MODULE}"\ntoken = "writer"\npin_file = "{pin}"\n'
+    head = f'module = "{MODULE}"\ntoken = "{writer}"\npin_file = "{pin}"\n'
     file.write_text(head + '[keys]\nledger = "ledger-w"\n')
     return file
 
@@ -65,7 +66,7 @@ def test_a_writers_ledger_signs_in_the_module_and_goes_on_there(hardware: Path, 
     serve = ["serve", "--role", "writer", "--data", folder, "--port", 0]
     refused(tenge(*serve), "E_SYSTEM_KEYS")
     other = hardware.with_name("other.toml")
-    other.write_text(hardware.read_text().replace('"writer"', '"empty"'))
+    other.write_text(hardware.read_text().replace('token = "writer ', 'token = "empty '))
     said = refused(tenge(*serve, "--keys", other), "E_HSM_KEY_MISSING")
     assert PIN not in said.output
 

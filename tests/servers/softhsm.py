@@ -3,10 +3,13 @@
 apt-get install softhsm2 && pip install -e .[hsm]
 """
 
+import atexit
+import functools
 import importlib.util
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,9 +38,25 @@ def softhsm(folder: Path) -> str:
     return str(settings)
 
 
+@functools.cache
+def settings_of_this_process() -> str:
+    """Settings for every test that opens the module in this process, set in SOFTHSM2_CONF: it reads them once."""
+    folder = Path(tempfile.mkdtemp(prefix="softhsm-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    settings = softhsm(folder)
+    os.environ["SOFTHSM2_CONF"] = settings
+    return settings
+
+
 def make_token(settings: str, label: str) -> None:
     """A new token with the PIN of the tests."""
     command = ["softhsm2-util", "--init-token", "--free", "--label", label]
     pins = ["--so-pin", OFFICER_PIN, "--pin", PIN]
     environment = {**os.environ, "SOFTHSM2_CONF": settings}
     subprocess.run([*command, *pins], check=True, capture_output=True, timeout=30, env=environment)
+
+
+def look_again() -> None:
+    """Let the module of this process see tokens that were made since it was loaded; every session of it ends."""
+    pkcs11 = importlib.import_module("pkcs11")
+    pkcs11.lib(MODULE).reinitialize()
