@@ -10,19 +10,17 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Playwright
 
 from cbdc.errors import TengeError
+from tests.browser import CHROMIUM, FLAGS
 from tests.house.catalogue import facts_named
+from tests.memory import keep_in_memory, tidy_up
 from tests.one_playwright import stop_playwright, the_playwright
-from tests.parts import (
-    pytest_addoption,
-    pytest_collection_modifyitems,
-    pytest_ignore_collect,
-)
+from tests.order import put_in_order
+from tests.parts import choose, pytest_addoption, pytest_ignore_collect
 from tests.servers.postgres import stop_postgres
 
-__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_ignore_collect"]
+__all__ = ["pytest_addoption", "pytest_ignore_collect"]
 
 ROOT = Path(__file__).resolve().parents[1]
-CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
 PRODUCT = tuple(f"{ROOT / name}{os.sep}" for name in ("cbdc", "offline", "wallets"))
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true", "yes"}
 
@@ -48,6 +46,24 @@ def _with_its_facts(refusal: TengeError, code: str, **facts: object) -> None:
 
 
 TengeError.__init__ = _with_its_facts  # type: ignore[method-assign]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The first process of a run chooses where files are kept; its workers and their children inherit that."""
+    if not hasattr(config, "workerinput"):
+        keep_in_memory()
+
+
+def pytest_unconfigure() -> None:
+    """After the workers are gone."""
+    tidy_up()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The tests of this part of the run (tests/parts.py), in the order that lets no worker wait (tests/order.py)."""
+    choose(config, items)
+    put_in_order(config, items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -81,17 +97,5 @@ def pytest_sessionfinish() -> None:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """The system's own Chromium, quiet and without a sandbox of its own, with a pretended camera."""
-    arguments = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--use-fake-ui-for-media-stream",
-        "--use-fake-device-for-media-stream",
-    ]
-    return {**browser_type_launch_args, "executable_path": str(CHROMIUM), "args": arguments}
+    """The system's own Chromium (tests/browser.py)."""
+    return {**browser_type_launch_args, "executable_path": str(CHROMIUM), "args": list(FLAGS)}

@@ -79,7 +79,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if part is not None and passed_over(collection_path, part) else None
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def choose(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of the part that was asked for; without one, all of them."""
     part = config.getoption("--part")
     if part is None:
         return

@@ -7,22 +7,25 @@ ledger key that was certified at its own time, so heads and receipts of an earli
 
 Rules kept here: the number never falls, so a key that was left is not taken again by mistake; the same wish again
 changes nothing; the file is replaced whole, so a kill leaves the old number or the new one; a number that the genesis
-certifies no key for is refused before it is written.
+certifies no key for is refused before it is written; of two who write at once one is refused.
 """
 
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from cbdc import private
 from cbdc.authority import LEDGER
 from cbdc.errors import Refused, Unavailable
+from cbdc.ledger.disk import RealDisk
 from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.store import Store
 
 FILE = "rotation.json"
+LOCK = "rotation.lock"
 MOST_KEYS = 9
 
 
@@ -71,8 +74,27 @@ def rotate(folder: Path, store: Store, to: int) -> Rotated:
     if to > certified:
         raise Refused("E_ROTATION_NONE", number=to, certified=certified)
     if to > before:
-        _write(folder / FILE, json.dumps({"ledger": to}).encode() + b"\n")
+        with _alone(folder):
+            # Somebody may have been here since: the number never falls.
+            before = ledger_number(folder)
+            if to < before:
+                raise Refused("E_ROTATION_BACK", number=to, present=before)
+            _write(folder / FILE, json.dumps({"ledger": to}).encode() + b"\n")
     return Rotated(to, before, certified)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    try:
+        leave = RealDisk(folder).lock(LOCK)
+    except BlockingIOError:
+        raise Unavailable(
+            "E_STORE_UNAVAILABLE", detail="another program changes the key that signs"
+        ) from None
+    try:
+        yield
+    finally:
+        leave()
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -71,8 +71,8 @@ AUDITORS = Field(
             (
                 "numbers-that-do-not-add-up",
                 "A ledger takes money from a payment on the way, and the audit's numbers agree.",
-                "                if spent != total:",
-                "                if spent < total:",
+                "            if _spent(rows, spends, payer.tail) != total:",
+                "            if _spent(rows, spends, payer.tail) < total:",
             ),
             (
                 "an-inventory-that-never-empties",
@@ -103,8 +103,8 @@ AUDITORS = Field(
             (
                 "lengths-are-not-compared",
                 "An entry whose lengths lie is taken for a canonical one.",
-                "    if payload_length != _LENGTHS[len(payload)] or body_length != _LENGTHS[len(body)]:",
-                "    if payload_length[:1] != _LENGTHS[len(payload)][:1]:",
+                "    if payload_length != _LENGTHS[payload_bytes] or body_length != _LENGTHS[len(body)]:",
+                "    if payload_length[:1] != _LENGTHS[payload_bytes][:1]:",
             ),
         ),
         *bugs(
@@ -113,7 +113,7 @@ AUDITORS = Field(
             (
                 "rows-that-are-gone-are-not-counted",
                 "A token deleted by hand is not missed, because every row that is left is right.",
-                "        return count == sum(1 for key in rows if key[0] != SEEN)",
+                "        return count == len(self._rows) - self._seen",
                 "        return count > 0",
             ),
         ),

@@ -18,6 +18,26 @@ PIPELINE = Field(
         ),
     )
     + bugs(
+        "cbdc/ledger/entry.py",
+        ("tests/cbdc/test_merkle_blocks.py", "tests/cbdc/test_log_again.py"),
+        (
+            "leaves-read-again-are-believed",
+            "A leaf that a disk changed gives proofs that nobody can check.",
+            "        if whole.size != _BLOCK or whole.root() != self._at(_LOW_LEVELS, number):\n",
+            "        if whole.size != _BLOCK:\n",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/ledger.py",
+        ("tests/cbdc/test_log_again.py",),
+        (
+            "old-log-kept-after-a-failure",
+            "A ledger whose store was put back goes on as if nothing had gone.",
+            "        except Refused:\n            self._read()\n",
+            "        except Refused:\n            pass\n",
+        ),
+    )
+    + bugs(
         "cbdc/ledger/rules_plain.py",
         PLAIN,
         (

@@ -16,9 +16,9 @@ from typing import Any
 
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.browser import CHROMIUM, FLAGS
 from tests.site.visitor import opened
 from tests.web.audit import DESKTOP, PHONE
-from tests.web.site_browser import CHROMIUM, FLAGS
 from wallets.site.classroom import open_class
 from wallets.site.serving import Wsgi, running
 
@@ -127,7 +127,7 @@ def main() -> int:
     """Visit every page several times and tell the medians."""
     say = sys.stdout.write
     with sync_playwright() as playwright, counted_site() as (counter, address):
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
         browser.new_page().goto(address)  # the server has made its templates once
         say("| page | on | usable | largest paint | requests | until usable | in the end | layout shift |\n")
         say("|---|---|---|---|---|---|---|---|\n")

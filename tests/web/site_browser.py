@@ -8,25 +8,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests.browser import CHROMIUM, FLAGS
 from tests.conftest import ROOT
 from tests.one_playwright import the_playwright
 from tests.site.visitor import opened
 from wallets.site.serving import running
 from wallets.site.whole import Whole
 
-CHROMIUM = Path("/usr/bin/chromium")
 PICTURES = ROOT / "build/screenshots"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
 
 
 @contextmanager
@@ -38,7 +27,7 @@ def browser_at_site(**options: object) -> Iterator[tuple[Browser, Whole, str]]:
         opened(**options) as whole,  # type: ignore[arg-type]
         running(whole, "127.0.0.1", 0) as port,
     ):
-        browser = the_playwright().chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        browser = the_playwright().chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
         try:
             yield browser, whole, f"http://localhost:{port}"
         finally:

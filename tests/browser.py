@@ -1,0 +1,36 @@
+"""The browser of the tests: which Chromium is taken, and how it is started.
+
+Where there is a headless shell (Debian: `chromium-headless-shell`), it is taken: the same engine without the windows,
+menus and profiles of a whole browser, with which our tests take up to three times as long. `CHROMIUM` names another
+program: `CHROMIUM=/usr/bin/chromium make test` drives the whole browser.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+SHELL = Path("/usr/lib/chromium/chromium-headless-shell")
+WHOLE = Path("/usr/bin/chromium")
+# Quiet, without a sandbox of its own, with a pretended camera.
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+)
+
+
+def chosen(named: str, known: Sequence[Path] = (SHELL, WHOLE)) -> Path:
+    """The program that was named; else the first that is there; else the last, which is then missed by its name."""
+    if named:
+        return Path(named)
+    return next((path for path in known if path.exists()), known[-1])
+
+
+CHROMIUM = chosen(os.environ.get("CHROMIUM", ""))
