@@ -7,6 +7,8 @@ AUDIT = ("tests/cbdc/test_audit.py", "tests/cbdc/test_audit_state.py")
 FOLD = ("tests/cbdc/test_fold.py", "tests/cbdc/test_journal_vectors.py")
 
 PLAIN = ("tests/cbdc/test_fold_plain.py",)
+SIGNED = ("tests/cbdc/test_signed_form.py",)
+ROWS = ("tests/cbdc/test_rows.py",)
 
 AUDITORS = Field(
     "Auditors of their own",
@@ -75,6 +77,12 @@ AUDITORS = Field(
                 "            if _spent(rows, spends, payer.tail) < total:",
             ),
             (
+                "another-persons-token",
+                "Who signs alone spends a token of somebody else.",
+                "            if token[-TAIL_BYTES:] != tail:",
+                "            if not token:",
+            ),
+            (
                 "an-inventory-that-never-empties",
                 "What a bank sells stays in its line of the supply table.",
                 "                lines[payer.line] = lines.get(payer.line, 0) - amount",
@@ -115,6 +123,30 @@ AUDITORS = Field(
                 "A token deleted by hand is not missed, because every row that is left is right.",
                 "        return count == len(self._rows) - self._seen",
                 "        return count > 0",
+            ),
+            (
+                "a-row-may-come-twice",
+                "A store shows a token twice and hides another, and the number of rows is right.",
+                "    return last < keys[0] and all(map(lt, keys, keys[1:]))",
+                "    return True",
+                ROWS,
+            ),
+            (
+                "a-mark-is-taken-for-a-holder",
+                "A marked token is listed under a holder who does not exist.",
+                "            if self._odd.isdisjoint(keys):",
+                "            if keys:",
+                ROWS,
+            ),
+        ),
+        *bugs(
+            "cbdc/ledger/signed_form.py",
+            SIGNED,
+            (
+                "signatures-of-other-bytes",
+                "A transaction's bytes are changed, and its signatures are still said to stand.",
+                "    return form if known and _encode(form) == payload else None",
+                "    return form if known else None",
             ),
         ),
     ),

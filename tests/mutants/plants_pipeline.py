@@ -152,6 +152,12 @@ PIPELINE = Field(
             "            if self._inside_bytes + room_bytes > self._capacity_bytes:",
             "            if self._inside_bytes > self._capacity_bytes:",
         ),
+        (
+            "keys-asked-of-a-busy-store",
+            "Each payment waits for the commit before it until it may stand in line.",
+            "        row = self._key_rows({kid}).get",
+            "        row = self._ledger.key_rows({kid}).get",
+        ),
     ),
 )
 
