@@ -10,7 +10,7 @@ It answers what `cbdc.ledger.ledger.Ledger` answers, for it only changes who doe
 - **many** transactions of one call go in chunks to verifying processes (`cbdc.ledger.verifying`), with the keys they
   need, and the next ones are verified while these are committed;
 - a **few** are put down, and whoever finds nobody gathering gathers: reads and verifies all that was put down, his own
-  and others', in his thread (or in the processes, when they have become very many). The others sleep;
+  and others', in his thread (or in the processes, when they have become many). The others sleep;
 - what is verified stands in line (`cbdc.ledger.line`). Whoever finds nobody leading leads: takes all that stands there,
   up to a group, decides it in order and commits it once. The others wait for their answers;
 - one alone is committed at once, and under load a group is what came during a commit. Nobody leads while more is being
@@ -47,9 +47,6 @@ from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
 MANY = 16
 """From so many transactions on, processes verify them; fewer are done in a caller's thread."""
 
-GATHERED = 64
-"""The same for what one thread gathered. Its thread is awake anyway, and a message costs more than it brings."""
-
 UNIT_BYTES = 4 << 20
 CAPACITY_BYTES = 128 << 20
 """How many bytes of transactions are inside at most, unless somebody says otherwise: an assumption."""
@@ -74,8 +71,8 @@ class Pipeline:
         """`workers` verifying processes, 0 for none; at most `capacity` transactions (1 or more) are inside.
 
         They are of at most `capacity_bytes` together (1 or more); a longer call goes through in parts.
-        `late` starts the processes when many transactions first come together: a program whose clients send single
-        payments never has them.
+        `late` starts the processes when many transactions first come together: a program whose payments come one
+        after the other never has them.
         """
         assert workers >= 0
         assert capacity >= 1
@@ -86,7 +83,7 @@ class Pipeline:
         self._capacity_bytes = capacity_bytes
         self._inside = 0
         self._inside_bytes = 0
-        self._line = Line(ledger.settle, lambda some: self._taken(some, self._send(some, GATHERED)))
+        self._line = Line(ledger.settle, lambda some: self._taken(some, self._send(some)))
         self._closed = False
         self._collections: tuple[int, int, int] | None = None
         self._verifiers: Verifiers | None = None
@@ -213,9 +210,9 @@ class Pipeline:
 
     # --- verifying ---
 
-    def _send(self, transactions: Sequence[bytes], many: int = MANY) -> list[Chunk]:
-        """Send `many` transactions or more to the processes, in chunks; none for fewer."""
-        if len(transactions) < many:
+    def _send(self, transactions: Sequence[bytes]) -> list[Chunk]:
+        """Send many transactions to the processes, in chunks; none for a few."""
+        if len(transactions) < MANY:
             return []
         with self._lock:
             if self._collections is None and not self._closed:
