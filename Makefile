@@ -23,7 +23,7 @@
 #   make auditors  two auditors judge 1,000 journals of chance (COUNT=1000)
 #   make full      every kill and fault of which a normal run of the tests plays one in three
 #   make labs      every lab in 50 fresh worlds, with every wrong answer
-#   make cluster   the engines of `tenge offline cluster`    make servers   PostgreSQL, Patroni and PKCS#11, for Python
+#   make cluster   the engines of `tenge offline cluster`    make servers   PostgreSQL, Patroni, PKCS#11 and granian, for Python
 #   make clean     remove what make made
 
 .DEFAULT_GOAL := help
@@ -251,7 +251,7 @@ lock: $(PY)
 	$(COMPILE) -o requirements/run.txt >/dev/null
 	$(COMPILE) -c requirements/run.txt --extra test -o requirements/test.txt >/dev/null
 	$(COMPILE) -c requirements/test.txt --extra cluster -o requirements/cluster.txt >/dev/null
-	$(COMPILE) -c requirements/cluster.txt --extra postgres --extra ha --extra hsm -o requirements/servers.txt >/dev/null
+	$(COMPILE) -c requirements/cluster.txt --extra postgres --extra ha --extra hsm --extra granian -o requirements/servers.txt >/dev/null
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

@@ -156,7 +156,7 @@ def standing(asked: Iterable[tuple[PublicKey | None, bytes, bytes]]) -> list[int
             continue
         try:
             _verify_es256(key, signature, message)
-        except Refused:
+        except (Refused, Malformed):  # Malformed: a key that is no point of the curve
             continue
         found.append(place)
     # One after the other and nothing between: a processor does many of a kind faster than one of each in turn.

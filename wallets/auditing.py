@@ -31,7 +31,7 @@ from wallets.pilot.folder import MANIFEST, canonical_json, file_hash, has_begun,
 SQLITE = "sqlite:///"
 MAX_FILE_BYTES = 1 << 20
 MANY = 5_000
-"""From so many entries on, processes that read ahead are worth their start."""
+"""From so many entries on, a process that reads ahead is worth its start."""
 
 PROOFS = "evidence"
 ROOT_FILE = f"{PROOFS}/root.dto"
@@ -125,7 +125,7 @@ def ledger_of(folder: Path) -> Path:
 
 
 def workers_for(journal: Journal) -> int:
-    """One process for each core where there is much to replay, none otherwise."""
+    """One for each core where there is much to replay, this process among them; none otherwise."""
     return (os.cpu_count() or 1) if next(journal.entries(MANY, MANY + 1), None) else 0
 
 

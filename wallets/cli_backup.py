@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cbdc.errors import Malformed, Refused
-from cbdc.ledger.store import shown_url
+from cbdc.ledger.store import Store, shown_url
 from wallets.cli_answers import OK, print_json, refusals
 
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
@@ -118,15 +118,17 @@ def _backup_of_a_store(url: str, file: Path, as_json: bool) -> int:
 
 
 def _restore_to_a_store(file: Path, url: str, until: str, as_json: bool) -> int:
-    from cbdc.ledger.engines import open_store
-    from cbdc.operations.journal_backup import restore_journal
+    from cbdc.ledger.engines import SQLITE_URL, open_store
+    from cbdc.operations.journal_backup import restore_journal_to
 
     within = _within(until) if until else None
-    store = open_store(url)
-    try:
-        head = restore_journal(file, store, within)
-    finally:
-        store.close()
+
+    def opened(read_only: bool) -> Store:
+        if read_only and url.startswith(SQLITE_URL) and not Path(url.removeprefix(SQLITE_URL)).exists():
+            raise Refused("E_LEDGER_EMPTY")  # nothing to read there yet, and nothing to warn of
+        return open_store(url, read_only=read_only)
+
+    head = restore_journal_to(file, opened, within)
     if as_json:
         found = {"entries": head.record.size, "time": head.record.time, "root": head.record.root.hex()}
         print_json({"store": shown_url(url), **found})

@@ -35,6 +35,11 @@ from wallets.cli_reconcile import end_of_progress, show
     "--repeats", default=5, show_default=True, help="How often each row is played, after a warm-up."
 )
 @click.option(
+    "--seconds",
+    type=float,
+    help="About how long a repeat of a row lasts [0.5; with --quick 0.1]. Shorter fits more sizes into an hour.",
+)
+@click.option(
     "--server",
     type=click.Choice(["waitress", "cheroot", "granian"]),
     default="waitress",
@@ -61,6 +66,7 @@ def bench_all(as_json: bool, plot: Path | None, write: bool, peer: str | None, *
       tenge bench all --quick
       tenge bench all --quick --json > bench.json
       tenge bench all --engine sqlite --workload transfer-2in-2out --transport http --peer nutshell
+      tenge bench all --tokens 1000000 --tokens 10000 --tokens 10000000 --seconds 0.25 --write
       tenge bench all --engine postgresql://tenge@localhost:5432/tenge?schema=bench --tokens 100000
     """
     from wallets.benches import page, run
@@ -89,7 +95,9 @@ def bench_all(as_json: bool, plot: Path | None, write: bool, peer: str | None, *
     return FAILED if found["errors"] else OK
 
 
-def _plan(quick: bool, repeats: int, server: str, **lists: tuple[Any, ...]) -> Any:
+def _plan(
+    quick: bool, repeats: int, server: str, seconds: float | None = None, **lists: tuple[Any, ...]
+) -> Any:
     """The plan that the options describe; what was not said is the plan's own."""
     from dataclasses import replace
 
@@ -97,5 +105,7 @@ def _plan(quick: bool, repeats: int, server: str, **lists: tuple[Any, ...]) -> A
     from wallets.benches.plan import quick as short
 
     said: dict[str, Any] = {name: values for name, values in lists.items() if values}
+    if seconds is not None:
+        said["seconds"] = seconds
     plan = replace(Plan(repeats=repeats, server=server), **said)
     return replace(short(plan), **said) if quick else plan

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from cbdc.errors import Refused
 from wallets.cli_answers import OK
@@ -22,10 +23,11 @@ from wallets.cli_keeping import keeping_options
 _Command = Callable[..., Any]
 
 ALL, WRITER, FRONT = "all", "writer", "front"
+_KEEPING = ("--authority", "--keys", "--clock-step")
 _NEEDS = {ALL: (), WRITER: ("--data",), FRONT: ("--writer", "--front-key")}
 _HAS = {
-    ALL: ("--data", "--store", "--class"),
-    WRITER: ("--data", "--store"),
+    ALL: ("--data", "--store", "--class", *_KEEPING),
+    WRITER: ("--data", "--store", *_KEEPING),
     FRONT: ("--writer", "--front-key"),
 }
 
@@ -60,6 +62,11 @@ def _check_options(role: str, given: Mapping[str, object]) -> None:
             raise Refused("E_SERVE_ROLE", role=role, problem=f"it has no {option}")
         if not value and option in _NEEDS[role]:
             raise Refused("E_SERVE_ROLE", role=role, problem=f"it needs {option}")
+
+
+def asked_for(parameter: str) -> bool:
+    """Whether an option was given, and is not just what it is without being given."""
+    return click.get_current_context().get_parameter_source(parameter) == ParameterSource.COMMANDLINE
 
 
 @click.command()
@@ -128,7 +135,17 @@ def serve(
     from wallets.site.serving import Serving, check_server
 
     _check_options(
-        role, {"--data": data, "--store": store, "--class": seats, "--writer": writers, "--front-key": key}
+        role,
+        {
+            "--data": data,
+            "--store": store,
+            "--class": seats,
+            "--writer": writers,
+            "--front-key": key,
+            "--authority": keeping.authorities,
+            "--keys": keeping.keys,
+            "--clock-step": asked_for("clock_step_days"),
+        },
     )
     serving = Serving(log, drain_seconds, workers, web_server, keeping)
     check_server(web_server)

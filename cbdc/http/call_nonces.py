@@ -4,7 +4,7 @@
 
 A nonce is on the disk before the call is let in. Rules kept here:
 
-- what has expired is forgotten, and the moment of that is kept: a call that ends before it is refused, so a clock that
+- what has expired is forgotten, and the latest end of it is kept: a call that ends no later is refused, so a clock that
   is set back opens no door to what was forgotten;
 - calls that were signed before the file was made are not taken, since nobody remembers them;
 - so many for a key and no more, and what the file cannot take is a call that is not let in (E_CALL_NONCES);
@@ -102,11 +102,15 @@ class FileNonces:
     def _take(self, kid: bytes, nonce: str, created: int, expires: int, now: int) -> None:
         if self._find(kid, nonce):
             raise Refused("E_CALL_REPLAY", kid=kid)
-        if self._file.execute("DELETE FROM nonces WHERE expires < ?", (now,)).rowcount:
+        last = self._file.execute("SELECT max(expires) FROM nonces WHERE expires < ?", (now,)).fetchone()[0]
+        if last is not None:
+            # The last end that is forgotten, and not the present moment: a clock that was ahead for one call would
+            # keep everybody out until that moment comes.
+            self._file.execute("DELETE FROM nonces WHERE expires < ?", (now,))
             kept = "INSERT INTO moments VALUES ('forgotten', ?) ON CONFLICT DO UPDATE SET moment = max(moment, ?)"
-            self._file.execute(kept, (now, now))
+            self._file.execute(kept, (last, last))
         forgotten = self._moment("forgotten")
-        if expires < forgotten:
+        if expires <= forgotten:
             raise Refused("E_CALL_EXPIRED", created=created, expires=expires, now=now, since=forgotten)
         counted = "SELECT count(*) FROM nonces WHERE kid = ?"
         if self._file.execute(counted, (kid,)).fetchone()[0] >= self._most:

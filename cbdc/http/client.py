@@ -10,9 +10,10 @@ The client believes no answer: receipts carry signed heads, and who needs certai
 
 import http.client
 import io
+import socket
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from cbdc import canonical
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
@@ -22,7 +23,7 @@ from cbdc.ledger.entry import LogHead, Receipt
 from cbdc.ledger.ledger import Inclusion, Supply
 from cbdc.ledger.state import RegisteredKey
 from cbdc.orders import FundOrder, HolderProof
-from cbdc.ports import Clock, Entropy, SystemClock, SystemEntropy
+from cbdc.ports import Clock, Entropy, SystemClock, SystemEntropy, stopwatch
 from cbdc.record import Signed, sign
 from cbdc.token import Token, TokenId
 from cbdc.transaction import MAX_TRANSACTION_BYTES
@@ -61,7 +62,7 @@ class WsgiTransport:
         environ: dict[str, object] = {
             "REQUEST_METHOD": method,
             "SCRIPT_NAME": "",
-            "PATH_INFO": urllib.parse.unquote(name),
+            "PATH_INFO": urllib.parse.unquote(name, "latin-1"),
             "QUERY_STRING": query,
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "80",
@@ -95,11 +96,60 @@ class WsgiTransport:
         return Reply(int(answered[-1].split(" ", 1)[0]), data)
 
 
+class _Until:
+    """A socket as the reader of an answer knows it: nothing is read from it after a moment."""
+
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock = sock
+        self._until = until
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        """The answer's bytes; `TimeoutError` when the moment has come."""
+        assert mode == "rb"
+        return io.BufferedReader(_Reader(self._sock, self._until))
+
+
+class _Reader(io.RawIOBase):
+    def __init__(self, sock: socket.socket, until: float) -> None:
+        self._sock = sock
+        self._until = until
+        # The connection closes its socket as soon as it has read the headers; this keeps it open.
+        self._raw: Any = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._until - stopwatch()
+        if left <= 0:
+            raise TimeoutError
+        self._sock.settimeout(min(left, self._sock.gettimeout() or left))
+        got: int | None = self._raw.readinto(buffer)
+        return got
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _bound(connection: http.client.HTTPConnection, until: float) -> None:
+    """Let nothing of a connection's answer be read after this moment of the stopwatch."""
+
+    class Bounded(http.client.HTTPResponse):
+        def __init__(self, sock: Any, *more: Any, **named: Any) -> None:
+            super().__init__(cast(socket.socket, _Until(sock, until)), *more, **named)
+
+    connection.response_class = Bounded
+
+
 class SocketTransport:
     """A server at `url` (http or https), one connection for each request."""
 
-    def __init__(self, url: str, timeout_seconds: int = 10) -> None:
-        """Raises E_PEER_DOWN for an address that is none."""
+    def __init__(self, url: str, timeout_seconds: int = 10, in_all_seconds: float | None = None) -> None:
+        """`timeout_seconds` bounds each silence, `in_all_seconds` an answer however it drips (None: nothing does).
+
+        Raises E_PEER_DOWN for an address that is none.
+        """
         try:
             parts = urllib.parse.urlsplit(url)
         except ValueError:
@@ -109,16 +159,19 @@ class SocketTransport:
         self._host = parts.netloc
         self._base = parts.path.rstrip("/")
         self._timeout_seconds = timeout_seconds
+        self._in_all_seconds = in_all_seconds
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """One request over a fresh connection; E_PEER_DOWN."""
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         try:
             connection = kind(self._host, timeout=self._timeout_seconds)
+            if self._in_all_seconds is not None:
+                _bound(connection, stopwatch() + self._in_all_seconds)
             try:
                 connection.request(method, self._base + path, body or None, dict(headers))
-                answer = connection.getresponse()
-                data = answer.read(MAX_ANSWER_BYTES + 1)
+                with connection.getresponse() as answer:
+                    data = answer.read(MAX_ANSWER_BYTES + 1)
                 if len(data) > MAX_ANSWER_BYTES:
                     raise Unavailable("E_PEER_ANSWER", answer=f"more than {MAX_ANSWER_BYTES} bytes")
                 return Reply(answer.status, data)

@@ -17,6 +17,7 @@ An extension is more routes: `create_app(system, [offline_routes])`. They share 
 import json
 import logging
 import threading
+import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ CODE = "tenge.code"
 CALLER = "tenge.caller"
 PASSED = "/v1/{passed}"
 _PASSED_ON = (wire.PROOF_HEADER, "Accept-Language")
+_PLAIN_QUERY = "".join(map(chr, range(0x21, 0x7F)))
 LOCAL_ADDRESSES = frozenset({"127.0.0.1", "::1", "::ffff:127.0.0.1"})
 
 SAFE_HEADERS = {
@@ -203,7 +205,10 @@ def create_front(
     def view(rest: str) -> Response:
         request.environ[ROUTE] = PASSED
         try:
-            path = request.full_path if request.query_string else request.path
+            # Percent-encoded again: a decoded line break or a letter outside ASCII is no path, and says nothing of a
+            # writer.
+            query = urllib.parse.quote(request.query_string, safe=_PLAIN_QUERY)
+            path = urllib.parse.quote(request.path) + (f"?{query}" if query else "")
             headers = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
             status, media, body = passed(path, headers)
         except TengeError as refusal:

@@ -237,13 +237,15 @@ class MemoryNonces:
         self._lock = threading.Lock()
         self._seen: dict[bytes, dict[str, int]] = {}
         self._swept: dict[bytes, int] = {}
+        self._forgotten = 0
 
     def known(self, kid: bytes, nonce: str) -> bool:
         """Whether this key used this nonce."""
         return nonce in self._seen.get(kid, ())
 
     def remember(self, kid: bytes, nonce: str, created: int, expires: int, now: int) -> None:
-        """Take a nonce; E_CALL_REPLAY when it was taken, E_CALL_BUSY when the key has too many that still live."""
+        """Take a nonce; E_CALL_REPLAY when it was taken, E_CALL_EXPIRED when it might have been and is forgotten,
+        E_CALL_BUSY when the key has too many that still live."""
         with self._lock:
             seen = self._seen.setdefault(kid, {})
             if nonce in seen:
@@ -251,7 +253,12 @@ class MemoryNonces:
             if len(seen) >= self._most and self._swept.get(kid) != now:
                 self._swept[kid] = now
                 for old in [one for one, moment in seen.items() if moment < now]:
-                    del seen[old]
+                    self._forgotten = max(self._forgotten, seen.pop(old))
+            if expires <= self._forgotten:
+                # A clock that is set back opens no door to what was forgotten.
+                raise Refused(
+                    "E_CALL_EXPIRED", created=created, expires=expires, now=now, since=self._forgotten
+                )
             if len(seen) >= self._most:
                 raise Unavailable("E_CALL_BUSY", kid=kid, most=self._most, seconds=LIFETIME_SECONDS)
             seen[nonce] = expires

@@ -9,7 +9,9 @@ E_WRITER_AWAY says so, and that nobody knows whether what was sent stands; E_BUS
 it may have done something; a writer that knows us and says no is not asked again (E_WRITER_REFUSES).
 """
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from threading import Event, Lock
 from urllib.parse import urlsplit
 
@@ -24,6 +26,7 @@ PATIENCE_SECONDS = 20
 READ_SECONDS = 5
 ANSWER_SECONDS = 10
 LIFETIME_SECONDS = 60
+_PRINTED = re.compile(r"[!-~]{1,300}", re.ASCII)
 _FIRST_WAIT_SECONDS, _MOST_WAIT_SECONDS = 0.02, 0.5
 _AGAIN = frozenset({"E_CALL_REPLAY", "E_CALL_EXPIRED", "E_HTTP_RATE"})
 """Refusals that a fresh signature or a moment's wait changes; so does whatever is unavailable."""
@@ -33,10 +36,26 @@ _NOTHING_DONE = _FULL | frozenset({"E_CALL_EXPIRED", "E_HTTP_RATE", "E_PIPELINE_
 
 
 def transport_to(url: str) -> Transport:
-    """A way to the writer at `url`; E_PEER_DOWN for an address that is none."""
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise Unavailable("E_PEER_DOWN", address=url[:120], detail="not an http or https address")
-    return SocketTransport(url, ANSWER_SECONDS)
+    """A way to the writer at `url`; E_PEER_DOWN for an address that is none.
+
+    It is a scheme, a host and perhaps a port: the host is what a call is signed for, and the address stands in answers,
+    so a path would be asked for and not signed, and a password would be told.
+    """
+    problem = "not an http or https address"
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if (
+            parts.scheme in ("http", "https")
+            and parts.hostname
+            and parts.port != 0
+            and _PRINTED.fullmatch(url)
+        ):
+            problem = ""
+            if "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
+                problem = "an address has a host and a port, and nothing else"
+    if problem:
+        raise Unavailable("E_PEER_DOWN", address="(--writer)", detail=problem)
+    return SocketTransport(url, ANSWER_SECONDS, ANSWER_SECONDS)
 
 
 class Writers:

@@ -1,9 +1,9 @@
 """Reading ahead of a fold: processes that take entries apart, hash them and verify what was signed.
 
 What a process does is told in `cbdc.ledger.reading`; here the work is given out and taken back in order. The next few
-chunks are under way while the fold judges one, never more. What no process has taken yet when it is wanted, this
-process reads itself: so nobody waits for processes to start, and where none can be had, or one dies, the work is done
-all the same and the answers are the same.
+chunks are under way while the fold judges one, never more. This process is one of those that read: whenever it would
+wait, it reads a chunk that nobody has taken. So on two cores there is one other process, nobody waits for it to start,
+and where none can be had, or one dies, the work is done all the same and the answers are the same.
 """
 
 import gc
@@ -21,8 +21,6 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from cbdc.authority import LEDGER
-from cbdc.errors import TengeError
-from cbdc.keys import key_id
 from cbdc.ledger.entry import Genesis, leaf_hash
 from cbdc.ledger.entry_form import Parts, parts_of
 from cbdc.ledger.reading import (
@@ -41,10 +39,10 @@ from cbdc.ledger.reading import (
     send,
 )
 from cbdc.ledger.rows import Rows
+from cbdc.ledger.signed_form import key_in, signed_form
 from cbdc.ledger.state import KEY
 from cbdc.ledger.store import EntryRow
 from cbdc.ledger.verifying import likely_signers
-from cbdc.transaction import RegisterKey, RotateKey, open_transaction
 
 __all__ = [
     "UNIT",
@@ -65,9 +63,13 @@ UNIT = 512
 AHEAD = 3
 """How many chunks a process has, the one it works on included."""
 
-_HEADS = 256
+_HEADS, _HEADS_AHEAD = 256, 32
+"""How many heads are a chunk, and how many chunks are given out: processes open them while state is compared."""
+
 _KEY = bytes([KEY])
-_REGISTERING = (b"\x93" + bytes([RegisterKey.TYPE]), b"\x93" + bytes([RotateKey.TYPE]))
+_SPARE = 2
+"""How many chunks are under way beside those that processes have: for this process to read while it waits."""
+
 # A transaction with one witness ends so: an array of one, in it an array of two, 32 bytes, 64 bytes.
 _ONE_WITNESS = b"\x91\x92\xc4\x20"
 _WITNESS_FROM, _KID_FROM, _KID_TO = -102, -98, -66
@@ -125,7 +127,7 @@ def few_collections() -> Iterator[None]:
 def read_ahead(
     genesis: Genesis, rows: Rows, source: Iterable[list[EntryRow]], start: int, workers: int, signatures: bool
 ) -> Generator[Unit, None, None]:
-    """The units from the entry at `start` on, read by `workers` processes; the next ones while one is taken.
+    """The units from the entry at `start` on, read by so many `workers`; the next ones while one is taken.
 
     `rows` are the fold's: where the keys stand that entries before have registered.
     """
@@ -146,17 +148,27 @@ def settings_of(genesis: Genesis, signatures: bool) -> Settings:
 class _Chunk:
     """Entries or heads on their way: who has them, and the answer once it is there (empty: there will be none).
 
-    Of entries `start` is the place of the first one.
+    Of entries `start` is the place of the first one, and `others` are those that end in no single witness.
     """
 
-    __slots__ = ("answer", "heads", "rows", "start", "worker")
+    __slots__ = ("answer", "datas", "heads", "opened", "others", "rows", "start", "unit", "worker")
 
     def __init__(self, rows: list[EntryRow], start: int, heads: Sequence[tuple[int, bytes]] = ()) -> None:
         self.rows = rows
         self.start = start
         self.heads = heads
+        self.datas = [row.data for row in rows]
+        self.others = [data for data in self.datas if data[_WITNESS_FROM:_KID_FROM] != _ONE_WITNESS]
         self.worker: _Worker | None = None
         self.answer: bytes | None = None
+        self.unit: Unit | None = None
+        self.opened: list[OpenedHead] | None = None
+
+    @property
+    def untaken(self) -> bool:
+        """Whether nobody has read it, and no process has it."""
+        nobody = self.worker is None and self.answer is None
+        return nobody and self.unit is None and self.opened is None
 
 
 class _Known:
@@ -215,7 +227,10 @@ class _Worker(_Known):
 
 
 class Crew:
-    """The processes that read ahead, and a reader in this one. `rows` are the fold's: the keys stand there."""
+    """Those who read ahead: this process, and one more for each of `count` cores but the first.
+
+    `rows` are the fold's: the keys stand there. With a count of 0 nobody reads ahead.
+    """
 
     def __init__(self, genesis: Genesis, rows: Rows, count: int, signatures: bool) -> None:
         settings = settings_of(genesis, signatures)
@@ -224,17 +239,18 @@ class Crew:
         self._inbox: queue.SimpleQueue[tuple[_Worker, bytes | None]] = queue.SimpleQueue()
         self._own, self._own_known = Reader(settings), _Known()
         self._window: deque[_Chunk] = deque()
-        self._most = max(count * AHEAD, 1)
+        self._most = (count - 1) * AHEAD + _SPARE if count > 1 else 1
         # Keys that entries under way seem to register; the window, the chunk before it and one after.
         self._born: deque[dict[bytes, RawKey]] = deque(maxlen=self._most + 2)
         self._workers: list[_Worker] = []
-        for _ in range(count):
+        self._alone = not count
+        for _ in range(count - 1):
             with suppress(OSError):
                 self._workers.append(_Worker(settings, self._inbox))
 
     def read(self, source: Iterable[list[EntryRow]], start: int) -> Generator[Unit, None, None]:
         """The units from the entry at `start` on, in order."""
-        if not self._workers and self._signatures:
+        if self._alone and self._signatures:
             # Whoever judges them verifies: what this process has found to stand before is not computed again.
             yield from map(alone, source)
             return
@@ -246,24 +262,35 @@ class Crew:
                 if rows is None:
                     ended = True
                     break
-                self._born.append(_registered(rows))
-                self._window.append(_Chunk(rows, start))
+                chunk = _Chunk(rows, start)
+                self._born.append(_registered(chunk.others))
+                self._window.append(chunk)
                 start += len(rows)
             self._deal()
             if not self._window:
                 return
             yield self._finished(self._window.popleft())
 
-    def heads(
-        self, source: Iterable[tuple[int, bytes]]
-    ) -> Generator[tuple[int, bytes, OpenedHead], None, None]:
-        """Heads, in order, each as it is kept and as it was opened by whoever had time; None: that is still to do."""
+    def heads(self, source: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes, OpenedHead]]:
+        """Heads, in order, each as it is kept and as it was opened by whoever had time; None: that is still to do.
+
+        Processes begin at once. What others read ahead before is forgotten.
+        """
         coming = iter(source)
         self._window.clear()
+        self._give_heads(coming)
+        return self._heads_in_turn(coming)
+
+    def _give_heads(self, coming: Iterator[tuple[int, bytes]]) -> None:
+        while len(self._window) < _HEADS_AHEAD and (some := list(islice(coming, _HEADS))):
+            self._window.append(_Chunk([], 0, some))
+        self._deal(_HEADS_AHEAD // 2)
+
+    def _heads_in_turn(
+        self, coming: Iterator[tuple[int, bytes]]
+    ) -> Generator[tuple[int, bytes, OpenedHead], None, None]:
         while True:
-            while len(self._window) < self._most and (some := list(islice(coming, _HEADS))):
-                self._window.append(_Chunk([], 0, some))
-            self._deal()
+            self._give_heads(coming)
             if not self._window:
                 return
             chunk = self._window.popleft()
@@ -273,13 +300,25 @@ class Crew:
 
     def _opened(self, chunk: _Chunk) -> list[OpenedHead]:
         while chunk.worker is not None and chunk.answer is None:
-            self._heard(*self._inbox.get())
-            self._deal()
+            self._work_or_hear()
+        if chunk.opened is not None:
+            return chunk.opened
         with suppress(msgspec.DecodeError):
             opened = _decode_heads(chunk.answer or b"")
             if len(opened) == len(chunk.heads):
                 return opened
         return []
+
+    def _work_or_hear(self) -> None:
+        """Take what a process has answered; while there is nothing, read something that nobody has."""
+        spare = next((one for one in self._window if one.untaken), None) if self._inbox.empty() else None
+        if spare is None:
+            self._heard(*self._inbox.get())
+        elif spare.heads:
+            spare.opened = self._own.heads(self._heads(spare))
+        else:
+            spare.unit = self._read_here(spare)
+        self._deal()
 
     def close(self) -> None:
         """End every process."""
@@ -287,14 +326,14 @@ class Crew:
             worker.end()
         self._workers.clear()
 
-    def _deal(self) -> None:
-        """Give out what nobody has to who has room."""
+    def _deal(self, most: int = AHEAD) -> None:
+        """Give out what nobody has to who has room: fewer than `most` chunks."""
         while not self._inbox.empty():
             self._heard(*self._inbox.get())
         for chunk in self._window:
-            if chunk.worker is not None or chunk.answer is not None:
+            if not chunk.untaken:
                 continue
-            free = [one for one in self._workers if one.ready and not one.dead and len(one.chunks) < AHEAD]
+            free = [one for one in self._workers if one.ready and not one.dead and len(one.chunks) < most]
             if not free:
                 return
             worker = min(free, key=lambda one: len(one.chunks))
@@ -318,11 +357,10 @@ class Crew:
             worker.chunks.popleft().answer = message
 
     def _finished(self, chunk: _Chunk) -> Unit:
-        if chunk.worker is None and chunk.answer is None:
-            return self._read_here(chunk)
-        while chunk.answer is None:
-            self._heard(*self._inbox.get())
-            self._deal()
+        while chunk.worker is not None and chunk.answer is None:
+            self._work_or_hear()
+        if chunk.unit is not None:
+            return chunk.unit
         if not chunk.answer:
             return self._read_here(chunk)
         try:
@@ -339,28 +377,22 @@ class Crew:
 
     def _task(self, chunk: _Chunk, known: _Known) -> Task | None:
         """The chunk as a reader wants it; None when its rows are not even of the form that entries have."""
-        rows = chunk.rows
+        rows, datas = chunk.rows, chunk.datas
         count = len(rows)
-        datas = [row.data for row in rows]
-        ids = b"".join([row.transaction_id for row in rows])
-        leaves = b"".join([row.leaf for row in rows])
-        places = [row.index for row in rows]
-        if places != list(range(chunk.start, chunk.start + count)):
+        ids, leaves = [row.transaction_id for row in rows], [row.leaf for row in rows]
+        if [row.index for row in rows] != list(range(chunk.start, chunk.start + count)):
             return None
-        if not len(ids) == len(leaves) == count * HASH_BYTES:
-            return None
-        if any(len(row.transaction_id) != HASH_BYTES or len(row.leaf) != HASH_BYTES for row in rows):
+        if {*map(len, ids), *map(len, leaves)} != {HASH_BYTES}:
             return None
         wanted = {data[_KID_FROM:_KID_TO] for data in datas}
-        for data in datas:
-            if data[_WITNESS_FROM:_KID_FROM] != _ONE_WITNESS:
-                wanted.update(likely_signers(data))
+        for data in chunk.others:
+            wanted.update(likely_signers(data))
         forget = len(known.kids) + len(wanted) > MOST_KEYS
         if forget:
             known.kids.clear()
         keys = self._keys(wanted - known.kids)
         known.kids |= keys.keys()
-        return Task(chunk.start, datas, ids, leaves, keys, forget)
+        return Task(chunk.start, datas, b"".join(ids), b"".join(leaves), keys, forget)
 
     def _keys(self, kids: set[bytes]) -> dict[bytes, RawKey]:
         """Algorithm and key of those of these key ids that the ledger has, or is about to have."""
@@ -382,18 +414,16 @@ def _unit(rows: list[EntryRow], answer: Answer) -> Unit:
     return Unit(rows, answer.leaves, answer.odd, answer.times, answer.kids, answer.said)
 
 
-def _registered(entries: Iterable[EntryRow]) -> dict[bytes, RawKey]:
-    """The keys that entries seem to register, by key id: those behind them may use them."""
+def _registered(datas: Iterable[bytes]) -> dict[bytes, RawKey]:
+    """The keys that entries seem to register, by key id: those behind them may use them.
+
+    Nothing is judged here. Whoever is given a key asks it for its id.
+    """
     found: dict[bytes, RawKey] = {}
-    for row in entries:
-        head = row.data[:32]
-        if _REGISTERING[0] not in head and _REGISTERING[1] not in head:
-            continue
-        parts = parts_of(row.data)
-        try:
-            record = open_transaction(b"" if parts is None else parts[2], bytes(8)).record
-        except TengeError:
-            continue
-        if isinstance(record, RegisterKey | RotateKey):
-            found[key_id(record.algorithm, record.public_key)] = (record.algorithm, record.public_key)
+    for data in datas:
+        parts = parts_of(data)
+        form = None if parts is None else signed_form(parts[2])
+        brought = None if form is None else key_in(form)
+        if brought is not None:
+            found[brought[0]] = brought[1]
     return found

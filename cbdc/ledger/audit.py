@@ -21,6 +21,7 @@ from cbdc.ledger.ahead import Crew, Unit, alone, few_collections, units
 from cbdc.ledger.entry import Genesis, LogHead, MerkleLog
 from cbdc.ledger.export import Journal
 from cbdc.ledger.fold import Fold
+from cbdc.ledger.reading import OpenedHead
 from cbdc.ledger.rows import Rows
 from cbdc.ledger.state import (
     ISSUED,
@@ -103,10 +104,10 @@ def audit(
 ) -> Audit:
     """Audit a store; `kept_head` is a head that somebody kept elsewhere, `root` the ROOT envelope one trusts (bytes).
 
-    A journal without rows of state (`derived` false) is judged by what it has. `workers` processes verify signatures
-    while this one replays; without `signatures` nobody does (only entry 0 and the heads are verified), and `left_out`
-    says so. `told` hears how many entries were replayed. A journal's file that cannot be read raises E_JOURNAL_FILE; no
-    other thing that is found is raised: every problem stands in the result.
+    A journal without rows of state (`derived` false) is judged by what it has. So many `workers` read and verify
+    ahead, this process among them (0: nobody does); without `signatures` only entry 0 and the heads are verified, and
+    `left_out` says so. `told` hears how many entries were replayed. A journal's file that cannot be read raises
+    E_JOURNAL_FILE; no other thing that is found is raised: every problem stands in the result.
     """
     result = Audit(left_out=() if signatures else ("signatures",))
     log = MerkleLog()
@@ -117,13 +118,16 @@ def audit(
         times = _replay(store, result, fold, log, (workers, crews), told)
         if result.genesis is not None:
             _check_root(result, root)
-            heads = _check_heads(store, result, log, times, crews)
-            _check_kept(result, log, heads, kept_head)
             # Where bytes were changed, state is compared only if a signed head says that these are the right ones.
             logged = all(problem.code != "E_AUDIT_LEAF" for problem in result.problems)
+            given = _heads(store, crews)
+            # Processes open heads while this one compares.
+            compared = _compared(store, rows) if derived and logged and fold.bad is None else None
+            heads = _check_heads(given, result, log, times)
+            _check_kept(result, log, heads, kept_head)
             if fold.bad is None and (logged or log.size in heads):
                 if derived:
-                    _check_state(store, result, rows)
+                    _note_state(result, compared or _compared(store, rows))
                 check_supply(result, rows)
     except TengeError as error:
         if error.code == "E_JOURNAL_FILE":
@@ -208,14 +212,20 @@ def _opened_head(genesis: Genesis, envelope: bytes) -> tuple[int, bytes, int]:
     return head.record.size, head.record.root, head.record.time
 
 
+def _heads(store: Journal, crews: Sequence[Crew]) -> Iterator[tuple[int, bytes, OpenedHead]]:
+    """The heads as they are kept, opened by whoever has time from now on."""
+    if crews:
+        return crews[0].heads(store.heads())
+    return ((*kept, None) for kept in store.heads())
+
+
 def _check_heads(
-    store: Journal, result: Audit, log: MerkleLog, times: Sequence[int], crews: Sequence[Crew]
+    heads: Iterable[tuple[int, bytes, OpenedHead]], result: Audit, log: MerkleLog, times: Sequence[int]
 ) -> dict[int, set[int]]:
     """Each head must be signed and say what the journal says; the sizes of those that do, with their times."""
     assert result.genesis is not None
     right: dict[int, set[int]] = {}
     last = 0
-    heads = crews[0].heads(store.heads()) if crews else ((*kept, None) for kept in store.heads())
     for kept_under, envelope, said in heads:
         try:
             size, root, time = said or _opened_head(result.genesis, envelope)
@@ -255,6 +265,23 @@ def _check_kept(
             raise Refused("E_AUDIT_FORK", size=size)
     except TengeError as error:
         result.note("kept head", error)
+
+
+def _compared(store: Journal, rows: Rows) -> tuple[Audit, TengeError | None]:
+    """What is wrong with the rows of state, and what kept them from being read to their end."""
+    found = Audit()
+    try:
+        _check_state(store, found, rows)
+    except TengeError as error:
+        return found, error
+    return found, None
+
+
+def _note_state(result: Audit, compared: tuple[Audit, TengeError | None]) -> None:
+    found, error = compared
+    result.problems += found.problems
+    if error is not None:
+        raise error
 
 
 def _check_state(store: Journal, result: Audit, rows: Rows) -> None:

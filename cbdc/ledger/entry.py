@@ -16,7 +16,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -228,24 +228,49 @@ def _node(left: bytes, right: bytes) -> bytes:
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
-class MerkleLog:
-    """An append-only Merkle tree over leaf hashes, kept as levels of complete nodes side by side; 64 bytes a leaf."""
+ReadLeaves = Callable[[int, int], bytes]
+"""The leaf hashes from a place up to (not including) another, one behind the other."""
+_LOW_LEVELS = 8
+_BLOCK = 1 << _LOW_LEVELS
+KEPT_LEAVES = 8_192
+_BLOCKS_MOST = 32
 
-    def __init__(self) -> None:
-        self._levels: list[bytearray] = [bytearray()]
+
+class _Level(NamedTuple):
+    """The complete nodes of one level side by side, without the first `dropped` of them."""
+
+    dropped: int
+    nodes: bytearray
+
+
+class MerkleLog:
+    """An append-only Merkle tree over leaf hashes, kept as levels of complete nodes side by side.
+
+    Alone it keeps every node: 64 bytes a leaf. With `leaves`, which reads leaf hashes again, it keeps the levels below
+    the eighth for the last leaves only (between `KEPT_LEAVES` and twice that, and what came at once), so that a leaf
+    costs a quarter of a byte. For an older place it reads the 256 leaves of that place's block, computes their subtree
+    and compares it with the node that it kept: E_LEDGER_DAMAGED when the leaves are no longer the same ones.
+
+    One thread adds; others may ask meanwhile for proofs below the size they know.
+    """
+
+    def __init__(self, leaves: ReadLeaves | None = None) -> None:
+        self._levels: list[_Level] = [_Level(0, bytearray())]
+        self._leaves = leaves
+        self._blocks: dict[int, list[bytes]] = {}
 
     @property
     def size(self) -> int:
         """How many leaves."""
-        return len(self._levels[0]) // _HASH_BYTES
+        lowest = self._levels[0]
+        return lowest.dropped + len(lowest.nodes) // _HASH_BYTES
 
     def append(self, leaf: bytes) -> None:
         """Add a leaf hash at the end."""
+        self._drop()
         node, level = leaf, 0
         while True:
-            if level == len(self._levels):
-                self._levels.append(bytearray())
-            row = self._levels[level]
+            row = self._nodes(level)
             row += node
             if len(row) % (2 * _HASH_BYTES):
                 return
@@ -258,11 +283,10 @@ class MerkleLog:
 
     def extend_joined(self, leaves: bytes) -> None:
         """Add leaf hashes at the end, given one behind the other."""
+        self._drop()
         new, level, sha256 = leaves, 0, hashlib.sha256
         while new:
-            if level == len(self._levels):
-                self._levels.append(bytearray())
-            row = self._levels[level]
+            row = self._nodes(level)
             # The last node stands alone if it has no sister yet: it makes a pair with the first new one.
             start = len(row) - len(row) % (2 * _HASH_BYTES)
             row += new
@@ -276,18 +300,65 @@ class MerkleLog:
             )
             level += 1
 
+    def _nodes(self, level: int) -> bytearray:
+        if level == len(self._levels):
+            self._levels.append(_Level(0, bytearray()))
+        return self._levels[level].nodes
+
+    def _drop(self) -> None:
+        """Before leaves are added, forget what can be read again; whoever reads a level now keeps the old one."""
+        lowest = self._levels[0]
+        if self._leaves is None or len(lowest.nodes) < 2 * KEPT_LEAVES * _HASH_BYTES:
+            return
+        first = (self.size - KEPT_LEAVES) // _BLOCK * _BLOCK
+        for level in range(_LOW_LEVELS):
+            dropped, nodes = self._levels[level]
+            now = first >> level
+            self._levels[level] = _Level(now, nodes[(now - dropped) * _HASH_BYTES :])
+
     def truncate(self, size: int) -> None:
-        """Forget every leaf from `size` on: what a failed commit added."""
-        assert 0 <= size <= self.size
+        """Forget every leaf from `size` on: what a failed commit added. Never more than was added at once."""
+        assert self._levels[0].dropped <= size <= self.size
         for level, row in enumerate(self._levels):
-            del row[(size >> level) * _HASH_BYTES :]
+            del row.nodes[((size >> level) - row.dropped) * _HASH_BYTES :]
+
+    def copy(self) -> "MerkleLog":
+        """The same log, to be continued in another way."""
+        other = MerkleLog(self._leaves)
+        other._levels = [_Level(dropped, bytearray(nodes)) for dropped, nodes in self._levels]
+        return other
 
     def leaf(self, index: int) -> bytes:
         """The leaf hash at `index`."""
         return self._at(0, index)
 
     def _at(self, level: int, place: int) -> bytes:
-        return bytes(self._levels[level][place * _HASH_BYTES : (place + 1) * _HASH_BYTES])
+        row = self._levels[level]
+        if place < row.dropped:
+            return self._read(level, place)
+        start = (place - row.dropped) * _HASH_BYTES
+        return bytes(row.nodes[start : start + _HASH_BYTES])
+
+    def _read(self, level: int, place: int) -> bytes:
+        """A node below the eighth level that was dropped, out of its block of leaves."""
+        number = place >> (_LOW_LEVELS - level)
+        block = self._blocks.get(number)
+        if block is None:
+            block = self._block(number)
+            if len(self._blocks) >= _BLOCKS_MOST:
+                self._blocks.clear()
+            self._blocks[number] = block
+        start = (place - (number << (_LOW_LEVELS - level))) * _HASH_BYTES
+        return block[level][start : start + _HASH_BYTES]
+
+    def _block(self, number: int) -> list[bytes]:
+        """The levels below the eighth over one block of leaves, read again; E_LEDGER_DAMAGED when they have changed."""
+        assert self._leaves is not None
+        whole = MerkleLog()
+        whole.extend_joined(self._leaves(number * _BLOCK, (number + 1) * _BLOCK))
+        if whole.size != _BLOCK or whole.root() != self._at(_LOW_LEVELS, number):
+            raise Refused("E_LEDGER_DAMAGED", entries=self.size)
+        return [bytes(row.nodes) for row in whole._levels]
 
     def _range(self, start: int, stop: int) -> bytes:
         """The root of the leaves start..stop-1, where start is a multiple of the largest power of two in the range."""

@@ -42,7 +42,8 @@ _BODY = rb"(\x97\xc4\x10.{16}(?:\x91|\x92%b)%b(?:\x91|\x92%b)%b\xc4\0\x90\x90\x9
     _OUTPUT,
     _OUTPUT,
 )
-_WIRE = rb"(\x93\x41%b%b\x91\x92\xc4\x20(.{32})\xc4\x40(.{64}))" % (_LENGTH, _BODY)
+_WIRE = rb"\x93\x41%b%b\x91\x92\xc4\x20(.{32})\xc4\x40(.{64})" % (_LENGTH, _BODY)
+_AROUND = 104  # what a payload of this form has beside its body and that one's length
 _match = re.compile(rb"\x93%b%b%b%b" % (_NUMBER, _NUMBER, _LENGTH, _WIRE), re.DOTALL).fullmatch
 _TOKEN_KEY = bytes([TOKEN])
 _PLACES = [place.to_bytes(2, "big") for place in range(MAX_OUTPUTS)]
@@ -70,10 +71,11 @@ def common_entry(data: bytes) -> PlainEntry | None:
     if found is None:
         return None
     (
-        index, time, payload_length, payload, body_length, body,
+        index, time, payload_length, body_length, body,
         other_id, other_place, last_id, last_place, other_amount, other_kid, last_amount, last_kid, signer, signature,
     ) = found.groups()  # fmt: skip
-    if payload_length != _LENGTHS[len(payload)] or body_length != _LENGTHS[len(body)]:
+    payload_bytes = _AROUND + len(body_length) + len(body)
+    if payload_length != _LENGTHS[payload_bytes] or body_length != _LENGTHS[len(body)]:
         return None
     last = _TOKEN_KEY + last_id + _PLACE_OF[last_place]
     spends: tuple[bytes, ...] = (last,)

@@ -25,7 +25,7 @@ from cbdc.ledger.group import Group, Item
 from cbdc.ledger.ledger import genesis_row
 from cbdc.ledger.plain import Plain
 from cbdc.ledger.reading import Brief
-from cbdc.ledger.rows import SEEN, Rows, packed
+from cbdc.ledger.rows import SEEN, Rows, plain_row
 from cbdc.ledger.rules_plain import Holder
 from cbdc.ledger.state import KEY, TOKEN
 from cbdc.ledger.store import Store
@@ -254,7 +254,7 @@ def _plain(identity: bytes, said: Brief, unit: Unit) -> Plain:
     signers, spends, payees, amounts, _ = said
     stem, kids = _TOKEN + identity, unit.kids
     creates = [
-        (stem + place.to_bytes(2, "big"), kids[payee], amount, packed((amount, kids[payee])))
+        (stem + place.to_bytes(2, "big"), kids[payee], amount, plain_row(amount, kids[payee]))
         for place, (payee, amount) in enumerate(zip(payees, amounts, strict=True))
     ]
     return Plain(identity, spends, tuple(creates), tuple([kids[signer] for signer in signers]))

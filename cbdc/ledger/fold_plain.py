@@ -5,8 +5,8 @@ exactly the changes of `cbdc.ledger.rules.decide`; property tests hold it agains
 Nothing is refused: whatever is not plainly right (a token that is gone or another's, an escrow, a freeze, a limit, a
 replaced key, a sum that is wrong, several signers) is left to the general judge, and nothing of it was changed.
 
-The rows are those of `cbdc.ledger.rows` in memory: tokens are amounts with key ids, counters are numbers. What is known
-of a registered key is kept in an `Account` until the row of the key changes.
+The rows are those of `cbdc.ledger.rows` in memory: counters are numbers, and a plain token's bytes end with its key id.
+What is known of a registered key is kept in an `Account` until the row of the key changes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +16,7 @@ import msgspec
 from cbdc.canonical import MAX_INTEGER
 from cbdc.ledger.entry import PERIOD_NAMES, Policy, TierLimits
 from cbdc.ledger.reading import Said
-from cbdc.ledger.rows import Value
+from cbdc.ledger.rows import TAIL_BYTES, TOKEN_HEAD, Value, token_tail
 from cbdc.ledger.state import (
     FREEZE,
     KEY,
@@ -38,14 +38,17 @@ _KEY = bytes([KEY])
 _FREEZE = bytes([FREEZE])
 _TOKEN = bytes([TOKEN])
 _PLACES = [place.to_bytes(2, "big") for place in range(MAX_OUTPUTS)]
+_encode = msgspec.msgpack.Encoder().encode
+_decode_number = msgspec.msgpack.Decoder(int).decode
 _decode_key = msgspec.msgpack.Decoder(tuple[int, bytes, int, int, int, bytes, bytes]).decode
 
 
 class Account:
     """A registered key of somebody who may pay and be paid: the places of its holder's rows, the limits of its tier.
 
-    `line` is where its line of the supply table stands. Only wallets have holdings and limits (0: none); `simple` is a
-    wallet's current key without limits of a month or a year.
+    `tail` is how the row of a plain token of this key ends, `line` where its line of the supply table stands. Only
+    wallets have holdings and limits (0: none); `payable` is a wallet's current key, `simple` one without limits of a
+    month or a year.
     """
 
     __slots__ = (
@@ -58,10 +61,12 @@ class Account:
         "holding_limit_tiyn",
         "kid",
         "line",
+        "payable",
         "payment_limit_tiyn",
         "periods",
         "pseudonym",
         "simple",
+        "tail",
         "wallet",
     )
 
@@ -69,9 +74,11 @@ class Account:
         self, kid: bytes, pseudonym: bytes, line: str, current: bool, limits: TierLimits | None
     ) -> None:
         self.kid = kid
+        self.tail = token_tail(kid)
         self.pseudonym = pseudonym
         self.current = current
         self.wallet = limits is not None
+        self.payable = self.wallet and current
         self.line = class_counter(line).pack()
         self.holding = holding_counter.__wrapped__(pseudonym).pack()
         self.freeze = _FREEZE + pseudonym
@@ -124,7 +131,7 @@ class PlainFold:
             return None
         account = Account(kid, pseudonym, line, not successor, self._policy.limits(tier))
         account.periods = [(kind, limit) for of, kind, limit in self._policy.periods if of == tier]
-        account.simple = account.current and not account.periods
+        account.simple = account.payable and not account.periods
         return account
 
     def take(
@@ -138,7 +145,6 @@ class PlainFold:
         right; how many were taken. `kids` are the key ids that what is said names by number.
         """
         accounts = self._learn(rows, kids)
-        get = rows.get
         now, day, taken = -1, 0, 0
         for row, time, one in entries:
             if type(one) is int or time < last_time:
@@ -147,75 +153,70 @@ class PlainFold:
             payer = accounts[signers[0]]
             if payer is None or len(signers) != 1 or payer.freeze in rows:
                 break
-            kid, spent = payer.kid, 0
-            for key in spends:
-                token = get(key)
-                # One signer, so every token is behind his key.
-                if type(token) is not tuple or token[1] != kid:
-                    break
-                spent += token[0]
-            else:
-                if spent != total:
-                    break
-                if time != now:
-                    now, day = time, self._policy.day(time)
+            if _spent(rows, spends, payer.tail) != total:
+                break
+            if time != now:
+                now, day = time, self._policy.day(time)
+            if not (
+                len(payees) == 2
+                and payer.simple
+                and self._simply(rows, payer, accounts[payees[0]], accounts[payees[1]], amounts, day)
+            ):
                 to = [accounts[place] for place in payees]
-                moved = self._simply(rows, payer, to, amounts, day) or self._moved(
-                    rows, payer, to, amounts, time, day
-                )
+                moved = self._moved(rows, payer, to, amounts, time, day)
                 if moved is None:
                     break
-                for key in spends:
-                    del rows[key]
-                stem = _TOKEN + row.transaction_id
-                for place, payee in enumerate(payees):
-                    rows[stem + _PLACES[place]] = (amounts[place], kids[payee])
                 for key, number in moved:
                     if number:
                         rows[key] = number
                     else:
                         rows.pop(key, None)
-                last_time = time
-                taken += 1
-                continue
-            break
+            for key in spends:
+                del rows[key]
+            stem = _TOKEN + row.transaction_id
+            for place, payee, amount in zip(_PLACES, payees, amounts, strict=False):
+                rows[stem + place] = TOKEN_HEAD + _encode(amount) + accounts[payee].tail
+            last_time = time
+            taken += 1
         return taken
 
     def _simply(
         self,
         rows: dict[bytes, Value],
         payer: Account,
-        payees: Sequence[Account | None],
+        first: Account | None,
+        last: Account | None,
         amounts: Sequence[int],
         day: int,
-    ) -> list[tuple[bytes, int]] | None:
-        """What `_moved` says of one payment from wallet to wallet with one piece of change; None leaves it to that."""
-        if len(payees) != 2 or not payer.simple:
-            return None
-        payee, last = payees
-        paid = amounts[0]
+    ) -> bool:
+        """Move one payment between wallets with one piece of change, as `_moved` says; False leaves it to that."""
+        payee, paid = first, amounts[0]
         if last is not payer:
-            if payee is not payer:
-                return None
+            if first is not payer:
+                return False
             payee, paid = last, amounts[1]
-        if payee is None or not (payee.simple or (payee.wallet and payee.current)):
-            return None
-        if payee.pseudonym == payer.pseudonym:
-            return None
-        left = _number(rows, payer.holding) - paid
+        if payee is None or not payee.payable or payee.pseudonym == payer.pseudonym:
+            return False
+        get = rows.get
+        left: int = get(payer.holding, 0) - paid  # type: ignore[operator]
         if left < 0 or 0 < payer.payment_limit_tiyn < paid:
-            return None
-        held = _number(rows, payee.holding) + paid
+            return False
+        held: int = get(payee.holding, 0) + paid  # type: ignore[operator]
         if held > MAX_INTEGER or 0 < payee.holding_limit_tiyn < held:
-            return None
-        if not payer.day_limit_tiyn:
-            return [(payer.holding, left), (payee.holding, held)]
-        if payer.day != day:
-            payer.day, payer.day_key = day, day_counter.__wrapped__(payer.pseudonym, day).pack()
-        total = _number(rows, payer.day_key) + paid
-        if total > payer.day_limit_tiyn:
-            return None
-        return [(payer.holding, left), (payee.holding, held), (payer.day_key, total)]
+            return False
+        if payer.day_limit_tiyn:
+            if payer.day != day:
+                payer.day, payer.day_key = day, day_counter.__wrapped__(payer.pseudonym, day).pack()
+            total: int = get(payer.day_key, 0) + paid  # type: ignore[operator]
+            if total > payer.day_limit_tiyn:
+                return False
+            rows[payer.day_key] = total
+        if left:
+            rows[payer.holding] = left
+        else:
+            rows.pop(payer.holding, None)
+        rows[payee.holding] = held
+        return True
 
     def _moved(
         self,
@@ -283,6 +284,21 @@ class PlainFold:
                 return None
             moved.append((key, total))
         return moved
+
+
+def _spent(rows: dict[bytes, Value], spends: Iterable[bytes], tail: bytes) -> int:
+    """What these tokens are worth together; -1 unless all are there, plain, and end so: behind one key."""
+    spent = 0
+    try:
+        for key in spends:
+            token: bytes = rows[key]  # type: ignore[assignment]
+            if token[-TAIL_BYTES:] != tail:
+                return -1
+            # What ends so and has just one number before it is plain.
+            spent += _decode_number(token[1:-TAIL_BYTES])
+    except (KeyError, msgspec.DecodeError):
+        return -1
+    return spent
 
 
 def _number(rows: dict[bytes, Value], key: bytes) -> int:

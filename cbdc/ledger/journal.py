@@ -307,11 +307,11 @@ class JournalStore:
         except OSError as error:
             raise unavailable(error) from None
 
-    def leaves(self) -> Iterator[bytes]:
+    def leaves(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The leaf hashes in order."""
         with self._lock:
             self._check_open()
-            leaves = self._log.leaves()
+            leaves = self._log.leaves(start, stop)
         try:
             yield from leaves
         except OSError as error:

@@ -2,7 +2,7 @@
 
 The first segment stays: entry 0 is in it, without which no ledger opens. Another one may go once two snapshots cover
 it: the newest one, and the older one that stands in for it. It is copied to the archive under another name, synced,
-renamed, read again there frame by frame, and only then removed here. A kill
+renamed, read again there frame by frame and compared, and only then removed here. A kill
 leaves it in one place or in both, and the next call goes on.
 
 What stays beside the ledger: the leaf hash of every entry, so every inclusion and consistency proof is answered as
@@ -13,7 +13,7 @@ refused with E_JOURNAL_ARCHIVED if not. An audit reads both: the archive is a fo
 
 from collections.abc import Callable
 
-from cbdc.errors import Refused
+from cbdc.errors import Refused, Unavailable
 from cbdc.ledger.disk import Disk
 from cbdc.ledger.journal_frames import Scan, check_tail, read_header, segment_name, segment_numbers
 from cbdc.ledger.journal_log import unavailable
@@ -21,6 +21,7 @@ from cbdc.ledger.journal_snapshot import snapshots
 
 FIRST = 1
 _FRESH = "new-"
+LOCK = "archive.lock"
 _COPY_BYTES = 1 << 20
 
 
@@ -37,9 +38,11 @@ def archive_segments(
     """Move every segment that may go; the numbers of those that went, ascending.
 
     `told` hears after each how many are moved, and of how many.
-    Raises E_JOURNAL_DAMAGED for one that is not whole, which then stays, and E_STORE_UNAVAILABLE when a disk fails.
+    Raises E_JOURNAL_DAMAGED for one that is not whole, which then stays, E_ARCHIVE_TARGET when the archive has another
+    file of its name, and E_STORE_UNAVAILABLE when a disk fails or another program moves segments into this archive.
     """
     moved: list[int] = []
+    leave = _alone(archive)
     try:
         going = archivable(disk)
         for number in going:
@@ -50,7 +53,19 @@ def archive_segments(
             told(len(moved), len(going))
     except OSError as error:
         raise unavailable(error) from None
+    finally:
+        leave()
     return moved
+
+
+def _alone(archive: Disk) -> Callable[[], None]:
+    """Keep others from writing to this archive; what is returned lets them in."""
+    try:
+        return archive.lock(LOCK)
+    except BlockingIOError:
+        raise Unavailable("E_STORE_UNAVAILABLE", detail="another program writes to this archive") from None
+    except OSError as error:
+        raise unavailable(error) from None
 
 
 def _copy(disk: Disk, archive: Disk, number: int) -> None:
@@ -65,8 +80,18 @@ def _copy(disk: Disk, archive: Disk, number: int) -> None:
         archive.rename(_FRESH + name, name)
         archive.sync_folder()
     _check_whole(archive, number)
-    if archive.size(name) != disk.size(name) or read_header(archive, number) != read_header(disk, number):
-        raise Refused("E_JOURNAL_DAMAGED", segment=number, position=0)
+    if not _same(disk, archive, name):
+        # Whole, and of the same length, it may be another ledger's, or of a fork of this one.
+        problem = "the archive has another file of that name, as of another ledger"
+        raise Refused("E_ARCHIVE_TARGET", ledger=name, problem=problem)
+
+
+def _same(disk: Disk, archive: Disk, name: str) -> bool:
+    size = disk.size(name)
+    return archive.size(name) == size and all(
+        disk.read(name, start, _COPY_BYTES) == archive.read(name, start, _COPY_BYTES)
+        for start in range(0, size, _COPY_BYTES)
+    )
 
 
 def _check_whole(disk: Disk, number: int) -> None:

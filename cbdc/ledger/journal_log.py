@@ -361,13 +361,18 @@ class JournalLog:
                 raise Refused("E_JOURNAL_DAMAGED", segment=number, position=scan.end)
             number, offset, size = number + 1, HEADER_BYTES, scan.size
 
-    def leaves(self) -> Iterator[bytes]:
-        """The leaf hash of every entry there is now."""
-        return _each_leaf(self._disk, self.covered * LEAF_BYTES, bytes(self._leaves))
+    def leaves(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The leaf hashes of the entries from `start` up to (not including) `stop`, of those there are now."""
+        first = max(start, 0)
+        last = self.size if stop is None else min(stop, self.size)
+        newer = self._leaves[
+            max(first - self.covered, 0) * LEAF_BYTES : max(last - self.covered, 0) * LEAF_BYTES
+        ]
+        return _each_leaf(self._disk, first * LEAF_BYTES, min(last, self.covered) * LEAF_BYTES, bytes(newer))
 
 
-def _each_leaf(disk: Disk, end: int, newer: bytes) -> Iterator[bytes]:
-    for start in range(0, end, _LEAF_BATCH):
+def _each_leaf(disk: Disk, first: int, end: int, newer: bytes) -> Iterator[bytes]:
+    for start in range(first, end, _LEAF_BATCH):
         yield from _leaves_in(disk.read(LEAVES, start, min(_LEAF_BATCH, end - start)))
     yield from _leaves_in(newer)
 

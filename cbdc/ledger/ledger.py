@@ -15,6 +15,7 @@ Rules kept here:
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from threading import Lock
 from typing import cast
 
@@ -56,6 +57,7 @@ GENESIS_TYPE = 80
 MAX_GROUP = 4_000
 ROWS_MOST = 100_000
 _HOLDERS_MOST = 50_000
+_LEAVES_AT_ONCE = 4_096
 _TOKEN = bytes([TOKEN])
 _KEY = bytes([KEY])
 
@@ -138,16 +140,33 @@ class Ledger:
         first = next(self._store.entries(0, 1), None)
         if first is None:
             raise Refused("E_LEDGER_EMPTY")
-        log = MerkleLog()
-        for leaf in self._store.leaves():
-            log.append(leaf)
+        log = MerkleLog(lambda start, stop: b"".join(self._store.leaves(start, stop)))
+        self._follow(log, first)
+        self._stale = False
+
+    def _read_again(self) -> None:
+        """The same after a commit that failed; what was read before stands if the last head covers it."""
+        self._forget()
+        first = next(self._store.entries(0, 1), None)
+        if first is None:
+            raise Refused("E_LEDGER_EMPTY")
+        try:
+            self._follow(self._log.copy(), first)
+        except Refused:
+            self._read()
+        self._stale = False
+
+    def _follow(self, log: MerkleLog, first: EntryRow) -> None:
+        """Add to a log what the store has beyond it, and take it as this ledger's if the last head says the same."""
+        leaves = self._store.leaves(log.size)
+        while some := b"".join(islice(leaves, _LEAVES_AT_ONCE)):
+            log.extend_joined(some)
         try:
             self._take(log, first, next(self._store.entries(log.size - 1), first))
         except Unavailable:
             raise
         except TengeError as error:
             raise Refused("E_LEDGER_DAMAGED", entries=log.size) from error
-        self._stale = False
 
     def remember_rows(self) -> None:
         """Keep the rows of the state that were last read or written from group to group: at most `ROWS_MOST`.
@@ -243,7 +262,7 @@ class Ledger:
 
     def _group(self, items: Sequence[Item]) -> list[Receipt | TengeError]:
         if self._stale:
-            self._read()
+            self._read_again()
         if len(self._holders) > _HOLDERS_MOST:
             self._holders.clear()
         ids = [None if isinstance(opened, TengeError) else opened.id for _, opened in items]
@@ -302,7 +321,7 @@ class Ledger:
         if self._stale:
             with self._turn:
                 if self._stale:
-                    self._read()
+                    self._read_again()
 
     def key_rows(self, kids: Iterable[bytes]) -> dict[bytes, bytes]:
         """The rows of those of these keys that are registered, by packed state key, as the store keeps them."""

@@ -54,9 +54,9 @@ class MemoryStore:
         """The entries in order."""
         yield from self._entries[max(start, 0) : stop]
 
-    def leaves(self) -> Iterator[bytes]:
+    def leaves(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The leaf hashes in order."""
-        for row in self._entries:
+        for row in self._entries[max(start, 0) : stop]:
             yield row.leaf
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:

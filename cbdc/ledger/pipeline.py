@@ -7,12 +7,14 @@
 
 It answers what `cbdc.ledger.ledger.Ledger` answers, for it only changes who does which part of the work:
 
-- whoever submits reads the bytes and verifies the signatures of a **few** transactions in its own thread (both
-  libraries release Python's lock), so threads share the cores; **many** go in chunks to verifying processes
-  (`cbdc.ledger.verifying`), with the keys they need, and the next ones are verified while these are committed;
-- who is ready takes a place in the line. Whoever finds nobody leading leads: takes all that stands in line, up to a
-  group, decides it in order and commits it once. The others wait, and the first of those who came meanwhile leads
-  next. Nobody waits for company: one alone is committed at once, and under load a group is what came during a commit.
+- **many** transactions of one call go in chunks to verifying processes (`cbdc.ledger.verifying`), with the keys they
+  need, and the next ones are verified while these are committed;
+- a **few** are put down, and whoever finds nobody gathering gathers: reads and verifies all that was put down, his own
+  and others', in his thread (or in the processes, when they have become very many). The others sleep;
+- what is verified stands in line (`cbdc.ledger.line`). Whoever finds nobody leading leads: takes all that stands there,
+  up to a group, decides it in order and commits it once. The others wait for their answers;
+- one alone is committed at once, and under load a group is what came during a commit. Nobody leads while more is being
+  verified than stands in line: the cores are busy then, and a commit costs what verifying twenty transactions costs.
 
 Rules kept here:
 
@@ -27,50 +29,34 @@ Rules kept here:
 import gc
 from collections import deque
 from collections.abc import Iterator, Sequence
-from threading import Event, Lock
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from cbdc.errors import Malformed, Refused, TengeError, Unavailable
+from cbdc.errors import Malformed, TengeError, Unavailable
 from cbdc.keys import PublicKey, public_key
 from cbdc.ledger.entry import Receipt
-from cbdc.ledger.group import Item
+from cbdc.ledger.group import Item, decoded
 from cbdc.ledger.ledger import MAX_GROUP, Ledger
+from cbdc.ledger.line import GROUP_BYTES, UNIT, Answer, Line, Party
 from cbdc.ledger.plain import read_plain
-from cbdc.ledger.state import KEY
-from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Verifiers, signers_of
+from cbdc.ledger.state import KEY, RegisteredKey, StateKey
+from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Found, Verifier, Verifiers, signers_of
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
 
-Answer = Receipt | TengeError
-
 MANY = 16
-"""From so many transactions on, processes verify them; fewer are done in the caller's thread before an answer came."""
+"""From so many transactions on, processes verify them; fewer are done in a caller's thread."""
 
-UNIT = 1_024
-"""How many transactions of one call are committed together, while others of it are verified."""
+GATHERED = 64
+"""The same for what one thread gathered. Its thread is awake anyway, and a message costs more than it brings."""
 
 UNIT_BYTES = 4 << 20
 CAPACITY_BYTES = 128 << 20
 """How many bytes of transactions are inside at most, unless somebody says otherwise: an assumption."""
 
 _WINDOW = 4 * UNIT
-_WINDOW_BYTES = 4 * UNIT_BYTES
 _ROWS_MOST = 50_000
 _KEY = bytes([KEY])
-
-
-class _Party:
-    """The transactions of one call that stand in line together, and what became of them."""
-
-    __slots__ = ("answers", "called", "failure", "items", "leads", "size_bytes")
-
-    def __init__(self, items: list[Item]) -> None:
-        self.items = items
-        self.size_bytes = sum([len(data) for data, _ in items])
-        self.answers: list[Answer] | None = None
-        self.failure: BaseException | None = None
-        self.called = Event()
-        self.leads = False
 
 
 class Pipeline:
@@ -100,13 +86,16 @@ class Pipeline:
         self._capacity_bytes = capacity_bytes
         self._inside = 0
         self._inside_bytes = 0
-        self._line: deque[_Party] = deque()
-        self._led = False
+        self._line = Line(ledger.settle, lambda some: self._taken(some, self._send(some, GATHERED)))
         self._closed = False
         self._collections: tuple[int, int, int] | None = None
         self._verifiers: Verifiers | None = None
         self._workers = workers
         self._rows: dict[bytes, bytes] = {}
+        authority = ledger.genesis.authority
+        named = [authority.root.record.key, *(auth.record.key for auth in authority.auths)]
+        self._certified = [(key.algorithm, key.raw) for key in named]
+        self._verifier = Verifier(ledger.network, self._certified)
         ledger.remember_rows()
         if not late:
             self._begin()
@@ -117,10 +106,7 @@ class Pipeline:
         self._collections = gc.get_threshold()
         gc.set_threshold(*SELDOM)
         if self._workers:
-            authority = self._ledger.genesis.authority
-            named = [authority.root.record.key, *(auth.record.key for auth in authority.auths)]
-            certified = [(key.algorithm, key.raw) for key in named]
-            self._verifiers = Verifiers(self._workers, self._ledger.network, certified)
+            self._verifiers = Verifiers(self._workers, self._ledger.network, self._certified)
 
     def __enter__(self) -> Self:
         return self
@@ -162,6 +148,8 @@ class Pipeline:
             return answers
         room, room_bytes = self._enter(transactions)
         try:
+            if room == len(transactions) < MANY and room_bytes == sum(map(len, transactions)):
+                return self._line.together(Party(transactions, [], few=True))
             unit = min(room, UNIT)
             sent: deque[tuple[Sequence[bytes], list[Chunk]]] = deque()
             held_bytes = 0
@@ -170,11 +158,11 @@ class Pipeline:
                 # Room for what is verified while an earlier part is committed.
                 while sent and ((len(sent) + 1) * unit > room or held_bytes + size_bytes > room_bytes):
                     held_bytes -= sum(map(len, sent[0][0]))
-                    answers += self._settle(self._taken(*sent.popleft()))
+                    answers += self._settle(*sent.popleft())
                 held_bytes += size_bytes
                 sent.append((some, self._send(some)))
             while sent:
-                answers += self._settle(self._taken(*sent.popleft()))
+                answers += self._settle(*sent.popleft())
         finally:
             self._leave(room, room_bytes)
         return answers
@@ -190,7 +178,8 @@ class Pipeline:
             return []
         room = self._enter(transactions)
         try:
-            return self._settle([self._vouched(*one) for one in zip(transactions, stands, strict=True)])
+            items = [self._vouched(*one) for one in zip(transactions, stands, strict=True)]
+            return self._line.answered(Party(transactions, items, few=True))
         finally:
             self._leave(*room)
 
@@ -203,7 +192,7 @@ class Pipeline:
     def _enter(self, transactions: Sequence[bytes]) -> tuple[int, int]:
         """Take room for these or for as many and as long ones as ever go together; how many and how long that is."""
         room = min(len(transactions), _WINDOW, self._capacity)
-        room_bytes = min(sum(map(len, transactions)), _WINDOW_BYTES, self._capacity_bytes)
+        room_bytes = min(sum(map(len, transactions)), GROUP_BYTES, self._capacity_bytes)
         with self._lock:
             if self._closed:
                 raise Unavailable("E_PIPELINE_CLOSED")
@@ -224,9 +213,9 @@ class Pipeline:
 
     # --- verifying ---
 
-    def _send(self, transactions: Sequence[bytes]) -> list[Chunk]:
-        """Send many transactions to the processes, in chunks; none for a few."""
-        if len(transactions) < MANY:
+    def _send(self, transactions: Sequence[bytes], many: int = MANY) -> list[Chunk]:
+        """Send `many` transactions or more to the processes, in chunks; none for fewer."""
+        if len(transactions) < many:
             return []
         with self._lock:
             if self._collections is None and not self._closed:
@@ -261,15 +250,21 @@ class Pipeline:
             if found is None:
                 if self._verifiers is not None:
                     self._verifiers.forsake(chunk)
-                items += [self._open(data) for data in part]
-            elif int not in set(map(type, found)):
-                items += zip(part, found, strict=True)  # type: ignore[arg-type]
-            else:
-                items += [
-                    self._reopened(data, one) if type(one) is int else (data, one)  # type: ignore[misc]
-                    for data, one in zip(part, found, strict=True)
-                ]
-        return items if chunks else [self._open(data) for data in transactions]
+                found = self._judged(part)
+            items += self._items(part, found)
+        return items if chunks else self._items(transactions, self._judged(transactions))
+
+    def _judged(self, transactions: Sequence[bytes]) -> list[Found]:
+        """What a process would say of these, by this thread."""
+        return self._verifier.judge(transactions, self._key_rows(signers_of(transactions)))
+
+    def _items(self, transactions: Sequence[bytes], found: Sequence[Found]) -> list[Item]:
+        if int not in set(map(type, found)):
+            return list(zip(transactions, found, strict=True))  # type: ignore[arg-type]
+        return [
+            self._reopened(data, one) if type(one) is int else (data, one)  # type: ignore[misc]
+            for data, one in zip(transactions, found, strict=True)
+        ]
 
     def _reopened(self, data: bytes, stand: int) -> Item:
         """A transaction of which a process has said only which of its signatures stand."""
@@ -294,91 +289,21 @@ class Pipeline:
                 return None
             if new.kid == kid:
                 return new
-        registered = self._ledger.registered(kid)
-        return None if registered is None else registered.key
+        # Not asked of the store each time: whoever commits holds it, and every single submit would wait for that.
+        row = self._key_rows({kid}).get(_KEY + kid)
+        registered = None if row is None else decoded(StateKey(KEY, kid), row)
+        return registered.key if isinstance(registered, RegisteredKey) else None
 
-    def _open(self, data: bytes) -> Item:
-        """Read and verify in this thread: the ledger remembers a signature that stands, and asks again for others."""
-        item = self._ledger.open(data)
-        opened = item[1]
-        if isinstance(opened, SignedTransaction):
-            for kid, signature in opened.witnesses:
-                key = self._key(opened, kid)
-                try:
-                    if key is not None:
-                        key.verify(signature, opened.message)
-                except Refused:
-                    break
-        return item
-
-    # --- the line ---
-
-    def _settle(self, items: list[Item]) -> list[Answer]:
-        """Stand in line with these; their answers."""
-        party = _Party(items)
+    def _settle(self, transactions: Sequence[bytes], chunks: list[Chunk]) -> list[Answer]:
+        """Let many stand in line once they are verified; their answers."""
+        count = len(transactions) if chunks else 0
+        self._line.expected_more(count)
         try:
-            with self._lock:
-                self._line.append(party)
-                party.leads, self._led = not self._led, True
-            if not party.leads:
-                party.called.wait()
-            if party.leads:
-                self._lead()
+            items = self._taken(transactions, chunks)
         except BaseException:
-            # Ctrl-C while waiting: nobody may be left to wait for a leader that is gone.
-            self._give_up(party)
+            self._line.expected_more(-count)
             raise
-        if party.failure is not None:
-            raise party.failure
-        assert party.answers is not None
-        return party.answers
-
-    def _lead(self) -> None:
-        """Commit what stands in line, from the front; then call the next to lead, if anybody came meanwhile."""
-        with self._lock:
-            group = [self._line.popleft()]
-            count = len(group[0].items)
-            size_bytes = group[0].size_bytes
-            while self._line and (
-                count + len(self._line[0].items) <= MAX_GROUP
-                and size_bytes + self._line[0].size_bytes <= _WINDOW_BYTES
-            ):
-                group.append(self._line.popleft())
-                count += len(group[-1].items)
-                size_bytes += group[-1].size_bytes
-        try:
-            answers = self._ledger.settle([item for party in group for item in party.items])
-            start = 0
-            for party in group:
-                party.answers = answers[start : start + len(party.items)]
-                start += len(party.items)
-        except BaseException as failure:
-            for party in group:
-                # Whoever only waited was not interrupted; what became of his transactions is not known.
-                party.failure = failure if isinstance(failure, Exception) else _interrupted()
-            if not isinstance(failure, Exception):
-                raise
-        finally:
-            group[0].leads = False
-            self._call_next()
-            for party in group:
-                party.called.set()
-
-    def _call_next(self) -> None:
-        """Let the first in line lead, or nobody."""
-        with self._lock:
-            self._led = bool(self._line)
-            if self._line:
-                self._line[0].leads = True
-                self._line[0].called.set()
-
-    def _give_up(self, party: _Party) -> None:
-        with self._lock:
-            if party in self._line:
-                self._line.remove(party)
-        if party.leads:
-            party.leads = False
-            self._call_next()
+        return self._line.answered(Party(transactions, items, few=not chunks), came=count)
 
     def close(self) -> None:
         """Refuse who comes from now on, and end the processes; who is inside is answered."""
@@ -399,7 +324,3 @@ def _parts(transactions: Sequence[bytes], size: int, most_bytes: int) -> Iterato
             start, length = place, 0
         length += len(data)
     yield transactions[start:]
-
-
-def _interrupted() -> Unavailable:
-    return Unavailable("E_STORE_OUTCOME", detail="the program was interrupted")

@@ -348,9 +348,10 @@ class PostgresStore:
         for place, identity, data, leaf in self._pages(words.ENTRIES, max(start, 0) - 1, last):
             yield EntryRow(place, identity, data, leaf)
 
-    def leaves(self) -> Iterator[bytes]:
+    def leaves(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The leaf hashes in order."""
-        for _, leaf in self._pages(words.LEAVES, -1):
+        last = _EVERYTHING if stop is None else stop
+        for _, leaf in self._pages(words.LEAVES, max(start, 0) - 1, last):
             yield leaf
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:

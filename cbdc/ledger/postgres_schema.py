@@ -91,7 +91,7 @@ OWNED = "SELECT holder, key FROM state WHERE holder = ANY (%s::bytea[])"
 # Pages: the rows after the last one that was seen.
 ENTRIES = """
 SELECT place, transaction_id, data, leaf FROM entry WHERE place > %s AND place < %s ORDER BY place LIMIT %s"""
-LEAVES = "SELECT place, leaf FROM entry WHERE place > %s ORDER BY place LIMIT %s"
+LEAVES = "SELECT place, leaf FROM entry WHERE place > %s AND place < %s ORDER BY place LIMIT %s"
 HEADS = "SELECT size, envelope FROM head WHERE size > %s ORDER BY size LIMIT %s"
 STATE = "SELECT key, value FROM state WHERE key > %s ORDER BY key LIMIT %s"
 OWNERS = "SELECT key, holder FROM state WHERE key > %s AND holder IS NOT NULL ORDER BY key LIMIT %s"

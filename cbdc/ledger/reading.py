@@ -24,8 +24,9 @@ from cbdc.errors import TengeError
 from cbdc.keys import PublicKey, key_id, standing
 from cbdc.ledger.entry import LogHead
 from cbdc.ledger.entry_form import PlainEntry, common_entry, parts_of, plain_entry
+from cbdc.ledger.signed_form import standing_bits
 from cbdc.record import ONLINE_DOMAIN, open_envelope, signing_message
-from cbdc.transaction import RegisterKey, RotateKey, Transfer, open_transaction
+from cbdc.transaction import Transfer
 
 SELDOM = 100_000
 MOST_KEYS = 65_536
@@ -111,7 +112,7 @@ class Reader:
         ]
         self._certified = {key_id(*key): PublicKey(*key) for key in settings.certified}
         self._signatures = settings.signatures
-        self._keys: dict[bytes, PublicKey] = {}
+        self._keys = dict(self._certified)
 
     def read(self, task: Task) -> Answer:
         """What is to be said of a chunk."""
@@ -128,15 +129,16 @@ class Reader:
         if odd:
             asked = [one for one in asked if one[0] not in odd]
         kids: dict[bytes, int] = {}
+        number_of = kids.setdefault
         unsigned = self._unsigned(asked) if self._signatures else {}
         for place, (_, _, _, spends, payees, amounts, witnesses), _ in asked:
-            if place in unsigned:
+            if unsigned and place in unsigned:
                 said[place] = unsigned[place]
                 continue
             said[place] = (
-                tuple([kids.setdefault(kid, len(kids)) for kid, _ in witnesses]),
+                tuple([number_of(kid, len(kids)) for kid, _ in witnesses]),
                 spends,
-                tuple([kids.setdefault(kid, len(kids)) for kid in payees]),
+                tuple([number_of(kid, len(kids)) for kid in payees]),
                 amounts,
                 sum(amounts),
             )
@@ -144,8 +146,9 @@ class Reader:
 
     def _unsigned(self, asked: Sequence[_Asked]) -> dict[int, int]:
         """By place the bits of the signatures that stand, of transfers of which not all do."""
+        key_of = self._keys.get
         questions = [
-            (self._key(kid), signature, _SIGNED_PREFIX + identity)
+            (key_of(kid), signature, _SIGNED_PREFIX + identity)
             for _, entry, identity in asked
             for kid, signature in entry[6]
         ]
@@ -196,7 +199,8 @@ class Reader:
                 times[place] = parts[1]
                 entry = plain_entry(parts)
                 if entry is None:
-                    said[place] = self._judge_other(parts[2])
+                    if self._signatures:
+                        said[place] = standing_bits(parts[2], self._network, self._keys.get)
                     continue
             elif entry[0] != task.start + place:
                 continue
@@ -208,28 +212,10 @@ class Reader:
 
     def _learn(self, task: Task) -> None:
         if task.forget:
-            self._keys.clear()
+            self._keys = dict(self._certified)
         for kid, key in task.keys.items():
             if key_id(*key) == kid:
                 self._keys[kid] = PublicKey(*key)
-
-    def _judge_other(self, payload: bytes) -> int:
-        if not self._signatures:
-            return 0
-        try:
-            opened = open_transaction(payload, self._network)
-        except TengeError:
-            return 0
-        own: dict[bytes, PublicKey] = {}
-        record = opened.record
-        if isinstance(record, RegisterKey | RotateKey):
-            own[key_id(record.algorithm, record.public_key)] = PublicKey(record.algorithm, record.public_key)
-        message = opened.message
-        asked = [(self._key(kid) or own.get(kid), signature, message) for kid, signature in opened.witnesses]
-        return sum(1 << place for place in standing(asked))
-
-    def _key(self, kid: bytes) -> PublicKey | None:
-        return self._keys.get(kid) or self._certified.get(kid)
 
 
 def _odd(leaves: Sequence[bytes], kept: bytes) -> list[int]:

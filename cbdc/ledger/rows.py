@@ -3,15 +3,17 @@
 In memory while there are few, in a file of its own when there are many, so that an audit of ten million tokens needs no
 more memory than one of two million. The file is nobody's but this process's and goes with it.
 
-In memory the commonest rows stand as what they mean, not as bytes: a counter is a number, a plain token its amount and
-its key id. So a replay of plain transfers decodes nothing (`cbdc.ledger.fold_plain`). Whoever asks for a row gets its
-canonical bytes all the same.
+In memory a counter stands as a number and every other row as its canonical bytes, a plain token's too: its amount and
+its key id stand at known places in them. So many rows are compared with a store's at one stroke, and a replay of plain
+transfers (`cbdc.ledger.fold_plain`) decodes one number a token. Whoever asks for a row gets its canonical bytes.
 """
 
 import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from operator import lt
 from pathlib import Path
 
 import msgspec
@@ -25,11 +27,15 @@ from cbdc.token import Token
 MOST_ROWS = 2_500_000
 """How many rows are kept in memory, at about 250 bytes each; more go to a file."""
 
-Value = bytes | int | tuple[int, bytes]
-"""A row in memory: a counter's number, a plain token's amount and key id, or the bytes of any other row."""
+Value = bytes | int
+"""A row in memory: a counter's number, or the bytes of any other row."""
 
 _encode = msgspec.msgpack.Encoder().encode
-_NO_MARK = b""
+_decode_number = msgspec.msgpack.Decoder(int).decode
+
+# A plain token is an array of three: its amount; an array of 1 and the key id; no mark.
+TOKEN_HEAD, TAIL_BYTES = b"\x93", 38
+_KID_FROM, _KID_TO = -34, -2
 
 SEEN = 0xFF
 """No kind of state: under it stand the ids of transactions that spend nothing, for they may come again."""
@@ -41,12 +47,17 @@ _ASKED = 500
 
 def packed(value: Value) -> bytes:
     """The canonical bytes of a row in memory."""
-    if type(value) is bytes:
-        return value
-    if type(value) is int:
-        return _encode(value)
-    amount, kid = value  # type: ignore[misc]
-    return _encode((amount, (1, kid), _NO_MARK))
+    return _encode(value) if type(value) is int else value  # type: ignore[return-value]
+
+
+def token_tail(kid: bytes) -> bytes:
+    """How the row of a plain token with this key id ends: all that comes after its amount."""
+    return b"\x92\x01\xc4\x20" + kid + b"\xc4\x00"
+
+
+def plain_row(amount_tiyn: int, kid: bytes) -> bytes:
+    """The row of a plain token."""
+    return TOKEN_HEAD + _encode(amount_tiyn) + token_tail(kid)
 
 
 def _unpacked(key: bytes, data: bytes) -> Value:
@@ -55,7 +66,7 @@ def _unpacked(key: bytes, data: bytes) -> Value:
         number = canonical.decode(data)
         assert isinstance(number, int)
         return number
-    return (plain_token(data) or data) if key[0] == TOKEN else data
+    return data
 
 
 def token_in(value: bytes) -> tuple[int, bytes]:
@@ -68,12 +79,25 @@ def token_in(value: bytes) -> tuple[int, bytes]:
     return token.amount_tiyn, token.lock.holder
 
 
+def _in_pages(found: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
+    source = iter(found)
+    while some := list(islice(source, _ASKED)):
+        yield some
+
+
+def _ascending(last: bytes, keys: tuple[bytes, ...]) -> bool:
+    """Whether the keys ascend strictly, from after `last`."""
+    return last < keys[0] and all(map(lt, keys, keys[1:]))
+
+
 class Rows:
     """The rows of a fold: packed state keys to bytes. In memory up to `most`, then in a temporary file."""
 
     def __init__(self, most: int = MOST_ROWS) -> None:
         self._rows: dict[bytes, Value] = {}
         self._sorted: list[bytes] | None = None
+        self._seen = 0
+        self._odd: set[bytes] = set()  # tokens that are not plain
         self._most = most
         self._file: tempfile.TemporaryDirectory[str] | None = None
         self._database: sqlite3.Connection | None = None
@@ -99,10 +123,7 @@ class Rows:
         """Make changes; None takes a row away."""
         if self._database is None:
             for key, value in changes.items():
-                if value is None:
-                    self._rows.pop(key, None)
-                else:
-                    self._rows[key] = _unpacked(key, value)
+                self._apply(key, value)
             self._sorted = None
             if len(self._rows) > self._most:
                 self._move_to_a_file()
@@ -114,6 +135,20 @@ class Rows:
             "INSERT OR REPLACE INTO row VALUES (?, ?)",
             [(key, value) for key, value in changes.items() if value is not None],
         )
+
+    def _apply(self, key: bytes, value: bytes | None) -> None:
+        kind = key[0]
+        if kind == SEEN:
+            self._seen += (value is not None) - (key in self._rows)
+        elif kind == TOKEN:
+            if value is not None and plain_token(value) is None:
+                self._odd.add(key)
+            elif self._odd:
+                self._odd.discard(key)
+        if value is None:
+            self._rows.pop(key, None)
+        else:
+            self._rows[key] = _unpacked(key, value)
 
     def _move_to_a_file(self) -> None:
         try:
@@ -148,48 +183,50 @@ class Rows:
 
     def owners(self) -> Iterator[tuple[bytes, bytes]]:
         """Every token's key and its holder's key id, in ascending order."""
-        rows = self.known()
         for key, data in self.items():
             if key[0] != TOKEN:
                 break
-            value = None if rows is None else rows[key]
-            yield key, value[1] if type(value) is tuple else token_in(data)[1]
+            yield key, token_in(data)[1]
 
     def same_items(self, found: Iterable[tuple[bytes, bytes]]) -> bool:
         """Whether these are just the rows of the state, ascending. A no may be wrong: whoever gets one looks closer."""
-        rows = self._rows
         if self._database is not None:
             return False
-        last, count = b"", 0
-        for key, value in found:
-            mine = rows.get(key)
-            if type(mine) is tuple:
-                mine = _encode((mine[0], (1, mine[1]), _NO_MARK))
-            elif type(mine) is int:
-                mine = _encode(mine)
-            if mine != value or key <= last or key[0] == SEEN:
+        last, count, get = b"", 0, self._rows.get
+        for some in _in_pages(found):
+            keys, values = zip(*some, strict=True)
+            if not _ascending(last, keys) or keys[-1][0] == SEEN:
                 return False
-            last = key
-            count += 1
-        return count == sum(1 for key in rows if key[0] != SEEN)
+            mine = tuple(map(get, keys))
+            # Only where counters are among them are they looked at one by one.
+            if mine != values and tuple([None if one is None else packed(one) for one in mine]) != values:
+                return False
+            last = keys[-1]
+            count += len(keys)
+        return count == len(self._rows) - self._seen
 
     def same_owners(self, found: Iterable[tuple[bytes, bytes]]) -> bool:
         """Whether these are just the tokens with their holders, ascending. A no may be wrong."""
-        rows = self._rows
         if self._database is not None:
             return False
-        last, count = b"", 0
-        for key, holder in found:
-            mine = rows.get(key)
-            kid = mine[1] if type(mine) is tuple else self._holder(key, mine)
-            if kid != holder or key <= last:
+        last, count, rows = _TOKEN, 0, self._rows
+        for some in _in_pages(found):
+            keys, holders = zip(*some, strict=True)
+            if not _ascending(last, keys) or keys[-1][0] != TOKEN:
                 return False
-            last = key
-            count += 1
-        return count == sum(1 for key in rows if key[0] == TOKEN)
-
-    def _holder(self, key: bytes, value: Value | None) -> bytes | None:
-        return token_in(value)[1] if key[:1] == _TOKEN and type(value) is bytes else None
+            try:
+                mine = [rows[key] for key in keys]
+            except KeyError:
+                return False
+            if self._odd.isdisjoint(keys):
+                kids = [value[_KID_FROM:_KID_TO] for value in mine]  # type: ignore[index]
+            else:
+                kids = [token_in(packed(value))[1] for value in mine]
+            if tuple(kids) != holders:
+                return False
+            last = keys[-1]
+            count += len(keys)
+        return count == sum([key[0] == TOKEN for key in rows])
 
     def held(self) -> Counter[bytes]:
         """What each key id holds, in tiyn, token by token."""
@@ -198,7 +235,11 @@ class Rows:
         if rows is not None:
             for key, value in rows.items():
                 if key[0] == TOKEN:
-                    amount, kid = value if type(value) is tuple else token_in(packed(value))
+                    assert type(value) is bytes
+                    if key in self._odd:
+                        amount, kid = token_in(value)
+                    else:
+                        amount, kid = _decode_number(value[1:-TAIL_BYTES]), value[_KID_FROM:_KID_TO]
                     by_key[kid] += amount
             return by_key
         for key, data in self.items():

@@ -22,7 +22,9 @@ from typing import Any
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger import sqlite_schema as words
 from cbdc.ledger.sqlite_failures import FAILURES, KINDS, blob, keep_log, place_in, unavailable
+from cbdc.ledger.sqlite_folding import LONGEST_PAGES, Folding
 from cbdc.ledger.sqlite_pending import Due, Pending, hint_of
+from cbdc.ledger.sqlite_rows import write_rows
 from cbdc.ledger.store import Commit, EntryRow
 from cbdc.ports import Checkpoint, no_checkpoint
 from cbdc.private import make_file
@@ -31,8 +33,9 @@ log = logging.getLogger("cbdc.ledger")
 
 _EVERYTHING = 2**62
 _PAGE = 500
-# Lists of values go in sizes that SQLite has seen before, filled up with NULL, so that no statement is read twice.
-_SIZES = (1, 8, 64, 512)
+# Lists of values go in sizes that SQLite has seen before, filled up with a few NULL: no statement is read twice.
+_SIZES = (1, 8, 64, 256)
+_FILL_MOST = 56
 _REMEMBERED = 20_000
 _TOKEN_KEY_BYTES = 35
 _UNDECIDED = ("SQLITE_BUSY", "SQLITE_LOCKED")
@@ -60,6 +63,7 @@ class SqliteStore:
         self._pending: Pending | None = None
         self._seen: dict[bytes, _Token] = {}
         self._unknown: tuple[int, set[bytes]] = (-1, set())
+        self._folding = Folding(path, self._lock)
         name = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         if not read_only:
             make_file(path)
@@ -91,7 +95,7 @@ class SqliteStore:
         done = self._version()
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute("PRAGMA wal_autocheckpoint = 50000")
+        self._database.execute(f"PRAGMA wal_autocheckpoint = {LONGEST_PAGES}")
         self._database.execute("PRAGMA cache_size = -131072")
         self._take_over()
         if done < len(words.VERSIONS):
@@ -174,7 +178,7 @@ class SqliteStore:
 
     def _tokens(self, keys: Iterable[bytes]) -> dict[int, tuple[bytes, bytes, bytes]]:
         """The key, value and holder of each token of `token` that is among the keys, by its number."""
-        shaped = {key for key in keys if len(key) == _TOKEN_KEY_BYTES and key[0] == 1}
+        shaped = {key for key in keys if _is_token(key)}
         if not shaped:
             return {}
         places = self._late().places
@@ -200,7 +204,9 @@ class SqliteStore:
         rows: list[Any] = []
         with self._lock:
             while wanted:
-                size = next((size for size in _SIZES if size >= len(wanted)), _SIZES[-1])
+                count = len(wanted)
+                size = next((size for size in _SIZES if count <= size <= count + _FILL_MOST), 0)
+                size = size or next(size for size in reversed(_SIZES) if size <= count)
                 part, wanted = wanted[:size], wanted[size:]
                 part += [None] * (size - len(part))
                 rows += self._rows(f"{statement} IN ({','.join('?' * size)})", part)
@@ -250,6 +256,7 @@ class SqliteStore:
                     if self._database.in_transaction:
                         self._database.execute("ROLLBACK")
                     raise
+                self._folding.wrote(len(commit.entries) + len(commit.changes))
         except FAILURES as error:
             raise unavailable(error) from None
         self._check_place()
@@ -283,8 +290,10 @@ class SqliteStore:
         database = self._database
         places = {row.transaction_id: row.index for row in commit.entries}
         self._check_new(places, commit)
-        database.executemany(
-            words.ADD_ENTRY, [(row.index, row.transaction_id, row.data, row.leaf) for row in commit.entries]
+        write_rows(
+            database,
+            words.ADD_ENTRY,
+            [(row.index, row.transaction_id, row.data, row.leaf) for row in commit.entries],
         )
         pending.add_entries(places.items())
         # In the order of the key, as the tables are: neighbours share a page.
@@ -293,16 +302,18 @@ class SqliteStore:
         self._checkpoint("ledger.commit.inside")
         born: list[tuple[int, bytes, bytes, bytes]] = []
         kept: list[tuple[bytes, bytes]] = []
+        owners = commit.owners
         for key, value in changes:
             if value is None:
                 continue
-            place = places.get(key[1:33]) if key in commit.owners else None
-            if place is not None and len(key) == _TOKEN_KEY_BYTES and key[0] == 1:
-                born.append((_number(place, key), key, value, commit.owners[key]))
+            holder = owners.get(key)
+            place = None if holder is None else places.get(key[1:33])
+            if holder is not None and place is not None and _is_token(key):
+                born.append((_number(place, key), key, value, holder))
             else:
                 kept.append((key, value))
         born.sort()
-        database.executemany(words.ADD_UNSPENT, born)
+        write_rows(database, words.ADD_UNSPENT, born)
         pending.add_tokens([(number, holder) for number, _, _, holder in born])
         self._keep(kept, commit.owners, pending)
         self._index(pending.due())
@@ -320,26 +331,26 @@ class SqliteStore:
         for key, (number, holder) in tokens.items():
             pending.spend(number, holder)
             self._seen.pop(key, None)
-        self._database.executemany(words.SPEND, sorted((number,) for number, _ in tokens.values()))
+        write_rows(self._database, words.SPEND, sorted([(number,) for number, _ in tokens.values()]))
         rest = [(key,) for key in keys if key not in tokens]
-        self._database.executemany(words.DROP_STATE, rest)
-        self._database.executemany(words.DROP_OWNER, rest)
+        write_rows(self._database, words.DROP_STATE, rest)
+        write_rows(self._database, words.DROP_OWNER, rest)
 
     def _keep(self, rows: list[tuple[bytes, bytes]], owners: dict[bytes, bytes], pending: Pending) -> None:
         """Set rows of `state`; a token that stands in `token` already is changed there."""
         values = dict(rows)
-        tokens = self._located(values)
+        tokens = self._located([key for key in values if _is_token(key)])
         for key, (number, holder) in tokens.items():
             self._seen.pop(key, None)
             owner = owners.get(key, holder)
             self._database.execute(words.CHANGE_UNSPENT, (values[key], owner, number))
             # Written at once: a change of an old token is not among the last entries, where others would see it.
-            self._database.execute(words.FORGET_HOLDING, (hint_of(holder), number))
-            self._database.execute(words.INDEX_HOLDING, (hint_of(owner), number))
+            write_rows(self._database, words.FORGET_HOLDING, [(hint_of(holder), number)], words.A_HOLDING)
+            write_rows(self._database, words.INDEX_HOLDING, [(hint_of(owner), number)])
             pending.withdraw(number, holder)
         rest = [(key, value) for key, value in rows if key not in tokens]
-        self._database.executemany(words.SET_STATE, rest)
-        self._database.executemany(words.ADD_OWNER, [(owners[key], key) for key, _ in rest if key in owners])
+        write_rows(self._database, words.SET_STATE, rest)
+        write_rows(self._database, words.ADD_OWNER, [(owners[key], key) for key, _ in rest if key in owners])
 
     def _located(self, keys: Iterable[bytes]) -> dict[bytes, _Token]:
         """Which of the keys are tokens of `token`: a number belongs to its key for ever."""
@@ -357,9 +368,9 @@ class SqliteStore:
 
     def _index(self, due: Due) -> None:
         database = self._database
-        database.executemany(words.FORGET_HOLDING, due.spent)
-        database.executemany(words.INDEX_ENTRY, due.entries)
-        database.executemany(words.INDEX_HOLDING, due.tokens)
+        write_rows(database, words.FORGET_HOLDING, due.spent, words.A_HOLDING)
+        write_rows(database, words.INDEX_ENTRY, due.entries)
+        write_rows(database, words.INDEX_HOLDING, due.tokens)
         if due.merged is not None:
             database.execute(words.MERGE, (due.merged,))
 
@@ -375,9 +386,9 @@ class SqliteStore:
         for place, identity, data, leaf in self._each(words.ENTRIES, start, last):
             yield EntryRow(place, blob(identity), blob(data), blob(leaf))
 
-    def leaves(self) -> Iterator[bytes]:
+    def leaves(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The leaf hashes in order."""
-        for (leaf,) in self._each(words.LEAVES):
+        for (leaf,) in self._each(words.LEAVES, start, _EVERYTHING if stop is None else stop):
             yield blob(leaf)
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
@@ -446,6 +457,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the file; what the indexes do not name yet is written to them, if the file lets us."""
+        self._folding.end()
         with self._lock:
             try:
                 if self._pending is not None and not self._read_only:
@@ -466,6 +478,10 @@ class SqliteStore:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
             raise
+
+
+def _is_token(key: bytes) -> bool:
+    return len(key) == _TOKEN_KEY_BYTES and key[0] == 1
 
 
 def _number(place: int, key: bytes) -> int:

@@ -2,13 +2,15 @@
 
 An id is a hash, so the next one belongs anywhere in an index. Written at once, each costs a page; kept back and written
 in the order of the index, a page takes several. So the indexes lag behind by up to a **window** of entries. They are
-walked once a window, a slice (`_SLICES`) after the other, as commits come, so that no commit pays for all.
+walked once a window, a slice (`_SLICES`) after the other, as commits come, so that no commit pays for all. Of single
+commits every sixteenth or so pays for as many.
 
 Nothing rests on this memory: what is kept back stands in the last entries and tokens already, from which it is read
 again when a file is opened (`merged.place` says from where). A number that was spent may stay in an index when a
 process dies; who reads an index looks at the row itself.
 
-Rules kept here: small ledgers keep nothing back; memory is bounded by the window; a slice is written in order.
+Rules kept here: ledgers of a few entries keep nothing back; memory is bounded by the window; a slice is written in
+order.
 """
 
 from collections.abc import Iterable
@@ -16,16 +18,17 @@ from dataclasses import dataclass, field
 
 from cbdc.ledger.sqlite_schema import HINT_BYTES, OUTPUT_BITS
 
-_SLICES = 1_024
-_SHIFT = 6  # a slice is the first ten bits
-SMALL = 1 << 15
+_SLICES = 1_024  # a slice is the first ten bits
+SMALL = 256
+NARROWEST = 1 << 10
 WIDEST = 1 << 17
 _PART = 8
+_TOGETHER = 16  # entries of single commits whose slices are written at once: a page then takes several
 
 
 def window_of(size: int) -> int:
     """Over how many entries the indexes are walked once, in a ledger of `size` entries; 0 keeps nothing back."""
-    return 0 if size < SMALL else min(size // _PART, WIDEST)
+    return 0 if size < SMALL else min(max(size // _PART, NARROWEST), WIDEST)
 
 
 def hint_of(identity: bytes) -> bytes:
@@ -34,7 +37,7 @@ def hint_of(identity: bytes) -> bytes:
 
 
 def _slice_of(identity: bytes) -> int:
-    return int.from_bytes(identity[:2].ljust(2, b"\0"), "big") >> _SHIFT
+    return identity[0] << 2 | identity[1] >> 6 if len(identity) > 1 else 0
 
 
 @dataclass(slots=True)
@@ -54,9 +57,10 @@ class Pending:
         self.size = merged
         self.places: dict[bytes, int] = {}
         self.held: dict[bytes, set[int]] = {}
-        self._entries: dict[int, list[tuple[bytes, int]]] = {}
-        self._tokens: dict[int, dict[int, bytes]] = {}
-        self._spent: dict[int, list[tuple[bytes, int]]] = {}
+        # By slice: the ids of `places`, key ids of `held` (also of what is gone, or twice), and what is spent.
+        self._entries: list[list[bytes]] = [[] for _ in range(_SLICES)]
+        self._holders: list[list[bytes]] = [[] for _ in range(_SLICES)]
+        self._spent: list[list[tuple[bytes, int]]] = [[] for _ in range(_SLICES)]
         self._read = 0
         self._next = 0
         self._walk_began = 0
@@ -70,70 +74,83 @@ class Pending:
         """Entries (id, place), which follow on."""
         for identity, place in entries:
             self.places[identity] = place
-            self._entries.setdefault(_slice_of(identity), []).append((identity, place))
+            self._entries[_slice_of(identity)].append(identity)
             self.size = place + 1
 
     def add_tokens(self, tokens: Iterable[tuple[int, bytes]]) -> None:
         """Tokens (number, holder)."""
+        held = self.held
         for number, holder in tokens:
-            self.held.setdefault(holder, set()).add(number)
-            self._tokens.setdefault(_slice_of(holder), {})[number] = holder
+            numbers = held.get(holder)
+            if numbers is None:
+                held[holder] = {number}
+                self._holders[_slice_of(holder)].append(holder)
+            else:
+                numbers.add(number)
 
     def spend(self, number: int, holder: bytes) -> None:
         """A token is no more."""
         waited = self.withdraw(number, holder)
         if not waited or number >> OUTPUT_BITS < self._read:
-            self._spent.setdefault(_slice_of(holder), []).append((hint_of(holder), number))
+            self._spent[_slice_of(holder)].append((hint_of(holder), number))
 
     def withdraw(self, number: int, holder: bytes) -> bool:
         """A token is not to be written to an index any more; whether it waited."""
-        waiting = self._tokens.get(_slice_of(holder), {}).pop(number, None)
-        if waiting is not None:
-            self._let_go(number, waiting)
-        return waiting is not None
-
-    def _let_go(self, number: int, holder: bytes) -> None:
-        numbers = self.held[holder]
+        numbers = self.held.get(holder)
+        if numbers is None or number not in numbers:
+            return False
         numbers.discard(number)
         if not numbers:
             del self.held[holder]
+        return True
 
     def due(self) -> Due:
         """What the commit that was added writes; from now on the indexes name it."""
         found = Due()
         window = window_of(self.size)
         slices = _SLICES if not window else (self.size - self._walked) * _SLICES // window
-        if not slices:
+        if not slices or (window and self.size - self._walked < min(_TOGETHER, window)):
             return found
+        if slices < _SLICES:
+            # Not around the end, so that what is written stays in order; the rest is due with the next commit.
+            slices = min(slices, _SLICES - self._next)
         self._walked += slices * window // _SLICES
         if slices >= _SLICES:
-            for part in sorted({*self._entries, *self._tokens, *self._spent}):
-                self._take(part, found)
+            self._take(range(_SLICES), found)
             found.merged = self._walk_began = self._walked = self.size
             return found
-        for _ in range(slices):
-            self._take(self._next, found)
-            self._next = (self._next + 1) % _SLICES
-            if self._next == 0:
-                found.merged, self._walk_began = self._walk_began, self.size
+        self._take(range(self._next, self._next + slices), found)
+        self._next = (self._next + slices) % _SLICES
+        if self._next == 0:
+            found.merged, self._walk_began = self._walk_began, self.size
         return found
 
     def all(self) -> Due:
         """Everything at once, before the file is closed."""
         found = Due()
-        for part in sorted({*self._entries, *self._tokens, *self._spent}):
-            self._take(part, found)
+        self._take(range(_SLICES), found)
         found.merged = self.size
         return found
 
-    def _take(self, part: int, found: Due) -> None:
-        entries = self._entries.pop(part, [])
-        for identity, place in entries:
-            if self.places.get(identity) == place:
-                del self.places[identity]
-        found.entries += sorted((hint_of(identity), place) for identity, place in entries)
-        tokens = self._tokens.pop(part, {})
-        for number, holder in tokens.items():
-            self._let_go(number, holder)
-        found.tokens += sorted((hint_of(holder), number) for number, holder in tokens.items())
-        found.spent += sorted(self._spent.pop(part, ()))
+    def _take(self, parts: range, found: Due) -> None:
+        places, held = self.places, self.held
+        for part in parts:
+            if names := self._entries[part]:
+                found.entries += [
+                    (name[:HINT_BYTES], place)
+                    for name in names
+                    if (place := places.pop(name, None)) is not None
+                ]
+                names.clear()
+            if holders := self._holders[part]:
+                for holder in holders:
+                    if numbers := held.pop(holder, None):
+                        hint = hint_of(holder)
+                        found.tokens += [(hint, number) for number in numbers]
+                holders.clear()
+            if spent := self._spent[part]:
+                found.spent += spent
+                spent.clear()
+        found.entries.sort()
+        found.tokens.sort()
+        found.spent.sort()

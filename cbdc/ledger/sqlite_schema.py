@@ -62,18 +62,22 @@ BESIDE = (
     "INSERT INTO merged SELECT coalesce(max(place) + 1, 0) FROM entry",
 )
 
-ADD_ENTRY = "INSERT INTO entry VALUES (?, ?, ?, ?)"
+# Each of these has one place, {}, for so many rows of values as are written at once (`cbdc.ledger.sqlite_rows`).
+ADD_ENTRY = "INSERT INTO entry VALUES {}"
+ADD_UNSPENT = "INSERT INTO token VALUES {}"
+SPEND = "DELETE FROM token WHERE number IN (VALUES {})"
+SET_STATE = "INSERT INTO state VALUES {} ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+DROP_STATE = "DELETE FROM state WHERE key IN (VALUES {})"
+ADD_OWNER = "INSERT INTO owner VALUES {}"
+DROP_OWNER = "DELETE FROM owner WHERE token IN (VALUES {})"
+INDEX_ENTRY = "INSERT OR IGNORE INTO identity VALUES {}"
+INDEX_HOLDING = "INSERT OR IGNORE INTO holding VALUES {}"
+# Of two columns at once SQLite would read the whole table: so each row is named by its own words.
+FORGET_HOLDING = "DELETE FROM holding WHERE {}"
+A_HOLDING = "(hint = ? AND number = ?)"
+
 ADD_HEAD = "INSERT INTO head VALUES (?, ?)"
-ADD_UNSPENT = "INSERT INTO token VALUES (?, ?, ?, ?)"
 CHANGE_UNSPENT = "UPDATE token SET value = ?, holder = ? WHERE number = ?"
-SPEND = "DELETE FROM token WHERE number = ?"
-SET_STATE = "INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
-DROP_STATE = "DELETE FROM state WHERE key = ?"
-ADD_OWNER = "INSERT INTO owner VALUES (?, ?)"
-DROP_OWNER = "DELETE FROM owner WHERE token = ?"
-INDEX_ENTRY = "INSERT OR IGNORE INTO identity VALUES (?, ?)"
-INDEX_HOLDING = "INSERT OR IGNORE INTO holding VALUES (?, ?)"
-FORGET_HOLDING = "DELETE FROM holding WHERE hint = ? AND number = ?"
 MERGE = "UPDATE merged SET place = ?"
 
 SIZE = "SELECT coalesce(max(place) + 1, 0) FROM entry"
@@ -81,7 +85,7 @@ MERGED = "SELECT place FROM merged"
 LATE_ENTRIES = "SELECT transaction_id, place FROM entry WHERE place >= ? ORDER BY place"
 LATE_TOKENS = "SELECT number, holder FROM token WHERE number >= ? ORDER BY number"
 ENTRIES = "SELECT place, transaction_id, data, leaf FROM entry WHERE place >= ? AND place < ? ORDER BY place"
-LEAVES = "SELECT leaf FROM entry ORDER BY place"
+LEAVES = "SELECT leaf FROM entry WHERE place >= ? AND place < ? ORDER BY place"
 HEADS = "SELECT size, envelope FROM head ORDER BY size"
 HEAD_AFTER = "SELECT envelope FROM head WHERE size > ? ORDER BY size LIMIT 1"
 STATE = "SELECT key, value FROM token UNION ALL SELECT key, value FROM state ORDER BY 1"

@@ -87,8 +87,8 @@ class Store(Protocol):
         """The entries from `start` up to (not including) `stop`, in order."""
         ...
 
-    def leaves(self) -> Iterator[bytes]:
-        """The leaf hash of every entry, in order."""
+    def leaves(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The leaf hashes of the entries from `start` up to (not including) `stop`, in order."""
         ...
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:

@@ -25,7 +25,6 @@ import json
 import os
 import shutil
 import sqlite3
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
@@ -36,14 +35,26 @@ from cbdc import private
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
 from cbdc.ledger.audit import audit
 from cbdc.ledger.sqlite import SqliteStore
+from cbdc.operations.alone import LOCKS
+from cbdc.operations.whole_file import (
+    MANIFEST,
+    PACKED,
+    PART,
+    check_no_full_disk,
+    check_room,
+    hash_of,
+    new_part,
+    pack,
+    sync_folder,
+)
+from cbdc.operations.whole_file import appear as appear_file
 
 FORMAT = "tenge-backup-1"
-MANIFEST = "manifest.json"
 LEDGER_FILE = "ledger.sqlite"
 MOST_FILES = 10_000
 MOST_MANIFEST = 4 * 1_048_576
 _PIECE = 1_048_576
-_SIDE_FILES = ("-wal", "-shm", "-journal", ".part", ".tmp")
+_SIDE_FILES = ("-wal", "-shm", "-journal", ".part", ".tmp", LOCKS)
 _LOCK_SECONDS = 10
 
 
@@ -56,14 +67,22 @@ class Backup(NamedTuple):
 
 
 def _names(folder: Path) -> list[str]:
-    found = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and not path.is_symlink() and not path.name.endswith(_SIDE_FILES)
-    )
+    found, problem = [], ""
+    for path in folder.rglob("*"):
+        place = path.relative_to(folder)
+        if any(part.endswith(PART) for part in place.parts[:-1]):
+            continue  # what a killed backup left
+        if path.is_symlink():
+            problem = f"{place.as_posix()} is a link, and what it leads to would be missing"
+        if path.is_file() and not path.name.endswith(_SIDE_FILES):
+            found.append(place.as_posix())
     if len(found) > MOST_FILES:
-        raise Refused("E_BACKUP_FOLDER", folder=folder.as_posix(), problem=f"more than {MOST_FILES} files")
-    return found
+        problem = f"more than {MOST_FILES} files"
+    if MANIFEST in found:
+        problem = f"a backup has a {MANIFEST} of its own"
+    if problem:
+        raise Refused("E_BACKUP_FOLDER", folder=folder.as_posix(), problem=problem)
+    return sorted(found)
 
 
 def make_backup(folder: Path, file: Path, now: int) -> Backup:
@@ -74,18 +93,19 @@ def make_backup(folder: Path, file: Path, now: int) -> Backup:
     """
     if not folder.is_dir() or not any(folder.rglob(LEDGER_FILE)):
         raise Refused("E_BACKUP_FOLDER", folder=folder.as_posix(), problem="no ledger is kept in it")
+    if file.parent.resolve().is_relative_to(folder.resolve()):
+        raise Refused("E_BACKUP_FOLDER", folder=folder.as_posix(), problem="the backup would lie in it")
     if file.exists():
         raise Refused("E_BACKUP_EXISTS", file=file.as_posix())
     part = file
     try:
-        part = _new_part(file)
+        part = new_part(file)
         with _moment(folder) as taken:
             rows = [_copied(taken, name, part) for name in taken.names]
         ledgers = {row["name"]: _entries(part / row["name"]) for row in rows if _is_ledger(row["name"])}
         manifest = {"format": FORMAT, "time": now, "files": rows, "ledgers": ledgers}
-        _pack(part, manifest, part / "backup.zip")
-        os.replace(part / "backup.zip", file)
-        _sync_folder(file.parent)
+        pack(part / PACKED, manifest, {f"files/{row['name']}": part / row["name"] for row in rows})
+        appear_file(part / PACKED, file)
         return Backup(len(rows), file.stat().st_size, ledgers)
     except (OSError, ValueError, sqlite3.Error, zipfile.BadZipFile) as error:
         problem = getattr(error, "strerror", None) or type(error).__name__
@@ -93,11 +113,6 @@ def make_backup(folder: Path, file: Path, now: int) -> Backup:
     finally:
         if part != file:
             shutil.rmtree(part, ignore_errors=True)
-
-
-def _new_part(place: Path) -> Path:
-    """A new folder of our own beside `place`: one that is there already may be anybody's, or a link."""
-    return Path(tempfile.mkdtemp(prefix=f"{place.name}.", suffix=".part", dir=place.parent))
 
 
 class _Taken:
@@ -168,12 +183,7 @@ def _copied(taken: _Taken, name: str, part: Path) -> dict[str, Any]:
             while left and (piece := source.read(min(_PIECE, left))):
                 out.write(piece)
                 left -= len(piece)
-    return {"name": name, "size_bytes": target.stat().st_size, "sha256": _hash(target)}
-
-
-def _hash(path: Path) -> str:
-    with open(path, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    return {"name": name, "size_bytes": target.stat().st_size, "sha256": hash_of(target)}
 
 
 def _is_ledger(name: str) -> bool:
@@ -186,27 +196,6 @@ def _entries(path: Path) -> int:
         return store.size()
     finally:
         store.close()
-
-
-def _pack(part: Path, manifest: Mapping[str, Any], target: Path) -> None:
-    text = json.dumps(manifest, sort_keys=True, indent=1).encode()
-    private.make_file(target)
-    with open(target, "wb", opener=private.opener) as out:
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as packed:
-            packed.writestr(MANIFEST, text)
-            for row in manifest["files"]:
-                packed.write(part / row["name"], f"files/{row['name']}")
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if hasattr(os, "O_DIRECTORY"):
-        place = os.open(folder, os.O_DIRECTORY)
-        try:
-            os.fsync(place)
-        finally:
-            os.close(place)
 
 
 # --- restoring ---
@@ -228,17 +217,18 @@ def restore(file: Path, folder: Path) -> Backup:
 def unpacked(file: Path, folder: Path) -> Iterator[Path]:
     """A folder beside `folder` with everything that a backup holds, checked and audited; gone afterwards.
 
-    Raises E_BACKUP_DAMAGED, and E_RESTORE_FOLDER when `folder` is there and not empty or cannot be written.
+    Raises E_BACKUP_DAMAGED, E_STORE_VERSION for a newer program's, E_RESTORE_FOLDER when `folder` is there and not
+    empty, and E_RESTORE_FOLDER_WRITE when it cannot be written or has no room.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused("E_RESTORE_FOLDER", folder=folder.as_posix(), problem="it is not empty")
     try:
-        part = _new_part(folder)
+        part = new_part(folder)
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or type(error).__name__
         raise Unavailable("E_RESTORE_FOLDER_WRITE", folder=folder.as_posix(), problem=problem) from None
     try:
-        _unpack(file, part)
+        _unpack(file, part, folder)
         yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -250,7 +240,7 @@ def appear(part: Path, folder: Path) -> None:
         if folder.exists():
             folder.rmdir()
         os.replace(part, folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     except OSError as error:
         raise Unavailable(
             "E_RESTORE_FOLDER_WRITE", folder=folder.as_posix(), problem=error.strerror or "OSError"
@@ -261,7 +251,7 @@ def _damaged(problem: str) -> TengeError:
     return Malformed("E_BACKUP_DAMAGED", problem=problem)
 
 
-def _unpack(file: Path, part: Path) -> None:
+def _unpack(file: Path, part: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(file) as packed:
             rows = _rows(packed)
@@ -269,13 +259,16 @@ def _unpack(file: Path, part: Path) -> None:
             names = packed.namelist()
             if set(names) != wanted or len(names) != len(wanted):
                 raise _damaged("it does not hold just the files of its manifest")
+            check_room(part, sum(max(0, row["size_bytes"]) for row in rows))
             for row in rows:
                 _take(packed, row, part)
             (part / MANIFEST).write_bytes(packed.read(MANIFEST))
     except TengeError:
         raise
+    except OSError as error:
+        check_no_full_disk(error, folder)
+        raise _damaged(f"it cannot be read ({type(error).__name__})") from None
     except (
-        OSError,
         ValueError,
         KeyError,
         EOFError,
@@ -289,8 +282,7 @@ def _unpack(file: Path, part: Path) -> None:
             raise
         raise _damaged("its contents cannot be unpacked") from None
     for row in rows:
-        # An empty one stands in the folder of a sandbox whose ledger is kept elsewhere.
-        if _is_ledger(row["name"]) and _entries(part / row["name"]):
+        if _is_ledger(row["name"]):
             _audit(part / row["name"], row["name"])
 
 
@@ -311,6 +303,8 @@ def _rows(packed: zipfile.ZipFile) -> list[dict[str, Any]]:
         )
         if not sound:
             raise _damaged("its manifest is of another form")
+    if len({row["name"] for row in rows}) != len(rows):
+        raise _damaged("its manifest names a file twice")
     if not any(_is_ledger(row["name"]) for row in rows):
         raise _damaged("there is no ledger in it")
     return rows
@@ -318,7 +312,9 @@ def _rows(packed: zipfile.ZipFile) -> list[dict[str, Any]]:
 
 def _is_inside(name: str) -> bool:
     path = PurePosixPath(name)
-    bad = "\\" in name or ":" in name or "\0" in name
+    bad = "\\" in name or ":" in name or "\0" in name or name == MANIFEST
+    # A log or a journal that lies beside a database would be taken for its own, after it was audited without.
+    bad = bad or name.endswith(_SIDE_FILES) or path.as_posix() != name
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not bad
 
 
@@ -342,13 +338,14 @@ def _take(packed: zipfile.ZipFile, row: Mapping[str, Any], part: Path) -> None:
 
 def _audit(path: Path, name: str) -> None:
     try:
-        store = SqliteStore(path, read_only=True)
+        with closing(SqliteStore(path, read_only=True)) as store:
+            if not store.size():
+                return  # the folder of a sandbox whose ledger is kept elsewhere
+            found = audit(store)
     except TengeError as error:
+        if error.code == "E_STORE_VERSION":
+            raise
         raise _damaged(f"{name} is no ledger ({error.code})") from None
-    try:
-        found = audit(store)
-    finally:
-        store.close()
     if not found.ok:
         raise _damaged(f"the audit of {name} found {len(found.problems)} problems")
 

@@ -23,14 +23,13 @@ A backup is its owner's alone and not encrypted. It holds no keys: a journal has
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cbdc import private
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
@@ -39,10 +38,20 @@ from cbdc.ledger.entry import LogHead
 from cbdc.ledger.export import Journal, JournalFile, write
 from cbdc.ledger.store import EntryRow, Store
 from cbdc.operations.point_in_time import Within, cut_back
-from cbdc.record import Signed
+from cbdc.operations.whole_file import (
+    MANIFEST,
+    PACKED,
+    appear,
+    check_no_full_disk,
+    check_room,
+    hash_of,
+    new_part,
+    pack,
+)
+from cbdc.record import NETWORK_BYTES, Signed, open_envelope
 
 FORMAT = "tenge-journal-backup-1"
-MANIFEST, JOURNAL = "manifest.json", "journal.jsonl"
+JOURNAL = "journal.jsonl"
 MOST_MANIFEST = 65_536
 _PIECE = 1_048_576
 
@@ -93,13 +102,12 @@ def back_up_journal(store: Store, file: Path, now: int) -> JournalBackup:
         raise Refused("E_BACKUP_EXISTS", file=file.as_posix())
     part: Path | None = None
     try:
-        part = Path(tempfile.mkdtemp(prefix=f"{file.name}.", suffix=".part", dir=file.parent))
+        part = new_part(file)
         with open(part / JOURNAL, "w", encoding="utf-8", opener=private.opener) as out:
             write(Upto(store, size), out)
-        manifest = {"format": FORMAT, "time": now, "entries": size, "sha256": _hash(part / JOURNAL)}
-        _pack(part, manifest)
-        os.replace(part / "backup.zip", file)
-        _sync(file.parent)
+        manifest = {"format": FORMAT, "time": now, "entries": size, "sha256": hash_of(part / JOURNAL)}
+        pack(part / PACKED, manifest, {JOURNAL: part / JOURNAL})
+        appear(part / PACKED, file)
         return JournalBackup(size, file.stat().st_size)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         problem = getattr(error, "strerror", None) or type(error).__name__
@@ -107,29 +115,6 @@ def back_up_journal(store: Store, file: Path, now: int) -> JournalBackup:
     finally:
         if part is not None:
             shutil.rmtree(part, ignore_errors=True)
-
-
-def _hash(path: Path) -> str:
-    with open(path, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _pack(part: Path, manifest: dict[str, Any]) -> None:
-    with open(part / "backup.zip", "wb", opener=private.opener) as out:
-        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, allowZip64=True) as packed:
-            packed.writestr(MANIFEST, json.dumps(manifest, sort_keys=True, indent=1))
-            packed.write(part / JOURNAL, JOURNAL)
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def _sync(folder: Path) -> None:
-    if hasattr(os, "O_DIRECTORY"):
-        place = os.open(folder, os.O_DIRECTORY)
-        try:
-            os.fsync(place)
-        finally:
-            os.close(place)
 
 
 # --- restoring ---
@@ -152,13 +137,70 @@ def restore_journal(file: Path, store: Store, within: Within | None = None) -> S
     given, and what the store raises.
     """
     with _unpacked(file) as (journal, entries):
-        already = store.size()
-        if not _agree(journal, store, already):
-            raise Refused("E_RESTORE_STORE", entries=already)
-        found = audit(journal, derived=False)
-        if not found.ok or found.entries != entries:
-            raise _damaged(f"the audit of its journal found {len(found.problems)} problems")
-        head = cut_back(journal, within or _all, store)
+        _check_agrees(journal, store, within)
+        _check_journal(journal, entries)
+        return _filled(journal, store, within)
+
+
+def restore_journal_to(
+    file: Path, opened: Callable[[bool], Store], within: Within | None = None
+) -> Signed[LogHead]:
+    """`restore_journal` into a store that `opened(read_only)` opens, for writing only when it may be written.
+
+    Whoever opens a server's store for writing takes the place of the program that writes there, so a store that holds
+    something else is found by reading it.
+    """
+    with _unpacked(file) as (journal, entries):
+        with _there(opened) as there:
+            whole = there is not None and _check_agrees(journal, there, within)
+            _check_journal(journal, entries)
+            if there is not None and whole:
+                return _filled(journal, there, within)
+        with closing(opened(False)) as store:
+            return _filled(journal, store, within)
+
+
+@contextmanager
+def _there(opened: Callable[[bool], Store]) -> Iterator[Store | None]:
+    """The store for reading, or None where there is none yet; what else is wrong, opening it for writing says."""
+    try:
+        store = opened(True)
+    except TengeError:
+        yield None
+        return
+    with closing(store):
+        yield store
+
+
+def _check_agrees(journal: Journal, store: Store, within: Within | None) -> bool:
+    """Whether a store holds all that is wanted; E_RESTORE_STORE when it holds other entries, or more."""
+    already = store.size()
+    if not _agree(journal, store, already):
+        raise Refused("E_RESTORE_STORE", entries=already)
+    wanted = sum(1 for _ in journal.entries()) if within is None else _size_within(journal, within)
+    if already > wanted > 0:
+        raise Refused("E_RESTORE_STORE", entries=already)
+    return already == wanted > 0
+
+
+def _size_within(journal: Journal, within: Within) -> int:
+    """How many entries the last head within has; 0 when none is."""
+    size = 0
+    for head_size, envelope in journal.heads():
+        with suppress(TengeError):
+            if within(open_envelope(envelope, LogHead, bytes(NETWORK_BYTES)).record):
+                size = head_size
+    return size
+
+
+def _check_journal(journal: JournalFile, entries: int) -> None:
+    found = audit(journal, derived=False)
+    if not found.ok or found.entries != entries:
+        raise _damaged(f"the audit of its journal found {len(found.problems)} problems")
+
+
+def _filled(journal: Journal, store: Store, within: Within | None) -> Signed[LogHead]:
+    head = cut_back(journal, within or _all, store)
     proved = audit(store, head)
     if not proved.ok:
         raise Refused("E_RESTORE_PROOF", problems=len(proved.problems), entries=proved.entries)
@@ -192,10 +234,13 @@ def _unpacked(file: Path) -> Iterator[tuple[JournalFile, int]]:
             journal = JournalFile(target)
             journal.check()
         except TengeError as error:
-            if error.code == "E_BACKUP_DAMAGED":
+            if error.code in ("E_BACKUP_DAMAGED", "E_RESTORE_FOLDER_WRITE"):
                 raise
             raise _damaged(f"its journal cannot be read ({error.code})") from None
-        except (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
+        except OSError as error:
+            check_no_full_disk(error, Path(folder))
+            raise _damaged(f"it cannot be read ({type(error).__name__})") from None
+        except (ValueError, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
             raise _damaged(f"it cannot be read ({type(error).__name__})") from None
         except Exception as error:
             if type(error).__module__ not in ("zlib", "lzma", "struct", "zipfile"):
@@ -219,6 +264,8 @@ def _taken(file: Path, target: Path) -> int:
         )
         if not sound:
             raise _damaged("its manifest is of another form")
+        # No more than this is ever read of it, whatever it unpacks to.
+        check_room(target.parent, packed.getinfo(JOURNAL).file_size)
         seen = hashlib.sha256()
         with packed.open(JOURNAL) as source, open(target, "wb", opener=private.opener) as out:
             while piece := source.read(_PIECE):

@@ -7,7 +7,7 @@ ledger key that was certified at its own time, so heads and receipts of an earli
 
 Rules kept here: the number never falls, so a key that was left is not taken again by mistake; the same wish again
 changes nothing; the file is replaced whole, so a kill leaves the old number or the new one; a number that the genesis
-certifies no key for is refused before it is written.
+certifies no key for is refused before it is written; of two who write at once one is refused.
 """
 
 import json
@@ -21,8 +21,10 @@ from cbdc.authority import LEDGER
 from cbdc.errors import Refused, Unavailable
 from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.store import Store
+from cbdc.operations.alone import alone
 
 FILE = "rotation.json"
+LOCK = "rotation.lock"
 MOST_KEYS = 9
 
 
@@ -71,7 +73,12 @@ def rotate(folder: Path, store: Store, to: int) -> Rotated:
     if to > certified:
         raise Refused("E_ROTATION_NONE", number=to, certified=certified)
     if to > before:
-        _write(folder / FILE, json.dumps({"ledger": to}).encode() + b"\n")
+        with alone(folder, LOCK, "another program changes the key that signs"):
+            # Somebody may have been here since: the number never falls.
+            before = ledger_number(folder)
+            if before > to:
+                raise Refused("E_ROTATION_BACK", number=to, present=before)
+            _write(folder / FILE, json.dumps({"ledger": to}).encode() + b"\n")
     return Rotated(to, before, certified)
 
 

@@ -107,14 +107,14 @@ import os, signal, sys
 from pathlib import Path
 from cbdc.operations import backup
 name, left = sys.argv[3], [int(sys.argv[4])]
-real = getattr(backup, name) if name != "replace" else os.replace
+real = getattr(backup, name) if name != "link" else os.link
 def die(*arguments, **named):
     left[0] -= 1
     if left[0] == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return real(*arguments, **named)
-if name == "replace":
-    backup.os.replace = die
+if name == "link":
+    os.link = die
 else:
     setattr(backup, name, die)
 backup.make_backup(Path(sys.argv[1]), Path(sys.argv[2]), 1)
@@ -122,7 +122,7 @@ backup.make_backup(Path(sys.argv[1]), Path(sys.argv[2]), 1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("step", "count"), [("_reader", 2), ("_copied", 2), ("_pack", 1), ("replace", 1)])
+@pytest.mark.parametrize(("step", "count"), [("_reader", 2), ("_copied", 2), ("pack", 1), ("link", 1)])
 def test_a_killed_backup_leaves_no_file_and_the_next_one_works(
     folder: Path, tmp_path: Path, step: str, count: int
 ) -> None:

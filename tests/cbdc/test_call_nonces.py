@@ -14,6 +14,7 @@ from cbdc.http.signed_calls import (
     SKEW_SECONDS,
     CallDoor,
     Knows,
+    MemoryNonces,
     Message,
     any_authority,
     named,
@@ -107,6 +108,29 @@ def test_a_clock_that_is_set_back_opens_no_door_to_what_was_forgotten(server: Se
     assert code(signed(nonce="e" * 16, lifetime=10), back.door) == "E_CALL_EXPIRED"
     back.taken(signed(nonce="e" * 16, lifetime=11))
     back.nonces.close()
+
+
+def test_a_clock_that_was_ahead_for_one_call_keeps_nobody_out_when_it_is_right(server: Server) -> None:
+    server.taken(signed())
+    ahead = Server(server.path, ManualClock(NOW + 86_400))
+    ahead.taken(signed(nonce="f" * 16, created=NOW + 86_400))
+    ahead.nonces.close()
+    server.clock.advance(LIFETIME_SECONDS + 1)
+    server.taken(signed(nonce="e" * 16, created=NOW + LIFETIME_SECONDS + 1))
+    back = Server(server.path, ManualClock(NOW))
+    assert code(signed(), back.door) == "E_CALL_EXPIRED"
+    back.nonces.close()
+
+
+def test_nonces_in_memory_open_no_door_to_what_was_forgotten() -> None:
+    nonces = MemoryNonces(NOW, most=1)
+    nonces.remember(b"key", "one", NOW, NOW + 10, NOW)
+    nonces.remember(b"key", "two", NOW + 11, NOW + 21, NOW + 11)
+    with pytest.raises(TengeError, match="E_CALL_EXPIRED"):
+        nonces.remember(b"key", "one", NOW, NOW + 10, NOW + 5)
+    with pytest.raises(TengeError, match="E_CALL_EXPIRED"):
+        nonces.remember(b"other", "one", NOW, NOW + 10, NOW + 5)
+    nonces.remember(b"other", "one", NOW + 5, NOW + 11, NOW + 5)
 
 
 def test_the_file_is_bounded_and_refuses_rather_than_forgets(tmp_path: Path) -> None:

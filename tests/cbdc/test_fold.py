@@ -46,7 +46,7 @@ def test_processes_give_the_same_answers(seed: int, monkeypatch: pytest.MonkeyPa
     made = drawn(seed)
     there = said(audit(made.world.store, derived=made.state))
     keys.forget_verified()
-    assert said(audit(made.world.store, derived=made.state, workers=1)) == there
+    assert said(audit(made.world.store, derived=made.state, workers=2)) == there
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -82,7 +82,7 @@ def wrongly_signed() -> World:
     return world
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, 1, 2])
 def test_a_wrong_signature_is_seen_only_by_who_looks(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "_Worker", Prompt)
     world = wrongly_signed()
@@ -103,7 +103,7 @@ def test_nothing_is_remembered_of_what_was_not_asked() -> None:
         key.verify(bytes(64), b"anything")
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("workers", [0, 1, 2])
 def test_the_heads_are_always_verified(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "_Worker", Prompt)
     world = scene()
@@ -182,7 +182,7 @@ def test_an_audit_that_is_left_ends_its_processes(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(ahead, "_Worker", Noted)
     with pytest.raises(KeyboardInterrupt):
-        audit(scene().store, workers=2, told=stop)
+        audit(scene().store, workers=3, told=stop)
     assert [worker.process.poll() is None for worker in started] == [False, False]
 
 
@@ -192,7 +192,7 @@ def test_a_process_is_given_keys_again_when_it_has_forgotten_them(monkeypatch: p
     monkeypatch.setattr(ahead, "MOST_KEYS", 3)
     world = scene()
     keys.forget_verified()
-    assert audit(world.store, workers=1).ok
+    assert audit(world.store, workers=2).ok
 
 
 def test_it_hears_how_far_it_is() -> None:
@@ -273,6 +273,7 @@ def test_a_fold_goes_on_after_a_replaced_key() -> None:
 
 def test_processes_do_the_work_once_they_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a process says of plain transfers and of heads is what this one would say; and it is taken."""
+    monkeypatch.setattr(ahead, "_SPARE", 0)
     here: list[object] = []
 
     def noted(self: Any, chunk: Any) -> Any:
@@ -285,5 +286,5 @@ def test_processes_do_the_work_once_they_are_there(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(ahead, "UNIT", 9)
     world = scene()
     keys.forget_verified()
-    assert audit(world.store, workers=1).ok
+    assert audit(world.store, workers=2).ok
     assert here == []

@@ -2,7 +2,7 @@
 
 import gc
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -35,6 +35,12 @@ class Gate(MemoryStore):
         self.inside = threading.Event()
         self.commits: list[int] = []
         self.failure: BaseException | None = None
+        self.asked = 0
+
+    def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Count how often somebody asks."""
+        self.asked += 1
+        return super().get_many(keys)
 
     def commit(self, commit: Commit) -> None:
         """Wait until the gate is open."""
@@ -159,6 +165,24 @@ def test_one_alone_waits_for_nobody() -> None:
             world.ledger.size - 3 + place for place in range(3)
         ]
     assert store.commits == [1, 1, 1]
+
+
+def test_a_key_that_was_met_is_asked_of_the_store_no_more() -> None:
+    # An engine may be busy with a commit: whoever had to ask it would stand in line only afterwards.
+    store = Gate()
+    world = World(store)
+    data = [item.encode() for item in payments(world, people(world, 3))]
+    with Pipeline(world.ledger, workers=0, capacity=10) as pipeline, ThreadPoolExecutor(2) as threads:
+        paid = pipeline.submit(data[0])
+        again = Transfer(world.nonce(), (TokenId(paid.transaction_id, 1),), (world.token("p1", 400),))
+        with store.held():
+            first = threads.submit(pipeline.submit, data[1])
+            assert store.inside.wait(PATIENCE)
+            asked = store.asked
+            second = threads.submit(pipeline.submit, world.sign(again, "p0").encode())
+            eventually(lambda: len(pipeline._line) == 1)
+            assert store.asked == asked
+        assert second.result(PATIENCE).index == first.result(PATIENCE).index + 1
 
 
 def test_what_is_inside_is_counted_in_bytes_too() -> None:
@@ -299,7 +323,7 @@ def test_one_that_stops_waiting_leaves_the_line() -> None:
         first = threads.submit(pipeline.submit, data[0])
         assert store.inside.wait(PATIENCE)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(threading.Event, "wait", _interrupt)
+            patch.setattr("cbdc.ledger.line.Party.wait", _interrupt)
             with pytest.raises(KeyboardInterrupt):
                 pipeline.submit(data[1])
         assert (len(pipeline._line), pipeline.waiting) == (0, 1)
@@ -308,7 +332,7 @@ def test_one_that_stops_waiting_leaves_the_line() -> None:
     assert answer_of(pipeline.submit, data[2]) == "ok"
 
 
-def _interrupt(event: threading.Event, timeout: float | None = None) -> bool:
+def _interrupt(party: object) -> bool:
     raise KeyboardInterrupt
 
 

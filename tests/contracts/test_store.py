@@ -122,6 +122,7 @@ def test_who_reads_entries_is_not_disturbed_by_a_commit(store: Store) -> None:
 def test_a_range_of_entries(store: Store, start: int, stop: int | None, places: list[int]) -> None:
     store.commit(commit(0, 4))
     assert [entry.index for entry in store.entries(start, stop)] == places
+    assert list(store.leaves(start, stop)) == [row(place).leaf for place in places]
 
 
 def test_each_entry_has_the_first_head_that_covers_it(store: Store) -> None:

@@ -209,7 +209,7 @@ def test_a_wrong_mark_of_what_is_merged(tmp_path: Path, statement: str) -> None:
 
 def test_a_window_grows_with_the_ledger_and_is_bounded() -> None:
     assert [window_of(size) for size in (0, sqlite_pending.SMALL - 1)] == [0, 0]
-    sizes = [sqlite_pending.SMALL << shift for shift in range(12)]
+    sizes = [sqlite_pending.SMALL << shift for shift in range(16)]
     windows = [window_of(size) for size in sizes]
     assert windows == sorted(windows)
     assert windows[0] > 0

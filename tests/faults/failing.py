@@ -88,9 +88,9 @@ class FailingStore:
         """Perhaps, or the first of them only."""
         return self._each("entries", self.inner.entries(start, stop))
 
-    def leaves(self) -> Iterator[bytes]:
+    def leaves(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Perhaps, or the first of them only."""
-        return self._each("leaves", self.inner.leaves())
+        return self._each("leaves", self.inner.leaves(start, stop))
 
     def find(self, transaction_ids: Iterable[bytes]) -> dict[bytes, int]:
         """Perhaps."""

@@ -39,7 +39,7 @@ class SqliteMachine:
 
     name = "sqlite"
     missing = "" if sqlite_vfs.library() else "this Python's sqlite3 has no shared library to reach by ctypes"
-    # Tiny, so that a short run folds its write-ahead log into the file many times; the product's is 50,000 pages.
+    # Tiny, so that a short run folds its write-ahead log into the file many times; the product's has tens of thousands.
     checkpoint_pages = 24
 
     def __init__(self, chance: random.Random, liar: bool = False) -> None:

@@ -7,6 +7,8 @@ AUDIT = ("tests/cbdc/test_audit.py", "tests/cbdc/test_audit_state.py")
 FOLD = ("tests/cbdc/test_fold.py", "tests/cbdc/test_journal_vectors.py")
 
 PLAIN = ("tests/cbdc/test_fold_plain.py",)
+SIGNED = ("tests/cbdc/test_signed_form.py",)
+ROWS = ("tests/cbdc/test_rows.py",)
 
 AUDITORS = Field(
     "Auditors of their own",
@@ -71,8 +73,14 @@ AUDITORS = Field(
             (
                 "numbers-that-do-not-add-up",
                 "A ledger takes money from a payment on the way, and the audit's numbers agree.",
-                "                if spent != total:",
-                "                if spent < total:",
+                "            if _spent(rows, spends, payer.tail) != total:",
+                "            if _spent(rows, spends, payer.tail) < total:",
+            ),
+            (
+                "another-persons-token",
+                "Who signs alone spends a token of somebody else.",
+                "            if token[-TAIL_BYTES:] != tail:",
+                "            if not token:",
             ),
             (
                 "an-inventory-that-never-empties",
@@ -103,8 +111,8 @@ AUDITORS = Field(
             (
                 "lengths-are-not-compared",
                 "An entry whose lengths lie is taken for a canonical one.",
-                "    if payload_length != _LENGTHS[len(payload)] or body_length != _LENGTHS[len(body)]:",
-                "    if payload_length[:1] != _LENGTHS[len(payload)][:1]:",
+                "    if payload_length != _LENGTHS[payload_bytes] or body_length != _LENGTHS[len(body)]:",
+                "    if payload_length[:1] != _LENGTHS[payload_bytes][:1]:",
             ),
         ),
         *bugs(
@@ -113,8 +121,32 @@ AUDITORS = Field(
             (
                 "rows-that-are-gone-are-not-counted",
                 "A token deleted by hand is not missed, because every row that is left is right.",
-                "        return count == sum(1 for key in rows if key[0] != SEEN)",
+                "        return count == len(self._rows) - self._seen",
                 "        return count > 0",
+            ),
+            (
+                "a-row-may-come-twice",
+                "A store shows a token twice and hides another, and the number of rows is right.",
+                "    return last < keys[0] and all(map(lt, keys, keys[1:]))",
+                "    return True",
+                ROWS,
+            ),
+            (
+                "a-mark-is-taken-for-a-holder",
+                "A marked token is listed under a holder who does not exist.",
+                "            if self._odd.isdisjoint(keys):",
+                "            if keys:",
+                ROWS,
+            ),
+        ),
+        *bugs(
+            "cbdc/ledger/signed_form.py",
+            SIGNED,
+            (
+                "signatures-of-other-bytes",
+                "A transaction's bytes are changed, and its signatures are still said to stand.",
+                "    return form if known and _encode(form) == payload else None",
+                "    return form if known else None",
             ),
         ),
     ),

@@ -18,6 +18,26 @@ PIPELINE = Field(
         ),
     )
     + bugs(
+        "cbdc/ledger/entry.py",
+        ("tests/cbdc/test_merkle_blocks.py", "tests/cbdc/test_log_again.py"),
+        (
+            "leaves-read-again-are-believed",
+            "A leaf that a disk changed gives proofs that nobody can check.",
+            "        if whole.size != _BLOCK or whole.root() != self._at(_LOW_LEVELS, number):\n",
+            "        if whole.size != _BLOCK:\n",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/ledger.py",
+        ("tests/cbdc/test_log_again.py",),
+        (
+            "old-log-kept-after-a-failure",
+            "A ledger whose store was put back goes on as if nothing had gone.",
+            "        except Refused:\n            self._read()\n",
+            "        except Refused:\n            pass\n",
+        ),
+    )
+    + bugs(
         "cbdc/ledger/rules_plain.py",
         PLAIN,
         (
@@ -96,6 +116,28 @@ PIPELINE = Field(
         ),
     )
     + bugs(
+        "cbdc/ledger/line.py",
+        ("tests/cbdc/test_line.py",),
+        (
+            "many-wait-for-nobody",
+            "Every call of many is a commit of its own while processes verify others.",
+            "        return bool(self._line) and self._standing >= awaited\n",
+            "        return bool(self._line)\n",
+        ),
+        (
+            "few-wait-for-many",
+            "A single payment waits for long lists to be verified.",
+            "        awaited = self._gathering if self._standing_few else ",
+            "        awaited = ",
+        ),
+        (
+            "line-of-the-gone",
+            "The transaction of somebody who left is committed, and he may be called to lead.",
+            "            if party.gone:\n",
+            "            if False:\n",
+        ),
+    )
+    + bugs(
         "cbdc/ledger/pipeline.py",
         ("tests/cbdc/test_pipeline.py",),
         (
@@ -109,6 +151,12 @@ PIPELINE = Field(
             "A pipeline that holds as many bytes as it may takes more.",
             "            if self._inside_bytes + room_bytes > self._capacity_bytes:",
             "            if self._inside_bytes > self._capacity_bytes:",
+        ),
+        (
+            "keys-asked-of-a-busy-store",
+            "Each payment waits for the commit before it until it may stand in line.",
+            "        row = self._key_rows({kid}).get",
+            "        row = self._ledger.key_rows({kid}).get",
         ),
     ),
 )

@@ -135,6 +135,7 @@ def test_another_writers_keys_certify_nobody(tmp_path: Path) -> None:
         make_front(tmp_path / "mine", url, tmp_path / "front.key", 30)
     open_ledger(store, institution_keys(tmp_path / "mine", SeededEntropy(1)), SystemClock())
     store.close()
+    institution_keys(tmp_path / "other", SeededEntropy(2))
     with pytest.raises(Refused, match="E_SYSTEM_KEYS"):
         make_front(tmp_path / "other", url, tmp_path / "front.key", 30)
     assert not (tmp_path / "front.key").exists()

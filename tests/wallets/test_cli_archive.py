@@ -13,6 +13,7 @@ from cbdc.ledger.journal_archive import archivable, archive_segments
 from cbdc.ledger.journal_frames import segment_name, segment_numbers
 from tests.cbdc.world import answer_of, picture
 from tests.contracts.journals import MANUAL, filled
+from tests.contracts.stores import AYAN, T1, commit
 from wallets.cli import main
 
 
@@ -129,3 +130,30 @@ def store_frames(folder: Path, archive: Path, segment: int) -> list[object]:
     first = read_header(disk, segment)
     assert first is not None
     return list(Scan(disk, segment, first).frames())
+
+
+def test_another_ledgers_archive_is_not_taken_for_ones_own(folder: Path, tmp_path: Path) -> None:
+    assert run(folder, "--to", tmp_path / "archive").exit_code == 0
+    other = tmp_path / "other"
+    store = JournalStore(other, settings=MANUAL)
+    store.commit(commit(0, 2, {T1: b"two"}, {T1: AYAN}))
+    for number in range(1, 60):
+        store.commit(commit(2 * number, 2, {b"\x04n": b"%d" % number, b"\x04%d" % number: b"y"}))
+    store.close()
+    before = segment_numbers(RealDisk(other))
+    first = segment_name(archivable(RealDisk(other))[0])
+    assert (other / first).stat().st_size == (tmp_path / "archive" / first).stat().st_size
+    result = run(other, "--to", tmp_path / "archive")
+    assert (result.exit_code, "E_ARCHIVE_TARGET" in result.stderr) == (2, True)
+    assert segment_numbers(RealDisk(other)) == before
+
+
+def test_two_at_once_into_one_archive_do_not_meet(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "archive").mkdir()
+    before = segment_numbers(RealDisk(folder))
+    leave = RealDisk(tmp_path / "archive").lock("archive.lock")
+    result = run(folder, "--to", tmp_path / "archive")
+    assert (result.exit_code, "E_STORE_UNAVAILABLE" in result.stderr) == (2, True)
+    assert segment_numbers(RealDisk(folder)) == before
+    leave()
+    assert run(folder, "--to", tmp_path / "archive").exit_code == 0

@@ -49,7 +49,7 @@ class Played(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """An audit: how long it took, what it read, how many signatures stand in it, and the problems it found."""
+    """An audit: how long it took, what it read, how many signatures stand in it, heads' too, and its problems."""
 
     took_seconds: float
     entries: int
@@ -192,6 +192,7 @@ class Host:
         network = self._gate.ledger.network
         entries = self._gate.ledger.entries(1)
         counted = sum(len(open_transaction(entry.payload, network).witnesses) for entry in entries)
+        counted += sum(1 for _ in self._store.heads())  # an audit verifies each head's signature too
         problems = [f"{problem.subject}: {problem.code}" for problem in result.problems]
         return Checked(took, result.entries, counted, problems, result.supply_tiyn)
 

@@ -93,6 +93,24 @@ def peer_lines(found: Found) -> Iterator[str]:
     yield from (f"- {difference}" for difference in peer["differences"])
 
 
+def founded_lines(found: Found) -> Iterator[str]:
+    """How long each ledger took to be founded, its room on the disk, and the memory that it began with."""
+    for one in found["founded"]:
+        yield (
+            f"{one['engine']}, {one['tokens']:,} unspent tokens: founded in {shown(one['seconds'])} s (the first size"
+            f" with its twin), {shown(one['bytes_per_token'])} bytes a token on the disk, {shown(one['rss_mib'])} MiB"
+        )
+
+
+def half_load_lines(found: Found) -> Iterator[str]:
+    """How long a single submit waits at half load."""
+    for half in found["half_load"]:
+        yield (
+            f"{half['engine']}, {half['tokens']:,} tokens, single submits at half load ({half['rate_per_second']:,} a"
+            f" second): p50 {half['p50_ms']} ms, p99 {half['p99_ms']} ms"
+        )
+
+
 def target_lines(found: Found) -> Iterator[str]:
     """What is wanted and what this run found of it."""
     for target in found["targets"]:
@@ -112,6 +130,8 @@ def words(found: Found) -> Iterator[str]:
     for row, detail in zip(found["rows"], found["details"], strict=True):
         if detail["errors_by_code"]:
             yield f"errors of {row['workload']}, {row['engine']}, {row['transport']}: {detail['errors_by_code']}"
+    yield from founded_lines(found)
+    yield from half_load_lines(found)
     yield from peer_lines(found)
     yield from target_lines(found)
 
@@ -138,6 +158,7 @@ def part(found: Found) -> str:
         for code, count in detail["errors_by_code"].items()
     ]
     lines += ["Errors:", "", *errors, ""] if errors else ["No row had an error.", ""]
+    lines += [*(f"- {line}" for line in (*founded_lines(found), *half_load_lines(found))), ""]
     peer = [line.strip() for line in peer_lines(found)]
     lines += [line if line.startswith("- ") else f"{line}  " for line in peer]
     return "\n".join(lines).rstrip() + "\n"

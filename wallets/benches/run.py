@@ -27,6 +27,7 @@ from typing import Any
 
 from cbdc.errors import Refused
 from cbdc.http import wire
+from cbdc.ports import stopwatch
 from wallets.bench import milliseconds, per_second
 from wallets.benches import limits, private_postgres
 from wallets.benches.children import ClientChild, HostChild
@@ -48,6 +49,7 @@ from wallets.benches.scene import (
     Tell,
     expected,
 )
+from wallets.benches.stored import store_bytes
 from wallets.benches.wanted import targets
 
 CALLS = 5
@@ -77,7 +79,7 @@ class Bench:
         self._tell = tell
         self.found: dict[str, Any] = {
             "machine": {}, "limits": {}, "rows": [], "details": [], "half_load": [],
-            "left_out": [],
+            "left_out": [], "founded": [],
             "audits": [], "targets": [], "errors": 0
         }  # fmt: skip
         self._things = ExitStack()
@@ -91,21 +93,28 @@ class Bench:
         with tempfile.TemporaryDirectory(prefix="tenge-bench-") as name, self._things:
             folder = Path(name)
             self._limits(folder)
-            for tokens in self.plan.tokens:
-                for engine in self.plan.engines:
-                    try:
-                        self._engine(folder, engine, tokens)
-                    except Refused as refusal:
-                        if refusal.code != "E_STORE_URL" or engine not in ENGINES:
-                            raise
-                        self.found["left_out"].append(f"{engine}: {refusal.sentence()}")
-        if self._peer:
-            from wallets.benches import nutshell
+            self._size(folder, self.plan.tokens[0])
+            if self._peer:
+                from wallets.benches import nutshell
 
-            self.found["peer"] = nutshell.compare(self.plan.repeats, self._tell)
+                self.found["peer"] = nutshell.compare(self.plan.repeats, self._tell)
+            for tokens in self.plan.tokens[1:]:
+                self._size(folder, tokens)
         self._limits_again()
         self.close()
         return self.found
+
+    def _size(self, folder: Path, tokens: int) -> None:
+        for engine in self.plan.engines:
+            if not self.plan.plays(engine, tokens):
+                self.found["left_out"].append(f"{engine}, {tokens:,} tokens: too many to keep in memory")
+                continue
+            try:
+                self._engine(folder, engine, tokens)
+            except Refused as refusal:
+                if refusal.code != "E_STORE_URL" or engine not in ENGINES:
+                    raise
+                self.found["left_out"].append(f"{engine}: {refusal.sentence()}")
 
     def close(self) -> None:
         """Note how busy the machine was at the end; also of a run that was stopped."""
@@ -156,7 +165,7 @@ class Bench:
         url, twin = urls if tokens == self.plan.tokens[0] else (urls[0], "")
         host = HostChild(url, twin, self.plan.holders)
         try:
-            founded, purse = self._found(host, engine, tokens)
+            founded, purse = self._found(host, url, engine, tokens)
             for case in self._cases(engine, tokens, (IN_PROCESS, f"{IN_PROCESS}-batch")):
                 if case.workload == AUDIT:
                     self._half_load(host, engine, tokens, purse)
@@ -202,9 +211,21 @@ class Bench:
                 _InProcess(host, case, True)(purse.script(case.workload, max(self.plan.warm, count)), tries)
                 self._bare[key] = median(tries.bare)
 
-    def _found(self, host: HostChild, engine: str, tokens: int) -> tuple[Founded, Purse]:
+    def _found(self, host: HostChild, url: str, engine: str, tokens: int) -> tuple[Founded, Purse]:
         title = f"{_word(engine)}, {tokens:,} tokens: "
+        began = stopwatch()
         founded: Founded = host.tell("found", tokens, heard=lambda text: self._tell(title + text))
+        took = stopwatch() - began
+        size = store_bytes(url)
+        self.found["founded"].append(
+            {
+                "engine": _word(engine),
+                "tokens": tokens,
+                "bytes_per_token": round(size / tokens, 1),
+                "seconds": round(took, 1),
+                "rss_mib": limits.peak_mib(host.pid),
+            }
+        )
         return founded, Purse(Scene(self.plan.holders), founded)
 
     def _http(

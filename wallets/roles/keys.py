@@ -10,10 +10,12 @@ does not start with one that is another network's, another role's, another key's
 """
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from cbdc.authority import FRONT, Auth, Authority, Root, network_id, open_root
+from cbdc.authority import FRONT, LEDGER, Auth, Authority, Root, network_id, open_root
 from cbdc.customers import sandbox_policy
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.institutions import (
@@ -26,8 +28,10 @@ from cbdc.institutions import (
     the_same_keys,
 )
 from cbdc.keys import ED25519, PublicKey, Signer, SoftwareKey
+from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.store import Store
+from cbdc.operations.rotation import ledger_number
 from cbdc.ports import Clock, Entropy
 from cbdc.private import make_folder, opener
 from cbdc.record import Signed, open_envelope, sign
@@ -36,6 +40,8 @@ from wallets import keystore
 FORMAT = "tenge-front-1"
 MAX_FILE_BYTES = 16_384
 DAY_SECONDS = 86_400
+LEDGER_KEYS = 4
+"""How many keys of the ledger a genesis certifies: one signs, the others may follow it (`tenge keys rotate`)."""
 SLACK_SECONDS = 3_600
 """How far the clock of a front's machine may be behind the one where its certificate was made. An assumption."""
 LABEL = "Sandbox of the digital tenge, served by roles"
@@ -56,33 +62,60 @@ class FrontKey(NamedTuple):
         return network_id(self.root.record)
 
 
-def institution_keys(folder: Path, entropy: Entropy, over: OverKeys = the_same_keys) -> InstitutionKeys:
-    """The institutions' keys in a writer's folder, made when it is new; what `wallets.keystore` raises.
+def institution_keys(
+    folder: Path, entropy: Entropy, over: OverKeys = the_same_keys, *, make: bool = True
+) -> InstitutionKeys:
+    """The institutions' keys in a writer's folder, made when it is new and they may be; the ledger's key is the one
+    that signs now (`cbdc.operations.rotation`).
 
-    `over` puts a hardware module over them.
+    `over` puts a hardware module over them. Raises what `wallets.keystore` raises, and E_ROTATION_FILE.
     """
-    make_folder(folder)
     path = folder / "keystore.tenge"
-    new = not path.exists()
+    new = make and not path.exists()
+    if make:
+        make_folder(folder)
     opened = (
         keystore.create(path, PASSPHRASE, entropy, costs=keystore.WEAK_COSTS_FOR_PILOTS)
         if new
         else keystore.open_keystore(path, PASSPHRASE)
     )
-    return InstitutionKeys(over(opened.key, new), STANDARD_BANKS, STANDARD_REGISTERS)
+    return InstitutionKeys(
+        over(opened.key, new), STANDARD_BANKS, STANDARD_REGISTERS, ledger_number=ledger_number(folder)
+    )
 
 
 def open_ledger(store: Store, keys: InstitutionKeys, clock: Clock) -> Ledger:
-    """The ledger in a store: entry 0 and the institutions' keys when it is new. Raises what `Ledger` raises."""
+    """The ledger in a store: entry 0 and the institutions' keys when it is new.
+
+    Raises E_SYSTEM_KEYS when it was founded with other keys (another folder, or a module that is not named now), and
+    what `Ledger` raises.
+    """
     if store.size() == 0:
-        genesis = build_genesis(keys, sandbox_policy(), LABEL, clock.now())
+        genesis = build_genesis(keys, sandbox_policy(), LABEL, clock.now(), LEDGER_KEYS)
         ledger = Ledger.create(store, genesis, keys.ledger, clock)
     else:
+        check_keys(store, keys)
         ledger = Ledger(store, keys.ledger, clock)
     for answer in ledger.submit_many([item.encode() for item in registrations(keys, ledger.network)]):
         if isinstance(answer, TengeError):
             raise answer
     return ledger
+
+
+def check_keys(store: Store, keys: InstitutionKeys) -> None:
+    """Return if the genesis in a store is by this ROOT and certifies the ledger's key that signs; E_SYSTEM_KEYS.
+
+    A store without entries is E_LEDGER_EMPTY.
+    """
+    first = next(store.entries(0, 1), None)
+    if first is None:
+        raise Refused("E_LEDGER_EMPTY")
+    authority = open_genesis(open_entry(first.data).payload).authority
+    root, signing = keys.root.public.kid, keys.ledger.public.kid
+    if authority.root.record.key.kid != root:
+        raise Refused("E_SYSTEM_KEYS", kid=root)
+    if signing not in {auth.kid for auth in authority.with_role(LEDGER)}:
+        raise Refused("E_SYSTEM_KEYS", kid=signing)
 
 
 def certify(root: Signer, network: bytes, key: PublicKey, now: int, days: int) -> Signed[Auth]:
@@ -120,8 +153,7 @@ def read_front_key(path: Path, now: int) -> FrontKey:
     Raises E_FRONT_KEY, E_SIG for a certificate that this ROOT did not sign for this network, E_AUTHORITY for another
     role or key, E_AUTHORITY_TIME outside its period, `OSError`.
     """
-    with path.open("rb") as file:
-        data = file.read(MAX_FILE_BYTES + 1)
+    data = _read_alone(path)
     try:
         if len(data) > MAX_FILE_BYTES:
             raise ValueError("too large")
@@ -138,11 +170,43 @@ def read_front_key(path: Path, now: int) -> FrontKey:
     return FrontKey(signer, authority.auths[0], root)
 
 
+def _read_alone(path: Path) -> bytes:
+    """What a front's file holds; E_FRONT_KEY when it is no file or others may read it, `OSError`."""
+    # Without waiting: a pipe of that name would be waited for until somebody writes to it.
+    with open(
+        path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+    ) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise Refused("E_FRONT_KEY", file=path.as_posix(), problem="it is no file")
+        if os.name == "posix" and mode & 0o077:
+            raise Refused("E_FRONT_KEY", file=path.as_posix(), problem="others than its owner may read it")
+        return file.read(MAX_FILE_BYTES + 1)
+
+
+def check_name_is_free(folder: Path, name: str) -> None:
+    """Return if no front of this name is believed: another certificate there would send it away. E_FRONT_KEY."""
+    path = _certificate_path(folder, name)
+    if path.exists() or path.is_symlink():
+        raise Refused(
+            "E_FRONT_KEY", file=path.as_posix(), problem="the writer believes a front of that name already"
+        )
+
+
 def keep_certificate(folder: Path, name: str, certificate: Signed[Auth]) -> None:
-    """Let the writer of this folder believe a front; `OSError`."""
-    fronts = folder / _FRONTS
-    make_folder(fronts)
-    (fronts / f"{name}.certificate").write_text(certificate.encode().hex() + "\n", encoding="ascii")
+    """Let the writer of this folder believe a front, whole or not at all; `OSError`."""
+    path = _certificate_path(folder, name)
+    make_folder(path.parent)
+    part = path.with_name(f"{path.name}.part")
+    with open(part, "w", encoding="ascii", opener=opener) as file:
+        file.write(certificate.encode().hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _certificate_path(folder: Path, name: str) -> Path:
+    return folder / _FRONTS / f"{name}.certificate"
 
 
 def kept_certificates(folder: Path, network: bytes) -> list[Signed[Auth]]:

@@ -9,6 +9,7 @@ that it shall be the writer. A fenced writer that nobody asks does not know it y
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,6 +25,8 @@ from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.pipeline import Pipeline
 from cbdc.ledger.store import Store
+from cbdc.operations.alone import alone
+from cbdc.operations.clock_guard import GuardedClock
 from cbdc.operations.counted_store import CommitFigures
 from cbdc.operations.metrics import Metrics
 from cbdc.operations.readiness import Readiness
@@ -32,6 +35,7 @@ from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_enviro
 from cbdc.record import Signed
 from offline.bulk.work import all_cores
 from wallets.roles.keys import (
+    check_name_is_free,
     institution_keys,
     keep_certificate,
     kept_certificates,
@@ -45,6 +49,7 @@ from wallets.site.serving import Serving, Wsgi, stopping
 from wallets.web.server import Say
 
 OK, FENCED_EXIT = 0, 3
+LOCK = "writer.lock"
 CAPACITY = 20_000
 LIMITS = Limits(per_second=5_000, burst=20_000)
 MOST_NONCES = 100_000
@@ -67,18 +72,31 @@ def serve(host: str, port: int, folder: Path, store: str, say: Say, serving: Ser
     """
     clock = SystemClock()
     url = store or f"sqlite:///{(folder / 'ledger.sqlite').absolute()}"
-    with serving.keeping.opened_keys() as over:
-        keys = institution_keys(folder, SystemEntropy(), over)
+    step_seconds = serving.keeping.clock_step_seconds
+    with ExitStack() as held:
+        keys = institution_keys(folder, SystemEntropy(), held.enter_context(serving.keeping.opened_keys()))
+        if url.startswith("sqlite:"):
+            # Such a file has no epoch that shuts an older writer out: of two, each would refuse what it did not see.
+            held.enter_context(alone(folder, LOCK, "another writer serves this folder"))
         return serve_ledger(
             host,
             port,
             open_store(url, checkpoint_from_environment()),
-            lambda opened: open_ledger(opened, keys, clock),
+            lambda opened: open_ledger(opened, keys, guarded(clock, opened, step_seconds)),
             lambda network: kept_certificates(folder, network),
             clock,
             say,
             serving,
         )
+
+
+def guarded(clock: Clock, store: Store, step_seconds: int) -> Clock:
+    """The clock that dates a store's next entries; E_CLOCK_STEP when it stands too far after the last one."""
+    size = store.size()
+    row = next(store.entries(size - 1, size), None) if size else None
+    dating = GuardedClock(clock, clock, 0 if row is None else open_entry(row.data).time, step_seconds)
+    dating.now()
+    return dating
 
 
 def serve_ledger(
@@ -146,15 +164,17 @@ def application(pipeline: Pipeline, door: CallDoor, extensions: Sequence[Extensi
 def make_front(folder: Path, store: str, out: Path, days: int) -> str:
     """Make a front's file at `out` and keep its certificate in the writer's folder; a sentence about it.
 
-    Raises E_FRONT_KEY where a file stands already, E_LEDGER_EMPTY before the writer's first start, and what
-    `open_store` raises. The writer may be running: its store is only read.
+    Raises E_FRONT_KEY where a file stands already or the writer believes a front of that name, E_LEDGER_EMPTY before
+    the writer's first start, E_KEYSTORE_MISSING in another folder, and what `open_store` raises. The writer may be
+    running: its store is only read.
     """
     opened = open_store(store or f"sqlite:///{(folder / 'ledger.sqlite').absolute()}", read_only=True)
     try:
-        keys, now = institution_keys(folder, SystemEntropy()), SystemClock().now()
+        check_name_is_free(folder, out.stem)
         first = next(opened.entries(0, 1), None)
         if first is None:
             raise Refused("E_LEDGER_EMPTY")
+        keys, now = institution_keys(folder, SystemEntropy(), make=False), SystemClock().now()
         authority = open_genesis(open_entry(first.data).payload).authority
         if authority.root.record.key.kid != keys.root.public.kid:
             raise Refused("E_SYSTEM_KEYS", kid=keys.root.public.kid)

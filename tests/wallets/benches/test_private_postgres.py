@@ -12,6 +12,7 @@ from wallets.benches import limits, private_postgres
 from wallets.benches.plan import Plan
 from wallets.benches.private_postgres import PrivatePostgres
 from wallets.benches.run import Bench
+from wallets.benches.stored import store_bytes
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,9 @@ def test_a_server_of_its_own_comes_and_goes() -> None:
             store.commit(commit(0, 2, {T1: b"one"}, {T1: AYAN}))
             assert store.owned(AYAN) == [T1]
             store.close()
+        # Tables with nothing but one token have a page or more each; another schema is not counted.
+        assert store_bytes(url) == store_bytes(limits.twin_url(url)) > 8_192
+        assert store_bytes(server.url("nobody")) == 0
         folder = server._folder
         assert (folder / "data" / "PG_VERSION").exists()
     assert not folder.exists()

@@ -212,6 +212,9 @@ def test_what_a_host_refuses_comes_back(tmp_path: Path) -> None:
         {"tokens": (999,)},
         {"repeats": 0},
         {"repeats": 101},
+        {"seconds": 0.0},
+        {"seconds": 61.0},
+        {"seconds": float("nan")},
     ],
 )
 def test_what_cannot_be_measured_is_refused(wrong: dict[str, Any]) -> None:
@@ -262,6 +265,8 @@ def test_the_command_takes_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert chosen[0].quick
     assert chosen[0].seconds < Plan().seconds
+    assert CliRunner().invoke(cli.main, [*asked, "--seconds", "0.25"]).exit_code == 1
+    assert chosen[-1].seconds == 0.25
 
 
 def test_quick_is_smaller_and_leaves_no_workload_out() -> None:
@@ -270,6 +275,8 @@ def test_quick_is_smaller_and_leaves_no_workload_out() -> None:
     assert {case.workload for case in cases} == set(WORKLOADS)
     assert {case.clients for case in cases if case.workload == TWO_IN} == set(plan.CLIENTS)
     assert {case.workload for case in short.cases("memory", plan.TRANSPORTS)} == {TWO_IN, AUDIT}
+    assert {case.workload for case in short.cases("journal", plan.TRANSPORTS)} == {ONE_IN, TWO_IN, AUDIT}
+    assert {case.workload for case in short.cases("postgresql", plan.TRANSPORTS)} == {TWO_IN, AUDIT}
     whole = list(Plan().cases("journal", plan.TRANSPORTS))
     assert len(whole) == 4 * (5 * 4 + 2) + 1
     assert len(cases) < len(whole)
@@ -295,3 +302,40 @@ def test_two_sizes_give_rows_of_both() -> None:
     rows = {(row["tokens"], row["clients"]) for row in found["rows"]}
     assert rows == {(1_000, 1), (1_000, 2), (2_000, 1), (2_000, 2)}
     assert found["errors"] == 0
+    assert [(one["engine"], one["tokens"]) for one in found["founded"]] == [
+        ("sqlite", 1_000),
+        ("sqlite", 2_000),
+    ]
+    # A lock alone has 40 bytes.
+    assert all(one["bytes_per_token"] > 40 for one in found["founded"])
+
+
+def test_memory_has_no_further_size_above_a_million() -> None:
+    tall = Plan(tokens=(1_000_000, 10_000, 10_000_000))
+    assert [tall.plays("memory", tokens) for tokens in tall.tokens] == [True, True, False]
+    assert all(tall.plays(engine, 10_000_000) for engine in ("sqlite", "journal", "postgresql"))
+    assert Plan(tokens=(2_000_000,)).plays("memory", 2_000_000)
+
+
+def test_an_engine_too_many_is_left_out_and_the_peer_comes_before_further_sizes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever stops a long run while its largest ledger is founded has the comparison already."""
+    monkeypatch.setattr(plan, "MOST_IN_MEMORY", 1_500)
+    order: list[str] = []
+    peer = {"name": "nutshell", "version": "0", "rows": [], "differences": [], "skipped": "a stand-in"}
+    monkeypatch.setattr(
+        "wallets.benches.nutshell.compare", lambda repeats, tell: order.append("peer") or peer
+    )
+    tiny = replace(
+        TINY, engines=("memory",), tokens=(1_000, 1_200, 2_000), workloads=(ONE_IN,),
+        transports=(f"{IN_PROCESS}-batch",), repeats=1, quick=False,
+    )  # fmt: skip
+    found = run.Bench(tiny, order.append, "nutshell").run()
+    assert {row["tokens"] for row in found["rows"]} == {1_000, 1_200}
+    assert found["left_out"] == ["memory, 2,000 tokens: too many to keep in memory"]
+    at = order.index("peer")
+    assert any("1,000" in line for line in order[:at])
+    assert not any("1,200" in line for line in order[:at])
+    assert any("1,200" in line for line in order[at:])
+    assert "too many to keep" in page.part(found)

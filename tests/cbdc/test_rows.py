@@ -1,0 +1,117 @@
+"""An audit's rows: compared with a store's many at a time, and never found the same when they are not."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cbdc.canonical import encode
+from cbdc.ledger import rows as module
+from cbdc.ledger.rows import SEEN, Rows, plain_row, token_in
+from cbdc.ledger.state import COUNTER, KEY, TOKEN, encode_value
+from cbdc.token import KeyLock, QuorumLock, Token
+
+Pairs = list[tuple[bytes, bytes]]
+
+KIDS = [bytes([number]) * 32 for number in range(3)]
+QUORUM = Token(70, QuorumLock(1, (KIDS[0], KIDS[1])))
+MARKED = Token(80, KeyLock(KIDS[2]), bytes(32))
+AMOUNTS = [1, 127, 128, 255, 256, 65_536, 2**32, 2**53 - 1]
+
+
+def token_key(number: int) -> bytes:
+    """The state key of a token."""
+    return bytes([TOKEN]) + number.to_bytes(32, "big") + b"\0\1"
+
+
+def made() -> Rows:
+    """Rows of every sort: plain tokens of all sizes, others, keys, counters, and what was seen."""
+    changes: dict[bytes, bytes | None] = {
+        token_key(number): plain_row(amount, KIDS[number % 3]) for number, amount in enumerate(AMOUNTS)
+    }
+    changes |= {
+        token_key(100): encode_value(TOKEN, QUORUM),
+        token_key(101): encode_value(TOKEN, MARKED),
+        bytes([KEY]) + KIDS[0]: b"a key",
+        bytes([COUNTER]) + b"one": encode(5),
+        bytes([COUNTER]) + b"two": encode(70_000),
+        bytes([SEEN]) + KIDS[1]: b"1",
+    }
+    rows = Rows()
+    rows.apply(changes)
+    return rows
+
+
+def test_a_plain_row_is_the_tokens_canonical_bytes() -> None:
+    for amount in AMOUNTS:
+        token = Token(amount, KeyLock(KIDS[1]))
+        assert plain_row(amount, KIDS[1]) == encode_value(TOKEN, token)
+        assert token_in(plain_row(amount, KIDS[1])) == (amount, KIDS[1])
+
+
+def test_what_is_held_is_counted_whatever_the_token() -> None:
+    rows = made()
+    expected = dict.fromkeys(KIDS, 0)
+    for number, amount in enumerate(AMOUNTS):
+        expected[KIDS[number % 3]] += amount
+    expected[QUORUM.lock.holder] = expected.get(QUORUM.lock.holder, 0) + QUORUM.amount_tiyn
+    expected[KIDS[2]] += MARKED.amount_tiyn
+    assert dict(rows.held()) == expected
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 500])
+def test_the_same_rows_are_the_same(page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ASKED", page)
+    rows = made()
+    assert rows.same_items(list(rows.items()))
+    assert rows.same_owners(list(rows.owners()))
+    assert not rows.same_items([])
+    assert not rows.same_owners([])
+    seen = (bytes([SEEN]) + KIDS[1], b"1")
+    assert not rows.same_items([*rows.items(), seen])
+    rows.apply({seen[0]: None, token_key(100): None, token_key(0): encode_value(TOKEN, MARKED)})
+    assert rows.same_items(list(rows.items()))
+    assert rows.same_owners(list(rows.owners()))
+
+
+def changed(draw: st.DataObject, pairs: Pairs) -> Pairs:
+    """One row gone, twice, elsewhere, added or with another value."""
+    place = draw.draw(st.integers(0, len(pairs) - 1))
+    other = draw.draw(st.integers(0, len(pairs) - 1))
+    key, value = pairs[place]
+    how = draw.draw(st.sampled_from(["gone", "twice", "swapped", "added", "value", "exchanged", "key"]))
+    result = list(pairs)
+    if how == "gone":
+        del result[place]
+    elif how == "twice":
+        result.insert(place, pairs[place])
+    elif how == "swapped":
+        result[place], result[other] = result[other], result[place]
+    elif how == "added":
+        result.append((draw.draw(st.binary(max_size=36)), value))
+    elif how == "value":
+        result[place] = key, value[:-1] + bytes([value[-1] ^ 1])
+    elif how == "exchanged":
+        result[place] = pairs[other]
+    else:
+        result[place] = key[:-1] + bytes([key[-1] ^ 1]), value
+    return result
+
+
+@given(st.data(), st.integers(1, 6))
+@settings(max_examples=200, deadline=None)
+def test_other_rows_are_never_the_same(data: st.DataObject, page: int) -> None:
+    rows = made()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_ASKED", page)
+        for right, same in ((list(rows.items()), rows.same_items), (list(rows.owners()), rows.same_owners)):
+            found = changed(data, right)
+            assert same(found) == (found == right)
+
+
+def test_a_tokens_mark_is_no_holder() -> None:
+    """Where a plain token's row has its holder, a marked one has its mark: that is nobody's key id."""
+    rows = Rows()
+    row = encode_value(TOKEN, Token(5, KeyLock(KIDS[1]), bytes(range(32))))
+    rows.apply({token_key(1): row})
+    assert not rows.same_owners([(token_key(1), row[-34:-2])])
+    assert rows.same_owners([(token_key(1), KIDS[1])])
