@@ -109,7 +109,7 @@ def address() -> Iterator[str]:
     assert found
     yield found[0]
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=60) == 0
     process.stdout.close()
 
 

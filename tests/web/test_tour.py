@@ -67,6 +67,8 @@ class Tour:
         """Take the next picture; kept under its number and name."""
         file = f"{len(self.names) + 1:02d}-{name}.png"
         self.names.append(file)
+        # Whatever the page still wants to scroll to was scrolled to when two frames are drawn.
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         page.evaluate("scrollTo(0, 0)")
         data = page.screenshot(animations="disabled", caret="hide")
         if os.environ.get("TENGE_TOUR") == "write":
