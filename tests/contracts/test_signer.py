@@ -28,7 +28,15 @@ from cbdc.ledger.entry import check_inclusion
 from cbdc.ports import ManualClock, SeededEntropy
 from cbdc.system import open_system
 from tests.cbdc.institutions import START
-from tests.servers.softhsm import HERE, MODULE, PIN, make_token, needs_hsm, settings_of_this_process
+from tests.servers.softhsm import (
+    HERE,
+    MODULE,
+    PIN,
+    look_again,
+    make_token,
+    needs_hsm,
+    settings_of_this_process,
+)
 
 Make = Callable[[str, int], Signer]
 
@@ -44,6 +52,7 @@ def tokens() -> Callable[[str], None]:
     if HERE:
         for label in ("contract", "locked"):
             make(label)
+        look_again()
     return make
 
 
