@@ -13,7 +13,8 @@ Rules kept here:
 
 - a front is stopped, killed or lost like a cable: a client whose answer does not come asks again, here or elsewhere,
   with the same bytes;
-- at most `capacity` transactions are inside; E_BUSY, before any work, for whoever comes then;
+- at most `capacity` transactions of `capacity_bytes` in all are inside; E_BUSY or E_BUSY_BYTES, before any work, for
+  whoever comes then;
 - a key that the front does not know is no reason to refuse: the writer may have heard of it a moment ago, and judges.
 """
 
@@ -31,7 +32,7 @@ from cbdc.http.fronts import BATCH, KEYS, MAX_BATCH_BYTES, MOST_KEYS, Vouched, w
 from cbdc.http.writers import Writers
 from cbdc.keys import PublicKey, key_id
 from cbdc.ledger.entry import LogHead, Receipt
-from cbdc.ledger.pipeline import MANY
+from cbdc.ledger.pipeline import CAPACITY_BYTES, MANY
 from cbdc.ledger.plain import Plain
 from cbdc.ledger.state import KEY
 from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, Chunk, Found, Verifier, Verifiers, signers_of
@@ -48,15 +49,33 @@ _ADDED_BYTES = 12
 _encode = msgspec.msgpack.Encoder().encode
 
 Answer = Receipt | TengeError
+_Passed = tuple[Vouched, bytes]
+
+
+def _of(answer: Answer, id: bytes) -> Answer:
+    """An answer about this transaction; E_PEER_ANSWER when it is a receipt of another one."""
+    if isinstance(answer, Receipt) and answer.transaction_id != id:
+        raise Unavailable("E_PEER_ANSWER", answer="a receipt of another transaction")
+    return answer
 
 
 class Front:
     """See the module's text. `workers` processes verify many transactions, none when it is 0."""
 
-    def __init__(self, network: bytes, writers: Writers, *, workers: int, capacity: int) -> None:
+    def __init__(
+        self,
+        network: bytes,
+        writers: Writers,
+        *,
+        workers: int,
+        capacity: int,
+        capacity_bytes: int = CAPACITY_BYTES,
+    ) -> None:
         self.network = network
         self._writers = writers
         self._capacity = capacity
+        self._capacity_bytes = capacity_bytes
+        self._inside_bytes = 0
         self._workers = workers
         self._lock = Lock()
         self._inside = 0
@@ -81,29 +100,44 @@ class Front:
         return None if head is None else head.record
 
     def submit(self, transaction: bytes) -> Receipt:
-        """The receipt of one transaction, or its refusal raised; E_WRITER_AWAY, E_WRITER_REFUSES, E_BUSY."""
+        """The receipt of one transaction, or its refusal raised; raises as `submit_many`."""
         answer = self.submit_many([transaction])[0]
         if isinstance(answer, TengeError):
             raise answer
         return answer
 
     def submit_many(self, transactions: Sequence[bytes]) -> list[Answer]:
-        """For each transaction in order its receipt or its refusal; raises E_WRITER_AWAY, E_WRITER_REFUSES, E_BUSY."""
+        """For each transaction in order its receipt or its refusal.
+
+        Raises E_WRITER_AWAY, E_WRITER_REFUSES, E_BUSY, E_BUSY_BYTES.
+        """
         if not transactions:
             return []
-        room = min(len(transactions), self._capacity)
-        with self._lock:
-            if self._inside + room > self._capacity:
-                raise Unavailable("E_BUSY", waiting=self._inside, capacity=self._capacity)
-            self._inside += room
+        room, room_bytes = self._enter(transactions)
         try:
             checked = self._checked(transactions)
             passed = [one for one in checked if not isinstance(one, TengeError)]
-            answers = iter(self._line.send(passed)) if passed else iter(())
-            return [one if isinstance(one, TengeError) else next(answers) for one in checked]
+            answers = iter(self._line.send([told for told, _ in passed]) if passed else ())
+            return [one if isinstance(one, TengeError) else _of(next(answers), one[1]) for one in checked]
         finally:
             with self._lock:
                 self._inside -= room
+                self._inside_bytes -= room_bytes
+
+    def _enter(self, transactions: Sequence[bytes]) -> tuple[int, int]:
+        """Take room for these, or for as many and as long ones as there is in all; how many and how long that is."""
+        room = min(len(transactions), self._capacity)
+        room_bytes = min(sum(map(len, transactions)), self._capacity_bytes)
+        with self._lock:
+            if self._inside + room > self._capacity:
+                raise Unavailable("E_BUSY", waiting=self._inside, capacity=self._capacity)
+            if self._inside_bytes + room_bytes > self._capacity_bytes:
+                raise Unavailable(
+                    "E_BUSY_BYTES", waiting_bytes=self._inside_bytes, capacity_bytes=self._capacity_bytes
+                )
+            self._inside += room
+            self._inside_bytes += room_bytes
+        return room, room_bytes
 
     def close(self) -> None:
         """End the verifying processes; who is inside is answered."""
@@ -114,8 +148,8 @@ class Front:
 
     # --- what a front does itself ---
 
-    def _checked(self, transactions: Sequence[bytes]) -> list[Vouched | TengeError]:
-        """For each transaction what the writer is told, or why it is refused here."""
+    def _checked(self, transactions: Sequence[bytes]) -> list[_Passed | TengeError]:
+        """For each transaction what the writer is told and its id, or why it is refused here."""
         self._learn(signers_of(transactions))
         pool = self._pool(len(transactions))
         # Evenly over the processes, and no more bytes in a chunk than their pipes take at once.
@@ -127,7 +161,7 @@ class Front:
         chunks = [Chunk(part, self._rows_of(part)) for part in parts]
         for chunk in chunks if pool is not None else ():
             pool.send(chunk)  # type: ignore[union-attr]
-        checked: list[Vouched | TengeError] = []
+        checked: list[_Passed | TengeError] = []
         for part, chunk in zip(parts, chunks, strict=True):
             found = None if pool is None else chunk.found()
             if found is None:
@@ -146,9 +180,9 @@ class Front:
                 self._verifiers = Verifiers(self._workers, self.network, [])
         return self._verifiers
 
-    def _judged(self, data: bytes, found: Found) -> Vouched | TengeError:
+    def _judged(self, data: bytes, found: Found) -> _Passed | TengeError:
         if isinstance(found, Plain):
-            return data, (1 << len(found.signers)) - 1
+            return (data, (1 << len(found.signers)) - 1), found.id
         try:
             opened = open_transaction(data, self.network)
         except TengeError as refusal:
@@ -164,7 +198,7 @@ class Front:
                 except TengeError as refusal:
                     return refusal
             break
-        return data, found
+        return (data, found), opened.id
 
     # --- keys ---
 

@@ -35,6 +35,7 @@ from cbdc import private
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
 from cbdc.ledger.audit import audit
 from cbdc.ledger.sqlite import SqliteStore
+from cbdc.operations.alone import LOCKS
 from cbdc.operations.whole_file import (
     MANIFEST,
     PACKED,
@@ -53,7 +54,7 @@ LEDGER_FILE = "ledger.sqlite"
 MOST_FILES = 10_000
 MOST_MANIFEST = 4 * 1_048_576
 _PIECE = 1_048_576
-_SIDE_FILES = ("-wal", "-shm", "-journal", ".part", ".tmp")
+_SIDE_FILES = ("-wal", "-shm", "-journal", ".part", ".tmp", LOCKS)
 _LOCK_SECONDS = 10
 
 

@@ -12,17 +12,16 @@ certifies no key for is refused before it is written; of two who write at once o
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from cbdc import private
 from cbdc.authority import LEDGER
 from cbdc.errors import Refused, Unavailable
-from cbdc.ledger.disk import RealDisk
 from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.store import Store
+from cbdc.operations.alone import alone
 
 FILE = "rotation.json"
 LOCK = "rotation.lock"
@@ -74,27 +73,13 @@ def rotate(folder: Path, store: Store, to: int) -> Rotated:
     if to > certified:
         raise Refused("E_ROTATION_NONE", number=to, certified=certified)
     if to > before:
-        with _alone(folder):
+        with alone(folder, LOCK, "another program changes the key that signs"):
             # Somebody may have been here since: the number never falls.
             before = ledger_number(folder)
-            if to < before:
+            if before > to:
                 raise Refused("E_ROTATION_BACK", number=to, present=before)
             _write(folder / FILE, json.dumps({"ledger": to}).encode() + b"\n")
     return Rotated(to, before, certified)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    try:
-        leave = RealDisk(folder).lock(LOCK)
-    except BlockingIOError:
-        raise Unavailable(
-            "E_STORE_UNAVAILABLE", detail="another program changes the key that signs"
-        ) from None
-    try:
-        yield
-    finally:
-        leave()
 
 
 def _write(path: Path, data: bytes) -> None:

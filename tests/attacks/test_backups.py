@@ -21,6 +21,7 @@ from cbdc.ledger.engines import open_store
 from cbdc.ledger.memory import MemoryStore
 from cbdc.ledger.store import Store
 from cbdc.operations import journal_backup, rotation, whole_file
+from cbdc.operations.alone import alone
 from cbdc.operations.backup import make_backup, restore
 from cbdc.operations.journal_backup import back_up_journal, restore_journal, restore_journal_to
 from cbdc.operations.whole_file import MANIFEST
@@ -268,7 +269,7 @@ def test_a_number_that_two_write_at_once_never_falls(tmp_path: Path) -> None:
 
     def turn(to: int) -> None:
         start.wait()
-        for _ in range(20):
+        for _ in range(4):
             try:
                 done.append(rotation.rotate(tmp_path, store, to).number)
             except TengeError as refusal:
@@ -279,14 +280,15 @@ def test_a_number_that_two_write_at_once_never_falls(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    store.close()
-    assert rotation.ledger_number(tmp_path) == max(done) == 4
+    with closing(store):
+        assert rotation.ledger_number(tmp_path) == max(done)
+        assert rotation.rotate(tmp_path, store, 4).number == 4
     assert set(refusals) <= {"E_ROTATION_BACK", "E_STORE_UNAVAILABLE"}
 
 
 def test_who_rotates_while_another_one_does_is_told(tmp_path: Path) -> None:
     store, _ = a_ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path, 1)
-    with closing(store), rotation._alone(tmp_path):
+    with closing(store), alone(tmp_path, rotation.LOCK, "x"):
         assert code_of(lambda: rotation.rotate(tmp_path, store, 2)) == "E_STORE_UNAVAILABLE"
         assert rotation.rotate(tmp_path, store, 1).number == 1
         assert not os.path.lexists(tmp_path / rotation.FILE)

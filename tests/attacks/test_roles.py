@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import os
 import re
 import socket
@@ -17,19 +18,22 @@ import pytest
 from cbdc.errors import TengeError, Unavailable
 from cbdc.http import wire
 from cbdc.http.client import Reply, SocketTransport
-from cbdc.http.writers import transport_to
+from cbdc.http.front import Front
+from cbdc.http.fronts import BATCH
+from cbdc.http.writers import Writers, transport_to
 from cbdc.institutions import registrations
 from cbdc.keys import ED25519, SoftwareKey
 from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.ledger import Ledger
+from cbdc.operations.alone import alone
 from cbdc.ports import Clock, ManualClock, SeededEntropy, SystemClock
 from cbdc.transaction import open_transaction, sign_transaction
-from tests.roles.test_fronts import Served, a_world, certified, served_front
+from tests.roles.test_fronts import KEY, Served, a_world, certified, served_front
 from tests.wallets.test_cli import refused, tenge
 from wallets.roles.keys import institution_keys, kept_certificates, open_ledger, read_front_key
-from wallets.roles.writer import alone, make_front
+from wallets.roles.writer import LOCK, make_front
 
 # --- what a client asks of a front ---
 
@@ -73,6 +77,33 @@ def test_a_strange_path_is_the_clients_fault_and_moves_no_front(path: str) -> No
     assert wire.as_text(wire.as_object(wire.parse_json(reply.body))["code"]).startswith("E_HTTP_")
     assert front._writers.moved == 0
     assert all("?find" not in one for one in ways[0].paths)
+
+
+def test_long_transactions_fill_a_front_by_their_bytes() -> None:
+    world, data = a_world()
+    served = Served(world, [certified(world)])
+    told: list[str] = []
+
+    class Asked:
+        """While one transaction is with the writer, another one comes."""
+
+        def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+            if path == BATCH and not told:
+                with pytest.raises(Unavailable) as full:
+                    front.submit(data[1])
+                told.append(full.value.code)
+            reply: Reply = served.way.request(method, path, headers, body)
+            return reply
+
+    writers = Writers([("http://writer.example:8765", Asked())], KEY, served.clock, SeededEntropy(3), 5)
+    size = len(data[0]) + len(data[1]) - 1
+    front = Front(world.network, writers, workers=0, capacity=9, capacity_bytes=size)
+    assert isinstance(front.submit(data[0]), Receipt)
+    assert told == ["E_BUSY_BYTES"]
+    assert isinstance(front.submit(data[1]), Receipt)
+    # Who is longer than everything there is room for goes alone.
+    narrow = Front(world.network, writers, workers=0, capacity=9, capacity_bytes=1)
+    assert isinstance(narrow.submit(data[2]), Receipt)
 
 
 # --- a writer that is none ---
@@ -173,6 +204,28 @@ def test_what_is_no_writer_answers_nothing(said: bytes) -> None:
         assert front.waiting == 0
 
 
+def test_a_writer_that_mixes_up_its_answers_is_not_believed() -> None:
+    world, data = a_world()
+    served = Served(world, [certified(world)])
+
+    class Mixing:
+        """The right receipts, in another order."""
+
+        def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
+            reply = served.way.request(method, path, headers, body)
+            value: Any = json.loads(reply.body)
+            if "results" in value:
+                value["results"].reverse()
+            return Reply(reply.status, json.dumps(value).encode())
+
+    front = served.front(Mixing())
+    with pytest.raises(Unavailable, match="E_PEER_ANSWER"):
+        front.submit_many(data[:2])
+    assert front.waiting == 0
+    # Nothing was lost: ids give the same answers, and in the middle of three nothing is mixed up.
+    assert isinstance(served.front().submit_many(data[:2])[0], Receipt)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -265,13 +318,18 @@ def test_a_pipe_is_no_key_and_nobody_waits_for_it(tmp_path: Path) -> None:
 
 def test_one_writer_serves_a_folder_with_its_file(tmp_path: Path) -> None:
     founded(tmp_path, SystemClock())
-    leave = alone(tmp_path)
     serve = ["serve", "--role", "writer", "--data", tmp_path, "--port"]
-    refused(tenge(*serve, 0), "E_STORE_UNAVAILABLE")
-    leave()
+    with alone(tmp_path, LOCK, "another one"):
+        refused(tenge(*serve, 0), "E_STORE_UNAVAILABLE")
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         refused(tenge(*serve, taken.getsockname()[1]), "E_SERVE_ADDRESS")
     assert stat.S_IMODE((tmp_path / "writer.lock").stat().st_mode) == 0o600
+
+
+def test_one_server_keeps_its_sandbox_in_a_folder(tmp_path: Path) -> None:
+    with alone(tmp_path, "serve.lock", "another one"):
+        refused(tenge("serve", "--data", tmp_path, "--port", 0), "E_STORE_UNAVAILABLE")
+    assert [path.name for path in tmp_path.iterdir()] == ["serve.lock"]
 
 
 def test_a_writer_dates_nothing_under_a_clock_that_jumped(tmp_path: Path) -> None:

@@ -323,7 +323,7 @@ def test_one_that_stops_waiting_leaves_the_line() -> None:
         first = threads.submit(pipeline.submit, data[0])
         assert store.inside.wait(PATIENCE)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("cbdc.ledger.pipeline._Party.wait", _interrupt)
+            patch.setattr("cbdc.ledger.line.Party.wait", _interrupt)
             with pytest.raises(KeyboardInterrupt):
                 pipeline.submit(data[1])
         assert (len(pipeline._line), pipeline.waiting) == (0, 1)

@@ -79,13 +79,13 @@ SUDDEN = Field(
         ),
     )
     + bugs(
-        "cbdc/ledger/pipeline.py",
+        "cbdc/ledger/line.py",
         FAILURES,
         (
             "pipeline-swallows-a-failed-commit",
             "Who waited for a commit that failed waits for ever.",
-            "                party.called.set()\n\n    def _call_next",
-            "                pass\n\n    def _call_next",
+            "                party.failure = failure if isinstance(failure, Exception) else _interrupted()\n",
+            "                pass\n",
         ),
     ),
 )

@@ -145,7 +145,7 @@ WRITER = Field(
         (
             "spent-tokens-stay-in-the-owner-index",
             "A wallet is shown money that is gone.",
-            "        self._database.executemany(words.DROP_OWNER, rest)\n",
+            "        write_rows(self._database, words.DROP_OWNER, rest)\n",
             "",
         ),
         (
@@ -167,6 +167,26 @@ WRITER = Field(
             "A power cut takes back what the ledger has answered.",
             'self._database.execute("PRAGMA synchronous = FULL")',
             'self._database.execute("PRAGMA synchronous = OFF")',
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/sqlite_rows.py",
+        STORES,
+        (
+            "rows-of-a-group-lost",
+            "Of a group only the first payments of each piece are kept.",
+            "        while count - start >= size:",
+            "        if count - start >= size:",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/sqlite.py",
+        ("tests/contracts/test_store_sqlite_folding.py",),
+        (
+            "file-written-after-it-was-closed",
+            "A ledger that was closed for a copy still changes its file.",
+            "        self._folding.end()\n",
+            "",
         ),
     )
     + bugs(

@@ -42,7 +42,7 @@ OPERATIONS = Field(
         (
             "clock-set-back",
             "A clock that was set back lets in what has been forgotten.",
-            "        if expires < forgotten:",
+            "        if expires <= forgotten:",
             "        if expires < 0:",
         ),
     )
@@ -82,8 +82,8 @@ OPERATIONS = Field(
         (
             "another-ledgers-store",
             "A restore writes behind the entries of another ledger.",
-            "        if not _agree(journal, store, already):",
-            "        if not already and not _agree(journal, store, already):",
+            "    if not _agree(journal, store, already):",
+            "    if not already and not _agree(journal, store, already):",
         ),
         (
             "restored-on-its-word",
@@ -134,4 +134,48 @@ ROLES = Field(
     ),
 )
 
-FIELDS = (OPERATIONS, ROLES)
+SLIPS = Field(
+    "Attacks and slips around roles, backups and archives",
+    bugs(
+        "cbdc/http/server.py",
+        ("tests/attacks/test_roles.py",),
+        (
+            "front-asks-a-decoded-path",
+            "A path that cannot be sent moves a front away from its writer, for everybody.",
+            "            path = urllib.parse.quote(request.path) +",
+            "            path = request.path +",
+        ),
+    )
+    + bugs(
+        "cbdc/operations/whole_file.py",
+        ("tests/attacks/test_backups.py",),
+        (
+            "backup-over-a-backup",
+            "Of two backups to one file the second writes over the first.",
+            "        os.link(packed, file)",
+            "        os.replace(packed, file)",
+        ),
+    )
+    + bugs(
+        "cbdc/ledger/journal_archive.py",
+        ("tests/wallets/test_cli_archive.py",),
+        (
+            "anothers-segment-for-ones-own",
+            "A segment is removed although the archive's file of that name is another ledger's.",
+            "    return archive.size(name) == size and all(",
+            "    return archive.size(name) == size or all(",
+        ),
+    )
+    + bugs(
+        "cbdc/http/call_nonces.py",
+        ("tests/cbdc/test_call_nonces.py",),
+        (
+            "forgotten-until-now",
+            "One call under a clock that was ahead keeps every institution out until that moment.",
+            "            self._file.execute(kept, (last, last))",
+            "            self._file.execute(kept, (now, now))",
+        ),
+    ),
+)
+
+FIELDS = (OPERATIONS, ROLES, SLIPS)

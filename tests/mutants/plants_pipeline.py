@@ -116,6 +116,28 @@ PIPELINE = Field(
         ),
     )
     + bugs(
+        "cbdc/ledger/line.py",
+        ("tests/cbdc/test_line.py",),
+        (
+            "many-wait-for-nobody",
+            "Every call of many is a commit of its own while processes verify others.",
+            "        return bool(self._line) and self._standing >= awaited\n",
+            "        return bool(self._line)\n",
+        ),
+        (
+            "few-wait-for-many",
+            "A single payment waits for long lists to be verified.",
+            "        awaited = self._gathering if self._standing_few else ",
+            "        awaited = ",
+        ),
+        (
+            "line-of-the-gone",
+            "The transaction of somebody who left is committed, and he may be called to lead.",
+            "            if party.gone:\n",
+            "            if False:\n",
+        ),
+    )
+    + bugs(
         "cbdc/ledger/pipeline.py",
         ("tests/cbdc/test_pipeline.py",),
         (
@@ -129,6 +151,12 @@ PIPELINE = Field(
             "A pipeline that holds as many bytes as it may takes more.",
             "            if self._inside_bytes + room_bytes > self._capacity_bytes:",
             "            if self._inside_bytes > self._capacity_bytes:",
+        ),
+        (
+            "keys-asked-of-a-busy-store",
+            "Each payment waits for the commit before it until it may stand in line.",
+            "        row = self._key_rows({kid}).get",
+            "        row = self._ledger.key_rows({kid}).get",
         ),
     ),
 )

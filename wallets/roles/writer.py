@@ -15,17 +15,17 @@ from types import MappingProxyType
 
 from cbdc.authority import Auth
 from cbdc.distribution import CommercialBank
-from cbdc.errors import Refused, Unavailable
+from cbdc.errors import Refused
 from cbdc.http.api import Piped
 from cbdc.http.fronts import FrontApi
 from cbdc.http.server import Extension, Limits, create_app
 from cbdc.http.signed_calls import CallDoor, MemoryNonces
-from cbdc.ledger.disk import RealDisk
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.pipeline import Pipeline
 from cbdc.ledger.store import Store
+from cbdc.operations.alone import alone
 from cbdc.operations.clock_guard import GuardedClock
 from cbdc.operations.counted_store import CommitFigures
 from cbdc.operations.metrics import Metrics
@@ -49,6 +49,7 @@ from wallets.site.serving import Serving, Wsgi, stopping
 from wallets.web.server import Say
 
 OK, FENCED_EXIT = 0, 3
+LOCK = "writer.lock"
 CAPACITY = 20_000
 LIMITS = Limits(per_second=5_000, burst=20_000)
 MOST_NONCES = 100_000
@@ -75,7 +76,8 @@ def serve(host: str, port: int, folder: Path, store: str, say: Say, serving: Ser
     with ExitStack() as held:
         keys = institution_keys(folder, SystemEntropy(), held.enter_context(serving.keeping.opened_keys()))
         if url.startswith("sqlite:"):
-            held.callback(alone(folder))
+            # Such a file has no epoch that shuts an older writer out: of two, each would refuse what it did not see.
+            held.enter_context(alone(folder, LOCK, "another writer serves this folder"))
         return serve_ledger(
             host,
             port,
@@ -86,17 +88,6 @@ def serve(host: str, port: int, folder: Path, store: str, say: Say, serving: Ser
             say,
             serving,
         )
-
-
-def alone(folder: Path) -> Callable[[], None]:
-    """Keep other writers away from this folder; what is returned lets them in again. E_STORE_UNAVAILABLE.
-
-    A SQLite file has no epoch that shuts an older writer out: of two, each would refuse what the other one did not see.
-    """
-    try:
-        return RealDisk(folder).lock("writer.lock")
-    except BlockingIOError:
-        raise Unavailable("E_STORE_UNAVAILABLE", detail="another writer serves this folder") from None
 
 
 def guarded(clock: Clock, store: Store, step_seconds: int) -> Clock:

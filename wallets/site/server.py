@@ -16,6 +16,7 @@ import ipaddress
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Lock
@@ -24,11 +25,13 @@ from typing import Any
 from cbdc.errors import Refused
 from cbdc.http.signed_calls import named
 from cbdc.institutions import OverKeys
+from cbdc.operations.alone import alone
 from cbdc.operations.counted_store import CommitFigures
 from cbdc.operations.logs import Log
 from cbdc.operations.metrics import Metrics
 from cbdc.operations.watch import Watch
 from cbdc.ports import Clock, SystemClock, SystemEntropy, checkpoint_from_environment
+from cbdc.private import make_folder
 from offline.bulk.work import all_cores
 from wallets.site.app import Options
 from wallets.site.authorities import authorities_of
@@ -50,6 +53,7 @@ from wallets.web.app import create_app as create_stage_app
 from wallets.web.server import Say, is_loopback, is_wildcard, url
 from wallets.web.stage import Stage
 
+LOCK = "serve.lock"
 WARNING = """\
 WARNING: the sandbox listens on {host}. Everybody who reaches this computer can open it;
          desks need the passcodes below. Do this only in a network you trust, such as a classroom's."""
@@ -95,8 +99,8 @@ def serve(
     """Run the site until it is stopped; the exit code. `port` 0 takes a free one; `seed` is for tests.
 
     With `seats` it is a class: TLS by a certificate made now, on every address of this computer unless `host` names
-    one. Raises E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SERVE_SERVER, E_SETTING, E_LOG_FILE, and what `World` and `Keeping`
-    raise.
+    one. Raises E_STORE_UNAVAILABLE when another server has the folder, E_SERVE_SEEDED, E_SERVE_ADDRESS, E_SERVE_SERVER,
+    E_SETTING, E_LOG_FILE, and what `World` and `Keeping` raise.
     """
     serving, metrics = serving or Serving(), Metrics()
     check_server(serving.server, certified=bool(seats))
@@ -107,7 +111,7 @@ def serve(
     lost = metrics.counter("tenge_log_lines_lost", "Log lines that could not be written.")
     log = Log(serving.log, lost.add) if serving.log else None
     try:
-        with stopping() as stopped, serving.keeping.opened_keys() as keys:
+        with stopping() as stopped, _alone(data), serving.keeping.opened_keys() as keys:
             step = serving.keeping.clock_step_seconds
             place = _Place(host, port, data, store, seed, seats, keys, step)
             _serve(place, say, serving, (metrics, log), stopped)
@@ -116,6 +120,14 @@ def serve(
             log.close()
     say("Stopped." if data is None else f"Stopped; the sandbox is kept in {data.as_posix()}.")
     return 0
+
+
+def _alone(data: Path | None) -> AbstractContextManager[None]:
+    """The sandbox's folder for this server only; E_STORE_UNAVAILABLE."""
+    if data is None:
+        return nullcontext()
+    make_folder(data)
+    return alone(data, LOCK, "another server keeps its sandbox in this folder")
 
 
 @dataclass(frozen=True, slots=True)
