@@ -314,7 +314,8 @@ class PostgresStore:
             for left in reversed(range(_TRIES)):
                 connection = self._line()
                 try:
-                    return self._call(connection, statement, arguments, binary=True).fetchall()
+                    rows: list[Any] = self._call(connection, statement, arguments, binary=True).fetchall()
+                    return rows
                 except psycopg.Error as error:
                     again = connection.closed or error.sqlstate in _AGAIN
                     if self._read_only or not again or not left:
