@@ -26,6 +26,7 @@ RULES = {
     "rules": {"target-size": {"enabled": True}},  # WCAG 2.2, which axe leaves out unless it is asked
 }
 MOST_TABS = 120
+SETTLING_LOOKS, SETTLING_MS = 5, 100
 FULL = bool(os.environ.get("TENGE_BROWSER_FULL"))
 
 _SHIFT = """() => new Promise((resolve) => {
@@ -107,6 +108,17 @@ def weight_bytes(page: Page) -> int:
     return int(page.evaluate(_WEIGHT))
 
 
+def _settled_focus(page: Page) -> Any:
+    """What has the focus, as it is seen once the page has scrolled to it: a quick browser still moves when asked."""
+    now = page.evaluate(_FOCUS)
+    for _ in range(SETTLING_LOOKS):
+        if now is None or (now["seen"] and not now["covered"]):
+            break
+        page.wait_for_timeout(SETTLING_MS)
+        now = page.evaluate(_FOCUS)
+    return now
+
+
 def walk(page: Page) -> list[str]:
     """Go round by the Tab key: what cannot be reached, what gets the focus unseen, a trap; empty when all is well."""
     page.evaluate("document.activeElement?.blur()")
@@ -114,7 +126,7 @@ def walk(page: Page) -> list[str]:
     met: dict[int, dict[str, Any]] = {}
     for _ in range(min(MOST_TABS, 2 * len(wanted) + 10)):
         page.keyboard.press("Tab")
-        now = page.evaluate(_FOCUS)
+        now = _settled_focus(page)
         if now is None:
             continue
         if now["place"] in met and set(met) >= wanted:

@@ -49,14 +49,15 @@ def touch(aigerim: Person, amount: str) -> str:
 
 
 def take(till: Page, code: str, amount: str, silent: bool = False) -> None:
-    """The shop types it."""
+    """The shop types it, and has its answer: whoever looks into the wallet next finds what became of it."""
     till.goto(f"{till.url.split('/shop/')[0]}/shop/card-till")
     form = till.locator("main form").first
     form.locator("[name=code]").fill(code)
     form.locator("[name=amount_tiyn]").fill(amount)
     if silent:
         form.locator("[name=silent]").check()
-    form.get_by_role("button", name="Pay by card").click()
+    with till.expect_navigation():
+        form.get_by_role("button", name="Pay by card").click()
 
 
 def test_linked_filled_and_paid_in_a_shop(aigerim: Person, till: Page) -> None:
