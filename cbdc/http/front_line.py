@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
-from cbdc.errors import Unavailable
+from cbdc.ledger.line import answer_together
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -104,17 +104,7 @@ class Line(Generic[Item, Answer]):
 
     def _send(self, group: list[_Party[Item, Answer]]) -> None:
         try:
-            answers = self._deliver([item for party in group for item in party.items])
-            start = 0
-            for party in group:
-                party.answers = answers[start : start + len(party.items)]
-                start += len(party.items)
-        except BaseException as failure:
-            for party in group:
-                # Whoever only waited was not interrupted; what became of his transactions is not known.
-                party.failure = failure if isinstance(failure, Exception) else _interrupted()
-            if not isinstance(failure, Exception):
-                raise
+            answer_together(group, self._deliver)
         finally:
             for party in group:
                 party.done.set()
@@ -137,7 +127,3 @@ class Line(Generic[Item, Answer]):
             led, party.leads = party.leads, False
         if led:
             self._call_next()
-
-
-def _interrupted() -> Unavailable:
-    return Unavailable("E_STORE_OUTCOME", detail="the program was interrupted")

@@ -17,6 +17,7 @@ Rules kept here:
 from collections import deque
 from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import Any
 
 from cbdc.errors import TengeError, Unavailable
 from cbdc.ledger.entry import Receipt
@@ -243,17 +244,7 @@ class Line:
                 self._standing_few -= group[-1].few
             self._standing -= count
         try:
-            answers = self._settle([item for party in group for item in party.items])
-            start = 0
-            for party in group:
-                party.answers = answers[start : start + len(party.items)]
-                start += len(party.items)
-        except BaseException as failure:
-            for party in group:
-                # Whoever only waited was not interrupted; what became of his transactions is not known.
-                party.failure = failure if isinstance(failure, Exception) else _interrupted()
-            if not isinstance(failure, Exception):
-                raise
+            answer_together(group, self._settle)
         finally:
             # These first: what they bring next may share the next commit.
             for party in group:
@@ -285,6 +276,25 @@ class Line:
             if party.leads:
                 party.leads = False
                 self._call_next()
+
+
+def answer_together(parties: Sequence[Any], work: Callable[[list[Any]], list[Any]]) -> None:
+    """Do the work on the `items` of all parties at once, and give each its `answers`; or all of them the `failure`.
+
+    An interruption is raised again, and is the interrupted one's alone: the others are told E_STORE_OUTCOME.
+    """
+    try:
+        answers = work([item for party in parties for item in party.items])
+        start = 0
+        for party in parties:
+            party.answers = answers[start : start + len(party.items)]
+            start += len(party.items)
+    except BaseException as failure:
+        for party in parties:
+            # Whoever only waited was not interrupted; what became of his transactions is not known.
+            party.failure = failure if isinstance(failure, Exception) else _interrupted()
+        if not isinstance(failure, Exception):
+            raise
 
 
 def _interrupted() -> Unavailable:

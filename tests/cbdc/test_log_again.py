@@ -11,33 +11,22 @@ from cbdc.ledger.audit import audit
 from cbdc.ledger.entry import Receipt, check_consistency, check_inclusion
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.memory import MemoryStore
-from cbdc.ledger.store import Commit
 from tests.cbdc.test_pipeline import payments, people
-from tests.cbdc.test_remembered_rows import chain
+from tests.cbdc.test_remembered_rows import Counting, chain
 from tests.cbdc.world import World, answer_of
 
 
-class Telling(MemoryStore):
-    """A store that notes which leaves it is asked for, and fails when told to: before it writes, or after."""
+class Telling(Counting):
+    """A store that notes which leaves it is asked for."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[tuple[int, int | None]] = []
-        self.fails = ""
+        self.leaves_asked: list[tuple[int, int | None]] = []
 
     def leaves(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """The leaves, noted."""
-        self.asked.append((start, stop))
+        self.leaves_asked.append((start, stop))
         return super().leaves(start, stop)
-
-    def commit(self, commit: Commit) -> None:
-        """Commit, or fail before or after."""
-        fails, self.fails = self.fails, ""
-        if fails == "before":
-            raise Unavailable("E_STORE_UNAVAILABLE", detail="told to")
-        super().commit(commit)
-        if fails == "after":
-            raise Unavailable("E_STORE_OUTCOME", detail="told to")
 
 
 def many(world: World) -> None:
@@ -52,12 +41,12 @@ def test_only_what_is_new_is_read(fails: str) -> None:
     world = World(store)
     sent = [one.encode() for one in payments(world, people(world, 3))]
     before = world.ledger.size
-    store.asked.clear()
+    store.leaves_asked.clear()
     store.fails = fails
     with pytest.raises(Unavailable):
         world.ledger.submit(sent[0])
     assert world.ledger.submit(sent[1]).index == before + (fails == "after")
-    assert store.asked == [(before, None)]
+    assert store.leaves_asked == [(before, None)]
     world.ledger.submit(sent[0])
     assert audit(store).problems == []
 
@@ -77,19 +66,23 @@ def test_what_was_known_and_is_gone_is_read_anew() -> None:
     store.fails = "before"
     with pytest.raises(Unavailable):
         world.ledger.submit(sent[1])
-    store.asked.clear()
+    store.leaves_asked.clear()
     assert world.ledger.submit(sent[1]).index == size
-    assert store.asked == [(size + 1, None), (0, None)]
+    assert store.leaves_asked == [(size + 1, None), (0, None)]
     assert audit(store).problems == []
 
 
-def test_a_ledger_keeps_little_and_proves_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+def forgetful(monkeypatch: pytest.MonkeyPatch, store: MemoryStore) -> Ledger:
+    """A ledger of some 750 entries that was opened again and keeps no more than a few hundred leaves."""
     monkeypatch.setattr(entry, "KEPT_LEAVES", 256)
     monkeypatch.setattr(ledger_module, "_LEAVES_AT_ONCE", 100)
-    store = Telling()
     world = World(store)
     many(world)
-    ledger = Ledger(store, world.key("ledger"), world.clock)
+    return Ledger(store, world.key("ledger"), world.clock)
+
+
+def test_a_ledger_keeps_little_and_proves_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = forgetful(monkeypatch, MemoryStore())
     head = ledger.head().record
     assert head.size > 740
     assert ledger._log._levels[0].dropped > 0
@@ -103,12 +96,7 @@ def test_a_ledger_keeps_little_and_proves_everything(monkeypatch: pytest.MonkeyP
 def test_a_leaf_that_a_disk_changed_is_told_and_nothing_is_proved_by_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(entry, "KEPT_LEAVES", 256)
-    monkeypatch.setattr(ledger_module, "_LEAVES_AT_ONCE", 100)
-    store = Telling()
-    world = World(store)
-    many(world)
-    ledger = Ledger(store, world.key("ledger"), world.clock)
+    ledger = forgetful(monkeypatch, store := MemoryStore())
     store._entries[3].leaf = bytes(32)
     for index in (2, 3, 100):
         with pytest.raises(Refused) as caught:

@@ -84,8 +84,8 @@ SUDDEN = Field(
         (
             "pipeline-swallows-a-failed-commit",
             "Who waited for a commit that failed waits for ever.",
-            "                party.failure = failure if isinstance(failure, Exception) else _interrupted()\n",
-            "                pass\n",
+            "            party.failure = failure if isinstance(failure, Exception) else _interrupted()\n",
+            "            pass\n",
         ),
     ),
 )
