@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import ROOT
 from tests.site.process import served
-from tests.web.test_tour import MOST_APART, MOST_APART_WITH_CODE, Tour
+from tests.web.test_tour import Tour
 from tests.web.test_wallet_offline import pay_by_sheets
 from tests.web.wallet_site import EXPECTED, Person
 
@@ -184,7 +184,7 @@ def verified_at_home(stage: Page, folder: Path) -> None:
 
 def test_the_lesson_as_the_page_writes_it(browser: Browser, school: Class, tmp_path: Path) -> None:
     teacher = teacher_at_the_desk(browser, school)
-    tour = Tour(teacher.context.new_page(), FOLDER)
+    tour = Tour(teacher.context.new_page(), FOLDER, WITH_CODE)
     saule, nurlan = (Student(browser, school, name).take_a_seat() for name in ("Saule", "Nurlan"))
     look(teacher, school)
     for name in ("Saule", "Nurlan"):
@@ -233,12 +233,7 @@ def test_the_lesson_as_the_page_writes_it(browser: Browser, school: Class, tmp_p
 def compared(tour: Tour) -> None:
     """The page shows these pictures in this order, and they are as they were."""
     assert re.findall(r"\(lesson/([^)]+)\)", PAGE.read_text(encoding="utf-8")) == tour.names
-    allowed = {
-        name: MOST_APART_WITH_CODE if any(part in name for part in WITH_CODE) else MOST_APART
-        for name in tour.names
-    }
-    stale = {name: round(apart) for name, apart in tour.apart.items() if apart > allowed[name]}
-    assert stale == {}, "look at them, then: TENGE_TOUR=write pytest tests/web/test_lesson.py"
+    assert tour.stale() == {}, "look at them, then: TENGE_TOUR=write pytest tests/web/test_lesson.py"
 
 
 def test_grades_go_to_a_spreadsheet_as_the_page_says(tmp_path: Path) -> None:
