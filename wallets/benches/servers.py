@@ -12,6 +12,7 @@ from typing import Any
 
 import waitress
 from cheroot.wsgi import Server
+from waitress import wasyncore
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -44,9 +45,10 @@ def _waitress(app: Wsgi, threads: int = 64) -> Iterator[int]:
     try:
         yield int(server.effective_port)
     finally:
-        # A worker that answers while the sockets close would wake a server that is gone.
+        # A worker that answers while the sockets close would wake a server that is gone. And whoever closes a socket
+        # that the loop waits for ends the loop by an error: so the loop's own thread closes all of them.
         server.task_dispatcher.shutdown(timeout=5)
-        server.close()
+        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map, ignore_all=True))
         thread.join(timeout=10)
 
 
