@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -324,23 +324,32 @@ def test_a_full_disk_under_the_servers_own_log(server: PostgresServer, store: An
     assert len(store.get_many([*large, T1])) == (200 if answer == "ok" else 1)
 
 
+@contextmanager
+def no_standby(server: PostgresServer) -> Iterator[None]:
+    """While it lasts every commit waits for a standby that does not exist."""
+    server.ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    try:
+        server.ask("SELECT pg_reload_conf()")
+        until(lambda: server.ask("SHOW synchronous_standby_names") == [("nobody",)])
+        # A commit looks at what the checkpointer has last read of the settings, so that has to have read them too.
+        server.ask("CHECKPOINT")
+        yield
+    finally:
+        server.ask("ALTER SYSTEM RESET synchronous_standby_names")
+        server.ask("SELECT pg_reload_conf()")
+
+
 def test_a_commit_that_the_cluster_did_not_confirm_is_not_answered(
     server: PostgresServer, store: Any
 ) -> None:
     pid = backend(store)
     waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-    server.ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-    try:
-        server.ask("SELECT pg_reload_conf()")
-        until(lambda: server.ask("SHOW synchronous_standby_names") == [("nobody",)])
+    with no_standby(server):
         working = Working(store.commit, commit(2, 1, {T1: None}))
         until(lambda: server.ask(waiting) == [(pid,)])
         server.ask("SELECT pg_cancel_backend(%s)", pid)
         until(lambda: server.ask(waiting) not in ([], [(pid,)]))
         assert working.answer == "under way", "the server said yes, and no standby has it"
-    finally:
-        server.ask("ALTER SYSTEM RESET synchronous_standby_names")
-        server.ask("SELECT pg_reload_conf()")
     assert working.done() == "ok"
     assert store.size() == 3
 
@@ -348,21 +357,14 @@ def test_a_commit_that_the_cluster_did_not_confirm_is_not_answered(
 def test_a_server_that_waits_for_ever_is_left(server: PostgresServer, url: str) -> None:
     from cbdc.ledger.postgres import PostgresStore
 
-    store = PostgresStore(url, patience_seconds=0.2)
-    store.commit(commit(0, 2, {T1: b"one"}, {T1: AYAN}))
-    server.ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-    try:
-        server.ask("SELECT pg_reload_conf()")
-        until(lambda: server.ask("SHOW synchronous_standby_names") == [("nobody",)])
-        assert answer_of(store.commit, commit(2, 1, {T1: None})) == "E_STORE_OUTCOME"
-        assert answer_of(store.size) == "E_STORE_UNAVAILABLE"
-    finally:
-        server.ask("ALTER SYSTEM RESET synchronous_standby_names")
-        server.ask("SELECT pg_reload_conf()")
-    until(lambda: answer_of(store.size) == "ok")
-    assert (store.size(), store.owned(AYAN)) == (3, [])
-    store.commit(commit(3))
-    store.close()
+    with closing(PostgresStore(url, patience_seconds=0.2)) as store:
+        store.commit(commit(0, 2, {T1: b"one"}, {T1: AYAN}))
+        with no_standby(server):
+            assert answer_of(store.commit, commit(2, 1, {T1: None})) == "E_STORE_OUTCOME"
+            assert answer_of(store.size) == "E_STORE_UNAVAILABLE"
+        until(lambda: answer_of(store.size) == "ok")
+        assert (store.size(), store.owned(AYAN)) == (3, [])
+        store.commit(commit(3))
 
 
 def test_each_connection_begins_at_the_next_host(server: PostgresServer, url: str) -> None:
