@@ -205,7 +205,7 @@ def test_what_is_inside_is_counted_in_bytes_too() -> None:
     assert [type(answer) for answer in pipeline.submit_many(data[2:])] == [Receipt] * 3
     assert store.commits == [2, 1]
     assert answer_of(pipeline.submit, bytes(most + 1)) == "E_DECODE"
-    assert (pipeline.waiting, pipeline._inside_bytes) == (0, 0)
+    assert (pipeline.waiting, pipeline._room.inside_bytes) == (0, 0)
 
 
 def test_sixteen_threads_and_conflicts_between_them() -> None:
