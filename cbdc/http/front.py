@@ -34,6 +34,7 @@ from cbdc.keys import PublicKey, key_id
 from cbdc.ledger.entry import LogHead, Receipt
 from cbdc.ledger.pipeline import CAPACITY_BYTES, MANY
 from cbdc.ledger.plain import Plain
+from cbdc.ledger.room import Room
 from cbdc.ledger.state import KEY
 from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, Chunk, Found, Verifier, Verifiers, signers_of
 from cbdc.record import Signed, open_envelope
@@ -73,12 +74,9 @@ class Front:
     ) -> None:
         self.network = network
         self._writers = writers
-        self._capacity = capacity
-        self._capacity_bytes = capacity_bytes
-        self._inside_bytes = 0
+        self._room = Room(capacity, capacity_bytes)
         self._workers = workers
         self._lock = Lock()
-        self._inside = 0
         self._rows: dict[bytes, bytes] = {}
         self._verifier = Verifier(network, [])
         self._verifiers: Verifiers | None = None
@@ -91,7 +89,7 @@ class Front:
     @property
     def waiting(self) -> int:
         """How many transactions are inside now."""
-        return self._inside
+        return self._room.inside
 
     @property
     def newest(self) -> LogHead | None:
@@ -113,31 +111,14 @@ class Front:
         """
         if not transactions:
             return []
-        room, room_bytes = self._enter(transactions)
+        taken = self._room.enter(transactions)
         try:
             checked = self._checked(transactions)
             passed = [one for one in checked if not isinstance(one, TengeError)]
             answers = iter(self._line.send([told for told, _ in passed]) if passed else ())
             return [one if isinstance(one, TengeError) else _of(next(answers), one[1]) for one in checked]
         finally:
-            with self._lock:
-                self._inside -= room
-                self._inside_bytes -= room_bytes
-
-    def _enter(self, transactions: Sequence[bytes]) -> tuple[int, int]:
-        """Take room for these, or for as many and as long ones as there is in all; how many and how long that is."""
-        room = min(len(transactions), self._capacity)
-        room_bytes = min(sum(map(len, transactions)), self._capacity_bytes)
-        with self._lock:
-            if self._inside + room > self._capacity:
-                raise Unavailable("E_BUSY", waiting=self._inside, capacity=self._capacity)
-            if self._inside_bytes + room_bytes > self._capacity_bytes:
-                raise Unavailable(
-                    "E_BUSY_BYTES", waiting_bytes=self._inside_bytes, capacity_bytes=self._capacity_bytes
-                )
-            self._inside += room
-            self._inside_bytes += room_bytes
-        return room, room_bytes
+            self._room.leave(*taken)
 
     def close(self) -> None:
         """End the verifying processes; who is inside is answered."""

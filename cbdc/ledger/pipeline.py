@@ -33,13 +33,14 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from cbdc.errors import Malformed, TengeError, Unavailable
+from cbdc.errors import Malformed, TengeError
 from cbdc.keys import PublicKey, public_key
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.group import Item, decoded
 from cbdc.ledger.ledger import MAX_GROUP, Ledger
 from cbdc.ledger.line import GROUP_BYTES, UNIT, Answer, Line, Party
 from cbdc.ledger.plain import read_plain
+from cbdc.ledger.room import Room
 from cbdc.ledger.state import KEY, RegisteredKey, StateKey
 from cbdc.ledger.verifying import CHUNK, CHUNK_BYTES, SELDOM, Chunk, Found, Verifier, Verifiers, signers_of
 from cbdc.transaction import RegisterKey, RotateKey, SignedTransaction
@@ -75,16 +76,11 @@ class Pipeline:
         after the other never has them.
         """
         assert workers >= 0
-        assert capacity >= 1
-        assert capacity_bytes >= 1
         self._ledger = ledger
-        self._capacity = capacity
         self._lock = Lock()
-        self._capacity_bytes = capacity_bytes
-        self._inside = 0
-        self._inside_bytes = 0
+        # A call has no more inside than ever goes together: the rest of a long list leaves its room to others.
+        self._room = Room(capacity, capacity_bytes, most=_WINDOW, most_bytes=GROUP_BYTES)
         self._line = Line(ledger.settle, lambda some: self._taken(some, self._send(some)))
-        self._closed = False
         self._collections: tuple[int, int, int] | None = None
         self._verifiers: Verifiers | None = None
         self._workers = workers
@@ -121,7 +117,7 @@ class Pipeline:
     @property
     def waiting(self) -> int:
         """How many transactions are inside now."""
-        return self._inside
+        return self._room.inside
 
     def submit(self, transaction: bytes) -> Receipt:
         """The receipt of one transaction, or its refusal raised.
@@ -143,7 +139,7 @@ class Pipeline:
         answers: list[Answer] = []
         if not transactions:
             return answers
-        room, room_bytes = self._enter(transactions)
+        room, room_bytes = self._room.enter(transactions)
         try:
             if room == len(transactions) < MANY and room_bytes == sum(map(len, transactions)):
                 return self._line.together(Party(transactions, [], few=True))
@@ -161,7 +157,7 @@ class Pipeline:
             while sent:
                 answers += self._settle(*sent.popleft())
         finally:
-            self._leave(room, room_bytes)
+            self._room.leave(room, room_bytes)
         return answers
 
     def submit_vouched(self, transactions: Sequence[bytes], stands: Sequence[int]) -> list[Answer]:
@@ -173,40 +169,18 @@ class Pipeline:
         assert len(transactions) == len(stands) <= MAX_GROUP
         if not transactions:
             return []
-        room = self._enter(transactions)
+        taken = self._room.enter(transactions)
         try:
             items = [self._vouched(*one) for one in zip(transactions, stands, strict=True)]
             return self._line.answered(Party(transactions, items, few=True))
         finally:
-            self._leave(*room)
+            self._room.leave(*taken)
 
     def _vouched(self, data: bytes, stand: int) -> Item:
         found = read_plain(data, self._ledger.network)
         if found is not None and stand == (1 << len(found[1])) - 1:
             return data, found[0]
         return self._reopened(data, stand)
-
-    def _enter(self, transactions: Sequence[bytes]) -> tuple[int, int]:
-        """Take room for these or for as many and as long ones as ever go together; how many and how long that is."""
-        room = min(len(transactions), _WINDOW, self._capacity)
-        room_bytes = min(sum(map(len, transactions)), GROUP_BYTES, self._capacity_bytes)
-        with self._lock:
-            if self._closed:
-                raise Unavailable("E_PIPELINE_CLOSED")
-            if self._inside + room > self._capacity:
-                raise Unavailable("E_BUSY", waiting=self._inside, capacity=self._capacity)
-            if self._inside_bytes + room_bytes > self._capacity_bytes:
-                raise Unavailable(
-                    "E_BUSY_BYTES", waiting_bytes=self._inside_bytes, capacity_bytes=self._capacity_bytes
-                )
-            self._inside += room
-            self._inside_bytes += room_bytes
-        return room, room_bytes
-
-    def _leave(self, room: int, room_bytes: int) -> None:
-        with self._lock:
-            self._inside -= room
-            self._inside_bytes -= room_bytes
 
     # --- verifying ---
 
@@ -215,7 +189,7 @@ class Pipeline:
         if len(transactions) < MANY:
             return []
         with self._lock:
-            if self._collections is None and not self._closed:
+            if self._collections is None and not self._room.closed:
                 self._begin()
         if self._verifiers is None:
             return []
@@ -304,10 +278,12 @@ class Pipeline:
 
     def close(self) -> None:
         """Refuse who comes from now on, and end the processes; who is inside is answered."""
+        self._room.close()
+        # Nobody begins any more (`_send`), so what was remembered is put back once.
         with self._lock:
-            if not self._closed and self._collections is not None:
+            if self._collections is not None:
                 gc.set_threshold(*self._collections)
-            self._closed = True
+                self._collections = None
         if self._verifiers is not None:
             self._verifiers.close()
 

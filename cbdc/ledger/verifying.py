@@ -123,6 +123,9 @@ class Verifier:
         return answers
 
     def _judge_other(self, data: bytes, rows: Mapping[bytes, bytes]) -> int:
+        """The bits of the signatures that stand in what is no plain transfer; 0 for what cannot be opened."""
+        # An auditor's reader does not open it (`cbdc.ledger.signed_form`). Here a wrong form is a stranger's, and must
+        # not cost signatures: it is opened first.
         try:
             opened = open_transaction(data, self._network)
         except TengeError:

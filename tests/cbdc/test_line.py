@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import cast
 
 import pytest
@@ -12,41 +11,9 @@ from cbdc.errors import Malformed, TengeError, Unavailable
 from cbdc.ledger import line as line_module
 from cbdc.ledger.group import Item
 from cbdc.ledger.line import Answer, Line, Party
-from tests.cbdc.test_pipeline import PATIENCE, eventually
+from tests.cbdc.gates import PATIENCE, Step, eventually
 
 WRONG = Malformed("E_DECODE", detail="not read here")
-
-
-class Step:
-    """A step of the work that waits at a gate, can fail once, and writes down what it was given."""
-
-    def __init__(self, answer: Callable[[Sequence[object]], list[object]]) -> None:
-        self.answer = answer
-        self.given: list[list[object]] = []
-        self.failure: BaseException | None = None
-        self.inside = threading.Event()
-        self.open = threading.Event()
-        self.open.set()
-
-    def __call__(self, given: Sequence[object]) -> list[object]:
-        """Wait until the gate is open, and answer."""
-        self.given.append(list(given))
-        self.inside.set()
-        assert self.open.wait(PATIENCE)
-        failure, self.failure = self.failure, None
-        if failure is not None:
-            raise failure
-        return self.answer(given)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Whoever does this step in here waits until the end."""
-        self.inside.clear()
-        self.open.clear()
-        try:
-            yield
-        finally:
-            self.open.set()
 
 
 class Trial:
@@ -54,12 +21,10 @@ class Trial:
 
     def __init__(self, threads: ThreadPoolExecutor) -> None:
         self.threads = threads
-        self.verify = Step(lambda given: [_item(cast(bytes, data)) for data in given])
-        self.settle = Step(lambda given: list(given))
-        self.line = Line(
-            cast("Callable[[Sequence[Item]], list[Answer]]", self.settle),
-            cast("Callable[[Sequence[bytes]], list[Item]]", self.verify),
-        )
+        self.verify: Step[bytes, Item] = Step(_items)
+        self.settle: Step[Item, Item] = Step(list)
+        # What is verified comes back as its answer.
+        self.line = Line(cast("Callable[[Sequence[Item]], list[Answer]]", self.settle), self.verify)
 
     def few(self, *names: bytes) -> "Future[list[Answer]]":
         """A call of a few."""
@@ -73,11 +38,15 @@ class Trial:
     @property
     def commits(self) -> list[list[bytes]]:
         """What was committed together."""
-        return [[cast(Item, item)[0] for item in group] for group in self.settle.given]
+        return [[item[0] for item in group] for group in self.settle.given]
 
 
 def _item(data: bytes) -> Item:
     return data, WRONG
+
+
+def _items(given: Sequence[bytes]) -> list[Item]:
+    return [_item(data) for data in given]
 
 
 def _names(answers: "Future[list[Answer]]") -> list[bytes]:
@@ -113,7 +82,7 @@ def test_one_verifies_for_all_who_came_while_it_was_busy(trial: Trial) -> None:
     assert [_names(one) for one in answers] == [[b"0"], *([b"%d" % n, b"%d'" % n] for n in range(1, 9))]
     assert [len(some) for some in trial.verify.given] == [1, 16]
     assert sorted(name for group in trial.commits for name in group) == sorted(
-        cast(list[bytes], trial.verify.given[0] + trial.verify.given[1])
+        trial.verify.given[0] + trial.verify.given[1]
     )
 
 
@@ -199,20 +168,20 @@ def test_what_fails_for_the_gatherer_fails_for_all_it_gathered_for(trial: Trial)
     assert _names(trial.few(b"6")) == [b"6"]
 
 
-def _fails_for_two(given: Sequence[object]) -> list[object]:
+def _fails_for_two(given: Sequence[bytes]) -> list[Item]:
     if len(given) == 2:
         raise Unavailable("E_STORE_UNAVAILABLE", detail="told to")
-    return [_item(cast(bytes, data)) for data in given]
+    return _items(given)
 
 
 @pytest.mark.usefixtures("patient")
 def test_an_interrupted_gatherer_hands_on_what_it_gathered_for_others(trial: Trial) -> None:
     failures: list[BaseException] = [KeyboardInterrupt()]
 
-    def interrupted_once(given: Sequence[object]) -> list[object]:
+    def interrupted_once(given: Sequence[bytes]) -> list[Item]:
         if len(given) == 2 and failures:
             raise failures.pop()
-        return [_item(cast(bytes, data)) for data in given]
+        return _items(given)
 
     trial.verify.answer = interrupted_once
     with trial.settle.held():
@@ -246,11 +215,11 @@ class Leaver(Party):
 def test_one_that_leaves_while_another_verifies_for_it_does_not_stand_in_line(trial: Trial) -> None:
     gone, taken, verified = Leaver(b"2"), threading.Event(), threading.Event()
 
-    def slowly(given: Sequence[object]) -> list[object]:
+    def slowly(given: Sequence[bytes]) -> list[Item]:
         if b"2" in given:
             taken.set()
             assert verified.wait(PATIENCE)
-        return [_item(cast(bytes, data)) for data in given]
+        return _items(given)
 
     trial.verify.answer = slowly
     with trial.settle.held():

@@ -1,10 +1,8 @@
 """The pipeline without processes: the ledger's answers, one commit for all who wait, and nobody left waiting."""
 
 import gc
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, settings
@@ -19,22 +17,17 @@ from cbdc.ledger.pipeline import Pipeline
 from cbdc.ledger.store import Commit
 from cbdc.token import TokenId
 from cbdc.transaction import SignedTransaction, Transfer, open_transaction
+from tests.cbdc.gates import PATIENCE, Gate, eventually
 from tests.cbdc.test_plain import crowd, program, told
 from tests.cbdc.world import World, answer_of, ids, picture
 
-PATIENCE = 20.0
 
-
-class Gate(MemoryStore):
-    """A store whose commits wait at a gate, can fail, and are counted."""
+class GatedStore(Gate, MemoryStore):
+    """A store whose commits wait at a gate and are counted."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.open = threading.Event()
-        self.open.set()
-        self.inside = threading.Event()
         self.commits: list[int] = []
-        self.failure: BaseException | None = None
         self.asked = 0
 
     def get_many(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
@@ -44,23 +37,9 @@ class Gate(MemoryStore):
 
     def commit(self, commit: Commit) -> None:
         """Wait until the gate is open."""
-        self.inside.set()
-        assert self.open.wait(PATIENCE)
-        failure, self.failure = self.failure, None
-        if failure is not None:
-            raise failure
+        self.pass_through()
         super().commit(commit)
         self.commits.append(len(commit.entries))
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Whoever commits in here waits until the end."""
-        self.inside.clear()
-        self.open.clear()
-        try:
-            yield
-        finally:
-            self.open.set()
 
 
 def people(world: World, count: int, start: int = 0) -> list[TokenId]:
@@ -86,16 +65,6 @@ def payments(world: World, tokens: list[TokenId]) -> list[SignedTransaction]:
         )
         for place, token in enumerate(tokens)
     ]
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until something is so, for a while."""
-    pause = threading.Event()
-    for _ in range(2_000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never happened")
 
 
 def test_it_answers_what_the_ledger_answers() -> None:
@@ -136,7 +105,7 @@ def _without_head(answer: object) -> object:
 
 
 def test_who_comes_during_a_commit_shares_the_next() -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 12))]
     pipeline = Pipeline(world.ledger, workers=0, capacity=100)
@@ -156,7 +125,7 @@ def test_who_comes_during_a_commit_shares_the_next() -> None:
 
 
 def test_one_alone_waits_for_nobody() -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 3))]
     store.commits.clear()
@@ -169,7 +138,7 @@ def test_one_alone_waits_for_nobody() -> None:
 
 def test_a_key_that_was_met_is_asked_of_the_store_no_more() -> None:
     # An engine may be busy with a commit: whoever had to ask it would stand in line only afterwards.
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 3))]
     with Pipeline(world.ledger, workers=0, capacity=10) as pipeline, ThreadPoolExecutor(2) as threads:
@@ -186,7 +155,7 @@ def test_a_key_that_was_met_is_asked_of_the_store_no_more() -> None:
 
 
 def test_what_is_inside_is_counted_in_bytes_too() -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 5))]
     most = len(data[0]) + len(data[1]) + 1
@@ -205,7 +174,7 @@ def test_what_is_inside_is_counted_in_bytes_too() -> None:
     assert [type(answer) for answer in pipeline.submit_many(data[2:])] == [Receipt] * 3
     assert store.commits == [2, 1]
     assert answer_of(pipeline.submit, bytes(most + 1)) == "E_DECODE"
-    assert (pipeline.waiting, pipeline._inside_bytes) == (0, 0)
+    assert (pipeline.waiting, pipeline._room.inside_bytes) == (0, 0)
 
 
 def test_sixteen_threads_and_conflicts_between_them() -> None:
@@ -229,7 +198,7 @@ def test_sixteen_threads_and_conflicts_between_them() -> None:
 
 
 def test_who_comes_when_it_is_full_is_told_so_before_any_work() -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 4))]
     pipeline = Pipeline(world.ledger, workers=0, capacity=2)
@@ -252,7 +221,7 @@ def test_who_comes_when_it_is_full_is_told_so_before_any_work() -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_store_that_fails_fails_for_all_of_the_group_and_loses_nothing(when: str) -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 5))]
     pipeline = Pipeline(world.ledger, workers=0, capacity=100)
@@ -270,7 +239,7 @@ def test_a_store_that_fails_fails_for_all_of_the_group_and_loses_nothing(when: s
 
 
 def test_an_interrupted_leader_leaves_nobody_waiting() -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 4))]
     pipeline = Pipeline(world.ledger, workers=0, capacity=100)
@@ -288,7 +257,7 @@ def test_an_interrupted_leader_leaves_nobody_waiting() -> None:
 
 
 def test_who_shares_an_interrupted_commit_is_told_to_ask_again() -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 3))]
     pipeline = Pipeline(world.ledger, workers=0, capacity=100)
@@ -315,7 +284,7 @@ def test_who_shares_an_interrupted_commit_is_told_to_ask_again() -> None:
 
 
 def test_one_that_stops_waiting_leaves_the_line() -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 3))]
     pipeline = Pipeline(world.ledger, workers=0, capacity=100)
@@ -337,7 +306,7 @@ def _interrupt(party: object) -> bool:
 
 
 def test_close_answers_who_is_inside_and_refuses_who_comes() -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 4))]
     pipeline = Pipeline(world.ledger, workers=0, capacity=100)

@@ -12,9 +12,10 @@ from cbdc.ledger.audit import audit
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.pipeline import Pipeline
 from cbdc.ports import ManualClock, SeededEntropy
+from tests.cbdc.gates import PATIENCE, eventually
 from tests.cbdc.http_form import GENEROUS, LedgerOnly
 from tests.cbdc.institutions import START
-from tests.cbdc.test_pipeline import PATIENCE, Gate, eventually, payments, people
+from tests.cbdc.test_pipeline import GatedStore, payments, people
 from tests.cbdc.world import World
 
 
@@ -32,7 +33,7 @@ def post(app: Flask, data: bytes) -> int:
 
 
 def test_requests_that_come_during_a_commit_share_the_next() -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 10))]
     pipeline, app = served(world)
@@ -51,7 +52,7 @@ def test_requests_that_come_during_a_commit_share_the_next() -> None:
 
 
 def test_a_full_pipeline_says_when_to_come_again() -> None:
-    store = Gate()
+    store = GatedStore()
     world = World(store)
     data = [item.encode() for item in payments(world, people(world, 3))]
     pipeline, app = served(world, capacity=1)

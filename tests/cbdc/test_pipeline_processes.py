@@ -18,7 +18,8 @@ from cbdc.ledger.pipeline import MANY, Pipeline
 from cbdc.ledger.plain import Plain, plain_of
 from cbdc.ledger.verifying import Chunk, Verifier, Verifiers, likely_signers
 from cbdc.transaction import RotateKey, SignedTransaction, Transfer
-from tests.cbdc.test_pipeline import eventually, payments, people
+from tests.cbdc.gates import eventually
+from tests.cbdc.test_pipeline import payments, people
 from tests.cbdc.test_plain import not_plain, small, told, wrong_forms
 from tests.cbdc.world import World, fixed_key, ids, picture
 

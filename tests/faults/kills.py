@@ -9,33 +9,26 @@ everything must have settled, and the product's own audit has to agree. What is 
 exactly a process is hit is the machine's affair.
 """
 
-import argparse
-import json
 import os
-import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cbdc.errors import Unavailable
-from cbdc.ledger.audit import audit
-from cbdc.ledger.engines import open_store
 from cbdc.ledger.store import Store
-from cbdc.ports import CRASH_VARIABLE, JOURNAL_WRITE_POINTS, WRITE_POINTS
-from tests.faults.auditor import Auditor, Wrong
+from cbdc.ports import CRASH_VARIABLE, JOURNAL_WRITE_POINTS
+from tests.faults.auditor import Wrong
+from tests.faults.kill_runs import POINTS, SECONDS, KillRun, command, played_again_by
 from tests.faults.payers import Payers
-from tests.faults.town import big_town
 
-POINTS = [point for point in WRITE_POINTS if point.startswith("ledger.")]
-SECONDS = 60
+PROGRAM = "tests.faults.kills"
 
 
 @dataclass
@@ -47,24 +40,16 @@ class Database:
     cut_wire: Callable[[], None] | None = None
 
 
-@dataclass
-class Run:
+class Run(KillRun):
     """One kill run; see the module's text."""
 
-    engine: str
-    url: str
-    folder: Path
-    seed: int
-    database: Database = field(default_factory=Database)
-    pipeline: bool = False
-    happened: Counter[str] = field(default_factory=Counter)
-    unknown: Counter[str] = field(default_factory=Counter)
-    starts: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.chance = random.Random(f"{self.engine}/{self.seed}")
-        self.auditor = Auditor(big_town())
-        self.payers = Payers(self.auditor, self.seed)
+    def __init__(
+        self, engine: str, url: str, folder: Path, seed: int, database: Database, pipeline: bool
+    ) -> None:
+        super().__init__(engine, url, seed, Payers)
+        self.folder, self.database, self.pipeline = folder, database, pipeline
+        self.unknown: Counter[str] = Counter()
+        self.starts: list[float] = []
         self.process: subprocess.Popen[bytes] | None = None
 
     # --- processes ---
@@ -139,7 +124,7 @@ class Run:
         end = time.monotonic() + SECONDS
         while True:
             try:
-                return open_store(self.url, read_only=True)
+                return super().read()
             except Unavailable:
                 if self.database.kill is None or time.monotonic() > end:
                     raise
@@ -182,30 +167,15 @@ class Run:
                 self.process.kill()
                 self.process.wait()
             self.payers.stop()
-        if self.payers.wrong:
-            raise Wrong("; ".join(self.payers.wrong))
         return self.figures()
 
     def figures(self) -> dict[str, Any]:
-        """Both judges look at the end; what was seen."""
-        self.judge()
-        with closing(self.read()) as store:
-            found = audit(store)
-        if found.problems:
-            raise Wrong(f"the product's own audit: {found.problems[0]}")
-        if self.payers.open:
-            raise Wrong(f"{len(self.payers.open)} payments never settled")
+        """With what became of payments that nobody had heard of, and how long a start took."""
+        seen = super().figures()
         starts = sorted(self.starts)
         return {
-            "engine": self.engine,
-            "seed": self.seed,
+            **seen,
             "pipeline": self.pipeline,
-            "kills": sum(self.happened.values()),
-            "how": dict(sorted(self.happened.items())),
-            "acknowledged": len(self.auditor.receipts),
-            "lost": 0,
-            "doubled": 0,
-            "asked_again": self.payers.asked_again,
             "unknown_when_killed_that_stood": self.unknown["stood"],
             "unknown_when_killed_that_did_not": self.unknown["did not"],
             "start_seconds_median": int(1_000 * starts[len(starts) // 2]) / 1_000,
@@ -222,34 +192,13 @@ def play(engine: str, kills: int, seed: int, folder: Path, pipeline: bool = Fals
             server, url, database = started()
         else:
             url = f"{engine}:///{folder / engine}"
-        return Run(engine, url, folder, seed, database, pipeline).play(kills)
-    except Wrong as wrong:
-        again = f"python -m tests.faults.kills --engine {engine} --kills {kills} --seed {seed}"
-        raise Wrong(f"{wrong}\nagain: {again}") from wrong
+        with played_again_by(PROGRAM, engine, kills, seed, *(["--pipeline"] if pipeline else [])):
+            return Run(engine, url, folder, seed, database, pipeline).play(kills)
     finally:
         if server is not None:
             server.stop(signal.SIGKILL)
             server.remove()
 
 
-def main() -> int:
-    """A kill run from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.faults.kills", description=__doc__)
-    parser.add_argument("--engine", default="sqlite")
-    parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--pipeline", action="store_true")
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tenge-kills-") as name:
-        figures = play(asked.engine, asked.kills, asked.seed, Path(name), asked.pipeline)
-    text = json.dumps(figures, indent=1)
-    print(text)
-    if asked.json:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(text + "\n", encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(PROGRAM, __doc__, 100, play, ("pipeline",)))

@@ -138,20 +138,24 @@ PIPELINE = Field(
         ),
     )
     + bugs(
-        "cbdc/ledger/pipeline.py",
-        ("tests/cbdc/test_pipeline.py",),
+        "cbdc/ledger/room.py",
+        ("tests/cbdc/test_room.py",),
         (
             "line-without-an-end",
             "A full pipeline takes more.",
-            "            if self._inside + room > self._capacity:",
-            "            if self._inside > self._capacity:",
+            "            if self.inside + count > self._capacity:",
+            "            if self.inside > self._capacity:",
         ),
         (
             "line-of-any-length",
             "A pipeline that holds as many bytes as it may takes more.",
-            "            if self._inside_bytes + room_bytes > self._capacity_bytes:",
-            "            if self._inside_bytes > self._capacity_bytes:",
+            "            if self.inside_bytes + size_bytes > self._capacity_bytes:",
+            "            if self.inside_bytes > self._capacity_bytes:",
         ),
+    )
+    + bugs(
+        "cbdc/ledger/pipeline.py",
+        ("tests/cbdc/test_pipeline.py",),
         (
             "keys-asked-of-a-busy-store",
             "Each payment waits for the commit before it until it may stand in line.",

@@ -9,40 +9,30 @@ everything must have settled, and the product's own audit has to agree. What is 
 exactly a process is hit is the machine's affair.
 """
 
-import argparse
-import json
-import random
 import signal
 import sys
-import tempfile
 import time
 from collections import Counter
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cbdc.ledger.audit import audit
-from cbdc.ledger.engines import open_store
-from tests.faults.auditor import Auditor, Wrong
-from tests.faults.kills import POINTS
-from tests.faults.town import big_town
+from tests.faults.auditor import Wrong
+from tests.faults.kill_runs import POINTS, SECONDS, KillRun, command, played_again_by
 from tests.roles.fleet import Fleet, FrontPayers
 from wallets.roles.writer import FENCED_EXIT
 
-SECONDS = 60
+PROGRAM = "tests.roles.kills"
 
 
-class Run:
+class Run(KillRun):
     """One run; see the module's text."""
 
+    payers: FrontPayers
+
     def __init__(self, engine: str, url: str, folder: Path, seed: int) -> None:
-        self.engine, self.url, self.seed = engine, url, seed
-        self.chance = random.Random(f"{engine}/{seed}")
-        self.auditor = Auditor(big_town())
-        self.payers = FrontPayers(self.auditor, seed)
+        super().__init__(engine, url, seed, FrontPayers)
         self.fleet = Fleet(url, folder)
         self.payers.ports = tuple(self.fleet.front_ports)
-        self.happened: Counter[str] = Counter()
         self.writer = 0
 
     def ways(self) -> list[str]:
@@ -96,11 +86,6 @@ class Run:
                 raise Wrong(f"{sentence}; {self.payers.wrong}; {self.payers.refusals[-3:]}")
             time.sleep(0.02)
 
-    def judge(self) -> None:
-        """The auditor looks at the store; what the clients heard before that moment must stand in it."""
-        with self.payers.lock, closing(open_store(self.url, read_only=True)) as store:
-            self.auditor.check(store)
-
     def play(self, kills: int) -> dict[str, Any]:
         """All deaths; the figures. Raises `Wrong`."""
         with self.fleet as fleet:
@@ -119,30 +104,11 @@ class Run:
                 self.payers.finish()
             finally:
                 self.payers.stop()
-        if self.payers.wrong:
-            raise Wrong("; ".join(self.payers.wrong))
         return self.figures()
 
     def figures(self) -> dict[str, Any]:
-        """Both judges look at the end; what was seen."""
-        self.judge()
-        with closing(open_store(self.url, read_only=True)) as store:
-            found = audit(store)
-        if found.problems:
-            raise Wrong(f"the product's own audit: {found.problems[0]}")
-        if self.payers.open:
-            raise Wrong(f"{len(self.payers.open)} payments never settled")
-        return {
-            "engine": self.engine,
-            "seed": self.seed,
-            "kills": sum(self.happened.values()),
-            "how": dict(sorted(self.happened.items())),
-            "acknowledged": len(self.auditor.receipts),
-            "lost": 0,
-            "doubled": 0,
-            "asked_again": self.payers.asked_again,
-            "refused_requests": dict(sorted(Counter(self.payers.refusals).items())),
-        }
+        """With the requests that were refused as a whole."""
+        return {**super().figures(), "refused_requests": dict(sorted(Counter(self.payers.refusals).items()))}
 
 
 def play(engine: str, kills: int, seed: int, folder: Path) -> dict[str, Any]:
@@ -156,32 +122,12 @@ def play(engine: str, kills: int, seed: int, folder: Path) -> dict[str, Any]:
             url = server.url("kills")
         else:
             url = f"{engine}:///{folder / engine}"
-        return Run(engine, url, folder, seed).play(kills)
-    except Wrong as wrong:
-        again = f"python -m tests.roles.kills --engine {engine} --kills {kills} --seed {seed}"
-        raise Wrong(f"{wrong}\nagain: {again}") from wrong
+        with played_again_by(PROGRAM, engine, kills, seed):
+            return Run(engine, url, folder, seed).play(kills)
     finally:
         if server is not None:
             server.remove()
 
 
-def main() -> int:
-    """A run from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tests.roles.kills", description=__doc__)
-    parser.add_argument("--engine", default="sqlite")
-    parser.add_argument("--kills", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", type=Path)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tenge-fronts-") as name:
-        figures = play(asked.engine, asked.kills, asked.seed, Path(name))
-    text = json.dumps(figures, indent=1)
-    print(text)
-    if asked.json:
-        asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(text + "\n", encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(PROGRAM, __doc__, 40, play))

@@ -148,7 +148,7 @@ def test_long_batches_go_through_processes_with_the_same_answers() -> None:
 def test_nothing_is_inside_when_it_is_over_and_a_full_front_says_so() -> None:
     world, data = a_world()
     front = Served(world, [certified(world)]).front(capacity=2)
-    front._inside = 1
+    front._room.enter([b""])
     with pytest.raises(Unavailable, match="E_BUSY"):
         front.submit_many(data[:2])
     assert isinstance(front.submit(data[0]), Receipt)

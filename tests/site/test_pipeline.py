@@ -86,7 +86,7 @@ def test_a_reset_answers_who_is_inside_and_begins_a_new_line() -> None:
                 first = threads.submit(post, whole, payments[0])
                 wait_until(lambda: line.waiting == 1)
                 reset = threads.submit(whole.world.reset)
-                wait_until(lambda: line._closed)
+                wait_until(lambda: line._room.closed)
                 assert not reset.done(), "who is inside is let out first"
             assert first.result(20).status_code == 200
             reset.result(60)
