@@ -257,9 +257,10 @@ class SqliteStore:
                         self._database.execute("ROLLBACK")
                     raise
                 self._folding.wrote(len(commit.entries) + len(commit.changes))
+                # Before anybody may close: the last who closes takes the log's file away himself.
+                self._check_place()
         except FAILURES as error:
             raise unavailable(error) from None
-        self._check_place()
         self._checkpoint("ledger.commit.after")
 
     def _finish(self) -> None:

@@ -26,6 +26,7 @@ commits meanwhile waits a little longer, so a shorter log would not be better.""
 
 LONGEST_PAGES = 100_000
 _LEAST_ROWS = 1_000
+_MOST_ROWS_A_PAGE = 8
 _FOLD = "PRAGMA wal_checkpoint(PASSIVE)"
 
 
@@ -66,7 +67,9 @@ class Folding:
             try:
                 database.execute("PRAGMA synchronous = FULL")
                 _, pages, _ = database.execute(_FOLD).fetchone()
-                self._due = max(rows * PAGES // max(pages, 1), _LEAST_ROWS)
+                # None are told of while another connection folds, and of a log that another one emptied.
+                if pages > 0:
+                    self._due = max(_LEAST_ROWS, min(rows * PAGES // pages, _MOST_ROWS_A_PAGE * PAGES))
                 # What came during this is much less, and what comes during that is little.
                 database.execute(_FOLD).fetchone()
                 with self._turn:

@@ -148,9 +148,9 @@ class Verifier:
             if known is None:
                 try:
                     algorithm, raw, *_ = _decode_row(row)
+                    known = self._known[row] = _key_id(algorithm, raw), PublicKey(algorithm, raw)
                 except (msgspec.DecodeError, TypeError, ValueError):
                     return None  # whoever gave it reads it himself, and says so
-                known = self._known[row] = _key_id(algorithm, raw), PublicKey(algorithm, raw)
             if known[0] == kid:
                 return known[1]
         return self._certified.get(kid)

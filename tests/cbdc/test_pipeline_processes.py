@@ -8,6 +8,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, Pipe
 from threading import Event, Thread
 
+import msgspec
 import pytest
 
 from cbdc.errors import TengeError
@@ -300,7 +301,8 @@ def test_a_row_that_is_no_row_is_no_key() -> None:
     world = small()
     payment = world.sign(world.payment("ayan", ("shop", 300)), "ayan")
     verifier = Verifier(world.network, [])
-    for row in (b"", b"\xc1", b"\x05", b"\x91\x01", b"\xc4\x01a"):
+    wrong = [["x", 5], [1, 5], [None, b""], [1.5, b"a"], [300, b"a"], [-1, b"a"], [{}, b"a"], [1, [1]]]
+    for row in (b"", b"\xc1", b"\x05", b"\x91\x01", b"\xc4\x01a", *map(msgspec.msgpack.encode, wrong)):
         assert verifier.judge([payment.encode()], {b"\x02" + world.kid("ayan"): row}) == [0]
 
 

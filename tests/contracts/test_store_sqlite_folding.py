@@ -129,3 +129,39 @@ def test_closing_waits_and_nothing_is_folded_afterwards(
     again = SqliteStore(tmp_path / FILE)
     assert dict(again.state()) == rows
     again.close()
+
+
+def test_a_commit_is_answered_before_the_store_can_be_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever closes last takes the log away: a commit that looked for it afterwards would not know what became of it.
+    store = SqliteStore(tmp_path / FILE)
+    closing = threading.Thread(target=store.close)
+    look = store._check_place
+
+    def late() -> None:
+        closing.start()
+        closing.join(0.05)
+        look()
+
+    monkeypatch.setattr(store, "_check_place", late)
+    store.commit(commit(0, 1))
+    closing.join(PATIENCE)
+    assert not closing.is_alive()
+
+
+def test_what_another_connection_folded_says_nothing_of_rows(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / FILE)
+    fill(store, 2)
+    store._folding.end()
+    other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    folding = sqlite_folding.Folding(tmp_path / FILE, threading.RLock())
+    before = folding._due
+    folding._fold(1_000)
+    assert folding._due == before, "a log without pages has no rows a page"
+    store.commit(commit(2, 1))
+    folding._fold(1_000_000)
+    assert folding._due <= 8 * sqlite_folding.PAGES, "it may have been folded in part before"
+    store.close()
