@@ -94,6 +94,15 @@ def test_targets_are_said_to_be_reached_or_missed(found: dict[str, Any]) -> None
     assert targets({**found, "rows": []}) == []
 
 
+def test_rows_of_two_sizes_are_compared_for_growth_alone(found: dict[str, Any]) -> None:
+    fast = [{**row, "tokens": 100, "rate_per_second": 9e9, "ratio": 9.0} for row in found["rows"]]
+    both = targets({**found, "rows": [*found["rows"], *fast]})
+    growth = [one for one in both if "tokens over" in one["what"]]
+    audits = [one for one in both if "100 tokens, audit" in one["what"]]
+    assert len(growth) == len(audits) == 1
+    assert [one for one in both if one not in (*growth, *audits)] == targets(found)
+
+
 def test_the_peer_is_compared_at_sixteen_clients_and_more(found: dict[str, Any]) -> None:
     peer = {"rows": [{"clients": clients, "rate_per_second": 0.001} for clients in (1, 16)]}
     told = [target for target in targets({**found, "peer": peer}) if "nutshell" in target["what"]]
