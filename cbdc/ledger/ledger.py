@@ -303,12 +303,13 @@ class Ledger:
         try:
             head = sign(LogHead(self._log.size, self._log.root(), group.now), self.network, self._signer)
             self._store.commit(Commit(before, entries, group.changes, group.owners, head.encode()))
+            # In here too: whoever is interrupted between the two finds out from the store what stands.
+            self._head = head
+            self._last_time = group.now
         except BaseException:
             self._log.truncate(before)
             self._stale = True
             raise
-        self._head = head
-        self._last_time = group.now
 
     def load(self, keys: Iterable[StateKey]) -> dict[StateKey, StateValue | None]:
         """The values of state keys, None where there is none; E_STATE_DAMAGED for one that cannot be read."""

@@ -16,6 +16,7 @@ Rules kept here:
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import islice
 from threading import Lock
 from typing import Any
 
@@ -39,7 +40,7 @@ HELD_SECONDS = 0.1
 class Party:
     """The transactions of one call that stand in line together, and what became of them."""
 
-    __slots__ = ("answers", "called", "failure", "few", "gathers", "gone", "items", "leads", "transactions")
+    __slots__ = ("answers", "called", "failure", "few", "gone", "items", "transactions")
 
     def __init__(self, transactions: Sequence[bytes], items: list[Item], *, few: bool) -> None:
         """`items` are filled in when they are verified; a `few` wait for no call of many."""
@@ -48,7 +49,7 @@ class Party:
         self.few = few
         self.answers: list[Answer] | None = None
         self.failure: BaseException | None = None
-        self.gathers = self.leads = self.gone = False
+        self.gone = False
         # A bare lock is the cheapest thing that a thread can sleep on: it is taken here and given back to wake.
         self.called = Lock()
         self.called.acquire()
@@ -87,9 +88,10 @@ class Line:
         self._verify = verify
         self._lock = Lock()
         self._few: deque[Party] = deque()
-        self._gathered = False
+        # Who gathers and who leads: one field each, so that an interruption never leaves half of it said.
+        self._gatherer: Party | None = None
         self._line: deque[Party] = deque()
-        self._led = False
+        self._leader: Party | None = None
         # How many stand in line and how many parties of those are few; how many are being verified, and of those a few.
         self._standing = self._standing_few = self._expected = self._gathering = 0
 
@@ -102,53 +104,54 @@ class Line:
         try:
             with self._lock:
                 self._few.append(party)
-                party.gathers, self._gathered = not self._gathered, True
-            while not (party.gathers or party.leads or party.items or party.failure is not None):
+                if self._gatherer is None:
+                    self._gatherer = party
+            while not (
+                party is self._gatherer or party is self._leader or party.items or party.failure is not None
+            ):
                 party.wait()
-            if party.gathers:
+            if party is self._gatherer:
                 self._gather(party)
+            return self.answered(party, stands=True)
         except BaseException:
             self._give_up(party)
             raise
-        return self.answered(party, stands=True)
 
     def _gather(self, own: Party) -> None:
         """Verify what was put down and let it stand in line, until nothing is there or `own` can be led or is done."""
-        while own.gathers:
+        while own is self._gatherer:
             some: list[Party] = []
             try:
                 with self._lock:
-                    while self._few and len(some) < UNIT:
-                        some.append(self._few.popleft())
-                        self._gathering += len(some[-1].transactions)
+                    some = list(islice(self._few, UNIT))
+                    self._gathering = sum(len(party.transactions) for party in some)
+                    for _ in some:
+                        self._few.popleft()
                 data = [one for party in some for one in party.transactions]
                 items = self._verify(data)
+                start = 0
+                for party in some:
+                    party.items = items[start : start + len(party.transactions)]
+                    start += len(party.transactions)
+                with self._lock:
+                    self._gathering = 0
+                    self._stand(some)
+                    some = []
+                    if self._leader is None and own.done:
+                        self._call_next()
+                    elif self._leader is None:
+                        self._leader = own
+                    if own.done or own is self._leader or not self._few:
+                        self._gather_next()
             except BaseException as failure:
                 self._not_gathered(some, own, failure)
                 raise
-            start = 0
-            for party in some:
-                party.items = items[start : start + len(party.transactions)]
-                start += len(party.transactions)
-            with self._lock:
-                self._gathering = 0
-                self._stand(some)
-                done = own.done
-                if not self._led:
-                    if done:
-                        self._call_next()
-                    else:
-                        own.leads = self._led = True
-                if done or own.leads or not self._few:
-                    self._gather_next(own)
 
-    def _gather_next(self, own: Party) -> None:
+    def _gather_next(self) -> None:
         """Let the first who put something down gather, or nobody. The lock is held."""
-        own.gathers = False
-        self._gathered = bool(self._few)
-        if self._few:
-            self._few[0].gathers = True
-            self._few[0].call()
+        self._gatherer = self._few[0] if self._few else None
+        if self._gatherer is not None:
+            self._gatherer.call()
 
     def _not_gathered(self, some: list[Party], own: Party, failure: BaseException) -> None:
         """The same fails for all; but if only this thread was interrupted, the next one does it."""
@@ -156,9 +159,14 @@ class Line:
         with self._lock:
             self._gathering = 0
             if not isinstance(failure, Exception):
-                self._few.extendleft(reversed(others))
-            self._gather_next(own)
-            if not self._led:
+                # Wherever it was interrupted: who is verified stands, the others are put down again.
+                there = (*self._few, *self._line)
+                lost = [one for one in others if not (one.gone or one.done or one in there)]
+                self._stand([one for one in lost if one.items])
+                self._few.extendleft(reversed([one for one in lost if not one.items]))
+            if self._gatherer is own:
+                self._gather_next()
+            if self._leader is None:
                 self._call_next()
         if isinstance(failure, Exception):
             for party in others:
@@ -171,7 +179,7 @@ class Line:
             with self._lock:
                 self._expected += count
                 # Whoever was waited for may not be coming.
-                if count < 0 and not self._led:
+                if count < 0 and self._leader is None:
                     self._call_next()
 
     def _stand(self, parties: Sequence[Party]) -> None:
@@ -198,18 +206,19 @@ class Line:
                 with self._lock:
                     self._expected -= came
                     self._stand([party])
-                    if not self._led and self._due():
-                        party.leads = self._led = True
+                    if self._leader is None and self._due():
+                        self._leader = party
             late = False
             while not party.done:
-                if party.leads:
+                if party is self._leader:
                     self._lead(party, late=late)
                     late = False
                 elif not party.wait():
                     with self._lock:
                         # It may have been answered since it got up: then there is nothing to lead for.
-                        if self._line and not (self._led or party.done):
-                            party.leads = self._led = late = True
+                        if self._line and self._leader is None and not party.done:
+                            late = True
+                            self._leader = party
         except BaseException:
             # Ctrl-C while waiting: nobody may be left to wait for a leader that is gone.
             self._give_up(party)
@@ -224,43 +233,51 @@ class Line:
 
         Unless `late`, it steps back when others are awaited now: then one of them leads.
         """
-        with self._lock:
-            if not (late or self._due()):
-                # Others have come since it was called, and are being verified: they share this commit.
-                leader.leads = self._led = False
-                return
-            group: list[Party] = []
-            count = size_bytes = 0
-            while self._line and (
-                not group
-                or (
-                    count + len(self._line[0].items) <= MAX_GROUP
-                    and size_bytes + self._line[0].size_bytes <= GROUP_BYTES
-                )
-            ):
-                group.append(self._line.popleft())
-                count += len(group[-1].items)
-                size_bytes += group[-1].size_bytes
-                self._standing_few -= group[-1].few
-            self._standing -= count
+        group: list[Party] = []
         try:
+            with self._lock:
+                if not (late or self._due()):
+                    # Others have come since it was called, and are being verified: they share this commit.
+                    self._leader = None
+                    return
+                count = size_bytes = 0
+                for party in self._line:
+                    count += len(party.items)
+                    size_bytes += party.size_bytes
+                    if group and (count > MAX_GROUP or size_bytes > GROUP_BYTES):
+                        break
+                    group.append(party)
+                for _ in group:
+                    self._line.popleft()
+                self._count_standing()
             answer_together(group, self._settle)
         finally:
             # These first: what they bring next may share the next commit.
             for party in group:
-                party.call()
+                if party.done:
+                    party.call()
             with self._lock:
-                leader.leads = False
-                self._call_next()
+                # Interrupted before anything was decided: they stand where they stood.
+                left = [one for one in group if not (one.done or one.gone or one in self._line)]
+                self._line.extendleft(reversed(left))
+                self._count_standing()
+                if self._leader is leader:
+                    self._call_next()
+
+    def _count_standing(self) -> None:
+        """Count who stands in line. The lock is held."""
+        self._standing = sum(len(party.items) for party in self._line)
+        self._standing_few = sum(party.few for party in self._line)
 
     def _call_next(self) -> None:
         """Let the first in line lead, or nobody. The lock is held."""
-        self._led = self._due()
-        if self._led:
-            # Who gathers is busy: another one, if there is one, begins at once.
-            leader = next((party for party in self._line if not party.gathers), self._line[0])
-            leader.leads = True
-            leader.call()
+        due = self._due()
+        # Who gathers is busy: another one, if there is one, begins at once.
+        self._leader = (
+            next((one for one in self._line if one is not self._gatherer), self._line[0]) if due else None
+        )
+        if self._leader is not None:
+            self._leader.call()
 
     def _give_up(self, party: Party) -> None:
         with self._lock:
@@ -269,12 +286,10 @@ class Line:
                 self._few.remove(party)
             if party in self._line:
                 self._line.remove(party)
-                self._standing -= len(party.items)
-                self._standing_few -= party.few
-            if party.gathers:
-                self._gather_next(party)
-            if party.leads:
-                party.leads = False
+                self._count_standing()
+            if party is self._gatherer:
+                self._gather_next()
+            if party is self._leader:
                 self._call_next()
 
 

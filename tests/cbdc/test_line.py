@@ -1,9 +1,13 @@
 """The line before the ledger, alone: who gathers, who leads, who waits for whom, and who hands on what he had."""
 
+import linecache
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import cast
+from contextlib import suppress
+from types import FrameType
+from typing import Any, cast
 
 import pytest
 
@@ -61,7 +65,7 @@ def trial() -> Iterator[Trial]:
         yield made
         made.verify.open.set()
         made.settle.open.set()
-        eventually(lambda: not (made.line._led or made.line._gathered))
+        eventually(lambda: not (made.line._leader or made.line._gatherer))
     left = made.line
     assert (len(left), left._standing, left._standing_few, left._expected, left._gathering) == (0, 0, 0, 0, 0)
 
@@ -91,7 +95,7 @@ def test_many_share_a_commit_while_more_are_verified_than_stand(trial: Trial) ->
     trial.line.expected_more(5)
     first = trial.many(b"a", b"b", came=2)
     eventually(lambda: len(trial.line) == 1)
-    assert (trial.line._led, trial.commits) == (False, [])
+    assert (trial.line._leader, trial.commits) == (None, [])
     second = trial.many(b"c", came=1)
     assert [_names(first), _names(second)] == [[b"a", b"b"], [b"c"]]
     assert trial.commits == [[b"a", b"b", b"c"]], "three stand and two are verified: due"
@@ -136,7 +140,7 @@ def test_a_commit_waits_for_what_is_gathered_when_that_is_more(trial: Trial) -> 
         answers.append(trial.few(b"2", b"3"))
         assert trial.verify.inside.wait(PATIENCE)
     assert _names(answers[0]) == [b"0"]
-    eventually(lambda: not trial.line._led)
+    eventually(lambda: not trial.line._leader)
     assert trial.commits == [[b"0"]]
     trial.verify.open.set()
     assert [_names(one) for one in answers[1:]] == [[b"1"], [b"2", b"3"]]
@@ -264,3 +268,77 @@ def test_three_hundred_calls_of_every_kind_and_all_are_answered_once(trial: Tria
     assert [_names(one) for one in answers] == calls
     done = [name for group in trial.commits for name in group]
     assert len(done) == len(set(done)) == sum(map(len, calls))
+
+
+class Interrupting:
+    """Raises KeyboardInterrupt at one of the lines of the module that this thread runs; `at` tells where."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+        self.armed = threading.Event()
+        self.at = ""
+
+    def __enter__(self) -> None:
+        self._traced = sys.gettrace()
+        sys.settrace(
+            lambda frame, *_: self._line if frame.f_code.co_filename == line_module.__file__ else None
+        )
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._traced)
+
+    def _line(self, frame: FrameType, event: str, _: Any) -> Any:
+        # What is raised by tracing where a lock is being taken leaves it taken; a signal does not.
+        if event == "line" and self.armed.is_set() and not self.at:
+            text = linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip()
+            if not text.startswith("with "):
+                self._left -= 1
+                if not self._left:
+                    self.at = f"{frame.f_code.co_name}:{frame.f_lineno}: {text}"
+                    raise KeyboardInterrupt
+        return self._line
+
+
+def _interrupted_at(number: int, threads: ThreadPoolExecutor) -> str:
+    """This thread gathers and leads for three others and is interrupted at one of its lines; where, if there is one."""
+    trial, stop = Trial(threads), Interrupting(number)
+    with trial.verify.held():
+        first = trial.few(b"first")
+        assert trial.verify.inside.wait(PATIENCE)
+
+        def others() -> list["Future[list[Answer]]"]:
+            eventually(lambda: len(trial.line._few) == 1)
+            came = [trial.few(b"%d" % number) for number in range(3)]
+            eventually(lambda: len(trial.line._few) == 4)
+            stop.armed.set()
+            trial.verify.open.set()
+            return came
+
+        waiting = threads.submit(others)
+        with stop, suppress(KeyboardInterrupt):
+            trial.line.together(Party([b"mine"], [], few=True))
+    for call in (first, *waiting.result(PATIENCE), trial.few(b"later")):
+        try:
+            call.result(2)
+        except TengeError:
+            pass  # E_STORE_OUTCOME: who shared a commit that was interrupted
+        except TimeoutError:
+            raise AssertionError(f"somebody waits for ever after an interruption at {stop.at}") from None
+    return stop.at
+
+
+@pytest.mark.slow
+def test_wherever_one_is_interrupted_nobody_waits_for_ever() -> None:
+    threads = ThreadPoolExecutor(8)
+    try:
+        seen = set[str]()
+        for number in range(1, 1_000):
+            at = _interrupted_at(number, threads)
+            if not at:
+                break
+            seen.add(at.partition(":")[0])
+        assert number > 100
+        assert seen >= {"together", "_gather", "_stand", "_lead", "_call_next", "answer_together"}
+    finally:
+        # Whoever waits for ever is left.
+        threads.shutdown(wait=False)
