@@ -167,7 +167,13 @@ def _restore_until(file: Path, folder: Path, until: str) -> dict[str, Any]:
 
     within = _within(until)
     with backups.unpacked(file, folder) as part:
-        name = max(path.relative_to(part).as_posix() for path in part.rglob(backups.LEDGER_FILE))
+        # The newest act, or the folder's own ledger; the stage for lessons beside it has acts of its own.
+        place = max(part.glob("act-[0-9][0-9][0-9][0-9]"), default=part)
+        name = (place / backups.LEDGER_FILE).relative_to(part).as_posix()
+        if not (part / name).exists():
+            raise Refused(
+                "E_RESTORE_FOLDER", folder=folder.as_posix(), problem="the backup has no ledger at its top"
+            )
         inner = part / "then"
         inner.mkdir(mode=0o700)
         source = SqliteStore(part / name, read_only=True)

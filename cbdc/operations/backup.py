@@ -10,8 +10,11 @@ server that is between two of its stores is caught there as a kill would catch i
 the restored folder is opened.
 
 **All or nothing.** The backup is written beside its place (`FILE.….part`, a new folder) and moved there whole; a killed
-backup leaves no file of that name, and the next one clears what it left. A restored folder appears whole in the same
-way.
+backup leaves no file of that name, but such a folder, which holds keys too: its owner, who alone can know that no backup is
+at work there, deletes it. A restored folder appears whole in the same way.
+
+**No calls.** Which signed calls a server took is left out: what was taken after the backup would be taken once more. A
+restored server takes none that was signed before it was started.
 
 **Believed by checking.** A manifest holds the size and SHA-256 of each file. Before anything appears, a restore
 checks them all and replays every ledger in it (`cbdc.ledger.audit`); a backup that is short, changed or no backup is
@@ -33,6 +36,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from cbdc import private
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
+from cbdc.http.call_nonces import CALLS_FILE
 from cbdc.ledger.audit import audit
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.operations.alone import LOCKS
@@ -74,7 +78,7 @@ def _names(folder: Path) -> list[str]:
             continue  # what a killed backup left
         if path.is_symlink():
             problem = f"{place.as_posix()} is a link, and what it leads to would be missing"
-        if path.is_file() and not path.name.endswith(_SIDE_FILES):
+        if path.is_file() and not path.name.endswith(_SIDE_FILES) and path.name != CALLS_FILE:
             found.append(place.as_posix())
     if len(found) > MOST_FILES:
         problem = f"more than {MOST_FILES} files"
@@ -209,6 +213,8 @@ def restore(file: Path, folder: Path) -> Backup:
     with unpacked(file, folder) as part:
         held = _held(part)
         (part / MANIFEST).unlink()
+        # Backups of an earlier form have it.
+        (part / CALLS_FILE).unlink(missing_ok=True)
         appear(part, folder)
     return held
 

@@ -157,6 +157,8 @@ def restore_journal_to(
             if there is not None and whole:
                 return _filled(journal, there, within)
         with closing(opened(False)) as store:
+            # It may be one that could not be read just now, or that somebody founded since.
+            _check_agrees(journal, store, within)
             return _filled(journal, store, within)
 
 

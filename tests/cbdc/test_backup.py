@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from cbdc.errors import TengeError
+from cbdc.http.call_nonces import CALLS_FILE, FileNonces
 from cbdc.ledger.audit import audit
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.money import tenge
@@ -265,7 +266,49 @@ def test_the_commands_back_up_and_restore(folder: Path, tmp_path: Path) -> None:
     assert found["entries"] < entries
     assert {path.name for path in then.iterdir()} == {"ledger.sqlite", "restored.json"}
     assert tenge_("audit", f"sqlite:///{then / 'ledger.sqlite'}").exit_code == 0
+    assert found["ledger"] == "ledger.sqlite"
     shutil.rmtree(then)
     assert tenge_("restore", file, "--to", then, "--until", "yesterday").exit_code == 2
     assert tenge_("restore", file, "--to", then, "--until", "2001-01-01").exit_code == 2
     assert not then.exists()
+
+
+def test_the_stage_for_lessons_is_not_what_is_gone_back_to(folder: Path, tmp_path: Path) -> None:
+    def cut(data: Path, number: int) -> Any:
+        file = tmp_path / f"{number}.tenge"
+        make_backup(data, file, START)
+        to = tmp_path / f"then{number}"
+        return CliRunner().invoke(main, ["restore", str(file), "--to", str(to), "--until", "5", "--json"])
+
+    data = tmp_path / "data"
+    for place in ("act-0001", "act-0002", "stage/act-0003"):
+        shutil.copytree(folder, data / place)
+    made = cut(data, 1)
+    assert made.exit_code == 0, made.output
+    assert json.loads(made.stdout)["ledger"] == "act-0002/ledger.sqlite"
+    for place in ("act-0001", "act-0002"):
+        shutil.rmtree(data / place)
+    refused = cut(data, 2)
+    assert (refused.exit_code, json.loads(refused.stdout)["code"]) == (2, "E_RESTORE_FOLDER")
+
+
+def test_calls_that_were_taken_after_a_backup_are_not_taken_again(folder: Path, tmp_path: Path) -> None:
+    file, older, again = tmp_path / "b.tenge", tmp_path / "older.tenge", tmp_path / "again"
+    FileNonces(folder / CALLS_FILE, START).close()
+    make_backup(folder, file, START)
+    shutil.copy(folder / CALLS_FILE, folder / "calls-then")
+    make_backup(folder, older, START)
+    # One is taken now, and a server of the restored folder knows nothing of it: it must not take what was signed before.
+    with zipfile.ZipFile(older) as packed:
+        contents = {name.replace("calls-then", CALLS_FILE): packed.read(name) for name in packed.namelist()}
+    contents[MANIFEST] = contents[MANIFEST].replace(b"calls-then", CALLS_FILE.encode())
+    with zipfile.ZipFile(older, "w") as packed:
+        for name, data in contents.items():
+            packed.writestr(name, data)
+    for one in (file, older):
+        restore(one, again)
+        assert not (again / CALLS_FILE).exists()
+        nonces = FileNonces(again / CALLS_FILE, START + 30)
+        assert nonces.since == START + 30
+        nonces.close()
+        shutil.rmtree(again)

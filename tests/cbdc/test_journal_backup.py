@@ -24,6 +24,7 @@ from cbdc.operations.journal_backup import (
     back_up_journal,
     is_journal_backup,
     restore_journal,
+    restore_journal_to,
 )
 from cbdc.operations.point_in_time import until_entries, until_time
 from cbdc.ports import ManualClock, SeededEntropy
@@ -187,6 +188,30 @@ def test_a_store_that_holds_something_else_is_left_alone(file: Path, tmp_path: P
     system(whole, ManualClock(START + 9_000)).fund_loss_reserve(b"n" * 32, 5)
     with pytest.raises(TengeError, match="E_RESTORE_STORE"):
         restore_journal(file, whole)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "journal"])
+def test_a_store_that_could_not_be_read_just_now_is_not_written_over(
+    file: Path, tmp_path: Path, engine: str
+) -> None:
+    url = f"{engine}:///{tmp_path / 'live'}"
+    with closing(open_store(url)) as live:
+        system(live, ManualClock(START + 777))
+        before = live.size()
+    asked: list[bool] = []
+
+    def opened(read_only: bool) -> Store:
+        asked.append(read_only)
+        if len(asked) == 1:
+            raise Unavailable("E_STORE_UNAVAILABLE", detail="too many connections, this once")
+        return open_store(url, read_only=read_only)
+
+    with pytest.raises(TengeError, match="E_RESTORE_STORE"):
+        restore_journal_to(file, opened)
+    assert asked == [True, False]
+    with closing(open_store(url, read_only=True)) as live:
+        assert live.size() == before
+        assert audit(live).ok
 
 
 def repacked(file: Path, change: Callable[[dict[str, bytes]], Any], right_sum: bool = False) -> None:

@@ -24,7 +24,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
 from cbdc.http.api import Api, Piped
-from cbdc.http.call_nonces import FileNonces
+from cbdc.http.call_nonces import CALLS_FILE, FileNonces
 from cbdc.http.offices import SCHEMAS as OFFICE_SCHEMAS
 from cbdc.http.offices import OfficeApi, supervisor_certificate
 from cbdc.http.participants import SCHEMAS as PARTICIPANT_SCHEMAS
@@ -58,7 +58,6 @@ from wallets.web.app import Door
 from wallets.web.words import choose_language
 
 LIMITS = Limits(per_second=400, burst=4_000)
-CALLS_FILE = "calls.sqlite"
 CAPACITY = 4_000
 """How many transactions may be on their way into the ledger at once: four full batches. An assumption."""
 
