@@ -10,8 +10,8 @@ server that is between two of its stores is caught there as a kill would catch i
 the restored folder is opened.
 
 **All or nothing.** The backup is written beside its place (`FILE.….part`, a new folder) and moved there whole; a killed
-backup leaves no file of that name, but such a folder, which holds keys too: its owner, who alone can know that no backup is
-at work there, deletes it. A restored folder appears whole in the same way.
+backup leaves no file of that name, but it leaves such a folder, with keys in it: its owner, who alone can know that no
+backup is at work there, deletes it. A restored folder appears whole in the same way.
 
 **No calls.** Which signed calls a server took is left out: what was taken after the backup would be taken once more. A
 restored server takes none that was signed before it was started.

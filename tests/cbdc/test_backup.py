@@ -298,7 +298,7 @@ def test_calls_that_were_taken_after_a_backup_are_not_taken_again(folder: Path, 
     make_backup(folder, file, START)
     shutil.copy(folder / CALLS_FILE, folder / "calls-then")
     make_backup(folder, older, START)
-    # One is taken now, and a server of the restored folder knows nothing of it: it must not take what was signed before.
+    # A call is taken now; a server of the restored folder knows nothing of it, so it takes none signed before that.
     with zipfile.ZipFile(older) as packed:
         contents = {name.replace("calls-then", CALLS_FILE): packed.read(name) for name in packed.namelist()}
     contents[MANIFEST] = contents[MANIFEST].replace(b"calls-then", CALLS_FILE.encode())
