@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import stat
 import threading
@@ -369,3 +370,24 @@ def test_a_writers_ledger_goes_on_with_its_next_key(tmp_path: Path) -> None:
                 assert audit(store, receipt.head).ok
     refused(tenge("keys", "rotate", tmp_path, "--to", 3), "E_ROTATION_BACK")
     refused(tenge("keys", "rotate", tmp_path, "--to", 5), "E_ROTATION_NONE")
+
+
+def test_another_folders_writer_does_not_sign_with_a_key_that_was_left(tmp_path: Path) -> None:
+    first, standby = tmp_path / "first", tmp_path / "standby"
+    clock = ManualClock(SystemClock().now())
+    founded(first, clock)
+    shutil.copytree(first, standby, ignore=shutil.ignore_patterns("ledger.sqlite*"))
+    assert tenge("keys", "rotate", first, "--to", 2).exit_code == 0
+    with closing(open_store(f"sqlite:///{first / 'ledger.sqlite'}")) as store:
+        ledger = open_ledger(store, institution_keys(first, SeededEntropy(1)), clock)
+        registered(ledger, first, "person")
+        size = store.size()
+        with pytest.raises(TengeError, match="E_ROTATION_BACK") as caught:
+            open_ledger(store, institution_keys(standby, SeededEntropy(1)), clock)
+        assert (caught.value.facts, store.size()) == ({"number": 1, "present": 2}, size)
+    kept = f"sqlite:///{first / 'ledger.sqlite'}"
+    assert tenge("keys", "rotate", standby, "--to", 2, "--store", kept).exit_code == 0
+    with closing(open_store(kept)) as store:
+        ledger = open_ledger(store, institution_keys(standby, SeededEntropy(1)), clock)
+        registered(ledger, standby, "another person")
+        assert audit(store).ok

@@ -28,7 +28,7 @@ from cbdc.institutions import (
     the_same_keys,
 )
 from cbdc.keys import ED25519, PublicKey, Signer, SoftwareKey
-from cbdc.ledger.entry import open_entry, open_genesis
+from cbdc.ledger.entry import LogHead, open_entry, open_genesis
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.store import Store
 from cbdc.operations.rotation import ledger_number
@@ -103,9 +103,10 @@ def open_ledger(store: Store, keys: InstitutionKeys, clock: Clock) -> Ledger:
 
 
 def check_keys(store: Store, keys: InstitutionKeys) -> None:
-    """Return if the genesis in a store is by this ROOT and certifies the ledger's key that signs; E_SYSTEM_KEYS.
+    """Return if the genesis in a store is by this ROOT and certifies the ledger's key that signs, which was not left.
 
-    A store without entries is E_LEDGER_EMPTY.
+    Raises E_SYSTEM_KEYS, E_ROTATION_BACK when the newest head is by a later key of the ledger (another folder's writer
+    signs with that one, or this folder is from before the change), E_LEDGER_EMPTY for a store without entries.
     """
     first = next(store.entries(0, 1), None)
     if first is None:
@@ -114,8 +115,25 @@ def check_keys(store: Store, keys: InstitutionKeys) -> None:
     root, signing = keys.root.public.kid, keys.ledger.public.kid
     if authority.root.record.key.kid != root:
         raise Refused("E_SYSTEM_KEYS", kid=root)
-    if signing not in {auth.kid for auth in authority.with_role(LEDGER)}:
+    certified = authority.with_role(LEDGER)
+    kids = [auth.kid for auth in certified]
+    if signing not in kids:
         raise Refused("E_SYSTEM_KEYS", kid=signing)
+    number = kids.index(signing) + 1
+    newest = store.head_covering(store.size() - 1)
+    if newest is not None:
+        head = open_envelope(newest, LogHead, authority.network)
+        for later, auth in enumerate(certified[number:], number + 1):
+            if _signed(head, auth):
+                raise Refused("E_ROTATION_BACK", number=number, present=later)
+
+
+def _signed(head: Signed[LogHead], auth: Auth) -> bool:
+    try:
+        head.verify(auth.key)
+    except TengeError:
+        return False
+    return True
 
 
 def certify(root: Signer, network: bytes, key: PublicKey, now: int, days: int) -> Signed[Auth]:
