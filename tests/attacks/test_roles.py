@@ -34,7 +34,7 @@ from cbdc.transaction import open_transaction, sign_transaction
 from tests.roles.test_fronts import KEY, Served, a_world, certified, served_front
 from tests.wallets.test_cli import refused, tenge
 from wallets.roles.keys import institution_keys, kept_certificates, open_ledger, read_front_key
-from wallets.roles.writer import LOCK, make_front
+from wallets.roles.writer import make_front
 
 # --- what a client asks of a front ---
 
@@ -320,11 +320,21 @@ def test_a_pipe_is_no_key_and_nobody_waits_for_it(tmp_path: Path) -> None:
 def test_one_writer_serves_a_folder_with_its_file(tmp_path: Path) -> None:
     founded(tmp_path, SystemClock())
     serve = ["serve", "--role", "writer", "--data", tmp_path, "--port"]
-    with alone(tmp_path, LOCK, "another one"):
+    other, store = tmp_path / "other", f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    shutil.copytree(tmp_path, other)
+    with alone(tmp_path, "ledger.sqlite.lock", "another one"):
         refused(tenge(*serve, 0), "E_STORE_UNAVAILABLE")
+        # The same file, from another folder: by its own name, as a writer's or a site's.
+        shown = "another server writes to ledger.sqlite"
+        for role in (["--role", "writer"], []):
+            again = tenge("serve", *role, "--data", other, "--store", store, "--port", 0)
+            assert shown in again.output, again.output
+            refused(again, "E_STORE_UNAVAILABLE")
+    with closing(open_store(store, read_only=True)) as reader:
+        assert audit(reader).ok
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         refused(tenge(*serve, taken.getsockname()[1]), "E_SERVE_ADDRESS")
-    assert stat.S_IMODE((tmp_path / "writer.lock").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "ledger.sqlite.lock").stat().st_mode) == 0o600
 
 
 def test_one_server_keeps_its_sandbox_in_a_folder(tmp_path: Path) -> None:

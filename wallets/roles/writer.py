@@ -25,7 +25,7 @@ from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.pipeline import Pipeline
 from cbdc.ledger.store import Store
-from cbdc.operations.alone import alone
+from cbdc.operations.alone import alone_at
 from cbdc.operations.clock_guard import GuardedClock
 from cbdc.operations.counted_store import CommitFigures
 from cbdc.operations.metrics import Metrics
@@ -49,7 +49,6 @@ from wallets.site.serving import Serving, Wsgi, stopping
 from wallets.web.server import Say
 
 OK, FENCED_EXIT = 0, 3
-LOCK = "writer.lock"
 CAPACITY = 20_000
 LIMITS = Limits(per_second=5_000, burst=20_000)
 MOST_NONCES = 100_000
@@ -75,9 +74,7 @@ def serve(host: str, port: int, folder: Path, store: str, say: Say, serving: Ser
     step_seconds = serving.keeping.clock_step_seconds
     with ExitStack() as held:
         keys = institution_keys(folder, SystemEntropy(), held.enter_context(serving.keeping.opened_keys()))
-        if url.startswith("sqlite:"):
-            # Such a file has no epoch that shuts an older writer out: of two, each would refuse what it did not see.
-            held.enter_context(alone(folder, LOCK, "another writer serves this folder"))
+        held.enter_context(alone_at(url))
         return serve_ledger(
             host,
             port,

@@ -25,7 +25,7 @@ from typing import Any
 from cbdc.errors import Refused
 from cbdc.http.signed_calls import named
 from cbdc.institutions import OverKeys
-from cbdc.operations.alone import alone
+from cbdc.operations.alone import alone, alone_at
 from cbdc.operations.counted_store import CommitFigures
 from cbdc.operations.logs import Log
 from cbdc.operations.metrics import Metrics
@@ -111,7 +111,7 @@ def serve(
     lost = metrics.counter("tenge_log_lines_lost", "Log lines that could not be written.")
     log = Log(serving.log, lost.add) if serving.log else None
     try:
-        with stopping() as stopped, _alone(data), serving.keeping.opened_keys() as keys:
+        with stopping() as stopped, _alone(data), alone_at(store), serving.keeping.opened_keys() as keys:
             step = serving.keeping.clock_step_seconds
             place = _Place(host, port, data, store, seed, seats, keys, step)
             _serve(place, say, serving, (metrics, log), stopped)
