@@ -173,12 +173,17 @@ def _peak_bytes(process: psutil.Process) -> int:
 
 
 def processor_seconds(pid: int) -> float:
-    """The processor time that a process and its children used so far."""
+    """The processor time that a process and its children used so far, those that ended included.
+
+    One that ended counts from the moment its parent has waited for it.
+    """
     used = 0.0
     for process in _family(pid):
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:
             continue
-        used += times.user + times.system
+        # Where a system does not tell of children that ended, there is nothing.
+        ended = getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
+        used += times.user + times.system + ended
     return used

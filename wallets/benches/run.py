@@ -387,6 +387,7 @@ class Bench:
             ):
                 tries.errors["sums are not conserved"] += 1
         self._shares[_word(engine), tokens] = share
+        used = limits.processor_seconds(host.pid) - worked
         plain = host.tell("audit", False)
         if plain is not None:
             tries.errors.update(plain.problems)
@@ -398,7 +399,6 @@ class Bench:
                     "rate_per_second": per_second(plain.entries, plain.took_seconds),
                 }
             )
-        used = limits.processor_seconds(host.pid) - worked
         self._note(engine, tokens, Case(AUDIT, IN_PROCESS, 1, 0), tries, host.pid, used)
 
 

@@ -7,7 +7,7 @@ memory        nothing
 """
 
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 _BLOCK_BYTES = 512
 _TABLES = (
@@ -24,7 +24,7 @@ def store_bytes(url: str) -> int:
         return sum(_used(path) for path in file.parent.glob(file.name + "*"))
     if engine == "journal":
         return sum(_used(path) for path in Path(rest.removeprefix("///")).rglob("*") if path.is_file())
-    return _tables(url) if engine == "postgresql" else 0
+    return _tables(url) if engine in ("postgresql", "postgres") else 0
 
 
 def _used(path: Path) -> int:
@@ -35,8 +35,11 @@ def _used(path: Path) -> int:
 def _tables(url: str) -> int:
     import psycopg
 
+    # Everything but the schema is the server's business: a host, a certificate.
     parts = urlsplit(url)
-    schema = parse_qs(parts.query).get("schema", ["ledger"])[0]
-    with psycopg.connect(urlunsplit(parts._replace(query="")), connect_timeout=5) as connection:
+    options = dict(parse_qsl(parts.query))
+    schema = options.pop("schema", "ledger")
+    bare = urlunsplit(parts._replace(query=urlencode(options)))
+    with psycopg.connect(bare, connect_timeout=5) as connection:
         row = connection.execute(_TABLES, (schema,)).fetchone()
     return int(row[0]) if row else 0

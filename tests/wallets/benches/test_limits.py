@@ -1,6 +1,8 @@
 """The limits of the machine: real signatures, really verified; real appends; what a process used."""
 
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -67,3 +69,10 @@ def test_what_a_process_used() -> None:
     assert limits.processor_seconds(os.getpid()) > 0
     assert limits.peak_mib(2**22 + 1) == 0
     assert limits.processor_seconds(2**22 + 1) == 0
+
+
+def test_a_child_that_ended_is_counted() -> None:
+    before = limits.processor_seconds(os.getpid())
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    subprocess.run([sys.executable, "-c", burn], check=True)
+    assert limits.processor_seconds(os.getpid()) - before >= 0.3

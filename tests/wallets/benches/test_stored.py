@@ -1,9 +1,12 @@
 """How much room a ledger takes: real stores of the engines that keep something."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cbdc.ledger.engines import open_store
 from cbdc.ports import ManualClock
+from tests.contracts.stores import postgres_url
+from tests.servers.postgres import the_postgres
 from wallets.benches import scene
 from wallets.benches.host import START
 from wallets.benches.stored import store_bytes
@@ -24,6 +27,17 @@ def test_more_tokens_take_more_room(tmp_path: Path) -> None:
         large = _founded(f"{engine}:///{tmp_path}/{engine}-large", 4_000)
         # Each token keeps an amount and a lock of 32 bytes at least.
         assert large - small > 3_900 * 32, engine
+
+
+def test_a_servers_tables_are_found_however_it_is_named(tmp_path: Path) -> None:
+    url = postgres_url(tmp_path)
+    size = _founded(url, 100)
+    assert size > 100 * 32
+    # The host among the options, where the tests' server keeps its socket, and the shorter scheme.
+    parts = urlsplit(url)
+    user = parts.netloc.partition("@")[0]
+    options = f"host={the_postgres().folder}&port={parts.port}&{parts.query}"
+    assert store_bytes(f"postgres://{user}@{parts.path}?{options}") == size
 
 
 def test_a_file_that_was_made_large_counts_what_was_written(tmp_path: Path) -> None:
