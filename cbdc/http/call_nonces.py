@@ -23,9 +23,6 @@ from cbdc import private
 from cbdc.errors import Refused, Unavailable
 from cbdc.http.signed_calls import LIFETIME_SECONDS, MOST_NONCES
 
-CALLS_FILE = "calls.sqlite"
-"""Its name in a server's folder. No backup holds it: what was taken after the backup would be taken once more."""
-
 _WAIT_SECONDS = 10
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS nonces (kid BLOB, nonce TEXT, expires INTEGER, PRIMARY KEY (kid, nonce))",

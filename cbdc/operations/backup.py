@@ -36,7 +36,6 @@ from typing import Any, BinaryIO, NamedTuple
 
 from cbdc import private
 from cbdc.errors import Malformed, Refused, TengeError, Unavailable
-from cbdc.http.call_nonces import CALLS_FILE
 from cbdc.ledger.audit import audit
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.operations.alone import LOCKS
@@ -55,6 +54,8 @@ from cbdc.operations.whole_file import appear as appear_file
 
 FORMAT = "tenge-backup-1"
 LEDGER_FILE = "ledger.sqlite"
+CALLS_FILE = "calls.sqlite"
+"""The name under which a server keeps which signed calls it took (`cbdc.http.call_nonces`); see above."""
 MOST_FILES = 10_000
 MOST_MANIFEST = 4 * 1_048_576
 _PIECE = 1_048_576

@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner
 
 from cbdc.errors import TengeError
-from cbdc.http.call_nonces import CALLS_FILE, FileNonces
+from cbdc.http.call_nonces import FileNonces
 from cbdc.ledger.audit import audit
 from cbdc.ledger.sqlite import SqliteStore
 from cbdc.money import tenge
-from cbdc.operations.backup import MANIFEST, make_backup, restore
+from cbdc.operations.backup import CALLS_FILE, MANIFEST, make_backup, restore
 from cbdc.operations.point_in_time import cut_back, until_entries, until_time
 from cbdc.ports import ManualClock, SeededEntropy
 from cbdc.system import System, open_system

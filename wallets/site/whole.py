@@ -24,7 +24,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from cbdc.errors import TengeError
 from cbdc.http.api import Api, Piped
-from cbdc.http.call_nonces import CALLS_FILE, FileNonces
+from cbdc.http.call_nonces import FileNonces
 from cbdc.http.offices import SCHEMAS as OFFICE_SCHEMAS
 from cbdc.http.offices import OfficeApi, supervisor_certificate
 from cbdc.http.participants import SCHEMAS as PARTICIPANT_SCHEMAS
@@ -34,6 +34,7 @@ from cbdc.http.server import CODE, ROUTE, Extension, Limits, problem
 from cbdc.http.server import create_app as create_interface
 from cbdc.http.signed_calls import CallDoor, Knows
 from cbdc.ledger.pipeline import Pipeline
+from cbdc.operations.backup import CALLS_FILE
 from cbdc.operations.metrics import Metrics
 from cbdc.operations.readiness import Readiness
 from cbdc.operations.routes import OperationsApi, ledger_figures
