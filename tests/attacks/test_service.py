@@ -237,6 +237,16 @@ def test_a_line_without_an_end_grows_nowhere(service: Service, head: bytes) -> N
     service.goes_on()
 
 
+def test_a_line_that_ends_with_the_connection_is_the_clients_fault(service: Service) -> None:
+    # Longer than a body may be, and the library's own limit is asked only when the line has ended.
+    with closing(connected(service)) as client:
+        with suppress(OSError):
+            client.sendall(CHUNKED + b"1" * (MAX_BODY_BYTES * 3 // 2))
+            client.shutdown(socket.SHUT_WR)
+        assert status_of(client) in (0, 400, 413)
+    service.goes_on()
+
+
 def test_many_headers_are_refused(service: Service) -> None:
     lines = b"".join(b"X-%d: y\r\n" % number for number in range(5_000))
     with closing(connected(service)) as client:

@@ -158,7 +158,7 @@ class _Request(HTTPRequest):
         plain = self.conn.rfile
         if self.chunked_read:
             # The library reads the line before each piece whole, however long it is.
-            self.conn.rfile = _Pieces(plain, 2 * self.server.max_request_body_size)
+            self.conn.rfile = _Pieces(plain, self.server.max_request_body_size)
         guard.begin_body(self.conn, self._unread)
         try:
             super().respond()
