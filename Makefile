@@ -119,7 +119,7 @@ test: lint
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal --part measured --cov=cbdc --cov=offline --cov-branch \
 	  --cov-report=term:skip-covered --cov-report=json:build/coverage.json $(PYTEST_ARGS) $(NONE_CHOSEN)
 	$(PY) -m tests.house.coverage_floor build/coverage.json
-	$(PY) -m tests.alone -n $(WAITERS) --dist worksteal --part waiting $(PYTEST_ARGS) $(NONE_CHOSEN)
+	$(PY) -m pytest -n $(WAITERS) --dist worksteal --part waiting $(PYTEST_ARGS) $(NONE_CHOSEN)
 
 errors: $(VENV)/test.stamp
 	$(PY) -m tests.house.errors_page --write

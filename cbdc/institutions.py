@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cbdc import authority
-from cbdc.authority import Auth, Root, make_root, network_id
+from cbdc.authority import Auth, Authority, Root, make_root, network_id
 from cbdc.cabinet import follow_nonce
+from cbdc.errors import Refused
 from cbdc.keys import ED25519, Signer
-from cbdc.ledger.entry import Policy, make_genesis
+from cbdc.ledger.entry import LogHead, Policy, make_genesis
+from cbdc.ledger.store import Store
 from cbdc.money import tenge
-from cbdc.record import Signed, sign
+from cbdc.record import Signed, open_envelope, sign
 from cbdc.token import BANK_INVENTORY, ESCROW, LOSS_RESERVE, TREASURY_ACCOUNT
 from cbdc.transaction import RegisterKey, SignedTransaction, sign_transaction
 
@@ -225,3 +227,31 @@ def _registration(holder: Signer, bank_id: int, category: int) -> RegisterKey:
     pseudonym = hashlib.sha256(b"kzt-dt/institution/v1\0pseudonym\0" + public.kid).digest()
     nonce = follow_nonce("institution", public.kid)
     return RegisterKey(nonce, public.algorithm, public.raw, bank_id, 0, category, pseudonym)
+
+
+def signing_number(store: Store, certified: Authority) -> int:
+    """Which of the ledger's certified keys, counted from 1, signed the newest head of a store; 0 where none is."""
+    newest = store.head_covering(store.size() - 1)
+    if newest is None:
+        return 0
+    head = open_envelope(newest, LogHead, certified.network)
+    for number, auth in reversed(list(enumerate(certified.with_role(authority.LEDGER), 1))):
+        try:
+            head.verify(auth.key)
+        except Refused:
+            continue
+        return number
+    return 0
+
+
+def check_not_left(store: Store, certified: Authority, signing: bytes) -> None:
+    """Return if the ledger's key with this id may sign the next head; E_ROTATION_BACK when a later one signed already.
+
+    So does another server of the same store that has other keys, or a later folder than this one.
+    """
+    kids = [auth.kid for auth in certified.with_role(authority.LEDGER)]
+    if signing not in kids:
+        return  # whoever opens the ledger says so
+    number, present = kids.index(signing) + 1, signing_number(store, certified)
+    if number < present:
+        raise Refused("E_ROTATION_BACK", number=number, present=present)

@@ -26,6 +26,7 @@ from cbdc.institutions import (
     InstitutionKeys,
     KeySource,
     build_genesis,
+    check_not_left,
     registrations,
 )
 from cbdc.issuance import Holders, NationalBank
@@ -235,6 +236,7 @@ def _existing(store: Store, keys: InstitutionKeys, clock: Clock) -> Ledger:
     for signer in [keys.root, keys.ledger, *(keys.bank(bank.id) for bank in keys.banks)]:
         if signer.public.kid not in known:
             raise Refused("E_SYSTEM_KEYS", kid=signer.public.kid)
+    check_not_left(store, certificates, keys.ledger.public.kid)
     return Ledger(store, keys.ledger, clock)
 
 

@@ -38,7 +38,8 @@ def alone_at(url: str) -> AbstractContextManager[None]:
     Such a file has no epoch that shuts an older writer out: of two, each would refuse what it did not see. Other
     engines have, or lock their own folder. Raises E_STORE_UNAVAILABLE.
     """
-    file = Path(url.removeprefix(SQLITE_URL)).resolve()
-    if not url.startswith(SQLITE_URL) or not file.parent.is_dir():
+    named = url.removeprefix(SQLITE_URL)
+    file = Path(named).resolve()
+    if named in ("", url) or not file.parent.is_dir():
         return nullcontext()  # whoever opens it says what is wrong
     return alone(file.parent, f"{file.name}{LOCKS}", f"another server writes to {file.name}")

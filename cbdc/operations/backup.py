@@ -14,7 +14,7 @@ backup leaves no file of that name, but it leaves such a folder, with keys in it
 backup is at work there, deletes it. A restored folder appears whole in the same way.
 
 **No calls.** Which signed calls a server took is left out: what was taken after the backup would be taken once more. A
-restored server takes none that was signed before it was started.
+restored server takes none that is dated before it was started.
 
 **Believed by checking.** A manifest holds the size and SHA-256 of each file. Before anything appears, a restore
 checks them all and replays every ledger in it (`cbdc.ledger.audit`); a backup that is short, changed or no backup is
@@ -214,8 +214,12 @@ def restore(file: Path, folder: Path) -> Backup:
     with unpacked(file, folder) as part:
         held = _held(part)
         (part / MANIFEST).unlink()
-        # Backups of an earlier form have it.
-        (part / CALLS_FILE).unlink(missing_ok=True)
+        if (part / CALLS_FILE).exists():
+            # A backup of an earlier form.
+            held = held._replace(
+                files=held.files - 1, size_bytes=held.size_bytes - (part / CALLS_FILE).stat().st_size
+            )
+            (part / CALLS_FILE).unlink()
         appear(part, folder)
     return held
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cbdc import private
-from cbdc.authority import LEDGER
+from cbdc.authority import LEDGER, Authority
 from cbdc.errors import Refused, Unavailable
+from cbdc.institutions import signing_number
 from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.store import Store
 from cbdc.operations.alone import alone
@@ -55,10 +56,14 @@ def ledger_number(folder: Path | None) -> int:
 
 def certified_keys(store: Store) -> int:
     """How many keys of the ledger the genesis of a store certifies; E_LEDGER_EMPTY."""
+    return len(_authority(store).with_role(LEDGER))
+
+
+def _authority(store: Store) -> Authority:
     first = next(store.entries(0, 1), None)
     if first is None:
         raise Refused("E_LEDGER_EMPTY")
-    return len(open_genesis(open_entry(first.data).payload).authority.with_role(LEDGER))
+    return open_genesis(open_entry(first.data).payload).authority
 
 
 def rotate(folder: Path, store: Store, to: int) -> Rotated:
@@ -68,8 +73,10 @@ def rotate(folder: Path, store: Store, to: int) -> Rotated:
     this number, E_ROTATION_FILE, E_LEDGER_EMPTY.
     """
     before, certified = ledger_number(folder), certified_keys(store)
-    if to < before:
-        raise Refused("E_ROTATION_BACK", number=to, present=before)
+    # Another folder's server may have gone on with a later key than this folder's.
+    present = max(before, signing_number(store, _authority(store)))
+    if to < present:
+        raise Refused("E_ROTATION_BACK", number=to, present=present)
     if to > certified:
         raise Refused("E_ROTATION_NONE", number=to, certified=certified)
     if to > before:

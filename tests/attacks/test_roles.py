@@ -28,7 +28,7 @@ from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.entry import Receipt
 from cbdc.ledger.ledger import Ledger
-from cbdc.operations.alone import alone
+from cbdc.operations.alone import alone, alone_at
 from cbdc.ports import Clock, ManualClock, SeededEntropy, SystemClock
 from cbdc.transaction import open_transaction, sign_transaction
 from tests.roles.test_fronts import KEY, Served, a_world, certified, served_front
@@ -401,3 +401,11 @@ def test_another_folders_writer_does_not_sign_with_a_key_that_was_left(tmp_path:
         ledger = open_ledger(store, institution_keys(standby, SeededEntropy(1)), clock)
         registered(ledger, standby, "another person")
         assert audit(store).ok
+
+
+def test_a_url_without_a_file_locks_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for url in ("", "sqlite:///", "memory:", "sqlite:///nowhere/ledger"):
+        with alone_at(url):
+            assert [path.name for path in tmp_path.rglob("*")] == ["here"]

@@ -1,6 +1,7 @@
 """A ledger goes on to its next certified key and never back; what the earlier one signed stays verifiable."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,27 @@ def test_it_never_goes_back_and_again_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / FILE).read_bytes() == before
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
     assert [path.name for path in tmp_path.glob("*.part")] == []
+
+
+def test_another_folder_over_the_same_store_does_not_go_back(tmp_path: Path) -> None:
+    clock, first, other = ManualClock(START), tmp_path / "first", tmp_path / "other"
+    opened(first, clock).close()
+    assert rotated(first, 2).number == 2
+    system = opened(first, clock)
+    system.fund_loss_reserve(bytes(32), 100)
+    system.close()
+    shutil.copytree(first, other)
+    # The folder as it was before the change, and the store as it is.
+    (other / FILE).unlink()
+    with pytest.raises(TengeError, match="E_ROTATION_BACK") as caught:
+        opened(other, clock)
+    assert caught.value.facts == {"number": 1, "present": 2}
+    assert "--to 2" in caught.value.next_step()
+    # Nor does it name a key for the folder that the store has left.
+    with pytest.raises(TengeError, match="E_ROTATION_BACK"):
+        rotated(other, 1)
+    assert rotated(other, 3) == (3, 1, 3)
+    opened(other, clock).close()
 
 
 @pytest.mark.parametrize(

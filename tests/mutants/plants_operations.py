@@ -62,7 +62,7 @@ OPERATIONS = Field(
         (
             "back-to-an-old-key",
             "A ledger goes back to a key that was left.",
-            "    if to < before:",
+            "    if to < present:",
             "    if to < 1:",
         ),
     )

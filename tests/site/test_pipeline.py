@@ -2,8 +2,7 @@
 
 import json
 import signal
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +13,7 @@ from cbdc.http import wire
 from cbdc.ledger.audit import audit
 from cbdc.ledger.pipeline import MANY
 from cbdc.ports import ManualClock, SeededEntropy
+from tests.cbdc.gates import eventually
 from tests.site.process import served
 from tests.site.test_drain import asked
 from tests.site.visitor import START, Program, opened
@@ -54,7 +54,7 @@ def test_who_comes_when_it_is_full_is_told_to_come_again() -> None:
         with ThreadPoolExecutor(1) as threads:
             with world.system.ledger._turn:
                 first = threads.submit(post, whole, payments[0])
-                wait_until(lambda: whole.pipeline.waiting == 1)
+                eventually(lambda: whole.pipeline.waiting == 1)
                 busy = post(whole, payments[1])
                 figures = whole.metrics.text()
             assert first.result(20).status_code == 200
@@ -66,16 +66,6 @@ def test_who_comes_when_it_is_full_is_told_to_come_again() -> None:
         world.close()
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Until it holds."""
-    pause = threading.Event()
-    for _ in range(2_000):
-        if condition():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it never came about")
-
-
 def test_a_reset_answers_who_is_inside_and_begins_a_new_line() -> None:
     with opened() as whole:
         payments, _ = prepare(whole.world.system, 2)
@@ -84,9 +74,9 @@ def test_a_reset_answers_who_is_inside_and_begins_a_new_line() -> None:
         with ThreadPoolExecutor(2) as threads:
             with ledger._turn:
                 first = threads.submit(post, whole, payments[0])
-                wait_until(lambda: line.waiting == 1)
+                eventually(lambda: line.waiting == 1)
                 reset = threads.submit(whole.world.reset)
-                wait_until(lambda: line._room.closed)
+                eventually(lambda: line._room.closed)
                 assert not reset.done(), "who is inside is let out first"
             assert first.result(20).status_code == 200
             reset.result(60)

@@ -24,11 +24,12 @@ from cbdc.institutions import (
     InstitutionKeys,
     OverKeys,
     build_genesis,
+    check_not_left,
     registrations,
     the_same_keys,
 )
 from cbdc.keys import ED25519, PublicKey, Signer, SoftwareKey
-from cbdc.ledger.entry import LogHead, open_entry, open_genesis
+from cbdc.ledger.entry import open_entry, open_genesis
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.store import Store
 from cbdc.operations.rotation import ledger_number
@@ -115,25 +116,9 @@ def check_keys(store: Store, keys: InstitutionKeys) -> None:
     root, signing = keys.root.public.kid, keys.ledger.public.kid
     if authority.root.record.key.kid != root:
         raise Refused("E_SYSTEM_KEYS", kid=root)
-    certified = authority.with_role(LEDGER)
-    kids = [auth.kid for auth in certified]
-    if signing not in kids:
+    if signing not in {auth.kid for auth in authority.with_role(LEDGER)}:
         raise Refused("E_SYSTEM_KEYS", kid=signing)
-    number = kids.index(signing) + 1
-    newest = store.head_covering(store.size() - 1)
-    if newest is not None:
-        head = open_envelope(newest, LogHead, authority.network)
-        for later, auth in enumerate(certified[number:], number + 1):
-            if _signed(head, auth):
-                raise Refused("E_ROTATION_BACK", number=number, present=later)
-
-
-def _signed(head: Signed[LogHead], auth: Auth) -> bool:
-    try:
-        head.verify(auth.key)
-    except TengeError:
-        return False
-    return True
+    check_not_left(store, authority, signing)
 
 
 def certify(root: Signer, network: bytes, key: PublicKey, now: int, days: int) -> Signed[Auth]:
