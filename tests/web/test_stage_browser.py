@@ -21,6 +21,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NARROW = {"width": 360, "height": 740}
 WIDE = {"width": 1366, "height": 800}
 
+# Where the story's button stands in each of the 20 frames after a step is told.
+PLACES_AFTER_A_STEP = """() => {
+  const twenty = (resolve, places = []) => requestAnimationFrame(() => {
+    places.push(document.querySelector("#story-next").getBoundingClientRect().y);
+    if (places.length < 20) twenty(resolve, places); else resolve(places);
+  });
+  new MutationObserver(() => { window.places = new Promise((resolve) => twenty(resolve)); })
+    .observe(document.querySelector("#story-step"), { childList: true, characterData: true, subtree: true });
+}"""
+
 # What a person with a screen reader, or without a mouse, would miss; each entry is one thing that is wrong.
 FAULTS = """() => {
   const faults = [];
@@ -256,6 +266,22 @@ def test_the_story_by_keyboard(play: Play) -> None:
     expect(page.locator("#story-start")).to_be_focused()
     expect(page.locator("#story-see")).to_contain_text("collected from the one who spent twice")
     expect(page.locator("#proofs .banner.good")).to_have_count(1)
+
+
+def test_no_step_of_the_story_glides_away_under_a_press(play: Play) -> None:
+    page = play.page
+    page.set_viewport_size({"width": 1366, "height": 480})
+    page.evaluate(PLACES_AFTER_A_STEP)
+    page.locator("#story-start").click()
+    step, has_scrolled = page.locator("#story-step"), False
+    expect(step).to_have_text("Step 0 of 12")
+    for number in range(1, 9):
+        before = page.evaluate("scrollY")
+        page.locator("#story-next").click()
+        expect(step).to_have_text(f"Step {number} of 12")
+        assert len(set(page.evaluate("window.places"))) == 1, f"step {number}"
+        has_scrolled = has_scrolled or page.evaluate("scrollY") != before
+    assert has_scrolled
 
 
 def test_a_double_click_and_a_lost_answer_pay_once(play: Play) -> None:

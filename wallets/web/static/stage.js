@@ -264,8 +264,8 @@ function renderStory(before) {
   const places = stage.story.places.map((place) => one("#phone-" + place) || one("#" + place));
   for (const card of places) card.classList.add("lit");
   if (before && places.length && (before.story.told !== told || before.act !== stage.act)) {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    places[0].scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+    // At once, never gliding: a button that moves between a press and its release loses the press.
+    places[0].scrollIntoView({ block: "nearest", behavior: "auto" });
   }
 }
 
