@@ -10,8 +10,9 @@
 
 `keys` names institutions' keys by their labels here (`cbdc.institutions`) and says under which label the module has
 each. The ledger's key with label `x` in the module is followed there by `x-2`, `x-3` and so on, as many as the
-genesis certifies, so that no key that follows a key in the module lies in software. The PIN is never in this file:
-`pin_file` names one that only its owner may read, and without it the environment says it (`cbdc.hsm.pin_from`).
+genesis certifies, and so is the issuer's first; no key that follows a key in the module lies in software. The PIN is
+never in this file: `pin_file` names one that only its owner may read, and without it the environment says it
+(`cbdc.hsm.pin_from`).
 Anything else in the file is refused, so a misspelt line is not silently software.
 """
 
@@ -30,7 +31,7 @@ from cbdc.institutions import KeySource
 MOST_BYTES = 65_536
 MOST_KEYS = 100
 MOST_LABEL = 128
-MOST_LEDGER_KEYS = 9
+MOST_KEYS_IN_TURN = 9
 # A label that no institution has would be a misspelt one, and its key silently software.
 _LABEL = re.compile(
     r"root|issuer-\d|status|settle|operator|treasury|treasury/account|ledger|ledger-\d|enforcement|emission-[1-3]"
@@ -62,12 +63,12 @@ class HsmFile:
 
         A `new` sandbox may make them there; E_HSM_KEY_MISSING when an existing one does not find its own.
         """
-        first = self.keys.get("ledger")
         kept = dict(self.keys)
-        if first is not None:
-            kept = {
-                f"ledger-{number}": f"{first}-{number}" for number in range(2, MOST_LEDGER_KEYS + 1)
-            } | kept
+        for first, office in (("ledger", "ledger"), ("issuer-1", "issuer")):
+            own = self.keys.get(first)
+            if own is not None:
+                later = range(2, MOST_KEYS_IN_TURN + 1)
+                kept = {f"{office}-{number}": f"{own}-{number}" for number in later} | kept
         return hsm.source(otherwise, kept, make=new)
 
 

@@ -3,7 +3,7 @@
 Every key follows from its label through one callable, `key(label, algorithm) -> Signer`: a keystore's, a hardware
 module's, or a test's. Nothing else of the institutions is secret.
 
-    ledger-2 ledger-3 ...                                                    the ledger's next keys, if certified
+    ledger-2 ledger-3 ... issuer-2 issuer-3 ...                              the next keys of both, if certified
     root issuer-1 status settle operator treasury ledger enforcement         one each
     emission-1 emission-2 emission-3                                         any two of them issue
     bank-<id> bank-<id>/ca bank-<id>/inventory                               each bank
@@ -89,7 +89,11 @@ class InstitutionKeys:
     @property
     def issuer(self) -> Signer:
         """Signs offline notes (epoch 1)."""
-        return self.get("issuer-1")
+        return self.issuer_key(1)
+
+    def issuer_key(self, epoch: int) -> Signer:
+        """Signs the offline notes of an epoch, from 1 on."""
+        return self.get(f"issuer-{epoch}")
 
     @property
     def status(self) -> Signer:
@@ -162,23 +166,27 @@ class InstitutionKeys:
         return self.get(f"register/{name}")
 
 
-def build_genesis(keys: InstitutionKeys, policy: Policy, label: str, now: int, ledger_keys: int = 1) -> bytes:
+def build_genesis(
+    keys: InstitutionKeys, policy: Policy, label: str, now: int, keys_in_turn: int = 1
+) -> bytes:
     """The payload of entry 0: ROOT, every certificate, the policy signed by ROOT; valid for ten years from `now`.
 
-    So many keys of the ledger are certified, the first to sign and the others to follow it.
+    So many keys of the ledger and of the issuer of offline notes are certified, the first to sign and the others to
+    follow it.
     """
     until = now + TEN_YEARS_SECONDS
     root = make_root(keys.root, now, until, label)
     network = network_id(root.record)
     auths = [
         _certify(root, keys, role, signer, scope, (now, until))
-        for role, signer, scope in _offices(keys, ledger_keys)
+        for role, signer, scope in _offices(keys, keys_in_turn)
     ]
     return make_genesis(root, auths, sign(policy, network, keys.root))
 
 
-def _offices(keys: InstitutionKeys, ledger_keys: int) -> Iterator[tuple[int, Signer, tuple[int, ...]]]:
-    yield authority.ISSUER, keys.issuer, (1, MAX_NOTE_TIYN)
+def _offices(keys: InstitutionKeys, keys_in_turn: int) -> Iterator[tuple[int, Signer, tuple[int, ...]]]:
+    for epoch in range(1, keys_in_turn + 1):
+        yield authority.ISSUER, keys.issuer_key(epoch), (epoch, MAX_NOTE_TIYN)
     for bank in keys.banks:
         yield authority.BANK_CA, keys.bank_ca(bank.id), (bank.id, MAX_DEVICE_TIER)
     yield authority.STATUS, keys.status, ()
@@ -189,7 +197,7 @@ def _offices(keys: InstitutionKeys, ledger_keys: int) -> Iterator[tuple[int, Sig
     for bank in keys.banks:
         yield authority.BANK, keys.bank(bank.id), (bank.id,)
     yield authority.TREASURY, keys.treasury, ()
-    for number in range(1, ledger_keys + 1):
+    for number in range(1, keys_in_turn + 1):
         yield authority.LEDGER, keys.ledger_key(number), ()
     yield authority.ENFORCEMENT, keys.enforcement, ()
     for name in keys.registers:

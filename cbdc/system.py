@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cbdc.accounts import CIRCULATION, Books
 from cbdc.accounts_store import MemoryBooks, SqliteBooks
-from cbdc.authority import Authority
+from cbdc.authority import ISSUER, Authority
 from cbdc.cabinet import Cabinet, MemoryCabinet, SqliteCabinet
 from cbdc.customers import sandbox_policy
 from cbdc.distribution import BankKeys, CommercialBank
@@ -30,7 +30,7 @@ from cbdc.institutions import (
     registrations,
 )
 from cbdc.issuance import Holders, NationalBank
-from cbdc.keys import ED25519
+from cbdc.keys import ED25519, Signer
 from cbdc.ledger.entry import Genesis, Policy, Receipt, open_entry, open_genesis
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.memory import MemoryStore
@@ -49,8 +49,9 @@ class Setup:
 
     `policy` holds the limits per tier, `banks` who distributes, `registers` the outside registers whose statements
     release marks, `label` the name in ROOT, `algorithm` the institutions' signature algorithm. For an existing
-    folder the policy in its entry 0 holds, whatever is given here. A new one certifies `ledger_keys` keys of the
-    ledger at once; the one with `ledger_number` signs (`cbdc.operations.rotation`).
+    folder the policy in its entry 0 holds, whatever is given here. A new one certifies `keys_in_turn` keys of the
+    ledger and as many of the issuer of offline notes. The ledger's with `ledger_number` signs
+    (`cbdc.operations.rotation`); which of the issuer's does, a TRUST list says (`offline.issue`).
     """
 
     policy: Policy = field(default_factory=sandbox_policy)
@@ -58,7 +59,7 @@ class Setup:
     registers: Sequence[str] = STANDARD_REGISTERS
     label: str = "Sandbox of the digital tenge"
     algorithm: int = ED25519
-    ledger_keys: int = 1
+    keys_in_turn: int = 1
     ledger_number: int = 1
 
 
@@ -145,6 +146,11 @@ class System:
         return self.ledger.network
 
     @property
+    def issuers(self) -> list[Signer]:
+        """The issuer's keys for offline notes, one for each certified epoch."""
+        return [self.keys.issuer_key(auth.scope[0]) for auth in self.authority.with_role(ISSUER)]
+
+    @property
     def escrow_kid(self) -> bytes:
         """The key id that holds what is offline."""
         return self.keys.escrow.public.kid
@@ -217,7 +223,7 @@ def assemble(
     dating = ledger_clock or clock
     keys = InstitutionKeys(key, setup.banks, setup.registers, setup.algorithm, setup.ledger_number)
     if stores.ledger.size() == 0:
-        genesis = build_genesis(keys, setup.policy, setup.label, clock.now(), setup.ledger_keys)
+        genesis = build_genesis(keys, setup.policy, setup.label, clock.now(), setup.keys_in_turn)
         ledger = Ledger.create(stores.ledger, genesis, keys.ledger, dating)
     else:
         ledger = _existing(stores.ledger, keys, dating)

@@ -36,7 +36,14 @@ from offline.batch import open_batch
 from offline.escrow import Load, SettlementLedger
 from offline.issue import NoteIssuer
 from offline.lost import LOST, STOLEN, Advance, AdvanceOutcome, LostDevices, Report, outcome_of
-from offline.parameters import EARLY_PAYOUT_PERMILLE, INTERMITTENT, Policy, mode_policy
+from offline.parameters import (
+    EARLY_PAYOUT_PERMILLE,
+    INTERMITTENT,
+    ISSUER_EPOCH,
+    Policy,
+    mode_policy,
+    value_of,
+)
 from offline.posting import Recourse
 from offline.reconcile import Reconciler, Settings
 from offline.records import (
@@ -51,7 +58,7 @@ from offline.records import (
     Trust,
 )
 from offline.trust import TrustView
-from offline.trust_office import TrustOffice
+from offline.trust_office import TrustOffice, check_epoch
 
 
 class Synced(NamedTuple):
@@ -304,10 +311,25 @@ class OfflineCentre:
         policy: Policy = INTERMITTENT,
         purposes: Iterable[OfflinePurpose] = (),
     ) -> Signed[Trust]:
-        """Make a new TRUST list (see `TrustOffice.publish`), once for the request, and let settlement know it."""
+        """Make a new TRUST list, once for the request, and let settlement know it.
+
+        Raises what `TrustOffice.publish` raises; E_ISSUER_EPOCH also for an epoch whose key is not behind this desk.
+        """
+        self._check_signer(policy)
         made = self.lists.publish(request_id, revoke, revoke_references, taint, policy, purposes)
         self.reconciler.publish(made)
         return made
+
+    def check_policy(self, policy: Policy) -> None:
+        """Return if these numbers may come on top of those in force; E_PARAMETERS or E_ISSUER_EPOCH otherwise."""
+        self.lists.check_policy(policy)
+        self._check_signer(policy)
+
+    def _check_signer(self, policy: Policy) -> None:
+        number = value_of(ISSUER_EPOCH, policy)
+        present = value_of(ISSUER_EPOCH, self.lists.view.policy)
+        if ISSUER_EPOCH.id in policy and number > present:
+            check_epoch(number, present, self.issuer.epochs_at(self._clock.now()))
 
     def switch_mode(self, request_id: bytes, name: str) -> Signed[Trust]:
         """Put the preset of this name (`staged`, `intermittent`, `extended`) in force for everybody; E_PARAMETER_SET.

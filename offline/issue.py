@@ -5,9 +5,10 @@ entry and from what was public before it: the serial (epoch, `n`, output), the d
 policy in force, the purpose and its hops from the mark's signed definition. So a device that lost its notes gets the
 same bytes again, a crash between load and note loses nothing, and the reconciler needs no list of notes of its own.
 
-A note is issued under the oldest issuer epoch that is valid at the load's time, so a new epoch never changes an old
-note. A token above the epoch's largest note is no money offline: its note is not handed out, and refunds itself when
-it closes.
+A note is issued under the lowest issuer epoch that is valid at the load's time and not below the number
+`issuer_epoch` that was in force just before it. The issuer's key is replaced by a TRUST list that raises this number:
+loads before it keep their notes, loads after it get notes of the next key. A token above the epoch's largest note is no
+money offline: its note is not handed out, and refunds itself when it closes.
 
 **A load that is no load.** Anybody can lock money for anybody's device, under any number. If that became notes, a
 stranger could use up a device's load numbers; so only the owner's loads do. Every other load, and one that no notes
@@ -20,7 +21,7 @@ Source: DTO/1, sections 5.4, 5.13 and 5.19 (6, 8).
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from cbdc.authority import ISSUER, Auth, Authority
+from cbdc.authority import ISSUER, ROLE_NAMES, Auth, Authority
 from cbdc.canonical import MAX_INTEGER
 from cbdc.errors import Malformed, Refused
 from cbdc.keys import Signer
@@ -30,6 +31,7 @@ from cbdc.record import Signed, object_id, open_envelope, sign
 from cbdc.token import Token
 from offline.escrow import Load, SettlementLedger, serial_of
 from offline.parameters import (
+    ISSUER_EPOCH,
     MAX_HOPS,
     MAX_LENGTH,
     REDEEM_BY_SECONDS,
@@ -68,12 +70,18 @@ class NoteIssuer:
         self._policy_at = policy_at
         self._is_owners = is_owners
         self._signers = {signer.public.kid: signer for signer in signers}
+        # Every epoch that may sign a note, whether its key is here or not: the registry follows from what is public.
         self._epochs = sorted(
-            (auth for auth in authority.with_role(ISSUER) if auth.kid in self._signers),
+            (auth for auth in authority.with_role(ISSUER) if len(auth.scope) > 1),
             key=lambda auth: (auth.scope[0], auth.not_before),
         )
-        if not self._epochs:
-            raise Refused("E_AUTHORITY", kid=min(self._signers, default=b""), role="issuer of offline notes")
+        if not any(auth.kid in self._signers for auth in self._epochs):
+            raise Refused("E_AUTHORITY", kid=min(self._signers, default=b""), role=ROLE_NAMES[ISSUER])
+
+    def epochs_at(self, moment: int) -> tuple[int, ...]:
+        """The epochs that are certified at a moment and whose keys are here, from the lowest."""
+        valid = self._valid(self._epochs, moment)
+        return tuple(auth.scope[0] for auth in valid if auth.kid in self._signers)
 
     def registry(self, load: Load) -> list[Signed[Note]]:
         """The notes of a load as the registry knows them: right ids, no signatures (which no id covers).
@@ -89,15 +97,17 @@ class NoteIssuer:
     def notes(self, load: Load) -> list[Signed[Note]]:
         """The signed notes of a load, for its device: always the same bytes, without those above the largest note.
 
-        Empty for a stranger's load, and for one that no notes can be made of.
+        Empty for a stranger's load, and for one that no notes can be made of. Raises E_AUTHORITY when the key of their
+        epoch is not here.
         """
         epoch = self._epoch(load.time)
-        signer = self._signers[epoch.kid]
-        return [
-            sign(record, self._network, signer)
-            for record in self._records(load)
-            if record.amount_tiyn <= epoch.scope[1]
-        ]
+        records = [record for record in self._records(load) if record.amount_tiyn <= epoch.scope[1]]
+        if not records:
+            return []
+        signer = self._signers.get(epoch.kid)
+        if signer is None:
+            raise Refused("E_AUTHORITY", kid=epoch.kid, role=ROLE_NAMES[ISSUER])
+        return [sign(record, self._network, signer) for record in records]
 
     def _records(self, load: Load) -> list[Note]:
         """The notes of its owner's load; none when it is a stranger's or a note cannot say what it would have to."""
@@ -120,8 +130,13 @@ class NoteIssuer:
         ]
 
     def _epoch(self, time: int) -> Auth:
-        valid = [auth for auth in self._epochs if auth.not_before <= time <= auth.expires]
-        return (valid or self._epochs)[0]
+        least = value_of(ISSUER_EPOCH, self._policy_at(time))
+        open_ones = [auth for auth in self._epochs if auth.scope[0] >= least]
+        return (self._valid(open_ones, time) or open_ones or self._epochs)[0]
+
+    @staticmethod
+    def _valid(epochs: Sequence[Auth], moment: int) -> list[Auth]:
+        return [auth for auth in epochs if auth.not_before <= moment <= auth.expires]
 
     def _note(self, load: Load, place: int, epoch: Auth) -> Note:
         policy = self._policy_at(load.time)

@@ -73,6 +73,9 @@ CAP_MULT_PERMILLE = Parameter(27, "cap_mult", 1_000, "thousandths of max_out")
 EARLY_PAYOUT_PERMILLE = Parameter(28, "early_payout", 0, "thousandths of what is known to be unspent")
 THEFT_COVER_PERMILLE = Parameter(29, "theft_cover", 1_000, "thousandths of payments after the report")
 CLOSED_TIERS = Parameter(30, "closed_tiers", 0, "bits: 2 software, 4 trusted environment, 8 secure element")
+ISSUER_EPOCH = Parameter(
+    31, "issuer_epoch", 1, "lowest epoch of the issuer's key for new notes; it never falls"
+)
 MAX_SLOTS_MERCHANT = Parameter(26, "max_slots_merchant", 1_024, "outpoints in a business's purse")
 REJECT_REVOKED_ANCESTOR = Parameter(25, "reject_revoked_ancestor", 1, "0 or 1")
 
@@ -107,6 +110,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     EARLY_PAYOUT_PERMILLE,
     THEFT_COVER_PERMILLE,
     CLOSED_TIERS,
+    ISSUER_EPOCH,
 )
 
 Policy = Mapping[int, int]

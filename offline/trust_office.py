@@ -6,8 +6,10 @@ Every `FULL_EVERY`-th list is **full** and says everything again, so that nobody
 full, and so is one that would not fit as a change. `chain` gives whoever asks the shortest way to the newest list.
 
 The history is kept, because who could know of a revocation, and under which policy a note was made, depends on which
-list was out when. When a full list has no room any more for the devices revoked, the chain goes on in changes; what
-does not fit a list at all is refused (E_TRUST_ROOM): revoke the bank, or close the tier.
+list was out when. For the same reason the issuer's epoch for new notes only rises, to one that ROOT certified: a note
+of a key that was left, dated after that, is nobody's but the thief's. When a full list has no room any more for the
+devices revoked, the chain goes on in changes; what does not fit a list at all is refused (E_TRUST_ROOM): revoke the
+bank, or close the tier.
 
 Source: DTO/1, sections 5.12, 5.13 and 5.18.
 """
@@ -17,7 +19,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from cbdc import canonical
-from cbdc.authority import STATUS, Authority
+from cbdc.authority import ISSUER, STATUS, Authority
 from cbdc.errors import Refused
 from cbdc.keys import Signer
 from cbdc.marks import OfflinePurpose
@@ -25,7 +27,15 @@ from cbdc.ports import Clock
 from cbdc.record import Signed, open_envelope, sign
 from offline.archive import ArchiveStore
 from offline.authority import Papers
-from offline.parameters import DAY_SECONDS, INTERMITTENT, Policy, check_consistent, policy_items
+from offline.parameters import (
+    DAY_SECONDS,
+    INTERMITTENT,
+    ISSUER_EPOCH,
+    Policy,
+    check_consistent,
+    policy_items,
+    value_of,
+)
 from offline.records import MAX_TRUST_KIDS, MAX_TRUST_REFERENCES, PurposeRow, Trust
 from offline.trust import TrustView
 
@@ -91,6 +101,15 @@ class _Said:
         )
 
 
+def check_epoch(number: int, present: int, known: Iterable[int]) -> None:
+    """Return if the issuer may go on from epoch `present` to `number`, one of the `known`; E_ISSUER_EPOCH otherwise."""
+    later = [one for one in known if one > present]
+    if number not in later:
+        raise Refused(
+            "E_ISSUER_EPOCH", number=number, present=present, later=", ".join(map(str, later)) or "none"
+        )
+
+
 class TrustOffice:
     """Makes the TRUST lists and keeps their history."""
 
@@ -124,9 +143,8 @@ class TrustOffice:
         """A new list: what the last one said, and these key ids, references, notes, numbers and purposes.
 
         Once for each request id. `full` asks for a full list. Raises E_PARAMETERS for numbers that leave honest holders
-        no time to sync, E_TRUST_ROOM for more than a list can carry.
+        no time to sync, E_ISSUER_EPOCH, E_TRUST_ROOM for more than a list can carry.
         """
-        check_consistent({**self.view.policy, **policy})
         name = _LIST + hashlib.sha256(request_id).digest()
         asked = _Said(
             {kid[:16] for kid in revoke},
@@ -137,13 +155,26 @@ class TrustOffice:
         )
 
         def make() -> tuple[list[tuple[bytes, bytes]], dict[bytes, bytes]]:
-            self._catch_up()
+            self.check_policy(policy)
             made = self._make(asked, full)
             return [(made.oid, made.encode())], {name: made.encode()}
 
         kept = self._papers.once(name, make)
         self._catch_up()
         return open_envelope(kept, Trust, self._authority.network)
+
+    def check_policy(self, policy: Policy) -> None:
+        """Return if these numbers may come on top of those in force.
+
+        Raises E_PARAMETERS, and E_ISSUER_EPOCH for an epoch below the present one, or without a certificate now.
+        """
+        present = self.view.policy
+        check_consistent({**present, **policy})
+        before, wished = value_of(ISSUER_EPOCH, present), value_of(ISSUER_EPOCH, {**present, **policy})
+        if wished != before:
+            now = self._papers.now()
+            known = [one for one in self._authority.with_role(ISSUER) if one.not_before <= now <= one.expires]
+            check_epoch(wished, before, sorted({one.scope[0] for one in known if one.scope}))
 
     def _make(self, asked: _Said, full: bool) -> Signed[Trust]:
         sequence, now = self._view.sequence + 1, self._papers.now()

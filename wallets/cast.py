@@ -37,7 +37,8 @@ class SandboxPlan:
     outside registers whose word counts on the ledger; `policy` holds the limits and the bank's rules. `loss_policy`
     says who bears double spends (`offline.loss_policy`), with `loss_study` the reason to open FIRST_SEEN; `mode` is
     the preset of offline numbers (`offline.parameters.PRESETS`), over which the policy's
-    own offline rules stand. `ledger_keys` keys of the ledger are certified, so that one can follow the other.
+    own offline rules stand. `keys_in_turn` keys of the ledger and of the issuer are certified, each to follow the one
+    before it.
     `over_keys` takes institutions' keys from elsewhere than the keystore (a hardware module); `over_clock` makes
     of the clock, and of the time of the last entry (0: none), the one that dates the ledger.
     """
@@ -56,7 +57,7 @@ class SandboxPlan:
     loss_study: str = ""
     mode: str = "intermittent"
     over_store: OverStore = as_it_is
-    ledger_keys: int = 1
+    keys_in_turn: int = 1
     over_keys: OverKeys = the_same_keys
     over_clock: OverClock = the_same_clock
 

@@ -115,7 +115,7 @@ class Field:
         self.centre = OfflineCentre(
             system.ledger,
             system.authority,
-            OfflineKeys([keys.issuer], keys.status, keys.settle, {n: keys.bank_ca(n) for n in system.banks}),
+            OfflineKeys(system.issuers, keys.status, keys.settle, {n: keys.bank_ca(n) for n in system.banks}),
             stores,
             Settings(
                 system.escrow_kid,
@@ -417,7 +417,10 @@ class Field:
         named = {
             keys.bank_ca(number).public.kid: self._titles.get(bank.name, bank.name) for number, bank in banks
         }
-        return {keys.issuer.public.kid: "National Bank (issuer of offline notes)", **named}
+        issuers = dict.fromkeys(
+            (one.public.kid for one in self._system.issuers), "National Bank (issuer of offline notes)"
+        )
+        return issuers | named
 
     def evidence_files(self) -> list[tuple[str, bytes]]:
         """(file name, bytes) of every proof: by device, then by institution, in the reconciler's order."""

@@ -75,7 +75,7 @@ class Sandbox:
             registers=(REGISTER, *plan.registers),
             label=plan.label,
             policy=plan.policy.ledger_policy(),
-            ledger_keys=plan.ledger_keys,
+            keys_in_turn=plan.keys_in_turn,
             ledger_number=ledger_number(folder),
         )
         try:

@@ -2,7 +2,7 @@
 
     rotate(folder, to=2)        # from its next start on, the server signs with the ledger's second key
 
-A genesis may certify several keys of the ledger at once (`cbdc.system.Setup.ledger_keys`). A head is judged by every
+A genesis may certify several keys of the ledger at once (`cbdc.system.Setup.keys_in_turn`). A head is judged by every
 ledger key that was certified at its own time, so heads and receipts of an earlier key stay verifiable for ever.
 
 Rules kept here: the number never falls, so a key that was left is not taken again by mistake; the same wish again

@@ -22,7 +22,7 @@ from wallets.site.world import World
 
 
 def opened(folder: Path, clock: ManualClock, keys: int = 3) -> System:
-    setup = Setup(banks=BANKS, ledger_keys=keys, ledger_number=ledger_number(folder))
+    setup = Setup(banks=BANKS, keys_in_turn=keys, ledger_number=ledger_number(folder))
     return open_system(folder, key, clock, SeededEntropy(3), setup=setup)
 
 

@@ -39,13 +39,15 @@ from offline.posting import Recourse
 from offline.reconcile import Settings
 from offline.records import TIER_SE, Enrol, Invoice, Outpoint, Receipt, SyncAck
 from offline.settle import LossPolicy
-from tests.cbdc.world import BANK_ONE, BANK_TWO, END, START, World
+from tests.cbdc.world import BANK_ONE, BANK_TWO, DAY, END, START, World
 
 EPOCH = 1
 MAX_NOTE_TIYN = 50_000_000
 
 _OFFLINE_AUTHS = (
     ("issuer", authority.ISSUER, (EPOCH, MAX_NOTE_TIYN), START, END),
+    ("issuer-2", authority.ISSUER, (EPOCH + 1, MAX_NOTE_TIYN), START, END),
+    ("issuer-3", authority.ISSUER, (EPOCH + 2, MAX_NOTE_TIYN), START + 300 * DAY, END),
     ("ca1", authority.BANK_CA, (BANK_ONE, 3), START, END),
     ("ca2", authority.BANK_CA, (BANK_TWO, 2), START, END),
     ("status", authority.STATUS, (), START, END),
@@ -85,7 +87,7 @@ class Desk(World):
     ) -> OfflineCentre:
         """The desk over this ledger and these stores (its own by default)."""
         keys = OfflineKeys(
-            [self.key("issuer")],
+            [self.key(name) for name in ("issuer", "issuer-2", "issuer-3")],
             self.key("status"),
             self.key("settle"),
             {1: self.key("ca1"), 2: self.key("ca2")},

@@ -225,6 +225,14 @@ def stolen(policy: Policy) -> int:
     return desk.wallet("ayan")
 
 
+def epoch_of_a_note(policy: Policy) -> int:
+    """Ayan loads a note a second after the list: the epoch of the key that signed it."""
+    desk = desk_of(policy)
+    desk.clock.advance(1)
+    desk.take_offline("ayan", 1_000)
+    return int.from_bytes(desk.centre.notes(desk.people["ayan"].kid)[0].record.serial[:4], "big")
+
+
 class Row(NamedTuple):
     """A parameter, another value, what to do, and what happens by default and under the other value."""
 
@@ -266,6 +274,7 @@ ROWS = (
     Row(p.EARLY_PAYOUT_PERMILLE, 300, advanced, "E_PAYOUT_OFF", 300),
     Row(p.THEFT_COVER_PERMILLE, 500, stolen, 1_000, 800),
     Row(p.CLOSED_TIERS, 1 << TIER_SE, pays(10), "ok", "E_TIER_CLOSED"),
+    Row(p.ISSUER_EPOCH, 2, epoch_of_a_note, 1, 2),
 )
 
 

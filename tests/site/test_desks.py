@@ -258,6 +258,37 @@ def test_the_effect_of_a_limit_is_shown_before_it_is_put_in_force(whole: Whole) 
     assert {row["name"]: row["value"] for row in after["numbers"]}["max_hops"] == 1
 
 
+def issued(whole: Whole) -> dict[bytes, int]:
+    """Every note of a device here, as it was signed, and the epoch of its key."""
+    centre = whole.world.sandbox.field.centre
+    notes = [note for kid in centre.devices.devices() for note in centre.notes(kid)]
+    return {note.encode(): int.from_bytes(note.record.serial[:4], "big") for note in notes}
+
+
+def test_the_issuer_goes_on_to_its_next_key_and_old_notes_stand(tmp_path: Path) -> None:
+    with opened(folder=tmp_path) as whole:
+        officer, operator = Program(whole, "officer-1"), Program(whole, "operator")
+        operator.do("operator", "live")
+        old = issued(whole)
+        assert set(old.values()) == {1}
+        done = officer.do("national-bank", "set-limit", parameter="issuer_epoch", value=2)
+        assert done.get_json()["value"] == 2
+        operator.do("operator", "wait", minutes=1)
+        operator.do("operator", "live")
+        both = issued(whole)
+        assert old.items() <= both.items()
+        assert set(both.values()) == {1, 2}
+        for value in (1, 5):
+            assert code(officer.do("national-bank", "set-limit", parameter="issuer_epoch", value=value)) == (
+                "E_ISSUER_EPOCH"
+            )
+            looked = officer.get(f"/v1/roles/national-bank/limits?parameter=issuer_epoch&value={value}")
+            assert code(looked) == "E_ISSUER_EPOCH"
+    with opened(folder=tmp_path) as whole:
+        assert issued(whole) == both
+    assert audit_target(str(tmp_path / "act-0001"))["problems"] == []
+
+
 @pytest.mark.parametrize(
     ("query", "refusal"),
     [

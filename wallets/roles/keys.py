@@ -41,8 +41,9 @@ from wallets import keystore
 FORMAT = "tenge-front-1"
 MAX_FILE_BYTES = 16_384
 DAY_SECONDS = 86_400
-LEDGER_KEYS = 4
-"""How many keys of the ledger a genesis certifies: one signs, the others may follow it (`tenge keys rotate`)."""
+KEYS_IN_TURN = 4
+"""How many keys of the ledger, and of the issuer of offline notes, a genesis certifies: one signs, the others may
+follow it (`tenge keys rotate`; a number of the offline policy)."""
 SLACK_SECONDS = 3_600
 """How far the clock of a front's machine may be behind the one where its certificate was made. An assumption."""
 LABEL = "Sandbox of the digital tenge, served by roles"
@@ -92,7 +93,7 @@ def open_ledger(store: Store, keys: InstitutionKeys, clock: Clock) -> Ledger:
     what `Ledger` raises.
     """
     if store.size() == 0:
-        genesis = build_genesis(keys, sandbox_policy(), LABEL, clock.now(), LEDGER_KEYS)
+        genesis = build_genesis(keys, sandbox_policy(), LABEL, clock.now(), KEYS_IN_TURN)
         ledger = Ledger.create(store, genesis, keys.ledger, clock)
     else:
         check_keys(store, keys)

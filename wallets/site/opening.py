@@ -33,7 +33,7 @@ BANKS = (
 )
 FIRST_ISSUE_TENGE = {"alatau": 600_000, "tobol": 300_000}
 POLICY = "sandbox"
-LEDGER_KEYS = 4
+KEYS_IN_TURN = 4
 BUDGET_TENGE = 2_000_000
 LOSS_RESERVE_TENGE = 50_000
 PERSON_TIER = 2
@@ -91,7 +91,7 @@ def open_sandbox(
         label="site",
         store=store,
         over_store=over_store,
-        ledger_keys=LEDGER_KEYS,
+        keys_in_turn=KEYS_IN_TURN,
         over_keys=over_keys,
         over_clock=over_clock,
         banks=BANKS,

@@ -17,6 +17,7 @@ from offline.parameters import (
     CLOSED_TIERS,
     EARLY_PAYOUT_PERMILLE,
     INVOICE_SECONDS,
+    ISSUER_EPOCH,
     MAX_AGE_DAYS,
     MAX_BALANCE_MERCHANT,
     MAX_BALANCE_SE,
@@ -29,7 +30,6 @@ from offline.parameters import (
     MAX_PAYMENT_PERMILLE,
     MAX_TRUST_AGE_SECONDS,
     Policy,
-    check_consistent,
 )
 from offline.preview import Means, preview_limits, preview_loss
 from offline.records import TIER_SE, TIER_SW, TIER_TEE, Limits
@@ -70,6 +70,7 @@ SETTABLE = {
         N_("Closed tiers"),
         N_("sum of: 2 software, 4 trusted environment, 8 secure element"),
     ),
+    ISSUER_EPOCH.name: (ISSUER_EPOCH, N_("Issuer's key for new notes"), N_("its number, which never falls")),
 }
 POLICY_WORDS = {
     ISSUER: N_("Every payee is paid at once; the loss reserve bears the loss."),
@@ -178,11 +179,11 @@ def _settable(name: str) -> int:
 
 
 def _preview(world: World, name: str, value: int) -> Json:
-    """What one other number would change, device by device; E_PARAMETERS when the numbers would not fit together."""
+    """What one other number would change, device by device; E_PARAMETERS or E_ISSUER_EPOCH when it may not be."""
     centre = world.sandbox.field.centre
     present: Policy = centre.trust_view.policy
     other = {**present, _settable(name): value}
-    check_consistent(other)
+    centre.check_policy({_settable(name): value})
     rows = []
     for kid in centre.devices.devices():
         signed = centre.devices.certificate(kid)

@@ -116,8 +116,8 @@ def signer(system: System, book: Following, kid: bytes) -> dict[str, Any]:
         ("enforcement", keys.enforcement.public.kid, 0),
         ("treasury", keys.treasury.public.kid, 0),
         ("settle", keys.settle.public.kid, 0),
-        ("issuer", keys.issuer.public.kid, 0),
     ]
+    named += [("issuer", one.public.kid, 0) for one in system.issuers]
     named.append(("register", keys.register("general").public.kid, 0))
     for name, own, bank_id in named:
         if own == kid:
