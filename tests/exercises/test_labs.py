@@ -52,7 +52,9 @@ def test_a_stub_fails_every_check_and_says_what_is_missing(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_solution_passes_in_the_fixed_worlds_and_in_fresh_ones(name: str) -> None:
     lab = BY_NAME[name]
-    seeds = (*grading.FIXED_SEEDS, *(secrets.randbelow(10**12) for _ in range(FRESH)))
+    # One of the fixed worlds in turn; both with TENGE_LABS_FULL=1 (`make labs`).
+    fixed = grading.FIXED_SEEDS if FULL else grading.FIXED_SEEDS[LABS.index(lab) % 2 :][:1]
+    seeds = (*fixed, *(secrets.randbelow(10**12) for _ in range(FRESH)))
     found = graded(lab, solution(lab), seeds)
     assert found.passed, "\n".join(grading.words(found, lab))
 

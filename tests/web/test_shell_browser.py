@@ -63,7 +63,8 @@ def test_a_customer_signs_in_and_gets_a_code(site: Site, page: Page, language: s
     keep_picture(page, f"customer-code-{language}")
 
 
-SPOKEN = ["kk", "ru", "en", "xx"]
+# The longest words and the language that every text is marked in; the others with TENGE_BROWSER_FULL=1.
+SPOKEN = ["kk", "ru", "en", "xx"] if is_full() else ["ru", "xx"]
 
 
 @pytest.mark.parametrize("language", SPOKEN)

@@ -367,15 +367,15 @@ class Bench:
     def _audit(self, host: HostChild, engine: str, tokens: int, founded: Founded) -> None:
         self._tell(f"{_word(engine)}, {tokens:,} tokens: audit")
         tries = _Tries()
-        share = 0.0
         worked = limits.processor_seconds(host.pid)
+        entries = 0
         for _ in range(1 if self.plan.quick else self.plan.repeats):
             checked = host.tell("audit")
+            entries = checked.entries
             tries.rates.append(checked.entries / checked.took_seconds)
             tries.seconds.append(checked.took_seconds)
             tries.errors.update(checked.problems)
             tries.operations += checked.entries
-            share = checked.entries / max(checked.signatures, 1)
             held = {
                 name: tiyn
                 for name, tiyn in checked.supply_tiyn.items()
@@ -386,8 +386,8 @@ class Bench:
                 or held["wallets_tiyn"] != tokens * HELD_TIYN
             ):
                 tries.errors["sums are not conserved"] += 1
-        self._shares[_word(engine), tokens] = share
         used = limits.processor_seconds(host.pid) - worked
+        self._shares[_word(engine), tokens] = entries / max(host.tell("signatures"), 1)
         plain = host.tell("audit", False)
         if plain is not None:
             tries.errors.update(plain.problems)

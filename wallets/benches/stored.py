@@ -9,6 +9,8 @@ memory        nothing
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from cbdc.errors import Unavailable
+
 _BLOCK_BYTES = 512
 _TABLES = (
     "select coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint from pg_class c"
@@ -17,7 +19,10 @@ _TABLES = (
 
 
 def store_bytes(url: str) -> int:
-    """Bytes on the disk of the ledger at this URL of an engine; 0 for one that keeps nothing."""
+    """Bytes on the disk of the ledger at this URL of an engine; 0 for one that keeps nothing.
+
+    Raises E_STORE_UNAVAILABLE when a server does not answer.
+    """
     engine, _, rest = url.partition(":")
     if engine == "sqlite":
         file = Path(rest.removeprefix("///"))
@@ -33,6 +38,7 @@ def _used(path: Path) -> int:
 
 
 def _tables(url: str) -> int:
+    """Raises E_STORE_UNAVAILABLE when the server does not answer."""
     import psycopg
 
     # Everything but the schema is the server's business: a host, a certificate.
@@ -40,6 +46,9 @@ def _tables(url: str) -> int:
     options = dict(parse_qsl(parts.query))
     schema = options.pop("schema", "ledger")
     bare = urlunsplit(parts._replace(query=urlencode(options)))
-    with psycopg.connect(bare, connect_timeout=5) as connection:
-        row = connection.execute(_TABLES, (schema,)).fetchone()
+    try:
+        with psycopg.connect(bare, connect_timeout=5) as connection:
+            row = connection.execute(_TABLES, (schema,)).fetchone()
+    except psycopg.Error as error:
+        raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error).splitlines()[0]) from None
     return int(row[0]) if row else 0

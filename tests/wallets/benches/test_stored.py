@@ -3,6 +3,9 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
+from cbdc.errors import Unavailable
 from cbdc.ledger.engines import open_store
 from cbdc.ports import ManualClock
 from tests.contracts.stores import postgres_url
@@ -51,3 +54,8 @@ def test_a_file_that_was_made_large_counts_what_was_written(tmp_path: Path) -> N
 
 def test_what_keeps_nothing_takes_nothing() -> None:
     assert store_bytes("memory:") == 0
+
+
+def test_a_server_that_is_away_is_said_in_words(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="E_STORE_UNAVAILABLE"):
+        store_bytes(f"postgresql:///ledger?host={tmp_path}&port=1")
