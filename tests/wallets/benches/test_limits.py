@@ -73,6 +73,7 @@ def test_what_a_process_used() -> None:
 
 def test_a_child_that_ended_is_counted() -> None:
     before = limits.processor_seconds(os.getpid())
-    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    # More than is asked for: a system that counts in hundredths rounds each part down.
+    burn = "import time\nwhile time.process_time() < 0.5: pass"
     subprocess.run([sys.executable, "-c", burn], check=True)
     assert limits.processor_seconds(os.getpid()) - before >= 0.3
