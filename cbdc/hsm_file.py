@@ -63,13 +63,18 @@ class HsmFile:
 
         A `new` sandbox may make them there; E_HSM_KEY_MISSING when an existing one does not find its own.
         """
-        kept = dict(self.keys)
-        for first, office in (("ledger", "ledger"), ("issuer-1", "issuer")):
-            own = self.keys.get(first)
-            if own is not None:
-                later = range(2, MOST_KEYS_IN_TURN + 1)
-                kept = {f"{office}-{number}": f"{own}-{number}" for number in later} | kept
-        return hsm.source(otherwise, kept, make=new)
+        return hsm.source(otherwise, _with_later(self.keys), make=new)
+
+
+def _with_later(keys: Mapping[str, str]) -> dict[str, str]:
+    """The keys of the file, and those that follow the ledger's first and the issuer's first."""
+    kept = dict(keys)
+    for first, office in (("ledger", "ledger"), ("issuer-1", "issuer")):
+        own = keys.get(first)
+        if own is not None:
+            later = range(2, MOST_KEYS_IN_TURN + 1)
+            kept = {f"{office}-{number}": f"{own}-{number}" for number in later} | kept
+    return kept
 
 
 def read_hsm_file(path: Path) -> HsmFile:
@@ -96,11 +101,12 @@ def read_hsm_file(path: Path) -> HsmFile:
     texts = [told["module"], told["token"], told.get("pin_file", "-"), *keys.values()]
     if not all(type(text) is str and 0 < len(text) <= 4_096 and "\0" not in text for text in texts):
         raise wrong("a value is no text, or empty")
-    if any(len(label) > MOST_LABEL for label in (*keys, *keys.values())):
-        raise wrong("a label has more than 128 letters")
+    kept = _with_later(keys)
+    if any(len(label) > MOST_LABEL for label in (*kept, *kept.values())):
+        raise wrong("a label has more than 128 letters, the ending of the keys that follow it included")
     for label in keys:
         if not _LABEL.fullmatch(label):
             raise wrong(f"no institution has a key {label[:40]}")
-    if len(set(keys.values())) != len(keys):
-        raise wrong("two keys have one label in the module")
+    if len(set(kept.values())) != len(kept):
+        raise wrong("two keys have one label in the module; the key that follows x there is x-2, and so on")
     return HsmFile(told["module"], told["token"], told.get("pin_file", ""), keys)

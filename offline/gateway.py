@@ -199,7 +199,9 @@ class OfflineCentre:
         self._clock = clock
         self._network = authority.network
         self.devices = DeviceRegister(stores.devices, authority, keys.bank_cas, clock, entropy, keys.status)
-        self.lists = TrustOffice(stores.lists, authority, keys.status, clock)
+        self.lists = TrustOffice(
+            stores.lists, authority, keys.status, clock, lambda: ledger.head().record.time
+        )
         self.lost = LostDevices(Archive(stores.devices))
         self.issuer = NoteIssuer(ledger, authority, keys.issuers, self.lists.policy_at, self._is_owners)
         self.reconciler = Reconciler(

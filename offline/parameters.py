@@ -113,6 +113,9 @@ PARAMETERS: tuple[Parameter, ...] = (
     ISSUER_EPOCH,
 )
 
+# What a script, a plan or an experiment may set before anything is issued. The issuer goes on to its next key later.
+SETTABLE: tuple[Parameter, ...] = tuple(one for one in PARAMETERS if one is not ISSUER_EPOCH)
+
 Policy = Mapping[int, int]
 
 INTERMITTENT: Policy = {}

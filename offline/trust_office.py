@@ -15,7 +15,7 @@ Source: DTO/1, sections 5.12, 5.13 and 5.18.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 
 from cbdc import canonical
@@ -113,8 +113,20 @@ def check_epoch(number: int, present: int, known: Iterable[int]) -> None:
 class TrustOffice:
     """Makes the TRUST lists and keeps their history."""
 
-    def __init__(self, store: ArchiveStore, authority: Authority, signer: Signer, clock: Clock) -> None:
-        """Raises E_AUTHORITY when the signer has no STATUS certificate."""
+    def __init__(
+        self,
+        store: ArchiveStore,
+        authority: Authority,
+        signer: Signer,
+        clock: Clock,
+        newest_entry: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`newest_entry` gives the time of the ledger's newest entry: no list is dated before it.
+
+        Else a clock that was put back would date a list before loads that are there already, and their notes would
+        change. Raises E_AUTHORITY when the signer has no STATUS certificate.
+        """
+        self._newest_entry = newest_entry
         self._papers = Papers(store, clock)
         self._authority = authority
         self._signer = signer
@@ -155,7 +167,7 @@ class TrustOffice:
         )
 
         def make() -> tuple[list[tuple[bytes, bytes]], dict[bytes, bytes]]:
-            self.check_policy(policy)
+            self.check_policy(policy, asked.kids, asked.references)
             made = self._make(asked, full)
             return [(made.oid, made.encode())], {name: made.encode()}
 
@@ -163,21 +175,32 @@ class TrustOffice:
         self._catch_up()
         return open_envelope(kept, Trust, self._authority.network)
 
-    def check_policy(self, policy: Policy) -> None:
-        """Return if these numbers may come on top of those in force.
+    def check_policy(
+        self, policy: Policy, kids: Container[bytes] = (), references: Container[bytes] = ()
+    ) -> None:
+        """Return if these numbers may come on top of those in force, in a list that revokes these keys.
 
-        Raises E_PARAMETERS, and E_ISSUER_EPOCH for an epoch below the present one, or without a certificate now.
+        Raises E_PARAMETERS, and E_ISSUER_EPOCH for an epoch below the present one, or whose key is not certified now or
+        is revoked.
         """
         present = self.view.policy
         check_consistent({**present, **policy})
         before, wished = value_of(ISSUER_EPOCH, present), value_of(ISSUER_EPOCH, {**present, **policy})
         if wished != before:
             now = self._papers.now()
-            known = [one for one in self._authority.with_role(ISSUER) if one.not_before <= now <= one.expires]
-            check_epoch(wished, before, sorted({one.scope[0] for one in known if one.scope}))
+            known = {
+                one.scope[0]
+                for one in self._authority.with_role(ISSUER)
+                if one.scope
+                and one.not_before <= now <= one.expires
+                and not self.view.is_revoked_authority(one.kid)
+                and one.kid[:16] not in kids
+                and one.kid[:8] not in references
+            }
+            check_epoch(wished, before, sorted(known))
 
     def _make(self, asked: _Said, full: bool) -> Signed[Trust]:
-        sequence, now = self._view.sequence + 1, self._papers.now()
+        sequence, now = self._view.sequence + 1, max(self._papers.now(), self._newest_entry())
         everything, fresh = _Said(), asked.beyond(self._said)
         everything.add(self._said)
         everything.add(asked)

@@ -42,7 +42,7 @@ from offline.journal import Journal, MemoryJournal
 from offline.journal_store import JournalStore
 from offline.loss_policy import WATERFALL, loss_policy
 from offline.opened import OpenedElement, open_for_attack
-from offline.parameters import GRACE_SECONDS, INTERMITTENT, PARAMETERS, Policy, preset, value_of
+from offline.parameters import GRACE_SECONDS, INTERMITTENT, SETTABLE, Policy, preset, value_of
 from offline.purse import check_in, check_slots
 from offline.reconcile import Settings
 from offline.records import Enrol, Transfer, Trust
@@ -60,8 +60,14 @@ _TYPE_PLACE = 1  # of an envelope's bytes: [type, body, signature], the type bel
 
 
 def named_numbers(named: Mapping[str, int], mode: str = "intermittent") -> Policy:
-    """The numbers of the offline policy by id: those of a preset, and over them what is named; E_PARAMETER_SET."""
-    ids = {one.name: one.id for one in PARAMETERS}
+    """The numbers of the offline policy by id: those of a preset, and over them what is named.
+
+    Raises E_PARAMETER_SET, and E_PARAMETERS for a name that no plan sets.
+    """
+    ids = {one.name: one.id for one in SETTABLE}
+    for name in named:
+        if name not in ids:
+            raise Refused("E_PARAMETERS", problem=f"a plan sets no number {name[:40]}")
     return {**preset(mode), **{ids[name]: value for name, value in named.items()}}
 
 

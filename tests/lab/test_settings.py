@@ -42,6 +42,7 @@ QUICK = 20_000
         ("[sweep]\nmax_hops = []", 2, "an axis is a list of values"),
         ("[sweep]\nmax_hops = [1, 'two']", 2, "'two' is no whole number"),
         ("[sweep]\nhops = [1]", 2, "no such number"),
+        ("[parameters]\nissuer_epoch = 2", 2, "no such number"),
         ("[sweep]\nlab.name = ['a']", 1, "a number of [parameters] or a section.key"),
         ("[sweep]\nlab.engine = ['tokens', 'paper']", 1, "none of tokens, staged, purse"),
         ("[sweep]\nmax_age = [14, 200]", 1, "at max_age = 200"),

@@ -102,6 +102,40 @@ def test_an_epoch_that_begins_later_may_be_named_when_it_has_begun() -> None:
     assert epochs(desk, "bota") == [(3, reference(desk, "issuer-3"))]
 
 
+def test_a_clock_that_was_put_back_changes_no_note() -> None:
+    desk = begin()
+    before = [note.encode() for note in desk.centre.notes(desk.people["ayan"].kid)]
+    loaded = desk.clock.now()
+    desk.clock._now -= 300
+    made = desk.centre.publish(b"next key", policy={ISSUER_EPOCH.id: 2})
+    assert made.record.issued == loaded
+    for centre in (desk.centre, desk.open_centre()):
+        assert [note.encode() for note in centre.notes(desk.people["ayan"].kid)] == before
+    desk.clock._now = loaded + 1
+    desk.take_offline("ayan", 700)
+    assert [epoch for epoch, _ in epochs(desk, "ayan")] == [1, 2]
+
+
+def test_a_revoked_key_is_not_the_next_one() -> None:
+    desk = begin()
+    desk.clock.advance(300 * DAY)
+    stolen = desk.key("issuer-2").public.kid
+    for way in ({"revoke": [stolen]}, {"revoke_references": [stolen[:8]]}):
+        with pytest.raises(Refused, match="E_ISSUER_EPOCH") as caught:
+            desk.centre.publish(b"both at once", policy={ISSUER_EPOCH.id: 2}, **way)
+        assert caught.value.facts["later"] == "3"
+    desk.centre.publish(b"stolen", revoke=[stolen])
+    with pytest.raises(Refused, match="E_ISSUER_EPOCH"):
+        desk.centre.check_policy({ISSUER_EPOCH.id: 2})
+    desk.centre.publish(
+        b"the old one too", revoke=[desk.key("issuer").public.kid], policy={ISSUER_EPOCH.id: 3}
+    )
+    desk.clock.advance(1)
+    desk.sync("bota")
+    desk.take_offline("bota", 100)
+    assert epochs(desk, "bota") == [(3, reference(desk, "issuer-3"))]
+
+
 def test_the_same_request_again_is_the_same_list_also_after_a_later_one() -> None:
     desk = begin()
     first = desk.centre.publish(b"second key", policy={ISSUER_EPOCH.id: 2})

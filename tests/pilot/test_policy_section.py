@@ -58,6 +58,7 @@ def test_who_bears_losses_and_the_mode_of_offline_numbers() -> None:
         ("[policy]\n" + rule("a", "holding", tier=7, value=5), "no tier 7"),
         ("[policy]\n" + rule("a", "holding", tier=2, value=0), "counted in tiyn"),
         ("[policy]\n" + rule("a", "offline", parameter="hop", value=5), "no offline parameter"),
+        ("[policy]\n" + rule("a", "offline", parameter="issuer_epoch", value=2), "no offline parameter"),
         ("[policy]\n" + rule("a", "holding", tier=2) + "\n" + rule("a", "payment", tier=2), "taken"),
     ],
 )

@@ -50,5 +50,6 @@ def _tables(url: str) -> int:
         with psycopg.connect(bare, connect_timeout=5) as connection:
             row = connection.execute(_TABLES, (schema,)).fetchone()
     except psycopg.Error as error:
-        raise Unavailable("E_STORE_UNAVAILABLE", detail=str(error).splitlines()[0]) from None
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise Unavailable("E_STORE_UNAVAILABLE", detail=reason[0]) from None
     return int(row[0]) if row else 0

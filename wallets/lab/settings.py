@@ -20,14 +20,14 @@ from typing import Any
 from cbdc.errors import Malformed, Refused, TengeError
 from cbdc.keys import ED25519, ES256
 from offline.loss_policy import FIRST_SEEN, LossPolicy, loss_policy
-from offline.parameters import PARAMETERS, STAGED, Policy, check_consistent
+from offline.parameters import SETTABLE, STAGED, Policy, check_consistent
 from wallets.lab.form import ACROSS, MEASURES, PLOT, SECTIONS, Key, Section
 from wallets.pilot.locate import Places
 
 MAX_BYTES = 1 << 16
 MAX_POINTS = 200
 STUDY = "an experiment of the laboratory"
-_BY_NAME = {one.name: one for one in PARAMETERS}
+_BY_NAME = {one.name: one for one in SETTABLE}
 _FORM = {section.name: section for section in SECTIONS}
 _BIGGEST = 2**53 - 1
 

@@ -23,8 +23,8 @@ from cbdc.errors import Malformed, Refused
 from cbdc.opening_hours import Calendar, read_calendar, seconds_of, standard_calendar
 from cbdc.policies import KINDS, PRESETS, SWITCH, PolicySet, Rule, preset
 from offline.loss_policy import WATERFALL, loss_policy
-from offline.parameters import PARAMETERS
 from offline.parameters import PRESETS as MODES
+from offline.parameters import SETTABLE
 from wallets.pilot.reader import Reader
 from wallets.pilot.script import Script
 
@@ -71,7 +71,7 @@ def _rule(script: Script, number: int, row: object, base: PolicySet) -> Rule:
         raise reader.wrong("kind is missing")
     tier = reader.value("tier", script.names, 0)
     parameter = reader.text("parameter", "")
-    if kind == "offline" and parameter not in {one.name for one in PARAMETERS}:
+    if kind == "offline" and parameter not in {one.name for one in SETTABLE}:
         raise reader.wrong(f"there is no offline parameter {parameter[:40]}")
     known = next((rule for rule in base.rules if (rule.kind, rule.tier) == (kind, tier)), None)
     grade, note = (known.grade, known.note) if known is not None else ("A", "assumption")

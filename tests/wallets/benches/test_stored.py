@@ -59,3 +59,16 @@ def test_what_keeps_nothing_takes_nothing() -> None:
 def test_a_server_that_is_away_is_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="E_STORE_UNAVAILABLE"):
         store_bytes(f"postgresql:///ledger?host={tmp_path}&port=1")
+
+
+def test_a_server_that_gives_no_reason_is_said_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import psycopg
+
+    def away(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(psycopg, "connect", away)
+    with pytest.raises(Unavailable, match="OperationalError"):
+        store_bytes("postgresql:///ledger")
