@@ -203,7 +203,8 @@ auditors: $(VENV)/test.stamp
 	TENGE_JOURNALS=$(or $(COUNT),1000) $(PY) -m pytest -q -n 0 tests/cbdc/test_second_auditor.py
 
 full: $(VENV)/test.stamp
-	TENGE_FULL=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal --part waiting tests/cbdc tests/pilot/test_schema.py tests/site/test_fuzz_api.py
+	TENGE_FULL=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal --part waiting tests/cbdc tests/pilot tests/simulation \
+	  tests/fuzz tests/exercises/test_cage.py tests/site/test_fuzz_api.py tests/site/test_partner_crash.py
 
 labs: $(VENV)/test.stamp
 	TENGE_LAB_SEEDS=50 TENGE_LABS_FULL=1 $(PY) -m pytest -n $(WORKERS) tests/exercises

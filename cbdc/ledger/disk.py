@@ -148,7 +148,7 @@ class RealDisk:
 
     def size(self, name: str) -> int:
         """Its length."""
-        return (self.folder / name).stat().st_size
+        return os.stat(f"{self.folder}{os.sep}{name}").st_size  # at every commit: half of what a `Path` costs
 
     def read(self, name: str, start: int = 0, count: int | None = None) -> bytes:
         """Bytes of the file."""

@@ -22,7 +22,7 @@ from typing import Any, Protocol, TextIO
 
 from cbdc.canonical import MAX_INTEGER
 from cbdc.errors import Malformed, Refused
-from cbdc.ledger.store import EntryRow
+from cbdc.ledger.store import EntryRow, Pages, together
 
 FORMAT = "tenge-journal/1"
 MAX_LINE = 1 << 22
@@ -53,6 +53,10 @@ class Journal(Protocol):
 
     def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """Every (packed token key, holder key id) of the owner index, in ascending order."""
+        ...
+
+    def derived_rows(self) -> Pages:
+        """What `state` and `owner_rows` say, together."""
         ...
 
 
@@ -127,6 +131,10 @@ class JournalFile:
         """The rows of the owner index."""
         for token, holder in self._rows("owner"):
             yield bytes.fromhex(token), bytes.fromhex(holder)
+
+    def derived_rows(self) -> Pages:
+        """Both, read side by side."""
+        return together(self.state(), self.owner_rows())
 
     def check(self) -> None:
         """Read every line once; E_JOURNAL_FILE for the first that is none of the format's."""

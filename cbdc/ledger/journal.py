@@ -17,7 +17,7 @@ This store has one writer. A token's owner goes when the token changes, unless t
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,8 @@ from cbdc.ledger.journal_frames import OTHER_OWNER, Frame, owner_of, packed_chan
 from cbdc.ledger.journal_log import JournalLog, Progress, unavailable
 from cbdc.ledger.journal_memory import Memory, Tables
 from cbdc.ledger.journal_snapshot import Snapshot, build, newest, open_tables, snapshots
-from cbdc.ledger.store import Commit, EntryRow
+from cbdc.ledger.journal_table import Record
+from cbdc.ledger.store import Commit, EntryRow, Page
 from cbdc.ports import Checkpoint, no_checkpoint
 
 _LEAVE_SECONDS = 5
@@ -352,14 +353,21 @@ class JournalStore:
 
     def state(self) -> Iterator[tuple[bytes, bytes]]:
         """The whole state in order of the key."""
-        with self._lock:
-            self._check_open()
-            rows = self._memory.rows()
-        return ((key, value_of(packed)) for key, packed in rows)
+        return ((key, value_of(packed)) for page in self._pages() for key, packed in page)
 
     def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """The owner index in order of the token key."""
+        rows = (row for page in self._pages() for row in page)
+        return ((key, owner) for key, packed in rows if (owner := owner_of(packed)) is not None)
+
+    def derived_rows(self) -> Generator[Page, None, None]:
+        """Both together: the owner stands in the value, or beside it."""
+        for records in self._pages():
+            if records:
+                keys, packed = zip(*records, strict=True)
+                yield Page(keys, tuple(map(value_of, packed)), tuple(map(owner_of, packed)))
+
+    def _pages(self) -> Iterator[list[Record]]:
         with self._lock:
             self._check_open()
-            rows = self._memory.rows()
-        return ((key, owner) for key, packed in rows if (owner := owner_of(packed)) is not None)
+            return self._memory.pages()

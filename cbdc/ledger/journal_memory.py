@@ -9,12 +9,14 @@ not pay for it. In the tables it is `first 8 bytes of the holder || token`, and 
 again in the state.
 """
 
-import heapq
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from cbdc.ledger.journal_frames import NO_OWNER, owner_of
 from cbdc.ledger.journal_table import Record, Table
+from cbdc.ledger.store import PAGE_ROWS
 
 PLACE_BYTES = 6
 HOLDER_BYTES = 8
@@ -159,20 +161,25 @@ class Memory:
         found = self.packed(candidates)
         return sorted(key for key, packed in found.items() if owner_of(packed) == holder)
 
-    def rows(self) -> Iterator[Record]:
+    def pages(self) -> Iterator[list[Record]]:
         """Every key with its packed value, ascending, as they stand now: later commits do not disturb it."""
         newest: dict[bytes, bytes | None] = {}
         for layer in (*reversed(self.frozen), self.active):
             newest.update(layer.state)
-        return _merged(sorted(newest.items()), self.tables.state, newest)
+        return _merged(newest, self.tables.state)
 
 
-def _merged(
-    newer: list[tuple[bytes, bytes | None]], table: Table | None, newest: dict[bytes, bytes | None]
-) -> Iterator[Record]:
-    kept = ((key, value) for key, value in newer if value is not None)
-    if table is None:
-        yield from kept
-        return
-    older = (record for record in table.records() if record[0] not in newest)
-    yield from heapq.merge(kept, older)
+def _merged(newest: dict[bytes, bytes | None], table: Table | None) -> Iterator[list[Record]]:
+    """A table's blocks with what is newer among them: each is one page, or several where much is newer."""
+    newer = sorted([(key, value) for key, value in newest.items() if value is not None])
+    place = 0
+    if table is not None:
+        for block in range(len(table.fences)):
+            records = table.block_records(block)
+            upto = bisect_right(newer, records[-1][0], place, key=itemgetter(0))
+            older = [record for record in records if record[0] not in newest]
+            # Two ascending runs, which sorting finds by itself.
+            yield sorted([*older, *newer[place:upto]]) if upto > place else older
+            place = upto
+    for start in range(place, len(newer), PAGE_ROWS):
+        yield newer[start : start + PAGE_ROWS]

@@ -1,10 +1,10 @@
 """A store in memory: for tests, exercises and the audit's own replay. Gone when the process ends."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from cbdc.errors import Unavailable
-from cbdc.ledger.store import Commit, EntryRow
+from cbdc.ledger.store import PAGE_ROWS, Commit, EntryRow, Page, together
 
 
 class MemoryStore:
@@ -87,6 +87,16 @@ class MemoryStore:
     def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """The owner index in order of the token key."""
         yield from sorted(self._owner_of.items())
+
+    def derived_rows(self) -> Generator[Page, None, None]:
+        """Both together."""
+        if not self._owner_of.keys() <= self._state.keys():
+            yield from together(self.state(), self.owner_rows())
+            return
+        keys = sorted(self._state)
+        for start in range(0, len(keys), PAGE_ROWS):
+            some = keys[start : start + PAGE_ROWS]
+            yield Page(tuple(some), tuple(map(self._state.get, some)), tuple(map(self._owner_of.get, some)))
 
     def close(self) -> None:
         """Nothing to release."""

@@ -26,7 +26,8 @@ psycopg is an extra (`postgres`); its module is imported here and nowhere else i
 import logging
 import re
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from itertools import islice
 from threading import RLock
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -39,7 +40,7 @@ from psycopg.pq import Format
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger import postgres_schema as words
 from cbdc.ledger.patience import Watch
-from cbdc.ledger.store import Commit, EntryRow, shown_url
+from cbdc.ledger.store import PAGE_ROWS, Commit, EntryRow, Page, shown_url
 from cbdc.ports import Checkpoint, no_checkpoint
 
 log = logging.getLogger("cbdc.ledger")
@@ -387,6 +388,12 @@ class PostgresStore:
     def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """The owner index in order of the token key; of one moment as `state`."""
         yield from self._pages(words.OWNERS, b"")
+
+    def derived_rows(self) -> Generator[Page, None, None]:
+        """Both together, as they stand in one table; of one moment as `state`."""
+        rows = self._pages(words.DERIVED, b"")
+        while some := list(islice(rows, PAGE_ROWS)):
+            yield Page(*zip(*some, strict=True))
 
     def close(self) -> None:
         """Close the connection."""

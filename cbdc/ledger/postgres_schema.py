@@ -94,6 +94,7 @@ SELECT place, transaction_id, data, leaf FROM entry WHERE place > %s AND place <
 LEAVES = "SELECT place, leaf FROM entry WHERE place > %s AND place < %s ORDER BY place LIMIT %s"
 HEADS = "SELECT size, envelope FROM head WHERE size > %s ORDER BY size LIMIT %s"
 STATE = "SELECT key, value FROM state WHERE key > %s ORDER BY key LIMIT %s"
+DERIVED = "SELECT key, value, holder FROM state WHERE key > %s ORDER BY key LIMIT %s"
 OWNERS = "SELECT key, holder FROM state WHERE key > %s AND holder IS NOT NULL ORDER BY key LIMIT %s"
 
 # What a caller hears of a failure, by the beginning of its SQLSTATE; the server's own words may name rows and go to the

@@ -11,16 +11,18 @@ transfers (`cbdc.ledger.fold_plain`) decodes one number a token. Whoever asks fo
 import sqlite3
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from operator import lt
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
 from cbdc import canonical
 from cbdc.errors import Unavailable
 from cbdc.ledger.state import COUNTER, TOKEN, StateKey, decode_value
+from cbdc.ledger.store import Page
 from cbdc.plain_form import plain_token
 from cbdc.token import Token
 
@@ -77,12 +79,6 @@ def token_in(value: bytes) -> tuple[int, bytes]:
     token = decode_value(TOKEN, value)
     assert isinstance(token, Token)
     return token.amount_tiyn, token.lock.holder
-
-
-def _in_pages(found: Iterable[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
-    source = iter(found)
-    while some := list(islice(source, _ASKED)):
-        yield some
 
 
 def _ascending(last: bytes, keys: tuple[bytes, ...]) -> bool:
@@ -188,45 +184,51 @@ class Rows:
                 break
             yield key, token_in(data)[1]
 
-    def same_items(self, found: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether these are just the rows of the state, ascending. A no may be wrong: whoever gets one looks closer."""
-        if self._database is not None:
-            return False
-        last, count, get = b"", 0, self._rows.get
-        for some in _in_pages(found):
-            keys, values = zip(*some, strict=True)
+    def same(self, found: Iterable[Page]) -> bool:
+        """Whether these are just the rows of the state, ascending, each token with its holder.
+
+        A no may be wrong: whoever gets one looks closer.
+        """
+        last, count, mine = b"", 0, self._mine()
+        for keys, values, holders in found:
             if not _ascending(last, keys) or keys[-1][0] == SEEN:
                 return False
-            mine = tuple(map(get, keys))
+            rows = mine(keys)
             # Only where counters are among them are they looked at one by one.
-            if mine != values and tuple([None if one is None else packed(one) for one in mine]) != values:
+            if None in rows or (rows != values and tuple(map(packed, cast(Iterable[Value], rows))) != values):
+                return False
+            if self._holders(keys, rows) != holders:
                 return False
             last = keys[-1]
             count += len(keys)
-        return count == len(self._rows) - self._seen
+        return count == self._count()
 
-    def same_owners(self, found: Iterable[tuple[bytes, bytes]]) -> bool:
-        """Whether these are just the tokens with their holders, ascending. A no may be wrong."""
-        if self._database is not None:
-            return False
-        last, count, rows = _TOKEN, 0, self._rows
-        for some in _in_pages(found):
-            keys, holders = zip(*some, strict=True)
-            if not _ascending(last, keys) or keys[-1][0] != TOKEN:
-                return False
-            try:
-                mine = [rows[key] for key in keys]
-            except KeyError:
-                return False
-            if self._odd.isdisjoint(keys):
-                kids = [value[_KID_FROM:_KID_TO] for value in mine]  # type: ignore[index]
-            else:
-                kids = [token_in(packed(value))[1] for value in mine]
-            if tuple(kids) != holders:
-                return False
-            last = keys[-1]
-            count += len(keys)
-        return count == sum([key[0] == TOKEN for key in rows])
+    def _mine(self) -> Callable[[tuple[bytes, ...]], tuple[Value | None, ...]]:
+        """What gives the values of keys; of those in a file only while the keys are all there are, in their order."""
+        if self._database is None:
+            get = self._rows.get
+            return lambda keys: tuple(map(get, keys))
+        rest = self.items()
+        return lambda keys: tuple(map(dict(islice(rest, len(keys))).get, keys))
+
+    def _holders(self, keys: tuple[bytes, ...], rows: tuple[Value | None, ...]) -> tuple[bytes | None, ...]:
+        """Who holds each of these rows: of a plain token it stands at a known place."""
+        plain = self._database is None and self._odd.isdisjoint(keys)
+        if plain and keys[0][0] == keys[-1][0] == TOKEN:
+            return tuple([value[_KID_FROM:_KID_TO] for value in rows])  # type: ignore[index]
+        return tuple(
+            [
+                token_in(packed(cast(Value, value)))[1] if key[0] == TOKEN else None
+                for key, value in zip(keys, rows, strict=True)
+            ]
+        )
+
+    def _count(self) -> int:
+        """How many rows the state has."""
+        if self._database is None:
+            return len(self._rows) - self._seen
+        asked = "SELECT count(*) FROM row WHERE key < ?"
+        return int(self._database.execute(asked, (_SEEN,)).fetchone()[0])
 
     def held(self) -> Counter[bytes]:
         """What each key id holds, in tiyn, token by token."""

@@ -21,18 +21,18 @@ from typing import Any
 
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger import sqlite_schema as words
+from cbdc.ledger.sqlite_checking import Checking, check_trees, pages_of
 from cbdc.ledger.sqlite_failures import FAILURES, KINDS, blob, keep_log, place_in, unavailable
 from cbdc.ledger.sqlite_folding import LONGEST_PAGES, Folding
 from cbdc.ledger.sqlite_pending import Due, Pending, hint_of
 from cbdc.ledger.sqlite_rows import write_rows
-from cbdc.ledger.store import Commit, EntryRow
+from cbdc.ledger.store import PAGE_ROWS, Commit, EntryRow, Page, Pages
 from cbdc.ports import Checkpoint, no_checkpoint
 from cbdc.private import make_file
 
 log = logging.getLogger("cbdc.ledger")
 
 _EVERYTHING = 2**62
-_PAGE = 500
 # Lists of values go in sizes that SQLite has seen before, filled up with a few NULL: no statement is read twice.
 _SIZES = (1, 8, 64, 256)
 _FILL_MOST = 56
@@ -64,6 +64,7 @@ class SqliteStore:
         self._seen: dict[bytes, _Token] = {}
         self._unknown: tuple[int, set[bytes]] = (-1, set())
         self._folding = Folding(path, self._lock)
+        self._checking: Checking | None = None
         name = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         if not read_only:
             make_file(path)
@@ -225,7 +226,7 @@ class SqliteStore:
                 cursor = self._database.execute(statement, values)
             while True:
                 with self._lock:
-                    rows = cursor.fetchmany(_PAGE)
+                    rows = cursor.fetchmany(PAGE_ROWS)
                 if not rows:
                     return
                 yield from rows
@@ -437,28 +438,36 @@ class SqliteStore:
         return {holder: sorted(tokens) for holder, tokens in found.items()}
 
     def state(self) -> Iterator[tuple[bytes, bytes]]:
-        """The whole state in order of the key; E_STORE_UNAVAILABLE when the file's trees contradict one another.
-
-        Who reads everything in order would not see that a row is found no more by its index.
-        """
-        said = str(self._rows("PRAGMA integrity_check(1)")[0][0])
-        if said != "ok":
-            log.warning("the file is damaged: %s", said)
-            raise Unavailable("E_STORE_UNAVAILABLE", detail=KINDS["SQLITE_CORRUPT"])
-        self._late()
-        if any(self._rows(statement) for statement in words.MISSING if self._indexed):
-            raise Unavailable("E_STORE_UNAVAILABLE", detail="an index does not name a row")
+        """The whole state in order of the key; E_STORE_UNAVAILABLE when the file's trees contradict one another."""
+        self._check_trees()
         for key, value in self._each(words.STATE):
             yield blob(key), blob(value)
+
+    def _check_trees(self) -> None:
+        check_trees(self._rows, self._indexed)
+        self._late()
 
     def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """The owner index in order of the token key."""
         for token, holder in self._each(words.OWNERS):
             yield blob(token), blob(holder)
 
+    def derived_rows(self) -> Pages:
+        """Both together. The file is checked, and its rows are put in order, from the call on (`Checking`)."""
+        if self._checking is not None:
+            self._checking.close()
+        self._checking = Checking(self.path, self.size, self._derived)
+        return self._checking
+
+    def _derived(self) -> Iterator[Page]:
+        self._check_trees()
+        return pages_of(self._each(words.DERIVED))
+
     def close(self) -> None:
         """Close the file; what the indexes do not name yet is written to them, if the file lets us."""
         self._folding.end()
+        if self._checking is not None:
+            self._checking.close()
         with self._lock:
             try:
                 if self._pending is not None and not self._read_only:

@@ -88,6 +88,11 @@ ENTRIES = "SELECT place, transaction_id, data, leaf FROM entry WHERE place >= ? 
 LEAVES = "SELECT leaf FROM entry WHERE place >= ? AND place < ? ORDER BY place"
 HEADS = "SELECT size, envelope FROM head ORDER BY size"
 HEAD_AFTER = "SELECT envelope FROM head WHERE size > ? ORDER BY size LIMIT 1"
+# Every key with its value and its holder; an owner without a state and a key that stands twice are seen there too.
+DERIVED = """SELECT key, value, holder FROM token
+UNION ALL SELECT key, value, (SELECT holder FROM owner WHERE token = key) FROM state
+UNION ALL SELECT token, NULL, holder FROM owner WHERE NOT EXISTS (SELECT 1 FROM state WHERE key = token)
+ORDER BY 1"""
 STATE = "SELECT key, value FROM token UNION ALL SELECT key, value FROM state ORDER BY 1"
 OWNERS = "SELECT key, holder FROM token UNION ALL SELECT token, holder FROM owner ORDER BY 1"
 

@@ -36,7 +36,7 @@ from cbdc.errors import Malformed, Refused, TengeError, Unavailable
 from cbdc.ledger.audit import audit
 from cbdc.ledger.entry import LogHead
 from cbdc.ledger.export import Journal, JournalFile, write
-from cbdc.ledger.store import EntryRow, Store
+from cbdc.ledger.store import EntryRow, Pages, Store, together
 from cbdc.operations.point_in_time import Within, cut_back
 from cbdc.operations.whole_file import (
     MANIFEST,
@@ -88,6 +88,10 @@ class Upto:
     def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """Nothing: state is derived."""
         return iter(())
+
+    def derived_rows(self) -> Pages:
+        """Nothing."""
+        return together((), ())
 
 
 def back_up_journal(store: Store, file: Path, now: int) -> JournalBackup:

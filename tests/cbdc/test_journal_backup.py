@@ -4,7 +4,7 @@ import hashlib
 import json
 import threading
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
 from cbdc.ledger.ledger import Ledger
 from cbdc.ledger.memory import MemoryStore
-from cbdc.ledger.store import Commit, Store
+from cbdc.ledger.store import Commit, Page, Store, together
 from cbdc.operations.journal_backup import (
     JOURNAL,
     MANIFEST,
@@ -319,6 +319,9 @@ def test_an_engine_that_does_not_hold_what_it_was_given_is_found_out(file: Path)
             rows = super().state()
             next(rows)
             return rows
+
+        def derived_rows(self) -> Generator[Page, None, None]:
+            return together(self.state(), self.owner_rows())
 
     with pytest.raises(TengeError) as caught:
         restore_journal(file, Forgetful())

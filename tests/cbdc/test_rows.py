@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cbdc.canonical import encode
-from cbdc.ledger import rows as module
 from cbdc.ledger.rows import SEEN, Rows, plain_row, token_in
 from cbdc.ledger.state import COUNTER, KEY, TOKEN, encode_value
+from cbdc.ledger.store import Page, together
 from cbdc.token import KeyLock, QuorumLock, Token
 
 Pairs = list[tuple[bytes, bytes]]
@@ -23,7 +23,7 @@ def token_key(number: int) -> bytes:
     return bytes([TOKEN]) + number.to_bytes(32, "big") + b"\0\1"
 
 
-def made() -> Rows:
+def made(most: int = 1_000) -> Rows:
     """Rows of every sort: plain tokens of all sizes, others, keys, counters, and what was seen."""
     changes: dict[bytes, bytes | None] = {
         token_key(number): plain_row(amount, KIDS[number % 3]) for number, amount in enumerate(AMOUNTS)
@@ -36,7 +36,7 @@ def made() -> Rows:
         bytes([COUNTER]) + b"two": encode(70_000),
         bytes([SEEN]) + KIDS[1]: b"1",
     }
-    rows = Rows()
+    rows = Rows(most)
     rows.apply(changes)
     return rows
 
@@ -58,19 +58,30 @@ def test_what_is_held_is_counted_whatever_the_token() -> None:
     assert dict(rows.held()) == expected
 
 
+def pages_of(items: Pairs, owners: Pairs, page: int = 500) -> list[Page]:
+    """As a store gives them."""
+    return list(together(items, owners, page))
+
+
+def same(rows: Rows, items: Pairs, owners: Pairs, page: int = 500) -> bool:
+    """Whether the rows say that these are theirs."""
+    return rows.same(pages_of(items, owners, page))
+
+
+@pytest.mark.parametrize("most", [1_000, 3], ids=["in memory", "in a file"])
 @pytest.mark.parametrize("page", [1, 2, 3, 500])
-def test_the_same_rows_are_the_same(page: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ASKED", page)
-    rows = made()
-    assert rows.same_items(list(rows.items()))
-    assert rows.same_owners(list(rows.owners()))
-    assert not rows.same_items([])
-    assert not rows.same_owners([])
+def test_the_same_rows_are_the_same(page: int, most: int) -> None:
+    rows = made(most)
+    assert (rows.known() is None) == (most == 3)
+    assert same(rows, list(rows.items()), list(rows.owners()), page)
+    assert not same(rows, [], list(rows.owners()), page)
+    assert not same(rows, list(rows.items()), [], page)
+    assert not rows.same([])
     seen = (bytes([SEEN]) + KIDS[1], b"1")
-    assert not rows.same_items([*rows.items(), seen])
+    assert not same(rows, [*rows.items(), seen], list(rows.owners()), page)
     rows.apply({seen[0]: None, token_key(100): None, token_key(0): encode_value(TOKEN, MARKED)})
-    assert rows.same_items(list(rows.items()))
-    assert rows.same_owners(list(rows.owners()))
+    assert same(rows, list(rows.items()), list(rows.owners()), page)
+    rows.close()
 
 
 def changed(draw: st.DataObject, pairs: Pairs) -> Pairs:
@@ -97,15 +108,26 @@ def changed(draw: st.DataObject, pairs: Pairs) -> Pairs:
     return result
 
 
+@given(st.data(), st.integers(1, 6), st.booleans(), st.sampled_from([1_000, 3]))
+@settings(max_examples=300, deadline=None)
+def test_other_rows_are_never_the_same(data: st.DataObject, page: int, owners: bool, most: int) -> None:
+    rows = made(most)
+    right = list(rows.items()), list(rows.owners())
+    found = (right[0], changed(data, right[1])) if owners else (changed(data, right[0]), right[1])
+    assert same(rows, *found, page) == (found == right)
+    rows.close()
+
+
 @given(st.data(), st.integers(1, 6))
 @settings(max_examples=200, deadline=None)
-def test_other_rows_are_never_the_same(data: st.DataObject, page: int) -> None:
-    rows = made()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(module, "_ASKED", page)
-        for right, same in ((list(rows.items()), rows.same_items), (list(rows.owners()), rows.same_owners)):
-            found = changed(data, right)
-            assert same(found) == (found == right)
+def test_state_and_owners_side_by_side_are_all_rows_of_both(data: st.DataObject, page: int) -> None:
+    key = st.binary(min_size=1, max_size=2)
+    state = data.draw(st.dictionaries(key, st.binary(max_size=2), max_size=20))
+    owners = data.draw(st.dictionaries(key, st.binary(max_size=2), max_size=20))
+    pages = pages_of(sorted(state.items()), sorted(owners.items()), page)
+    assert all(len(some.keys) == page for some in pages[:-1])
+    rows = [row for some in pages for row in zip(*some, strict=True)]
+    assert rows == [(one, state.get(one), owners.get(one)) for one in sorted({*state, *owners})]
 
 
 def test_a_tokens_mark_is_no_holder() -> None:
@@ -113,5 +135,5 @@ def test_a_tokens_mark_is_no_holder() -> None:
     rows = Rows()
     row = encode_value(TOKEN, Token(5, KeyLock(KIDS[1]), bytes(range(32))))
     rows.apply({token_key(1): row})
-    assert not rows.same_owners([(token_key(1), row[-34:-2])])
-    assert rows.same_owners([(token_key(1), KIDS[1])])
+    assert not same(rows, [(token_key(1), row)], [(token_key(1), row[-34:-2])])
+    assert same(rows, [(token_key(1), row)], [(token_key(1), KIDS[1])])

@@ -6,13 +6,14 @@ The engines stand in `tests/contracts/stores.py`; what only one of them can suff
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cbdc.ledger.store import Commit, EntryRow, Store
+from cbdc.ledger.store import PAGE_ROWS, Commit, EntryRow, Store
 from tests.cbdc.world import answer_of, fixed_bytes, picture
 from tests.contracts.stores import AYAN, ENGINES, LASTING, SHARED, SHOP, T1, T2, T3, Engine, commit, row
 
@@ -23,6 +24,15 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened = request.param.create(tmp_path)
     yield opened
     opened.close()
+
+
+def derived(store: Store) -> list[tuple[bytes, bytes | None, bytes | None]]:
+    """The derived rows, one by one; pages have as many of each column, and at least one row."""
+    with closing(store.derived_rows()) as pages:
+        found = list(pages)
+    assert all(len(page.keys) == len(page.values) == len(page.holders) > 0 for page in found)
+    assert all(type(column) is tuple for page in found for column in page)
+    return [row for page in found for row in zip(*page, strict=True)]
 
 
 def test_a_new_store_is_empty(store: Store) -> None:
@@ -52,11 +62,13 @@ def test_values_change_and_go(store: Store) -> None:
     assert store.owned(AYAN) == [T2]
     assert store.owned(SHOP) == [T3]
     assert dict(store.owner_rows()) == {T2: AYAN, T3: SHOP}
+    assert derived(store) == [(T2, b"two", AYAN), (T3, b"three", SHOP), (b"\x04n", b"2", None)]
 
 
 def test_what_comes_and_goes_in_one_commit_leaves_nothing(store: Store) -> None:
     store.commit(commit(0, 1, {T1: None}, {T1: AYAN}))
     assert (list(store.state()), list(store.owner_rows()), store.owned(AYAN)) == ([], [], [])
+    assert derived(store) == []
 
 
 def test_empty_values_are_values(store: Store) -> None:
@@ -70,6 +82,30 @@ def test_lists_come_in_ascending_order(store: Store) -> None:
     assert store.owned(AYAN) == sorted(tokens)
     assert [key for key, _ in store.state()] == sorted(tokens)
     assert [key for key, _ in store.owner_rows()] == sorted(tokens)
+    assert derived(store) == [(key, b"v", AYAN) for key in sorted(tokens)]
+
+
+def test_derived_rows_of_many_pages_and_several_commits(store: Store) -> None:
+    """Rows of a later commit stand among those of an earlier one, at every page's edges too."""
+    keys = sorted(b"\x01" + fixed_bytes(f"{n}", 34) for n in range(3 * PAGE_ROWS))
+    older: dict[bytes, bytes | None] = dict.fromkeys(keys[::2], b"older")
+    store.commit(commit(0, 1, older, dict.fromkeys(keys[::2], AYAN)))
+    newer: dict[bytes, bytes | None] = dict.fromkeys(keys[1::2], b"newer") | dict.fromkeys(keys[::10])
+    store.commit(commit(1, 1, {**newer, b"\x04n": b"1"}, dict.fromkeys(keys[1::2], SHOP)))
+    owners = dict(store.owner_rows())
+    assert len(owners) == len(keys) - len(keys[::10])
+    assert derived(store) == [(key, value, owners.get(key)) for key, value in store.state()]
+
+
+def test_derived_rows_may_be_left(store: Store) -> None:
+    store.commit(commit(0, 1, {T1: b"one", T2: b"two"}, {T1: AYAN, T2: SHOP}))
+    store.derived_rows().close()
+    pages = store.derived_rows()
+    next(pages)
+    pages.close()
+    store.commit(commit(1, 1, {T1: None}))
+    assert derived(store) == [(T2, b"two", SHOP)]
+    store.derived_rows()  # and a store is closed all the same
 
 
 def test_the_tokens_of_many_holders_at_once(store: Store) -> None:
@@ -193,6 +229,7 @@ def test_it_holds_what_a_dictionary_holds(engine: Engine, steps: list[dict[int, 
             store.commit(commit(size, 1, changes, owners))
         assert dict(store.state()) == model
         assert dict(store.owner_rows()) == owner
+        assert derived(store) == [(key, model[key], owner.get(key)) for key in sorted(model)]
         for number in range(3):
             held = [key for key, name in owner.items() if name == fixed_bytes(f"holder {number}")]
             assert store.owned(fixed_bytes(f"holder {number}")) == sorted(held)

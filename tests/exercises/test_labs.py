@@ -30,7 +30,7 @@ from wallets.exercises.line import Student
 
 FRESH = int(os.environ.get("TENGE_LAB_SEEDS", "1"))
 FULL = os.environ.get("TENGE_LABS_FULL") == "1"
-SOME, SOME_COMMON = 3, 2
+SOME, SOME_COMMON = 2, 1
 NAMES = [lab.name for lab in LABS]
 QUICK = Limits(call_seconds=5)
 

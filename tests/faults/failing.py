@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from cbdc.errors import Unavailable
-from cbdc.ledger.store import Commit, EntryRow, Store
+from cbdc.ledger.store import Commit, EntryRow, Pages, Store
 
 BEFORE, AFTER = "before", "after"
 KINDS = ("get_many", "commit", "size", "entries", "leaves", "find", "head_covering")
@@ -119,6 +119,10 @@ class FailingStore:
     def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
         """What the inner store says."""
         return self.inner.owner_rows()
+
+    def derived_rows(self) -> Pages:
+        """What the inner store says."""
+        return self.inner.derived_rows()
 
     def close(self) -> None:
         """Close the inner store."""

@@ -6,6 +6,7 @@ LIVES = ("tests/faults/test_simulation.py",)
 DEAD = ("tests/faults/test_dead_process.py",)
 FAILURES = ("tests/faults/test_store_failures.py",)
 REAL = ("tests/faults/test_real_disk.py",)
+CHECKING = ("tests/contracts/test_store_sqlite_checking.py",)
 BITS = ("tests/faults/test_bits.py",)
 
 SUDDEN = Field(
@@ -33,12 +34,22 @@ SUDDEN = Field(
             "        if False:",
             REAL,
         ),
+    )
+    + bugs(
+        "cbdc/ledger/sqlite_checking.py",
+        BITS,
         (
             "broken-index-not-looked-at",
             "The audit is content, and the same id gets another answer.",
-            "        if any(self._rows(statement)",
-            "        if False and any(self._rows(statement)",
-            BITS,
+            "    if indexed and any(",
+            "    if False and any(",
+        ),
+        (
+            "an-older-moment-believed",
+            "An audit compares the journal of now with the rows of a while ago, and tells of damage that is none.",
+            "        if self._found is None or self._found[0] != self._size():",
+            "        if self._found is None:",
+            CHECKING,
         ),
     )
     + bugs(

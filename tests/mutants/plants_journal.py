@@ -225,7 +225,7 @@ AUDITING = Field(
         (
             "audit-skips-owner-rows",
             "A holder's money is hidden by hand and nobody notices.",
-            '        (rows.same_owners, rows.owners, store.owner_rows, "E_AUDIT_OWNER"),\n',
+            '        (rows.owners, store.owner_rows, "E_AUDIT_OWNER"),\n',
             "",
         ),
         (

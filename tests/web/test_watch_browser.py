@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from cbdc.money import tenge
 from tests.web.audit import DESKTOP, PHONE, audit, each_look, layout_shift, walk
-from tests.web.site_browser import browser_at_site, is_full, keep_picture, sign_in
+from tests.web.site_browser import browser_at_site, keep_picture, sign_in
 from wallets.desk import derived
 from wallets.site.whole import Whole
 
@@ -52,18 +52,6 @@ def page(site: Site, request: pytest.FixtureRequest) -> Iterator[Page]:
 
 def is_phone(page: Page) -> bool:
     return page.viewport_size == PHONE
-
-
-def looks(page: Page) -> list[str]:
-    """What is wrong on a phone by day and on a desktop by night; in full on both by day and by night."""
-    if is_full():
-        return each_look(page, audit)
-    found = []
-    for size, scheme in ((PHONE, "light"), (DESKTOP, "dark")):
-        page.set_viewport_size(size)  # type: ignore[arg-type]
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        found += [f"{scheme}: {one}" for one in audit(page)]
-    return found
 
 
 def test_a_visitor_follows_a_payment_and_checks_its_proof(site: Site, page: Page) -> None:
@@ -170,7 +158,7 @@ def test_the_operator_plays_a_pilot_and_reads_its_report(site: Site, page: Page)
     assert report.evaluate("window.origin") == "null"
     report.close()
     page.reload()
-    assert looks(page) == []
+    assert each_look(page, audit) == []
 
 
 # Pages that show more here than in the fresh world of `test_every_page.py`: a fraud, projects, audits, a pilot's run.
@@ -194,7 +182,7 @@ def test_everybody_can_use_the_pages(site: Site, role: str) -> None:
     for name in PAGES[role]:
         path = f"{address}/{role}/{name}" + (f"/{token}:0" if name == "token" else "")
         page.goto(path)
-        assert looks(page) == [], path
+        assert each_look(page, audit) == [], path
         if name in ("purposes", "pilots", "sees/16"):
             page.goto(path)
             assert walk(page) == [], path
