@@ -456,7 +456,7 @@ class SqliteStore:
         """Both together. The file is checked, and its rows are put in order, from the call on (`Checking`)."""
         if self._checking is not None:
             self._checking.close()
-        self._checking = Checking(self.path, self.size, self._derived)
+        self._checking = Checking(self.path, lambda: self._late().size, self._derived)
         return self._checking
 
     def _derived(self) -> Iterator[Page]:
