@@ -12,7 +12,7 @@ from cbdc.ledger.disk import RealDisk
 from cbdc.ledger.journal import JournalSettings, JournalStore
 from cbdc.ledger.journal_frames import FRAME_BYTES, HEADER_BYTES, segment_name
 from cbdc.ledger.journal_snapshot import snapshots
-from tests.cbdc.world import answer_of, picture
+from tests.cbdc.world import answer_of, fixed_bytes, picture
 from tests.contracts.journals import MANUAL, abandoned, content_end, filled, last_segment
 from tests.contracts.stores import AYAN, SHOP, SMALL, T1, T2, T3, commit
 
@@ -287,4 +287,24 @@ def test_a_snapshot_that_does_not_get_done_stops_commits_in_time(
     monkeypatch.undo()
     store.commit(commit(accepted, 1))
     assert store.size() == accepted + 1
+    store.close()
+
+
+def test_pages_hold_what_is_newer_before_within_and_behind_a_snapshots_blocks(tmp_path: Path) -> None:
+    """Rows that came, changed and went after the snapshot; whole blocks of it are gone."""
+    store = JournalStore(tmp_path / "merged")
+    keys = sorted(b"\x01" + fixed_bytes(f"{n}", 34) for n in range(2_000))
+    inner = keys[100:-100]
+    model: dict[bytes, bytes] = dict.fromkeys(inner[::2], b"older")
+    owners = dict.fromkeys(inner[::2], AYAN)
+    store.commit(commit(0, 1, dict(model), owners))
+    store.make_snapshot()
+    gone = inner[200:900:2]
+    newer = dict.fromkeys([*keys[:100:3], *inner[1::6], *keys[-100::3]], b"newer")
+    store.commit(commit(1, 1, {**newer, **dict.fromkeys(gone)}, dict.fromkeys(newer, SHOP)))
+    owners = {**owners, **dict.fromkeys(newer, SHOP)}
+    model = {key: value for key, value in {**model, **newer}.items() if key not in set(gone)}
+    rows = [row for page in store.derived_rows() for row in zip(*page, strict=True)]
+    assert rows == [(key, model[key], owners[key]) for key in sorted(model)]
+    assert list(store.state()) == sorted(model.items())
     store.close()
