@@ -39,8 +39,8 @@ PACKAGES := cbdc offline wallets
 PYTHON ?=
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 WORKERS ?= 2
-# Two parts (tests/parts.py): the quick tests of `cbdc` and `offline`, measured for their branches, which more than doubles
-# their time; and the rest, which plays things over and over, or starts servers, browsers and processes and often waits.
+# Two parts (tests/parts.py): the quick tests of `cbdc` and `offline`, measured for their branches (tests/measuring.py), which
+# takes longer; and the rest, which plays things over and over, or starts servers, browsers and processes and often waits.
 WAITERS ?= 3
 # What PYTEST_ARGS chooses may all be in the other part.
 NONE_CHOSEN = $(if $(PYTEST_ARGS),|| test $$? -eq 5)
@@ -116,8 +116,7 @@ format: $(VENV)/test.stamp
 
 test: lint
 	@mkdir -p build
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal --part measured --cov=cbdc --cov=offline --cov-branch \
-	  --cov-report=term:skip-covered --cov-report=json:build/coverage.json $(PYTEST_ARGS) $(NONE_CHOSEN)
+	$(PY) -m pytest -n $(WORKERS) --dist worksteal --part measured -p tests.measuring $(PYTEST_ARGS) $(NONE_CHOSEN)
 	$(PY) -m tests.house.coverage_floor build/coverage.json
 	$(PY) -m pytest -n $(WAITERS) --dist worksteal --part waiting $(PYTEST_ARGS) $(NONE_CHOSEN)
 
@@ -255,4 +254,4 @@ lock: $(PY)
 	$(COMPILE) -c requirements/cluster.txt --extra postgres --extra ha --extra hsm --extra granian -o requirements/servers.txt >/dev/null
 
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,9 +1,9 @@
 """The two parts of a run: `pytest --part measured` and `pytest --part waiting`; without the option everything runs.
 
-Measuring branches makes a test take between two and three times as long, so it is kept for those that gain by it: the
-tests of `cbdc` and `offline`, in the files below, that are not marked `slow`. A slow one does over and over what the
-quick ones beside it did once (a crash at every write, a thousand examples, a process killed), or it starts servers,
-browsers and whole processes and mostly waits. Nothing is in both parts, and nothing in neither.
+Measuring branches makes a test take longer (decision 44), so it is kept for those that gain by it: the tests of `cbdc`
+and `offline`, in the files below, that are not marked `slow`. A slow one does over and over what the quick ones beside
+it did once (a crash at every write, a thousand examples, a process killed), or it starts servers, browsers and whole
+processes and mostly waits. Nothing is in both parts, and nothing in neither.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Fails where a package's branches are covered less than its floor: `python -m tests.house.coverage_floor FILE`.
 
-The file is coverage's own JSON report. Branches are counted for each package by themselves, so that many easy lines
-cannot hide a rule whose other side was never tried.
+The file is SlipCover's report (tests/measuring.py). Branches are counted for each package by themselves, so that many
+easy lines cannot hide a rule whose other side was never tried.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Any
 # The measured part (tests/parts.py) leaves out browsers, most of the site and all that is slow, where the other side of
 # a branch may be tried.
 FLOORS = {"cbdc": 93.0, "offline": 95.0}
+MOST_FILES, MOST_BRANCHES = 8, 12
 
 
 def covered(report: Mapping[str, Any], package: str) -> tuple[int, int]:
@@ -22,7 +23,22 @@ def covered(report: Mapping[str, Any], package: str) -> tuple[int, int]:
         for name, file in report["files"].items()
         if name.replace("\\", "/").startswith(f"{package}/")
     ]
-    return sum(s["covered_branches"] for s in sums), sum(s["num_branches"] for s in sums)
+    taken = sum(s["covered_branches"] for s in sums)
+    return taken, taken + sum(s["missing_branches"] for s in sums)
+
+
+def untried(report: Mapping[str, Any], package: str) -> list[str]:
+    """The files of a package with the most branches that nobody took, with their lines."""
+    files = [
+        (file["missing_branches"], name)
+        for name, file in report["files"].items()
+        if name.replace("\\", "/").startswith(f"{package}/") and file["missing_branches"]
+    ]
+    most = sorted(files, key=lambda one: (-len(one[0]), one[1]))[:MOST_FILES]
+    return [
+        f"{name}: {len(branches)}, as " + ", ".join(f"{a}->{b}" for a, b in branches[:MOST_BRANCHES])
+        for branches, name in most
+    ]
 
 
 def shortfalls(report: Mapping[str, Any], floors: Mapping[str, float] = FLOORS) -> list[str]:
@@ -44,7 +60,8 @@ def main(arguments: list[str]) -> int:
     problems = shortfalls(report)
     for package in FLOORS:
         taken, there_are = covered(report, package)
-        sys.stdout.write(f"branches of {package}: {taken} of {there_are} covered\n")
+        sys.stdout.write(f"branches of {package}: {taken} of {there_are} covered; most are missing in\n")
+        sys.stdout.write("".join(f"  {line}\n" for line in untried(report, package)))
     for problem in problems:
         sys.stderr.write(f"below the floor: {problem}\n")
     return 1 if problems else 0

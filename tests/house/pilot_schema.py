@@ -182,7 +182,7 @@ def step_schema() -> dict[str, Any]:
     row["allOf"] = [
         {
             "if": {"properties": {"do": {"const": verb}}, "required": ["do"]},
-            "then": {"$ref": f"#/definitions/verb {verb}"},
+            "then": {"$ref": f"#/definitions/verb_{verb}"},
         }
         for verb in sorted(perform.VERBS)
     ]
@@ -209,7 +209,7 @@ def made() -> dict[str, Any]:
         "required": ["pilot"],
         "additionalProperties": False,
         "properties": properties,
-        "definitions": {f"verb {verb}": verb_schema(verb) for verb in sorted(perform.VERBS)},
+        "definitions": {f"verb_{verb}": verb_schema(verb) for verb in sorted(perform.VERBS)},
     }
 
 

@@ -74,9 +74,9 @@ def test_whoever_asks_for_the_disk_gets_it(empty: Path, monkeypatch: pytest.Monk
 
 def test_a_browser_that_was_named_is_taken_else_the_first_that_is_there(tmp_path: Path) -> None:
     shell, whole = tmp_path / "shell", tmp_path / "whole"
-    assert chosen("", (whole, shell)) == whole
+    assert chosen("", (shell, whole)) == whole
     shell.touch()
-    assert chosen("", (whole, shell)) == shell
+    assert chosen("", (shell, whole)) == shell
     whole.touch()
-    assert chosen("", (whole, shell)) == whole
-    assert chosen(str(shell), (whole, shell)) == shell
+    assert chosen("", (shell, whole)) == shell
+    assert chosen(str(whole), (shell, whole)) == whole

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import fastjsonschema
+import jsonschema_rs
 import pytest
 from click.testing import CliRunner, Result
 
@@ -73,16 +73,15 @@ def read(folder: Path) -> Any:
 
 def test_the_results_have_the_form_that_is_promised(folder: Path) -> None:
     schema = json.loads(resources.files("wallets.lab").joinpath("results.schema.json").read_text("utf-8"))
-    check = fastjsonschema.compile(schema)
+    validator = jsonschema_rs.validator_for(schema)
     found = read(folder)
-    check(found)
+    validator.validate(found)
     assert [run["point"] for run in found["runs"]] == [
         {"lab.engine": engine, "link.lost": lost} for engine in ("tokens", "purse") for lost in (0, 300)
     ]
     for run in found["runs"]:
         del run["measures"]["hops"]
-    with pytest.raises(fastjsonschema.JsonSchemaException):
-        check(found)
+    assert not validator.is_valid(found)
 
 
 def test_asked_again_it_reads_what_is_there_and_asked_otherwise_it_refuses(folder: Path) -> None:

@@ -6,15 +6,14 @@ import tomllib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import fastjsonschema
+import jsonschema_rs
 import pytest
 
 from tests.house import pilot_schema
-from tests.sizes import some
 from tests.wallets import test_pilot_docs as docs
 from wallets.pilot import form, mark_rules, perform, script
 
-accept: Callable[[Any], Any] = fastjsonschema.compile(form.schema())
+SCHEMA = jsonschema_rs.validator_for(form.schema())
 
 
 def table_of(name: str) -> dict[str, Any]:
@@ -22,11 +21,7 @@ def table_of(name: str) -> dict[str, Any]:
 
 
 def refuses(table: dict[str, Any]) -> bool:
-    try:
-        accept(table)
-    except fastjsonschema.JsonSchemaValueException:
-        return True
-    return False
+    return not SCHEMA.is_valid(table)
 
 
 def test_the_kept_schemas_are_todays() -> None:
@@ -69,7 +64,7 @@ def test_the_arguments_of_verbs_are_those_that_are_read() -> None:
 
 @pytest.mark.parametrize("name", script.built_in())
 def test_every_script_is_accepted(name: str) -> None:
-    accept(table_of(name))
+    SCHEMA.validate(table_of(name))
 
 
 def mutants(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -118,14 +113,13 @@ def mutants(table: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield mutant("two values", lambda t: t["parameter"][0].update(default=1, fact="domain.mci_2026"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", script.built_in())
 def test_mutated_scripts_are_refused(name: str) -> None:
     # What stands behind the rows that are changed would be judged anew for every mutant.
     short = {key: rows[:4] if isinstance(rows, list) else rows for key, rows in table_of(name).items()}
-    accept(short)
-    found = some(list(mutants(short)), 3, script.built_in().index(name))
-    assert len(found) > 13
+    SCHEMA.validate(short)
+    found = list(mutants(short))
+    assert len(found) > 40
     assert [what for what, table in found if not refuses(table)] == []
 
 

@@ -2,10 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
-import fastjsonschema
+import jsonschema_rs
 import pytest
 
 from tests.house.tree import ROOT
@@ -17,12 +16,12 @@ CASE = SCHEMA["definitions"]["case"]["properties"]
 PAGE = (ROOT / "docs/protocol/08-vectors.md").read_text(encoding="utf-8")
 MOST_BYTES = 500 * 1_024
 
-valid: Callable[[Any], Any] = fastjsonschema.compile(SCHEMA)
+VALIDATOR = jsonschema_rs.validator_for(SCHEMA)
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_the_file_has_the_form_of_the_schema(name: str) -> None:
-    valid(load(name))
+    VALIDATOR.validate(load(name))
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -74,6 +73,5 @@ def _file(**changed: Any) -> dict[str, Any]:
     ],
 )
 def test_a_strange_case_is_seen(changed: dict[str, Any]) -> None:
-    valid(_file())
-    with pytest.raises(fastjsonschema.JsonSchemaException):
-        valid(_file(**changed))
+    VALIDATOR.validate(_file())
+    assert not VALIDATOR.is_valid(_file(**changed))

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route
 
 from tests.wallets.report_sample import sample
+from tests.web.audit import axe
 from tests.web.site_browser import is_full
 from wallets.pilot.page import render
 from wallets.pilot.tongue import texts
@@ -17,7 +17,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1366, "height": 800}
 # WCAG 2.2 A and AA, and what axe calls best practice (headings in order, landmarks).
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 @pytest.fixture(scope="module")
@@ -93,14 +92,13 @@ LOOKS = [
 
 @pytest.mark.parametrize(
     ("language", "scheme", "viewport"),
-    LOOKS if is_full() else LOOKS[::2],
+    LOOKS if is_full() else LOOKS[:3:2],
 )
 def test_anyone_can_use_it(opened: Opener, language: str, scheme: str, viewport: dict[str, int]) -> None:
     page = opened(locale=language, color_scheme=scheme, viewport=viewport)
     page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
     until(page, "document.querySelectorAll('details:not([open])').length === 0")
-    found = Axe().run(page, options=RULES)
-    assert found.violations_count == 0, found.generate_report()
+    assert axe(page) == []
     width = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     assert width[0] <= width[1], "wider than the window"
 

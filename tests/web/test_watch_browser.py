@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from cbdc.money import tenge
 from tests.web.audit import DESKTOP, PHONE, audit, each_look, layout_shift, walk
-from tests.web.site_browser import browser_at_site, keep_picture, sign_in
+from tests.web.site_browser import browser_at_site, is_full, keep_picture, sign_in
 from wallets.desk import derived
 from wallets.site.whole import Whole
 
@@ -182,7 +182,7 @@ def test_everybody_can_use_the_pages(site: Site, role: str) -> None:
     for name in PAGES[role]:
         path = f"{address}/{role}/{name}" + (f"/{token}:0" if name == "token" else "")
         page.goto(path)
-        assert each_look(page, audit) == [], path
+        assert (each_look(page, audit) if is_full() else audit(page)) == [], path
         if name in ("purposes", "pilots", "sees/16"):
             page.goto(path)
             assert walk(page) == [], path

@@ -244,10 +244,10 @@ def schema_text() -> str:
 
 def verb_keys(verb: str) -> dict[str, Any] | None:
     """The arguments of a verb by name, each as its schema; None when the schema does not know the verb."""
-    found = schema()["definitions"].get(f"verb {verb}")
+    found = schema()["definitions"].get(f"verb_{verb}")
     return None if found is None else dict(found["properties"])
 
 
 def verb_needs(verb: str) -> list[str]:
     """The arguments that a verb cannot do without."""
-    return list(schema()["definitions"].get(f"verb {verb}", {}).get("required", []))
+    return list(schema()["definitions"].get(f"verb_{verb}", {}).get("required", []))
