@@ -116,6 +116,7 @@ format: $(VENV)/test.stamp
 
 test: lint
 	@mkdir -p build
+	@$(PY) -m compileall -q -j 2 $(PACKAGES)
 	$(PY) -m pytest -n $(WORKERS) --dist worksteal --part measured -p tests.measuring $(PYTEST_ARGS) $(NONE_CHOSEN)
 	$(PY) -m tests.house.coverage_floor build/coverage.json
 	$(PY) -m pytest -n $(WAITERS) --dist worksteal --part waiting $(PYTEST_ARGS) $(NONE_CHOSEN)
