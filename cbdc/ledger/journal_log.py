@@ -111,7 +111,8 @@ class JournalLog:
 
     def _replay_segment(self, number: int, apply: Apply, last: bool, write: bool) -> bool:
         scan = Scan(self._disk, number, self.size)
-        for attempt in range(2):
+        while True:
+            begun = scan.end
             for frame in scan.frames():
                 self._note(number, frame)
                 apply(frame)
@@ -119,8 +120,9 @@ class JournalLog:
                 check_tail(self._disk, scan, last)
                 break
             except Refused:
-                # A reader may have looked while the writer was in the middle of a frame, and then at a later one.
-                if write or attempt or not last:
+                # A reader may have looked while the writer was in the middle of a frame, and then at a later one; as
+                # often as the writer gets on between the two.
+                if write or not last or scan.end == begun:
                     raise
         self.segment, self.end, self.size = number, scan.end, scan.size
         if last and write:

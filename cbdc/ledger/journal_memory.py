@@ -12,7 +12,7 @@ again in the state.
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import itemgetter, lt
 
 from cbdc.ledger.journal_frames import NO_OWNER, owner_of
 from cbdc.ledger.journal_table import Record, Table
@@ -178,8 +178,15 @@ def _merged(newest: dict[bytes, bytes | None], table: Table | None) -> Iterator[
             records = table.block_records(block)
             upto = bisect_right(newer, records[-1][0], place, key=itemgetter(0))
             older = [record for record in records if record[0] not in newest]
-            # Two ascending runs, which sorting finds by itself.
-            yield sorted([*older, *newer[place:upto]]) if upto > place else older
-            place = upto
-    for start in range(place, len(newer), PAGE_ROWS):
-        yield newer[start : start + PAGE_ROWS]
+            if upto > place and all(map(lt, records, records[1:])):
+                # Two ascending runs, which sorting finds by itself; one that does not ascend is told as it stands.
+                older = sorted([*older, *newer[place:upto]])
+                place = upto
+            yield from _cut(older)
+    yield from _cut(newer[place:])
+
+
+def _cut(records: list[Record]) -> Iterator[list[Record]]:
+    """A long run as several pages."""
+    for start in range(0, len(records), PAGE_ROWS):
+        yield records[start : start + PAGE_ROWS]

@@ -156,8 +156,11 @@ class Table:
         return [block[start:stop] for start, stop in pairwise(begins)]
 
     def block_records(self, place: int) -> list[Record]:
-        """The records of a block."""
-        return [(key := _key_of(raw), raw[2 + len(key) :]) for raw in self.block_raw(place)]
+        """The records of a block; E_JOURNAL_SNAPSHOT when there is none, as in no block that we write."""
+        found = [(key := _key_of(raw), raw[2 + len(key) :]) for raw in self.block_raw(place)]
+        if not found:
+            raise Refused("E_JOURNAL_SNAPSHOT", file=self.file.name)
+        return found
 
     def close(self) -> None:
         """Give the mapping back."""

@@ -27,7 +27,7 @@ import logging
 import re
 import struct
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from threading import RLock
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -383,6 +383,7 @@ class PostgresStore:
 
     def state(self) -> Iterator[tuple[bytes, bytes]]:
         """The whole state in order of the key; of one moment only in a store opened for reading."""
+        yield from ((key, value) for key, value, _ in self._ask(words.NAMELESS, ()))
         yield from self._pages(words.STATE, b"")
 
     def owner_rows(self) -> Iterator[tuple[bytes, bytes]]:
@@ -391,7 +392,7 @@ class PostgresStore:
 
     def derived_rows(self) -> Generator[Page, None, None]:
         """Both together, as they stand in one table; of one moment as `state`."""
-        rows = self._pages(words.DERIVED, b"")
+        rows = chain(self._ask(words.NAMELESS, ()), self._pages(words.DERIVED, b""))
         while some := list(islice(rows, PAGE_ROWS)):
             yield Page(*zip(*some, strict=True))
 

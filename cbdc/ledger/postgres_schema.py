@@ -94,6 +94,8 @@ SELECT place, transaction_id, data, leaf FROM entry WHERE place > %s AND place <
 LEAVES = "SELECT place, leaf FROM entry WHERE place > %s AND place < %s ORDER BY place LIMIT %s"
 HEADS = "SELECT size, envelope FROM head WHERE size > %s ORDER BY size LIMIT %s"
 STATE = "SELECT key, value FROM state WHERE key > %s ORDER BY key LIMIT %s"
+# Pages begin after a key, so the empty one, which no ledger writes, is asked for by itself.
+NAMELESS = "SELECT key, value, holder FROM state WHERE key = ''::bytea"
 DERIVED = "SELECT key, value, holder FROM state WHERE key > %s ORDER BY key LIMIT %s"
 OWNERS = "SELECT key, holder FROM state WHERE key > %s AND holder IS NOT NULL ORDER BY key LIMIT %s"
 

@@ -45,6 +45,7 @@ SEEN = 0xFF
 _SEEN = bytes([SEEN])
 _TOKEN = bytes([TOKEN])
 _ASKED = 500
+_BYTES = {bytes}
 
 
 def packed(value: Value) -> bytes:
@@ -192,6 +193,9 @@ class Rows:
         last, count, mine = b"", 0, self._mine()
         for keys, values, holders in found:
             if not _ascending(last, keys) or keys[-1][0] == SEEN:
+                return False
+            # A counter that an engine gives as a number would be the same as ours, and is none of its rows.
+            if not _BYTES.issuperset(map(type, values)):
                 return False
             rows = mine(keys)
             # Only where counters are among them are they looked at one by one.

@@ -21,7 +21,7 @@ from typing import Any
 
 from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.ledger import sqlite_schema as words
-from cbdc.ledger.sqlite_checking import Checking, check_trees, pages_of
+from cbdc.ledger.sqlite_checking import Checkings, check_trees, pages_of
 from cbdc.ledger.sqlite_failures import FAILURES, KINDS, blob, keep_log, place_in, unavailable
 from cbdc.ledger.sqlite_folding import LONGEST_PAGES, Folding
 from cbdc.ledger.sqlite_pending import Due, Pending, hint_of
@@ -64,10 +64,10 @@ class SqliteStore:
         self._seen: dict[bytes, _Token] = {}
         self._unknown: tuple[int, set[bytes]] = (-1, set())
         self._folding = Folding(path, self._lock)
-        self._checking: Checking | None = None
         name = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
         if not read_only:
             make_file(path)
+        self._checkings = Checkings(path)
         try:
             self._database = sqlite3.connect(
                 name, uri=True, isolation_level=None, timeout=10, check_same_thread=False
@@ -76,6 +76,7 @@ class SqliteStore:
             raise unavailable(error) from None
         try:
             self._prepare()
+            self._checkings.opened()
         except FAILURES as error:
             self._database.close()
             raise unavailable(error) from None
@@ -454,10 +455,7 @@ class SqliteStore:
 
     def derived_rows(self) -> Pages:
         """Both together. The file is checked, and its rows are put in order, from the call on (`Checking`)."""
-        if self._checking is not None:
-            self._checking.close()
-        self._checking = Checking(self.path, lambda: self._late().size, self._derived)
-        return self._checking
+        return self._checkings.begin(lambda: self._late().size, self._derived)
 
     def _derived(self) -> Iterator[Page]:
         self._check_trees()
@@ -466,8 +464,7 @@ class SqliteStore:
     def close(self) -> None:
         """Close the file; what the indexes do not name yet is written to them, if the file lets us."""
         self._folding.end()
-        if self._checking is not None:
-            self._checking.close()
+        self._checkings.close()
         with self._lock:
             try:
                 if self._pending is not None and not self._read_only:

@@ -3,8 +3,9 @@
 Each is one long statement, and Python goes on while SQLite works on it. So a thread with a connection of its own begins
 as soon as an audit does, and is mostly done when the journal has been replayed.
 
-Rules kept here: the answer is of one moment, and is taken only if the journal was as long then as it is for who asks;
-nothing rests on the thread: when it cannot work, or anything is wrong, whoever asks looks for himself.
+Rules kept here: the answer is of one moment and of one file, and is taken only if the journal was as long then as it is
+for who asks, and the name still led to the file that the store has open; nothing rests on the thread: when it cannot
+work, or anything is wrong, whoever asks looks for himself; whoever closes it leaves no lock behind.
 """
 
 import logging
@@ -25,6 +26,19 @@ log = logging.getLogger("cbdc.ledger")
 
 _PATIENCE_SECONDS = 0.05
 _CACHE = "PRAGMA cache_size = -65536"
+_BYTES_OR_NONE = {bytes, type(None)}
+
+# Which file a name leads to: its device and number; None for one that cannot be known.
+FileId = tuple[int, int] | None
+
+
+def file_id(path: Path) -> FileId:
+    """Which file the name leads to now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def check_trees(rows: Callable[[str], list[Any]], indexed: bool) -> None:
@@ -41,10 +55,14 @@ def check_trees(rows: Callable[[str], list[Any]], indexed: bool) -> None:
 
 
 def page_of(rows: list[Any]) -> Page:
-    """Rows of `words.DERIVED` as a page; E_STORE_UNAVAILABLE when a key is no byte string."""
+    """Rows of `words.DERIVED` as a page; E_STORE_UNAVAILABLE when anything there is no byte string."""
     keys, values, holders = zip(*rows, strict=True)
     for key in keys:
         blob(key)
+    if not _BYTES_OR_NONE.issuperset({*map(type, values), *map(type, holders)}):
+        for value in (*values, *holders):
+            if value is not None:
+                blob(value)
     return Page(keys, values, holders)
 
 
@@ -57,32 +75,52 @@ def pages_of(rows: Iterator[Any]) -> Iterator[Page]:
 class Checking:
     """Pages of the file at `path`, which is checked and put in order by a thread from now on."""
 
-    def __init__(self, path: Path, size: Callable[[], int], alone: Callable[[], Iterator[Page]]) -> None:
-        """`size` is how long the journal is for who asks, `alone` gives the pages where the thread cannot."""
-        self._name = f"{path.absolute().as_uri()}?mode=ro"
-        self._size, self._alone = size, alone
+    def __init__(
+        self,
+        path: Path,
+        file: FileId,
+        size: Callable[[], int],
+        alone: Callable[[], Iterator[Page]],
+        left: Callable[["Checking"], None],
+    ) -> None:
+        """`file` is the one that the store has open, `size` how long the journal is for who asks.
+
+        `alone` gives the pages where the thread cannot, and `left` hears that this is closed.
+        """
+        self._path, self._file = path, file
+        self._size, self._alone, self._left = size, alone, left
         self._found: tuple[int, list[Any], sqlite3.Cursor] | None = None
         self._pages: Iterator[Page] | None = None
         self._database: sqlite3.Connection | None = None
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="tenge-checking", daemon=True)
+        # A join that Ctrl-C interrupts would call a thread dead that is not (Python 3.11), so nothing asks the thread.
+        self._done = threading.Event()
         try:
-            self._thread.start()
+            threading.Thread(target=self._work, name="tenge-checking", daemon=True).start()
         except RuntimeError as error:
             log.warning("no thread can be had to check the file: %s", error)
+            self._done.set()
 
     def _work(self) -> None:
         try:
-            database = sqlite3.connect(self._name, uri=True, isolation_level=None, check_same_thread=False)
-            self._database = database
-            database.execute(_CACHE)
-            database.execute("BEGIN")
-            size = int(self._rows(words.SIZE)[0][0])
-            check_trees(self._rows, indexed=True)
-            rows = database.execute(words.DERIVED)
-            self._found = size, rows.fetchmany(PAGE_ROWS), rows
-        except (TengeError, *FAILURES) as error:
+            self._look()
+        except (TengeError, MemoryError, *FAILURES) as error:
             log.info("the file was not checked ahead: %s", error)
+        finally:
+            self._done.set()
+
+    def _look(self) -> None:
+        before = file_id(self._path)
+        name = f"{self._path.as_uri()}?mode=ro"
+        self._database = sqlite3.connect(name, uri=True, isolation_level=None, check_same_thread=False)
+        if self._file is None or not before == file_id(self._path) == self._file:
+            raise Unavailable("E_STORE_UNAVAILABLE", detail="its name leads to another file")
+        self._database.execute(_CACHE)
+        self._database.execute("BEGIN")
+        size = int(self._rows(words.SIZE)[0][0])
+        check_trees(self._rows, indexed=True)
+        rows = self._database.execute(words.DERIVED)
+        self._found = size, rows.fetchmany(PAGE_ROWS), rows
 
     def _rows(self, statement: str) -> list[Any]:
         # Whoever closes this stops one statement; the next one must not begin.
@@ -103,8 +141,7 @@ class Checking:
             raise unavailable(error) from None
 
     def _begun(self) -> Iterator[Page]:
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._done.wait()
         if self._found is None or self._found[0] != self._size():
             return self._alone()
         return self._ahead(*self._found[1:])
@@ -117,10 +154,50 @@ class Checking:
     def close(self) -> None:
         """Stop, whatever is under way, and let the file go."""
         self._closed = True
-        while self._thread.is_alive():
+        while not self._done.is_set():
             if self._database is not None:
                 with suppress(*FAILURES):
                     self._database.interrupt()
-            self._thread.join(_PATIENCE_SECONDS)
-        if self._database is not None:
-            self._database.close()
+            self._done.wait(_PATIENCE_SECONDS)
+        # A connection lives on, with its lock, while a cursor of it was not read to its end.
+        found, self._found, self._pages = self._found, None, iter(())
+        with suppress(*FAILURES):
+            if found is not None:
+                found[2].close()
+            if self._database is not None:
+                self._database.close()
+        self._left(self)
+
+
+class Checkings:
+    """Those of one store: each reader has its own."""
+
+    def __init__(self, path: Path) -> None:
+        """To be made before the store opens the file, which is then told by `opened`."""
+        self._path = path.absolute()
+        self._file = file_id(self._path)
+        self._lock = threading.Lock()
+        self._open: set[Checking] = set()
+
+    def opened(self) -> None:
+        """The store has opened the file: known for sure only if its name led to the same one all along."""
+        if self._file != file_id(self._path):
+            self._file = None
+
+    def begin(self, size: Callable[[], int], alone: Callable[[], Iterator[Page]]) -> Checking:
+        """One more."""
+        made = Checking(self._path, self._file, size, alone, self._leave)
+        with self._lock:
+            self._open.add(made)
+        return made
+
+    def _leave(self, one: Checking) -> None:
+        with self._lock:
+            self._open.discard(one)
+
+    def close(self) -> None:
+        """End all that are open."""
+        with self._lock:
+            some = list(self._open)
+        for one in some:
+            one.close()

@@ -89,9 +89,11 @@ LEAVES = "SELECT leaf FROM entry WHERE place >= ? AND place < ? ORDER BY place"
 HEADS = "SELECT size, envelope FROM head ORDER BY size"
 HEAD_AFTER = "SELECT envelope FROM head WHERE size > ? ORDER BY size LIMIT 1"
 # Every key with its value and its holder; an owner without a state and a key that stands twice are seen there too.
-DERIVED = """SELECT key, value, holder FROM token
-UNION ALL SELECT key, value, (SELECT holder FROM owner WHERE token = key) FROM state
-UNION ALL SELECT token, NULL, holder FROM owner WHERE NOT EXISTS (SELECT 1 FROM state WHERE key = token)
+# Every name says its table: a stranger's column of the same name would be taken for it.
+DERIVED = """SELECT token.key, token.value, token.holder FROM token
+UNION ALL SELECT state.key, state.value, owner.holder FROM state LEFT JOIN owner ON owner.token = state.key
+UNION ALL SELECT owner.token, NULL, owner.holder FROM owner
+WHERE NOT EXISTS (SELECT 1 FROM state WHERE state.key = owner.token)
 ORDER BY 1"""
 STATE = "SELECT key, value FROM token UNION ALL SELECT key, value FROM state ORDER BY 1"
 OWNERS = "SELECT key, holder FROM token UNION ALL SELECT token, holder FROM owner ORDER BY 1"
@@ -105,8 +107,11 @@ IDS_OF = "SELECT transaction_id, place FROM entry WHERE transaction_id"
 NUMBERS_OF = "SELECT number FROM holding WHERE hint"
 OWNED_OF = "SELECT holder, token FROM owner WHERE holder"
 
-# What the indexes must name and do not; each gives one row when there is such a thing.
+# What the indexes must name and do not; each gives one row when there is such a thing. First whether they say, and of
+# no entry that is still to come, up to where they name everything.
 MISSING = (
+    f"""SELECT 1 WHERE (SELECT count(*) FROM merged) IS NOT 1
+    OR (SELECT max(place) FROM merged) NOT BETWEEN 0 AND ({SIZE}) LIMIT 1""",
     f"""SELECT 1 FROM entry, merged WHERE entry.place < merged.place AND NOT EXISTS (
     SELECT 1 FROM identity
     WHERE hint = substr(entry.transaction_id, 1, {HINT_BYTES}) AND identity.place = entry.place) LIMIT 1""",

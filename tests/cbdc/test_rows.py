@@ -137,3 +137,12 @@ def test_a_tokens_mark_is_no_holder() -> None:
     rows.apply({token_key(1): row})
     assert not same(rows, [(token_key(1), row)], [(token_key(1), row[-34:-2])])
     assert same(rows, [(token_key(1), row)], [(token_key(1), KIDS[1])])
+
+
+def test_a_counter_that_an_engine_gives_as_a_number_is_not_the_same() -> None:
+    rows = Rows()
+    rows.apply({bytes([COUNTER]) + b"one": encode(5)})
+    key = bytes([COUNTER]) + b"one"
+    assert rows.same([Page((key,), (encode(5),), (None,))])
+    for value in (5, 5.0, bytearray(encode(5))):
+        assert not rows.same([Page((key,), (value,), (None,))])  # type: ignore[arg-type]

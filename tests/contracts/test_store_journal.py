@@ -4,14 +4,18 @@ import errno
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from cbdc.ledger.disk import RealDisk
 from cbdc.ledger.journal import JournalSettings, JournalStore
 from cbdc.ledger.journal_frames import FRAME_BYTES, HEADER_BYTES, segment_name
+from cbdc.ledger.journal_memory import Memory, Tables
 from cbdc.ledger.journal_snapshot import snapshots
+from cbdc.ledger.store import PAGE_ROWS
 from tests.cbdc.world import answer_of, fixed_bytes, picture
 from tests.contracts.journals import MANUAL, abandoned, content_end, filled, last_segment
 from tests.contracts.stores import AYAN, SHOP, SMALL, T1, T2, T3, commit
@@ -307,4 +311,64 @@ def test_pages_hold_what_is_newer_before_within_and_behind_a_snapshots_blocks(tm
     rows = [row for page in store.derived_rows() for row in zip(*page, strict=True)]
     assert rows == [(key, model[key], owners[key]) for key in sorted(model)]
     assert list(store.state()) == sorted(model.items())
+    store.close()
+
+
+class Blocks:
+    """A table of these blocks, as a faulty writer might leave it."""
+
+    def __init__(self, *blocks: list[bytes]) -> None:
+        self._blocks = blocks
+        self.fences = [block[0] for block in blocks]
+
+    def block_records(self, place: int) -> list[tuple[bytes, bytes]]:
+        return [(key, b"older") for key in self._blocks[place]]
+
+
+def test_a_block_that_does_not_ascend_is_told_as_it_stands() -> None:
+    """Putting it right beside what is newer would hide from an audit what no question finds."""
+    tables = Tables(size=1, state=cast(Any, Blocks([b"a", b"d", b"c", b"e"], [b"h", b"i"])))
+    memory = Memory(tables)
+    memory.active.state[b"b"] = b"newer"
+    memory.active.state[b"i"] = None
+    keys = [key for page in memory.pages() for key, _ in page]
+    assert keys == [b"a", b"d", b"c", b"e", b"b", b"h"]
+
+
+def test_a_page_is_never_longer_than_a_page() -> None:
+    memory = Memory(Tables(size=1, state=cast(Any, Blocks([b"a", b"z"]))))
+    memory.active.state.update({b"b%d" % n: b"newer" for n in range(2 * PAGE_ROWS)})
+    pages = list(memory.pages())
+    assert [len(page) for page in pages] == [PAGE_ROWS, PAGE_ROWS, 2]
+    assert [key for page in pages for key, _ in page] == sorted([b"a", b"z", *memory.active.state])
+
+
+# --- a reader beside a writer ---
+
+
+def test_a_reader_who_comes_in_the_middle_of_a_frame_time_and_again_finds_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever it looks for more it sees half a frame; whenever it looks for damage, that frame is whole."""
+    folder = tmp_path / "j"
+    store = filled(folder, commits=6, close=False)
+    name = last_segment(folder).name
+    begins = [*store._log._offsets, content_end(last_segment(folder))]
+    middles = [((begin + end) // 2, end) for begin, end in pairwise(begins[1:])]
+    # The scan looks twice, and then whoever judges what follows.
+    seen = [upto for middle, whole in middles for upto in (middle, middle, whole)]
+    read = RealDisk.read
+
+    def growing(disk: RealDisk, file: str, start: int = 0, count: int | None = None) -> bytes:
+        data = read(disk, file, start, count)
+        if file != name or start < HEADER_BYTES or not seen:
+            return data
+        return data[: max(seen.pop(0) - start, 0)].ljust(len(data), b"\0")
+
+    monkeypatch.setattr(RealDisk, "read", growing)
+    reader = JournalStore(folder, read_only=True)
+    assert seen == []
+    assert reader.size() == 12
+    reader.close()
+    monkeypatch.undo()
     store.close()

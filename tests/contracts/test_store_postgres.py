@@ -17,7 +17,7 @@ from cbdc.errors import TengeError, Unavailable
 from cbdc.ledger import postgres_schema
 from cbdc.ledger.audit import audit
 from cbdc.ledger.engines import open_store
-from cbdc.ledger.store import Store
+from cbdc.ledger.store import Page, Store
 from tests.cbdc.world import World, answer_of, picture
 from tests.contracts.stores import AYAN, SHOP, T1, T2, commit, postgres_url
 from tests.servers.postgres import PostgresServer, as_user, free_port, the_postgres
@@ -249,6 +249,13 @@ def test_a_server_that_was_started_again(server: PostgresServer, store: Any, how
     server.start()
     store.commit(commit(2, 1, {T1: None}))
     assert store.size() == 3
+
+
+def test_a_row_with_an_empty_key_is_read(server: PostgresServer, url: str, store: Any) -> None:
+    """No ledger writes one; pages begin behind a key."""
+    store._connection.execute("INSERT INTO state (key, value, holder) VALUES ('', 'junk', NULL)")
+    assert list(store.state()) == [(b"", b"junk"), (T1, b"one")]
+    assert list(store.derived_rows()) == [Page((b"", T1), (b"junk", b"one"), (None, AYAN))]
 
 
 def test_nothing_confirmed_is_lost_when_the_server_dies(server: PostgresServer, store: Any) -> None:

@@ -51,6 +51,27 @@ SUDDEN = Field(
             "        if self._found is None:",
             CHECKING,
         ),
+        (
+            "counters-that-are-numbers-believed",
+            "The audit is content with a file of which the ledger cannot read a counter.",
+            "    if not _BYTES_OR_NONE.issuperset(",
+            "    if False and not _BYTES_OR_NONE.issuperset(",
+            CHECKING,
+        ),
+        (
+            "another-file-believed",
+            "The audit reads the file that took the place of the damaged one, which the store goes on with.",
+            "not before == file_id(self._path) == self._file:",
+            "False:",
+            CHECKING,
+        ),
+        (
+            "rows-that-were-not-read-hold-the-log",
+            "After an audit of a living ledger its write-ahead log grows until the process ends.",
+            "        found, self._found, self._pages = self._found, None, iter(())",
+            "        found = None",
+            CHECKING,
+        ),
     )
     + bugs(
         "cbdc/ledger/journal_log.py",
