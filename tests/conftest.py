@@ -2,18 +2,19 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from playwright.sync_api import Playwright
+from playwright.sync_api import Browser, Playwright
 
 from cbdc.errors import TengeError
 from tests.browser import CHROMIUM, FLAGS
 from tests.house.catalogue import facts_named
 from tests.memory import keep_in_memory, tidy_up
-from tests.one_playwright import stop_playwright, the_playwright
+from tests.one_playwright import stop_playwright, the_browser, the_playwright
 from tests.order import put_in_order
 from tests.parts import choose, pytest_addoption, pytest_ignore_collect
 from tests.servers.postgres import stop_postgres
@@ -86,6 +87,12 @@ def root() -> Path:
 def playwright() -> Playwright:
     """In place of the plugin's own: modules that start a browser by themselves use the same one."""
     return the_playwright()
+
+
+@pytest.fixture(scope="session")
+def launch_browser() -> Callable[..., Browser]:
+    """In place of the plugin's own, for the same reason."""
+    return lambda **_: the_browser()
 
 
 @pytest.hookimpl(trylast=True)

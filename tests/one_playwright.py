@@ -1,8 +1,15 @@
-"""One Playwright for a process of tests: a second one in the same thread is an error, whoever starts it."""
+"""One Playwright and one browser for a process of tests.
 
-from playwright.sync_api import Playwright, sync_playwright
+A second Playwright in the same thread is an error, whoever starts it; a second browser costs a second of a processor,
+and a context of its own keeps visitors as far apart.
+"""
+
+from playwright.sync_api import Browser, Playwright, sync_playwright
+
+from tests.browser import CHROMIUM, FLAGS
 
 _started: list[Playwright] = []
+_browsers: list[Browser] = []
 
 
 def the_playwright() -> Playwright:
@@ -12,7 +19,18 @@ def the_playwright() -> Playwright:
     return _started[0]
 
 
+def the_browser() -> Browser:
+    """The browser of this process; another one where it has crashed or was closed."""
+    while _browsers and not _browsers[0].is_connected():
+        _browsers.pop()
+    if not _browsers:
+        _browsers.append(the_playwright().chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS)))
+    return _browsers[0]
+
+
 def stop_playwright() -> None:
-    """Stop it, if it was started."""
+    """Stop both, if they were started."""
+    while _browsers:
+        _browsers.pop().close()
     while _started:
         _started.pop().stop()

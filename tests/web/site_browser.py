@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import CHROMIUM, FLAGS
+from tests.browser import CHROMIUM
 from tests.conftest import ROOT
-from tests.one_playwright import the_playwright
+from tests.one_playwright import the_browser
 from tests.site.visitor import opened
 from wallets.site.serving import running
 from wallets.site.whole import Whole
@@ -27,11 +27,14 @@ def browser_at_site(**options: object) -> Iterator[tuple[Browser, Whole, str]]:
         opened(**options) as whole,  # type: ignore[arg-type]
         running(whole, "127.0.0.1", 0) as port,
     ):
-        browser = the_playwright().chromium.launch(executable_path=str(CHROMIUM), args=list(FLAGS))
+        browser = the_browser()
+        there = list(browser.contexts)
         try:
             yield browser, whole, f"http://localhost:{port}"
         finally:
-            browser.close()
+            for context in browser.contexts:
+                if context not in there:
+                    context.close()
             whole.world.hub.close()  # whoever still listens for news is let go, so that the server stops at once
 
 

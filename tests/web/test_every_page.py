@@ -69,7 +69,8 @@ def test_every_page_of_a_desk_can_be_used_by_everybody(
     found: list[str] = []
     for query in TABLE.menu(role):
         path = f"/{role}/{query.name}"
-        for language in ("kk", "ru", "en") if is_full() else ("ru",):
+        # The pseudo-language is the longest; a normal run looks at no page in two languages.
+        for language in ("kk", "ru", "en", "xx") if is_full() else ("xx",):
             answer = page.goto(f"{site[2]}{path}?language={language}")
             assert answer is not None
             if answer.status != 200:
@@ -81,12 +82,10 @@ def test_every_page_of_a_desk_can_be_used_by_everybody(
             page.set_viewport_size(PHONE)  # type: ignore[arg-type]
             walked = walk(page) if is_full() or query.name == "" else []
             found += [f"{path}, {language}: {one}" for one in looked + walked]
-        page.goto(f"{site[2]}{path}?language=xx")
         found += [f"{path}: outside the catalogues: {text}" for text in foreign_texts(page)]
     for path in details(page, site, role):
-        page.goto(f"{site[2]}{path}?language=kk")
-        found += [f"{path}: {one}" for one in audit(page)]
         page.goto(f"{site[2]}{path}?language=xx")
+        found += [f"{path}: {one}" for one in audit(page)]
         found += [f"{path}: outside the catalogues: {text}" for text in foreign_texts(page)]
     assert found == []
 
