@@ -2,7 +2,8 @@
 
 The headless shell is taken where there is one (Debian: `chromium-headless-shell`): the engine of the whole browser
 without windows, menus and profiles; a new visitor costs a third of the processor's time. Else the whole browser is
-taken; `CHROMIUM` names any other program. Every browser test passes with both.
+taken; `CHROMIUM` names any other program. Until the end of November 2026 every run drove the whole browser, since then
+the shell.
 """
 
 import os

@@ -1,9 +1,9 @@
 """`pytest -p tests.measuring`: which branches of `cbdc` and `offline` the tests take, into `build/coverage.json`.
 
 SlipCover writes its probes into the code as it is imported, and takes each out again once it has told enough; so a
-measured run takes a little longer than a bare one, and not between two and three times (decision 44). It must be there
-before the first module that it measures: pytest loads what `-p` names before any `conftest.py`. Every worker measures
-what it plays and hands it over as it ends; a process that a test starts is not measured.
+measured run takes longer than a bare one, but less than where every line is told (decision 44). It must be there before
+the first module that it measures: pytest loads what `-p` names before any `conftest.py`. Every worker measures what it
+plays and hands it over as it ends; a process that a test starts is not measured.
 """
 
 import json
@@ -16,7 +16,7 @@ import slipcover
 
 PACKAGES = ("cbdc", "offline")
 REPORT = Path(__file__).resolve().parents[1] / "build" / "coverage.json"
-# Lines that are no choice of ours; the bodies of protocols are left out by the library itself.
+# Lines that are no choice of ours, and the bodies of protocols.
 EXCLUDED = [r"assert_never\(", "if TYPE_CHECKING:", r"^\s*\.\.\.$"]
 HANDED_OVER = "branches taken"
 
@@ -53,6 +53,8 @@ class Measuring:
             return
         if not getattr(session.config.option, "numprocesses", None):
             self.add(self.measured.get_coverage())
+        # What an earlier run found must not be judged in place of this one's.
+        REPORT.unlink(missing_ok=True)
         if self.sum is not None:
             REPORT.parent.mkdir(exist_ok=True)
             REPORT.write_text(json.dumps(self.sum), encoding="utf-8")

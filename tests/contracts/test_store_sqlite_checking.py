@@ -131,7 +131,7 @@ def test_closing_stops_whatever_is_under_way(store: SqliteStore, monkeypatch: py
 
 @pytest.mark.parametrize("endless", [True, False])
 def test_whoever_is_interrupted_while_waiting_stops_the_thread(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, endless: bool
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, alarms: None, endless: bool
 ) -> None:
     """Ctrl-C in Python 3.11 makes an interrupted join say that a running thread is dead."""
     begun = threading.Event()
@@ -147,6 +147,7 @@ def test_whoever_is_interrupted_while_waiting_stops_the_thread(
     signal.setitimer(signal.ITIMER_REAL, 0.02)
     with suppress(Interrupted):  # unless the statement was done before
         list(pages)
+        signal.setitimer(signal.ITIMER_REAL, 0)
     pages.close()
     assert pages._done.is_set()  # type: ignore[attr-defined]
     assert not [
@@ -158,7 +159,7 @@ class Interrupted(BaseException):
     """What a signal raises here."""
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def alarms() -> Iterator[None]:
     """An alarm interrupts, as Ctrl-C does."""
 
