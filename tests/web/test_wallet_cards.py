@@ -36,6 +36,30 @@ def till(browser: Browser, site: WalletSite) -> Iterator[Page]:
     context.close()
 
 
+TICKS = """async () => {
+  const { cardsOf, freezeCard } = await import("/static/wallet/cards.js");
+  const { wallet } = window.tengeWallet;
+  const [{ id }] = await cardsOf(wallet);
+  const { now } = Date;
+  const { put } = IDBObjectStore.prototype;
+  const start = now.call(Date) + 5000; // Later than any word before.
+  let passed = 0;
+  Date.now = () => start + passed;
+  IDBObjectStore.prototype.put = function (value, key) {
+    passed = String(key).startsWith("card word") ? 1000 : passed;
+    return put.call(this, value, key);
+  };
+  try {
+    for (const frozen of [true, false, true, false]) {
+      await freezeCard(wallet, id, frozen);
+    }
+  } finally {
+    Date.now = now;
+    IDBObjectStore.prototype.put = put;
+  }
+}"""
+
+
 def touch(aigerim: Person, amount: str) -> str:
     """Hold the card to a terminal; the code."""
     aigerim.open("cards")
@@ -106,6 +130,14 @@ def test_refused_in_words_and_the_pocket_stays(aigerim: Person, till: Page) -> N
     expect(page.locator(".pocket")).to_have_attribute("data-tiyn", "75000")
     page.get_by_role("button", name="Unfreeze:").click()
     expect(page.locator("section[data-frozen=false]")).to_be_visible()
+
+
+def test_the_second_turns_while_a_word_is_said(aigerim: Person) -> None:
+    """A word signed a second later than it was kept made the next one look no newer to the bank."""
+    aigerim.open("cards")
+    aigerim.page.evaluate(TICKS)
+    aigerim.open("cards")
+    expect(aigerim.page.locator("section[data-frozen=false]")).to_be_visible()
 
 
 def test_the_wallet_empties_it_without_the_card(aigerim: Person, site: WalletSite) -> None:

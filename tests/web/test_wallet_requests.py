@@ -177,7 +177,6 @@ def test_the_banks_top_up_is_agreed_to_and_ended(dana: Person, site: WalletSite)
     assert key is not None
     customer = site.world.system.banks[key.bank_id].customers.owner_of(bytes.fromhex(dana.kid))
     assert agrees(site.world, key.bank_id, customer.id)
-    page.wait_for_timeout(1_100)  # A newer word counts, by the second.
     dana.button("End the top-up by the bank")
     expect(agreed).to_have_attribute("data-agreed", "false")
     assert not agrees(site.world, key.bank_id, customer.id)

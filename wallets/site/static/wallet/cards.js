@@ -6,6 +6,7 @@
  */
 
 import { TRANSFER, TengeError, hex, holderProof, inputOf, outputFor, randomBytes, unhex } from "./core.js";
+import { newerSecond, realSecond } from "./newer.js";
 
 /** @typedef {import("./online.js").OnlineWallet} OnlineWallet */
 
@@ -20,10 +21,9 @@ export async function cardsOf(wallet) {
 
 /**
  * A word in real time.
- * @param {OnlineWallet} wallet @param {string} path @param {string} purpose @param {number} [after] Said after that.
+ * @param {OnlineWallet} wallet @param {string} path @param {string} purpose @param {number} [time] Now, unless given.
  */
-async function say(wallet, path, purpose, after = 0) {
-  const time = Math.max(Math.floor(Date.now() / 1000), after + 1);
+async function say(wallet, path, purpose, time = realSecond()) {
   const said = await holderProof(purpose, time, wallet.network, wallet.api.signer);
   return wallet.api.post(`/v1/keys/${wallet.kid}/cards${path}`, said);
 }
@@ -42,10 +42,8 @@ export async function linkCard(wallet) {
  * @param {OnlineWallet} wallet @param {string} card @param {boolean} frozen
  */
 export async function freezeCard(wallet, card, frozen) {
-  const now = Math.floor(Date.now() / 1000);
-  const last = Math.min((await wallet.store.get("meta", `card word ${card}`)) ?? 0, now + 60);
-  await wallet.store.write([["meta", `card word ${card}`, Math.max(now, last + 1)]]);
-  return say(wallet, `/${card}/words`, `card ${frozen ? "freeze" : "unfreeze"} ${card}`, last);
+  const time = await newerSecond(wallet.store, `card word ${card}`);
+  return say(wallet, `/${card}/words`, `card ${frozen ? "freeze" : "unfreeze"} ${card}`, time);
 }
 
 /**

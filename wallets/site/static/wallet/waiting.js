@@ -22,6 +22,7 @@ import {
   signWish,
   unhex,
 } from "./core.js";
+import { newerSecond } from "./newer.js";
 import { memoLine } from "./request.js";
 
 /** @typedef {import("./online.js").OnlineWallet} OnlineWallet */
@@ -226,16 +227,12 @@ export function revokeMandate(wallet, id) {
 }
 
 /**
- * Let the bank fill this wallet up by its rule, or end it; in real time, a newer word counts.
+ * Let the bank fill this wallet up by its rule, or end it. The newer word counts, so none is said twice in a second.
  * @param {OnlineWallet} wallet @param {boolean} yes
  */
 export async function sayTopUp(wallet, yes) {
-  const time = Math.floor(Date.now() / 1000);
-  const said = await holderProof(
-    `bank top-up ${yes ? "yes" : "no"}`,
-    time,
-    wallet.network,
-    wallet.api.signer,
-  );
+  const time = await newerSecond(wallet.store, "top-up word");
+  const purpose = `bank top-up ${yes ? "yes" : "no"}`;
+  const said = await holderProof(purpose, time, wallet.network, wallet.api.signer);
   return wallet.api.post(`/v1/keys/${wallet.kid}/top-up-words`, said);
 }
