@@ -14,7 +14,7 @@ nobody twice, and refused rows are judged again.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ from cbdc.accounts import TREASURY_PARTY
 from cbdc.cabinet import Cabinet, Row, follow, follow_nonce
 from cbdc.clause import Clause
 from cbdc.distribution import CommercialBank, redeem_from_till
-from cbdc.errors import Refused, TengeError
+from cbdc.errors import Refused, TengeError, Unavailable
 from cbdc.gateway import Gateway
 from cbdc.issuance import NationalBank
 from cbdc.keys import Signer
@@ -191,18 +191,37 @@ class Treasury:
         data = self._cabinet.get(_MARKS, definition.oid)
         return data is not None and bool(_MARK.load(canonical.decode(data), "mark")[1])
 
+    def _notice(self, definition: Signed[MarkDefinition] | None, answers: Iterable[Answer]) -> None:
+        """Remember that the ledger has the definition: it took money that carries the mark."""
+        if definition is None or self._published(definition):
+            return
+        if any(isinstance(answer, Receipt) for answer in answers):
+            self._keep(definition, published=True)
+
     def publish(self, definition: Signed[MarkDefinition]) -> None:
         """Put a definition on the ledger before any money carries it, so that others may mark by it.
 
-        It travels with a tiyn of the account's own to itself. Again: nothing. E_TILL for an empty account.
+        It travels with a tiyn of the account's own to itself, written down before it is sent. Again: the same payment
+        as long as nobody knows whether it arrived, then nothing. E_TILL for an empty account.
         """
         if self._published(definition):
             return
+        id = follow("publish", definition.oid)
+        kept = self._cabinet.get(_PIECES, id)
+        if kept is not None:
+            sent = _PIECE.load(canonical.decode(kept, canonical.MAX_MESSAGE_BYTES), "piece")[1]
+            answer = self._gateway.submit_many([sent])[0]
+            if isinstance(answer, Unavailable):
+                raise answer
+            if isinstance(answer, Receipt):
+                self._keep(definition, published=True)
+                return
         output = Token(1, KeyLock(self.account_kid))
         nonce = follow_nonce("publish", definition.oid)
         planned = self.till.chain([Payout(nonce, (output,), definition.encode())])[0]
         if isinstance(planned, TengeError):
             raise planned
+        self._write([(id, _SENT, planned.encode())])
         self._gateway.submit(planned.encode())
         self._keep(definition, published=True)
 
@@ -223,6 +242,7 @@ class Treasury:
         starts = range(0, len(rows), ROWS_PER_TRANSACTION)
         pieces = [_Piece(start, min(start + ROWS_PER_TRANSACTION, len(rows))) for start in starts]
         waiting = self._settled(id, pieces, answers)
+        self._notice(definition, answers.values())
         unpaid = sum(row.amount_tiyn for piece in waiting for row in rows[piece.start : piece.stop])
         available = self.available_tiyn()
         if unpaid > available:
@@ -312,8 +332,7 @@ class Treasury:
                     halved.append(piece)
                     continue
             answers.update((place, answer) for place in range(piece.start, piece.stop))
-        if definition and envelope and any(isinstance(answer, Receipt) for answer in results):
-            self._keep(definition, published=True)
+        self._notice(definition, results)
         self._write([(self._piece_id(id, piece), _HALVED, b"") for piece in halved])
         return sorted(again + [half for piece in halved for half in piece.halves()], key=lambda p: p.start)
 

@@ -145,6 +145,74 @@ def test_the_definition_travels_until_the_ledger_has_it(system: System) -> None:
     assert [bool(record.definition) for record in records if isinstance(record, Transfer)] == [True, False]
 
 
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def dies(patch: pytest.MonkeyPatch, system: System) -> None:
+    """Let the process die when it would next write down that the ledger has a definition."""
+
+    def killed(definition: Signed[MarkDefinition], published: bool) -> None:
+        assert published
+        raise Killed
+
+    patch.setattr(system.treasury, "_keep", killed)
+
+
+def test_killed_after_the_ledger_took_it_the_definition_travels_once(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kids = pupils(system, 1)
+    mark, rows = meals(system), [Voucher(kids[0], 5)]
+    with monkeypatch.context() as patch:
+        dies(patch, system)
+        with pytest.raises(Killed):
+            system.treasury.distribute(ident("a"), mark, rows)
+    assert codes(system.treasury.distribute(ident("a"), mark, rows)) == [""]
+    second = system.treasury.distribute(ident("b"), mark, rows)[0]
+    assert isinstance(second, Receipt)
+    record = system.ledger.transaction(second.index).record
+    assert isinstance(record, Transfer)
+    assert not record.definition
+
+
+def test_killed_while_publishing_it_is_published_once(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = meals(system)
+    with monkeypatch.context() as patch:
+        dies(patch, system)
+        with pytest.raises(Killed):
+            system.treasury.publish(mark)
+    size = system.ledger.head().record.size
+    system.treasury.publish(mark)
+    system.treasury.publish(mark)
+    assert system.ledger.head().record.size == size
+
+
+def test_a_definition_that_was_not_taken_is_sent_again(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = meals(system)
+    down = Unavailable("E_STORE_UNAVAILABLE", detail="test")
+
+    def silent(transactions: list[bytes]) -> list[Answer]:
+        raise down
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(system.ledger, "submit", silent)
+            patch.setattr(system.ledger, "submit_many", lambda transactions: [down])
+            with pytest.raises(Unavailable):
+                system.treasury.publish(mark)
+    # The account's money moved meanwhile, so what was written down cannot stand any more.
+    system.treasury.distribute(ident("a"), None, [Voucher(pupils(system, 1)[0], 5)])
+    size = system.ledger.head().record.size
+    system.treasury.publish(mark)
+    assert system.ledger.head().record.size == size + 1
+    assert system.treasury.available_tiyn() == tenge(1_000_000) - 5
+
+
 def test_a_mark_binds_from_the_treasury_on(system: System) -> None:
     bank = system.banks[1]
     bank.open_account(ident("person"), "person", "1", 2, PERSON)

@@ -30,7 +30,7 @@ from wallets.exercises.line import Student
 
 FRESH = int(os.environ.get("TENGE_LAB_SEEDS", "1"))
 FULL = os.environ.get("TENGE_LABS_FULL") == "1"
-SOME, SOME_COMMON = 2, 1
+SOME, SOME_COMMON = 2, 1  # Of a lab's own wrong answers, and of those that every other lab is given.
 NAMES = [lab.name for lab in LABS]
 QUICK = Limits(call_seconds=5)
 
@@ -83,7 +83,7 @@ def test_an_answer_that_lacks_one_thing_fails_there(name: str, wrong: Rewritten,
     assert not wrong.fails or wrong.fails in failing
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES if FULL else NAMES[1::2])
 def test_answers_that_know_nothing_earn_nothing_whole(name: str, tmp_path: Path) -> None:
     lab = BY_NAME[name]
     common = common_wrong(lab)

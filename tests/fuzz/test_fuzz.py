@@ -1,6 +1,6 @@
-"""The fuzzer itself: it finds planted bugs, follows its seed, and finds nothing in half a minute (or longer).
+"""The fuzzer itself: it finds planted bugs, follows its seed, and finds nothing in a quarter of a minute (or longer).
 
-`make fuzz` hunts for half an hour; TENGE_FUZZ_SECONDS sets how long the test does (30 by default).
+`make fuzz` hunts for half an hour; TENGE_FUZZ_SECONDS sets how long the test does (15 by default).
 """
 
 import gc
@@ -30,11 +30,11 @@ from tests.fuzz.target import Broken, Target, check_signed, envelopes_in
 from tests.fuzz.targets import MAKERS
 from tests.sizes import some
 
-SECONDS = int(os.environ.get("TENGE_FUZZ_SECONDS", "30"))
+SECONDS = int(os.environ.get("TENGE_FUZZ_SECONDS", "15"))
 
 
 @pytest.mark.slow
-def test_n20_nothing_breaks_in_half_a_minute(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_n20_nothing_breaks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--engine", "own", "--seconds", str(SECONDS), "--folder", str(tmp_path)]
     assert command.main(arguments) == 0, capsys.readouterr().out
     summary = json.loads((tmp_path / "summary.json").read_text())

@@ -27,6 +27,11 @@ SETTINGS = ("--set", "pupils=9", "--set", "days=2", "--set", "canteens=2", "--se
 LIMIT_SECONDS = 120
 
 
+def settings() -> dict[str, str]:
+    """The settings of the small pilot, for a run in this process."""
+    return dict(text.split("=") for text in SETTINGS if "=" in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Killed:
     """One killed run: where, whether it died, what the audits said, and whether it ended like the untouched one."""

@@ -1,10 +1,10 @@
 """Kill a run anywhere: the audit of what is left is clean, and going on gives the untouched report.
 
 Every write point of the house is reached by the small pilot, and a kill of the real command there, the first time and
-once later, changes nothing; nor do kills at random moments. `busy.toml` is a pilot in which the tries of each step
-depend on one another; it is stopped at write points all along its way, in this process.
+once later, changes nothing; nor do kills at random moments. The same pilot, and `busy.toml`, in which the tries of each
+step depend on one another, are stopped at write points all along their way, in this process.
 
-`TENGE_KILLS=200` kills at as many random moments and write points (6 of each without it).
+`TENGE_KILLS=200` kills at as many random moments and write points (6 of each without it; 60 points with TENGE_FULL=1).
 """
 
 import os
@@ -30,6 +30,7 @@ EACH_POINT = [
     for when in (("first", "later") if FULL else (("first", "later")[place % 2],))
 ]
 KILLS = int(os.environ.get("TENGE_KILLS", "6"))
+STOPS = max(KILLS, 60) if FULL else KILLS
 CHANCE = random.Random(20_231_106)
 MOMENTS = [CHANCE.random() for _ in range(KILLS)]
 BUSY = Path(__file__).with_name("busy.toml")
@@ -46,9 +47,8 @@ class Untouched(NamedTuple):
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory: pytest.TempPathFactory) -> Untouched:
     reached: Counter[str] = Counter()
-    settings = dict(text.split("=") for text in kills.SETTINGS if "=" in text)
     folder = tmp_path_factory.mktemp("counted") / "run"
-    runner.run("school-meals", folder, 7, settings, checkpoint=lambda name: reached.update([name]))
+    runner.run("school-meals", folder, 7, kills.settings(), checkpoint=lambda name: reached.update([name]))
     started = time.monotonic()
     report = kills.untouched(tmp_path_factory.mktemp("kills"))
     seconds = time.monotonic() - started
@@ -92,14 +92,14 @@ def test_a_kill_that_comes_too_late_changes_nothing(untouched: Untouched, base: 
     judge(killed)
 
 
-# --- a pilot in which everything depends on everything ---
+# --- stopped in this process, at places all along the way ---
 
 
 class Stop(BaseException):
     """The process ends here."""
 
 
-def play_busy(folder: Path, stop_at: int = 0) -> int:
+def play_until(source: str, settings: dict[str, str], folder: Path, stop_at: int = 0) -> int:
     """Play it, stop at the write point with this number (0: never); how many were passed."""
     passed = [0]
 
@@ -109,27 +109,36 @@ def play_busy(folder: Path, stop_at: int = 0) -> int:
             raise Stop
 
     try:
-        runner.run(str(BUSY), folder, 7, checkpoint=checkpoint)
+        runner.run(source, folder, 7, settings, checkpoint=checkpoint)
     except Stop:
         assert not (folder / "report.json").exists()
     return passed[0]
 
 
-@pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> tuple[int, bytes]:
-    folder = tmp_path_factory.mktemp("busy") / "run"
-    points = play_busy(folder)
+class Pilot(NamedTuple):
+    """A pilot that is stopped: what is played, how many write points it has, and its untouched report."""
+
+    source: str
+    settings: dict[str, str]
+    points: int
+    report: bytes
+
+
+@pytest.fixture(scope="module", params=["busy", "school"])
+def pilot(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pilot:
+    source, settings = (str(BUSY), {}) if request.param == "busy" else ("school-meals", kills.settings())
+    folder = tmp_path_factory.mktemp(request.param) / "run"
+    points = play_until(source, settings, folder)
     assert kills.audit_problems(folder) == ()
-    return points, (folder / "report.json").read_bytes()
+    return Pilot(source, settings, points, (folder / "report.json").read_bytes())
 
 
-@pytest.mark.parametrize("number", range(KILLS))
-def test_a_busy_run_stopped_anywhere(busy: tuple[int, bytes], base: Path, number: int) -> None:
-    points, report = busy
-    # Evenly over the whole way; with as many kills as there are points, at each of them.
-    place = 1 + (2 * number + 1) * points // (2 * KILLS) % points
-    play_busy(base / "run", place)
+@pytest.mark.parametrize("number", range(STOPS))
+def test_a_run_stopped_anywhere(pilot: Pilot, base: Path, number: int) -> None:
+    # Evenly over the whole way; with as many stops as there are points, at each of them.
+    place = 1 + (2 * number + 1) * pilot.points // (2 * STOPS) % pilot.points
+    play_until(pilot.source, pilot.settings, base / "run", place)
     assert kills.audit_problems(base / "run") == ()
     runner.resume(base / "run")
     assert kills.audit_problems(base / "run") == ()
-    assert (base / "run" / "report.json").read_bytes() == report
+    assert (base / "run" / "report.json").read_bytes() == pilot.report
