@@ -206,8 +206,8 @@ class Treasury:
         """
         if self._published(definition):
             return
-        id = follow("publish", definition.oid)
-        kept = self._cabinet.get(_PIECES, id)
+        key = follow("publish", definition.oid)
+        kept = self._cabinet.get(_PIECES, key)
         if kept is not None:
             sent = _PIECE.load(canonical.decode(kept, canonical.MAX_MESSAGE_BYTES), "piece")[1]
             answer = self._gateway.submit_many([sent])[0]
@@ -221,7 +221,7 @@ class Treasury:
         planned = self.till.chain([Payout(nonce, (output,), definition.encode())])[0]
         if isinstance(planned, TengeError):
             raise planned
-        self._write([(id, _SENT, planned.encode())])
+        self._write([(key, _SENT, planned.encode())])
         self._gateway.submit(planned.encode())
         self._keep(definition, published=True)
 
