@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cbdc.ports import Checkpoint, no_checkpoint
 from tests.pilot.play import SMALL, played
 from wallets.pilot import runner
 from wallets.pilot.script import built_in, quick_settings
@@ -39,9 +40,9 @@ def compact(report: Mapping[str, Any]) -> bytes:
     return (json.dumps(kept, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
-def played_quick(name: str, folder: Path) -> runner.Finished:
+def played_quick(name: str, folder: Path, checkpoint: Checkpoint = no_checkpoint) -> runner.Finished:
     """A built-in pilot at its quick size."""
-    return runner.run(name, folder, SEED, quick_settings(name))
+    return runner.run(name, folder, SEED, quick_settings(name), checkpoint=checkpoint)
 
 
 def today(name: str) -> bytes:

@@ -1,7 +1,8 @@
 """Every built-in pilot at its quick size keeps the promises that all pilots make.
 
 - every expectation is met, every attempt that must be refused is, and the audit of the run finds nothing
-- the same seed gives the same report byte for byte, also when the run was stopped in its middle and resumed
+- the same seed gives the same report byte for byte, also when the run was stopped at a write of chance and
+  resumed; with TENGE_FULL=1 at forty of them
 - at least three attempts are refused by three different rules that the script names
 - **each such rule is what refuses**: without that one rule the very step that named it is accepted
 - the figures are the kept ones (`tests/pilot/golden.py`)
@@ -9,6 +10,7 @@
 A run without a rule is stopped behind the last step that named it; what else changes in it does not matter.
 """
 
+import random
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -16,15 +18,17 @@ from typing import Any
 
 import pytest
 
-from cbdc.ports import no_checkpoint
+from cbdc.ports import Checkpoint, no_checkpoint
 from tests.pilot import golden
-from tests.sizes import some
+from tests.sizes import FULL, some
 from wallets import auditing
 from wallets.pilot import runner
 from wallets.pilot.folder import RunFolder
 from wallets.pilot.script import Script, built_in, load, quick_settings
 
 LEAST_RULES = 3
+STOPS = 40 if FULL else 1
+WRITES: dict[str, int] = {}  # How often each pilot that was played came to a write point.
 # Pilots of which fewer named rules are asked, each with the reason.
 FEW_RULES: dict[str, str] = {
     "scale": "a script that measures; it shows no rules",
@@ -36,7 +40,7 @@ pytestmark = pytest.mark.slow
 
 
 class Stop(Exception):
-    """Ends a run from its progress, as a kill between two steps would."""
+    """Ends a run, as a kill would: from its progress between two steps, from a checkpoint at a write."""
 
 
 @cache
@@ -70,6 +74,18 @@ def stop_behind(steps: int) -> runner.Progress:
     return show
 
 
+def stop_at_write(place: int) -> Checkpoint:
+    """A checkpoint that ends the run at the write point with this number, as a kill there would."""
+    passed = [0]
+
+    def checkpoint(name: str) -> None:
+        passed[0] += 1
+        if passed[0] == place:
+            raise Stop
+
+    return checkpoint
+
+
 @pytest.fixture(scope="module")
 def runs() -> dict[str, runner.Finished]:
     return {}
@@ -83,7 +99,9 @@ def finished(
 ) -> runner.Finished:
     name = str(request.param)
     if name not in runs:
-        runs[name] = golden.played_quick(name, tmp_path_factory.mktemp(name) / "run")
+        reached: list[str] = []
+        runs[name] = golden.played_quick(name, tmp_path_factory.mktemp(name) / "run", reached.append)
+        WRITES[name] = len(reached)
     return runs[name]
 
 
@@ -105,12 +123,15 @@ def test_the_report_is_the_kept_one(finished: runner.Finished) -> None:
 
 def test_stopped_and_resumed_it_is_the_same_byte_for_byte(finished: runner.Finished, tmp_path: Path) -> None:
     name = finished.report["pilot"]
-    middle = (len(events_of(finished.folder)) + 1) // 2
-    with pytest.raises(Stop):
-        runner.run(name, tmp_path / "run", golden.SEED, quick_settings(name), progress=stop_behind(middle))
-    runner.resume(tmp_path / "run")
-    for file in ("report.json", "report.html"):
-        assert (tmp_path / "run" / file).read_bytes() == (finished.folder / file).read_bytes()
+    dice = random.Random(f"stop {name}")
+    for number in range(STOPS):
+        run, place = tmp_path / str(number), dice.randrange(WRITES[name]) + 1
+        with pytest.raises(Stop):
+            golden.played_quick(name, run, stop_at_write(place))
+        runner.resume(run)
+        assert auditing.audit_target(str(run))["ok"], place
+        for file in ("report.json", "report.html"):
+            assert (run / file).read_bytes() == (finished.folder / file).read_bytes(), place
 
 
 @pytest.mark.parametrize("name", built_in())
