@@ -268,6 +268,23 @@ def test_the_story_by_keyboard(play: Play) -> None:
     expect(page.locator("#proofs .banner.good")).to_have_count(1)
 
 
+def test_a_press_before_the_stage_is_known_is_not_lost(play: Play) -> None:
+    page, held = play.page, list[Route]()
+
+    def hold_the_first(route: Route) -> None:
+        held.append(route)
+        if len(held) > 1:
+            route.continue_()
+
+    page.route("**/api/stage*", hold_the_first)
+    page.reload()
+    page.locator("#story-start").click()
+    page.wait_for_timeout(200)
+    expect(page.locator("#story-step")).to_be_hidden()
+    held[0].continue_()
+    expect(page.locator("#story-step")).to_have_text("Step 0 of 12")
+
+
 def test_no_step_of_the_story_glides_away_under_a_press(play: Play) -> None:
     page = play.page
     page.set_viewport_size({"width": 1366, "height": 480})

@@ -303,10 +303,10 @@ async function ask(path, options = {}) {
 }
 
 async function look() {
-  if (waiting.length) return;
+  if (stage && waiting.length) return;
   try {
     const response = await ask("api/stage", etag ? { headers: { "If-None-Match": etag } } : {});
-    if (waiting.length) return;
+    if (stage && waiting.length) return;
     if (away) showRefusal(null);
     away = false;
     if (response.status !== 200) return;
@@ -322,12 +322,15 @@ function newId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// One wish at a time, in the order they were made; a wish that is waiting already is not made again.
-let last = Promise.resolve();
+// One wish at a time, in the order they were made, the first when the page knows the stage; a wish that is waiting
+// already is not made again.
+let opened = () => {};
+const ready = new Promise((resolve) => { opened = resolve; });
+let last = ready;
 
 function wish(action, fields = {}) {
   const same = JSON.stringify([action, fields]);
-  if (!stage || waiting.includes(same)) return last;
+  if (waiting.includes(same)) return last;
   waiting.push(same);
   document.body.setAttribute("aria-busy", "true");
   last = last.then(() => send(action, fields, same)).finally(() => {
@@ -359,7 +362,8 @@ async function send(action, fields, same) {
 }
 
 async function sure() {
-  if (stage.events.length <= 1) return true;
+  await ready;
+  if (!stage || stage.events.length <= 1) return true;
   const dialog = one("#ask");
   dialog.returnValue = "no";
   dialog.showModal();
@@ -400,10 +404,10 @@ document.addEventListener("change", (event) => {
   if (event.target.name === "payee" && stage) renderRoutes();
 });
 one("#reset").addEventListener("click", async () => {
-  if (stage && (await sure())) wish("reset");
+  if (await sure()) wish("reset");
 });
 one("#story-start").addEventListener("click", async () => {
-  if (!stage || !(await sure())) return;
+  if (!(await sure())) return;
   await wish("story", { go: "start" });
   one("#story-next").focus();
 });
@@ -414,4 +418,5 @@ one("#story-end").addEventListener("click", async () => {
 
 words = await (await fetch(`static/text/${language}.json`)).json();
 await look();
+opened();
 setInterval(look, LOOK_AGAIN_MS);
