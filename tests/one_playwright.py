@@ -4,9 +4,11 @@ A second Playwright in the same thread is an error, whoever starts it; a second 
 and a context of its own keeps visitors as far apart.
 """
 
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser import CHROMIUM, FLAGS
+
+PATIENCE_MILLISECONDS = 20_000  # Several browsers at once on a busy machine.
 
 _started: list[Playwright] = []
 _browsers: list[Browser] = []
@@ -16,6 +18,7 @@ def the_playwright() -> Playwright:
     """The Playwright of this process, started when somebody first asks."""
     if not _started:
         _started.append(sync_playwright().start())
+        expect.set_options(timeout=PATIENCE_MILLISECONDS)
     return _started[0]
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
+from tests.one_playwright import PATIENCE_MILLISECONDS
 from tests.site.visitor import Program
 from tests.web.keyboard import Keyboard
 from tests.web.tongue import Tongue
@@ -30,8 +31,6 @@ from wallets.site.world import World
 SIZES = {"phone": {"width": 360, "height": 740}, "desktop": {"width": 1280, "height": 800}}
 LOCALES = {"kk": "kk-KZ", "ru": "ru-RU", "en": "en-GB"}
 WALLET = "wallet"
-PATIENCE_MILLISECONDS = 20_000  # several browsers at once on a busy machine
-USUAL_MILLISECONDS = 5_000
 
 # What is said on the page in its own language: neither codes nor what somebody typed nor another language's name.
 _SAID = """() => {
@@ -100,8 +99,6 @@ class Play:
 
     def __enter__(self) -> "Play":
         self.site = self._stack.enter_context(open_site())
-        expect.set_options(timeout=PATIENCE_MILLISECONDS)
-        self._stack.callback(expect.set_options, timeout=USUAL_MILLISECONDS)
         return self
 
     def __exit__(

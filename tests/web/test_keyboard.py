@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
+from tests.one_playwright import PATIENCE_MILLISECONDS
 from tests.web.keyboard import Keyboard
 from tests.web.play import Journey, Play
 from tests.web.tongue import Tongue
@@ -78,6 +79,14 @@ def test_words_without_a_translation_are_told(language: str) -> None:
     assert Tongue("en").left_over(left) == []
 
 
+@pytest.fixture
+def little_patience(page: Page) -> Iterator[None]:
+    """Where what is expected never comes."""
+    expect.set_options(timeout=1_000)
+    yield
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
+
+
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
@@ -90,7 +99,7 @@ def test_words_without_a_translation_are_told(language: str) -> None:
     ],
 )  # fmt: skip
 def test_what_a_step_does_not_let_pass(
-    browser: Browser, page: Page, tmp_path: Path, body: str, complaint: str
+    browser: Browser, page: Page, tmp_path: Path, little_patience: None, body: str, complaint: str
 ) -> None:
     play = Play(browser, Journey("none", (), lambda play: None), "ru", "phone", tmp_path)
     keys = keys_at(page, body)
