@@ -53,8 +53,9 @@ from wallets.benches.stored import store_bytes
 from wallets.benches.wanted import targets
 
 CALLS = 5
-HALF_LOAD_SECONDS = 1.0  # The 99th of a hundred says nothing about less.
 """The fewest calls of each client in a repeat one by one, so that beginning and end weigh little."""
+HALF_LOAD_SECONDS = 1.0
+"""The shortest stretch at half load: the 99th of a hundred says little about fewer calls."""
 
 
 @dataclass(slots=True)
