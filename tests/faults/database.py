@@ -1,5 +1,6 @@
 """A private PostgreSQL server for the kill runs, and the ways in which it dies."""
 
+import contextlib
 import os
 import random
 import signal
@@ -27,7 +28,8 @@ def started() -> tuple[PostgresServer, str, Database]:
         # One backend dies by SIGKILL: the server then ends all others and recovers by itself.
         rows = server.ask(SESSIONS)
         if rows:
-            os.kill(chance.choice(rows)[0], signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                os.kill(chance.choice(rows)[0], signal.SIGKILL)
         server.wait()
 
     wire = Wire(server.port)

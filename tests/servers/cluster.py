@@ -28,6 +28,7 @@ from typing import Any
 
 import psutil
 
+from tests.dying import kill_all
 from tests.servers import postgres
 from tests.servers.postgres import as_user, free_port, private_folder, programs
 
@@ -124,9 +125,7 @@ class Program:
     def kill(self, what: list[psutil.Process] | None = None) -> None:
         """kill -9 of everything of it, or of a part."""
         self._family = self.processes() if what is None else what
-        for process in self._family:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        kill_all(self._family)
         if self._process is not None and self._process.poll() is None and what is None:
             self._process.wait(SECONDS)
 

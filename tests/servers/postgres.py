@@ -20,6 +20,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.dying import family, kill_all
 from wallets.benches.private_postgres import missing, programs
 
 SECONDS = 60
@@ -120,12 +121,13 @@ class PostgresServer:
         """Stop it: a fast shutdown, or with SIGKILL a sudden death of every process of it."""
         if self._process is None:
             return
-        family = psutil.Process(self._process.pid).children(recursive=True) if how == signal.SIGKILL else []
-        self._process.send_signal(how)
-        for process in family:
-            process.kill()
+        killed = family(self._process.pid) if how == signal.SIGKILL else []
+        if killed:
+            kill_all(killed)
+        else:
+            self._process.send_signal(how)
         self._process.wait(SECONDS)
-        psutil.wait_procs(family, SECONDS)
+        psutil.wait_procs(killed, SECONDS)
         self._process = None
 
     def restart(self, how: int = signal.SIGINT) -> None:

@@ -1,14 +1,15 @@
 """The whole browser is killed without warning: what it gave out is on the disk, what it had not written never was."""
 
-import os
-import signal
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from playwright.sync_api import BrowserContext, BrowserType, Page, expect
 
+from tests.dying import kill_all
 from tests.web.device_desk import Desk, open_desk
 from tests.web.device_phone import NAME
 
@@ -21,18 +22,12 @@ def desk() -> Iterator[Desk]:
         yield opened
 
 
-def _processes_with(folder: Path) -> list[int]:
+def _processes_with(folder: Path) -> Iterator[psutil.Process]:
     """The processes of the browser whose profile is this folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if f"--user-data-dir={folder}".encode() in command.split(b"\0"):
-                found.append(int(entry.name))
-    return found
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if f"--user-data-dir={folder}" in process.cmdline():
+                yield process
 
 
 class Machine:
@@ -55,8 +50,7 @@ class Machine:
 
     def kill(self) -> None:
         """No goodbye: every process of this profile ends at once."""
-        for process in _processes_with(self.folder):
-            os.kill(process, signal.SIGKILL)
+        kill_all([*_processes_with(self.folder)])
         with pytest.raises(Exception, match=r"closed|crash"):
             self.page.evaluate("() => 1")
 
@@ -67,9 +61,6 @@ class Machine:
         return found["answer"]
 
 
-@pytest.mark.skipif(
-    not Path("/proc/self/cmdline").exists(), reason="processes are found by /proc, which is not here"
-)
 def test_a_browser_killed_after_it_paid_gives_the_same_payment_again(
     desk: Desk, browser_type: BrowserType, browser_type_launch_args: dict[str, Any], tmp_path: Path
 ) -> None:
