@@ -285,6 +285,29 @@ def test_a_press_before_the_stage_is_known_is_not_lost(play: Play) -> None:
     expect(page.locator("#story-step")).to_have_text("Step 0 of 12")
 
 
+def test_words_that_do_not_come_are_asked_for_again_and_a_press_waits(play: Play) -> None:
+    page, failures = play.page, ["abort", "server"]
+
+    def fail_twice(route: Route) -> None:
+        how = failures.pop() if failures else ""
+        if how == "abort":
+            route.abort()
+        elif how == "server":
+            route.fulfill(status=503, body="")
+        else:
+            route.continue_()
+
+    page.route("**/static/text/*.json", fail_twice)
+    page.reload()
+    page.locator("#story-start").click()
+    expect(page.locator("#refusal")).to_contain_text("The stage does not answer.")
+    expect(page.locator("#story-step")).to_have_text("Step 0 of 12")
+    expect(page.locator("#refusal")).to_be_empty()
+    assert failures == []
+    assert len(play.complaints) == 2, "the browser itself tells of both"
+    play.complaints.clear()
+
+
 def test_no_step_of_the_story_glides_away_under_a_press(play: Play) -> None:
     page = play.page
     page.set_viewport_size({"width": 1366, "height": 480})

@@ -318,6 +318,22 @@ async function look() {
   }
 }
 
+// The words of the page. Without them nothing can be told, so they are asked for until they come.
+async function learn() {
+  for (;;) {
+    try {
+      const response = await fetch(`static/text/${language}.json`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+      if (response.ok) return await response.json();
+    } catch {
+      // The same as an answer without words.
+    }
+    const box = one("#refusal");
+    box.replaceChildren(make("div", { class: "banner bad" }, box.dataset.away));
+    away = true;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+  }
+}
+
 function newId() {
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -416,7 +432,7 @@ one("#story-end").addEventListener("click", async () => {
   one("#story-start").focus();
 });
 
-words = await (await fetch(`static/text/${language}.json`)).json();
+words = await learn();
 await look();
 opened();
 setInterval(look, LOOK_AGAIN_MS);
