@@ -117,9 +117,9 @@ format: $(VENV)/test.stamp
 test: lint
 	@mkdir -p build
 	@$(PY) -m compileall -q -j 2 $(PACKAGES)
-	$(PY) -m pytest -n $(WORKERS) --dist worksteal --part measured -p tests.measuring $(PYTEST_ARGS) $(NONE_CHOSEN)
+	$(PY) -m pytest -n $(WORKERS) --part measured -p tests.measuring $(PYTEST_ARGS) $(NONE_CHOSEN)
 	$(PY) -m tests.house.coverage_floor build/coverage.json
-	$(PY) -m pytest -n $(WAITERS) --dist worksteal --part waiting $(PYTEST_ARGS) $(NONE_CHOSEN)
+	$(PY) -m pytest -n $(WAITERS) --part waiting $(PYTEST_ARGS) $(NONE_CHOSEN)
 
 errors: $(VENV)/test.stamp
 	$(PY) -m tests.house.errors_page --write
@@ -207,7 +207,7 @@ full: $(VENV)/test.stamp
 	  tests/fuzz tests/exercises/test_cage.py tests/site/test_fuzz_api.py tests/site/test_partner_crash.py
 
 labs: $(VENV)/test.stamp
-	TENGE_LAB_SEEDS=50 TENGE_LABS_FULL=1 $(PY) -m pytest -n $(WORKERS) tests/exercises
+	TENGE_LAB_SEEDS=50 TENGE_LABS_FULL=1 $(PY) -m pytest -n $(WORKERS) --dist worksteal tests/exercises
 
 # Spoilt messages, judged by both Python readers and by the browser's code.
 mutated: $(VENV)/test.stamp
@@ -231,7 +231,7 @@ kills-fronts: $(VENV)/test.stamp
 # Case R3 at full size: random games with cheats, each in ten orders, chunks and repetitions, one digest.
 ORDERS ?= 10000
 orders: $(VENV)/test.stamp
-	TENGE_ORDERS=$(ORDERS) $(PY) -m pytest -n $(WORKERS) tests/offline/test_graph.py tests/offline/test_bulk_forest.py -k r3
+	TENGE_ORDERS=$(ORDERS) $(PY) -m pytest -n $(WORKERS) --dist worksteal tests/offline/test_graph.py tests/offline/test_bulk_forest.py -k r3
 
 TRANSFERS ?= 1000000
 bench: $(VENV)/run.stamp

@@ -15,11 +15,11 @@ from tests.browser import CHROMIUM, FLAGS
 from tests.house.catalogue import facts_named
 from tests.memory import keep_in_memory, tidy_up
 from tests.one_playwright import stop_playwright, the_browser, the_playwright
-from tests.order import put_in_order
+from tests.order import put_in_order, pytest_xdist_make_scheduler
 from tests.parts import choose, pytest_addoption, pytest_ignore_collect
 from tests.servers.postgres import stop_postgres
 
-__all__ = ["pytest_addoption", "pytest_ignore_collect"]
+__all__ = ["pytest_addoption", "pytest_ignore_collect", "pytest_xdist_make_scheduler"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = tuple(f"{ROOT / name}{os.sep}" for name in ("cbdc", "offline", "wallets"))
