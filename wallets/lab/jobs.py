@@ -8,7 +8,6 @@ job at work, and the results are the same bytes.
 
 import json
 import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -189,8 +188,7 @@ def _hear(connection: Connection, job: Job, process: BaseProcess) -> News:
 
 
 def _work(job: Job, folder: str, parent: Connection) -> None:
-    """One job in its own process. Ctrl-C is the parent's affair."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """One job in its own process."""
     remember_opened(REMEMBERED)
     try:
         _finish(

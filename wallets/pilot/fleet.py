@@ -9,7 +9,6 @@ that says so, never a missing row; Ctrl-C ends every process before it reaches t
 """
 
 import json
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -157,8 +156,7 @@ def _hear(connection: Connection, job: Job, process: BaseProcess, tell: Teller) 
 
 
 def _work(job: Job, path: str, parent: Connection) -> None:
-    """Play one run and send its steps and its result. Ctrl-C is the parent's affair."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Play one run and send its steps and its result."""
     begun = stopwatch()
     try:
         result = _result(job, Path(path), lambda done, of, text: parent.send((done, of, text)))
