@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -29,11 +29,10 @@ def is_wanted(place: Path, asked_for_disk: bool, free_memory_bytes: int) -> bool
     return min(shutil.disk_usage(place).free, free_memory_bytes) >= ROOM_BYTES
 
 
-def left_behind(place: Path, running: Iterable[int]) -> list[Path]:
+def left_behind(place: Path, is_running: Callable[[int], bool]) -> list[Path]:
     """The folders of runs that ended without tidying up: nobody has the number in their name any more."""
-    alive = set(running)
     found = [(path, re.fullmatch(rf"{NAME}(\d+)-\w+", path.name)) for path in sorted(place.iterdir())]
-    return [path for path, name in found if name is not None and int(name[1]) not in alive]
+    return [path for path, name in found if name is not None and not is_running(int(name[1]))]
 
 
 def keep_in_memory(place: Path = SHARED) -> None:
@@ -41,7 +40,7 @@ def keep_in_memory(place: Path = SHARED) -> None:
     asked = any(os.environ.get(name) == "1" for name in ("TENGE_FULL", "TENGE_DISK"))
     if _ours or not is_wanted(place, asked, psutil.virtual_memory().available):
         return
-    for path in left_behind(place, psutil.pids()):
+    for path in left_behind(place, psutil.pid_exists):
         shutil.rmtree(path, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{NAME}{os.getpid()}-", dir=place))
     folder.chmod(0o711)  # servers that refuse to run as root have folders of their own below it

@@ -17,7 +17,8 @@ from wallets.exercises.cage import Limits
 from wallets.exercises.line import Raised, Student
 
 LAB = LABS[0]
-QUICK = Limits(call_seconds=2, memory_bytes=256 << 20)
+QUICK = Limits(call_seconds=2, memory_bytes=256 << 20)  # for what may never end
+PATIENT = Limits(call_seconds=60, memory_bytes=256 << 20)
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def test_a_hostile_answer_is_graded_and_touches_nothing(name: str, victim: Path,
 @pytest.mark.parametrize("name", ["exercise.py", "bazaar.py"])
 def test_the_grader_writes_through_no_link_that_an_answer_laid(name: str, victim: Path) -> None:
     """The answer is in a cage and the grader is not: an answer that got a link made must gain nothing by it."""
-    student = Student(LAB.folder / "exercise.py", LAB.given(), ["cbdc.keys"], {}, QUICK)
+    student = Student(LAB.folder / "exercise.py", LAB.given(), ["cbdc.keys"], {}, PATIENT)
     try:
         for _ in range(2):
             with pytest.raises(Raised):
@@ -74,7 +75,7 @@ def test_an_answer_makes_no_links(call: str, victim: Path, tmp_path: Path) -> No
         f"    os.{call}(os.path.relpath({str(victim)!r}, own), '../' * 8 + 'laid')\n",
         encoding="utf-8",
     )
-    found = grading.grade(LAB, answer, (7,), limits=QUICK, only="test_replay")
+    found = grading.grade(LAB, answer, (7,), limits=PATIENT, only="test_replay")
     assert "Caged" in found.findings[0].problem
 
 

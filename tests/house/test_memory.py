@@ -47,7 +47,7 @@ def test_a_place_that_is_full_or_missing_is_not_used(empty: Path, monkeypatch: p
 def test_what_ended_without_tidying_up_is_known_and_nothing_else(empty: Path) -> None:
     for name in ("tenge-tests-17-abc", "tenge-tests-18-abc", "tenge-tests-x", "somebody-17-abc"):
         (empty / name).mkdir()
-    assert memory.left_behind(empty, [18]) == [empty / "tenge-tests-17-abc"]
+    assert memory.left_behind(empty, lambda number: number == 18) == [empty / "tenge-tests-17-abc"]
 
 
 def test_files_go_to_memory_and_nothing_stays(empty: Path) -> None:

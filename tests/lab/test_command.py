@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ElementTree
 from importlib import resources
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from cbdc.errors import Unavailable
+from tests.conftest import ROOT
 from tests.lab.small import SMALL
 from wallets import cli
 from wallets.lab import jobs, plots_chart, tables_report
@@ -122,20 +122,35 @@ def test_a_run_with_a_failing_audit_ends_with_one(folder: Path, tmp_path: Path) 
     assert "WRONG" in failed.stdout
 
 
+# The command, which sends itself a signal as soon as it hears that a day is done.
+STRUCK = """
+import os, signal, sys
+from wallets import cli
+from wallets.lab import jobs
+
+hear, number = jobs._hear, signal.Signals[sys.argv.pop(1)]
+
+def struck(*given):
+    news = hear(*given)
+    os.kill(os.getpid(), number)
+    return news
+
+jobs._hear = struck
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.main(prog_name="tenge")
+"""
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
 def test_killed_and_taken_up_it_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "wallets.cli", "lab", "offline"]
     run = tmp_path / "run"
-    running = subprocess.Popen(
-        [*command, str(folder / "mine.toml"), "--out", str(run), "--workers", "2"], stdout=subprocess.DEVNULL
-    )
-    until = time.monotonic() + 60
-    while not list(run.glob("*/days.sqlite")) and time.monotonic() < until:
-        time.sleep(0.05)
-    running.send_signal(signal.SIGKILL)
-    running.wait()
+    arguments = ["lab", "offline", str(folder / "mine.toml"), "--out", str(run), "--workers", "2"]
+    killed = subprocess.run([sys.executable, "-c", STRUCK, "SIGKILL", *arguments], check=False, cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
+    assert list(run.glob("*/days.sqlite"))
     assert not (run / "results.json").exists(), "it was killed before its end"
-    done = subprocess.run([*command, "--resume", str(run), "--json"], capture_output=True, check=True)
+    command = [sys.executable, "-m", "wallets.cli", "lab", "offline", "--resume", str(run), "--json"]
+    done = subprocess.run(command, capture_output=True, check=True)
     assert json.loads(done.stdout) == read(folder)
     assert (run / "results.json").read_bytes() == (folder / "run" / "results.json").read_bytes()
     assert not list(run.glob("*/days.sqlite*")), "what was kept for a resume is gone"
@@ -143,19 +158,21 @@ def test_killed_and_taken_up_it_gives_the_same_bytes(folder: Path, tmp_path: Pat
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="other signals here")
 def test_stopped_with_control_c_it_says_how_to_go_on(folder: Path, tmp_path: Path) -> None:
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        pytest.skip("these tests run behind a shell that ignores Ctrl-C, and so would the command")
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "wallets.cli", "lab", "offline", str(folder / "mine.toml")]
-    running = subprocess.Popen(
-        [*command, "--out", str(run)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    until = time.monotonic() + 60
-    while not list(run.glob("*/days.sqlite")) and time.monotonic() < until:
-        time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    _, told = running.communicate(timeout=60)
-    assert running.returncode == 130
+    command = [
+        sys.executable,
+        "-c",
+        STRUCK,
+        "SIGINT",
+        "lab",
+        "offline",
+        str(folder / "mine.toml"),
+        "--out",
+        str(run),
+    ]
+    stopped = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert stopped.returncode == 130
+    told = stopped.stderr
     assert f"tenge lab offline --resume {run.as_posix()}" in told
     assert jobs.again(run).lab.days == 3, "and it can be taken up"
 

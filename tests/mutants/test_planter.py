@@ -53,7 +53,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.slow
 def test_each_bug_gets_its_verdict_and_nothing_is_left(toy: Path, tmp_path: Path) -> None:
     heard: list[Outcome] = []
-    with Bench(toy, workers=2, seconds_for_a_bug=15) as bench:
+    with Bench(toy, workers=2, seconds_for_a_bug=30) as bench:
         assert bench.without_a_bug(TOYS) == []
         outcomes = bench.try_all(TOYS, heard.append)
         assert all((tree / "cbdc/toy.py").read_text() == SUM for tree in bench.trees)

@@ -1,13 +1,14 @@
 """Many runs side by side: results in order, going on after a stop, and a run that cannot end is a row that says so."""
 
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -19,6 +20,7 @@ from wallets.pilot import command, fleet, runner
 from wallets.pilot.script import load
 
 BUY = step("buy", who="person", amount="tenge(100)")
+_WORK = fleet._work
 REFUSED = step("pay", who="person", to="person", amount="tenge(50)", refused="E_FUNDS")
 
 
@@ -142,17 +144,30 @@ def test_a_run_that_cannot_end_is_a_row(tmp_path: Path) -> None:
     assert "1 of 2 as expected" in told
 
 
+class Deadly:
+    """The end of a pipe at which whoever tells of the first step dies."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def send(self, word: Any) -> None:
+        self._connection.send(word)
+        if isinstance(word, tuple) and word[0] == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dying_work(one: fleet.Job, path: str, connection: Connection) -> None:
+    _WORK(one, path, Deadly(connection))  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 here")
 def test_a_process_that_dies_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TENGE_CRASH_AT", "nothing")
     one = job(tmp_path, "one", *(BUY for _ in range(3)))
-
-    def kill(news: fleet.News) -> None:
-        if news.result is None and news.done == 1:
-            for process in multiprocessing.active_children():
-                process.kill()
-
-    (row,) = fleet.run_fleet(tmp_path / "fleet", [one], 1, kill)
+    with monkeypatch.context() as patched:
+        patched.setattr(fleet, "_work", dying_work)
+        (row,) = fleet.run_fleet(tmp_path / "fleet", [one], 1, quiet)
     assert not row.ok
+    assert "-9" in row.problem
     (again,) = fleet.run_fleet(tmp_path / "fleet", [one], 1, quiet)
     assert (again.ok, again.before) == (True, False)
 

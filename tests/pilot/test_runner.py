@@ -4,11 +4,9 @@ had happened."""
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import pytest
 
 from cbdc.errors import TengeError, Unavailable
 from cbdc.ports import no_checkpoint
+from tests.conftest import ROOT
 from tests.pilot.play import MEDIUM, SMALL, expect, played, run_text, script_text, step
 from wallets.auditing import audit_target
 from wallets.pilot import runner
@@ -227,46 +226,43 @@ def test_a_disk_that_is_full_for_a_while(small: runner.Finished, tmp_path: Path)
     assert runner.resume(tmp_path / "run").report == small.report
 
 
+# The command, which hears Ctrl-C after its third step.
+STRUCK = """
+import os, signal
+from wallets import cli
+from wallets.pilot import command
+
+left = [3]
+
+def checkpoint(name):
+    left[0] -= name == "runner.step.after"
+    if left == [0]:
+        left[0] = -1
+        os.kill(os.getpid(), signal.SIGINT)
+
+command.checkpoint_from_environment = lambda: checkpoint
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.main(prog_name="tenge")
+"""
+
+
 def test_ctrl_c_and_resume(small: runner.Finished, tmp_path: Path) -> None:
     """The real command, interrupted by the signal of Ctrl-C, says so, and goes on to the same report."""
     command = [sys.executable, "-m", "wallets.cli", "pilot", "run"]
     run = tmp_path / "run"
     settings = [f"--set={name}={value}" for name, value in SMALL.items()]
-    with subprocess.Popen(
-        [*command, "school-meals", "--seed", "7", "--out", str(run), *settings],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        # A terminal sends Ctrl-C to its foreground group; this one is sent by hand.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:
-        wait_for_steps(run / "run.sqlite", process, 3)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    arguments = ["pilot", "run", "school-meals", "--seed", "7", "--out", str(run), *settings]
+    stopped = subprocess.run(
+        [sys.executable, "-c", STRUCK, *arguments], capture_output=True, cwd=ROOT, check=False
+    )
+    assert stopped.returncode == 130
     go_on = f"Nothing is lost. Go on with: tenge pilot run --resume {run.as_posix()}"
-    assert (out, err.decode().split("\n")) == (b"", ["", go_on, "", "Stopped.", ""])
+    assert (stopped.stdout, stopped.stderr.decode().split("\n")) == (b"", ["", go_on, "", "Stopped.", ""])
     resumed = subprocess.run([*command, "--resume", str(run)], capture_output=True, timeout=60, check=False)
     # What a study opens says so aloud, whenever it is opened again.
     said = [line for line in resumed.stderr.splitlines() if not line.startswith(b"OPENED ")]
     assert (resumed.returncode, said) == (0, [])
     assert (run / "report.json").read_bytes() == (small.folder / "report.json").read_bytes()
-
-
-def wait_for_steps(path: Path, process: subprocess.Popen[bytes], steps: int) -> None:
-    """Return as soon as the run has finished so many steps."""
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-            try:
-                if database.execute("SELECT count(*) FROM step").fetchone()[0] >= steps:
-                    return
-            finally:
-                database.close()
-        except sqlite3.Error:
-            pass
-        time.sleep(0.002)
-    pytest.fail("the run was over, or did not begin")
 
 
 def test_nothing_to_go_on_with(tmp_path: Path) -> None:

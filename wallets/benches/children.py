@@ -7,6 +7,7 @@ a process that died is E_BENCH_PROCESS.
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -36,7 +37,8 @@ class Child:
     def tell(self, command: str, *given: Any, heard: Tell = lambda text: None) -> Any:
         """Give a command and wait for its answer; what is told meanwhile goes to `heard`."""
         try:
-            self._pipe.send((command, given))
+            with suppress(BrokenPipeError):  # why it has ended may still be in the pipe
+                self._pipe.send((command, given))
             while True:
                 kind, value = self._pipe.recv()
                 if kind == "told":

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +70,8 @@ def serve(host: str, port: int, data: Path | None, store: str, say: Say, seed: i
     try:
         server = _listen(stage, host, port)
         try:
-            _announce(say, host, int(server.effective_port), data)
-            with stopped_politely():
+            with suppress(KeyboardInterrupt), stopped_politely():
+                _announce(say, host, int(server.effective_port), data)
                 server.run()
         finally:
             server.close()

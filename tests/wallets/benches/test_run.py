@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 from cbdc.errors import Refused, Unavailable
 from wallets import cli
 from wallets.benches import limits, page, plan, run
-from wallets.benches.children import HostChild
+from wallets.benches.children import Child, HostChild
 from wallets.benches.plan import HTTP, IN_PROCESS, Plan
 from wallets.benches.scene import AUDIT, ONE_IN, READ, TWO_IN, WORKLOADS, Purse, Script
 from wallets.benches.wanted import targets
@@ -198,6 +199,24 @@ def test_a_process_that_dies_is_told(tmp_path: Path) -> None:
         assert caught.value.code == "E_BENCH_PROCESS"
     finally:
         host.end()
+
+
+def refuse_at_once(pipe: Connection) -> None:
+    """A host that cannot open what it is to serve."""
+    pipe.send(("failed", ("E_STORE_URL", {"url": "nowhere"})))
+    pipe.close()
+
+
+def test_a_host_that_refused_before_it_was_told_anything_is_heard() -> None:
+    child = Child(refuse_at_once, (), "ledger")
+    try:
+        child._process.join(60)
+        with pytest.raises(Refused, match="E_STORE_URL"):
+            child.tell("play")
+        with pytest.raises(Unavailable, match="E_BENCH_PROCESS"):
+            child.tell("play")
+    finally:
+        child.end()
 
 
 def test_what_a_host_refuses_comes_back(tmp_path: Path) -> None:

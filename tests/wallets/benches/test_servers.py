@@ -25,7 +25,7 @@ def test_it_ends_under_its_clients(name: str) -> None:
             client.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n")
             assert client.recv(1_000).startswith(b"HTTP/1.1 200")
         # The connection is still open on this side, and the server is gone.
-        assert set(threading.enumerate()) == before
+        assert set(threading.enumerate()) <= before  # one of an earlier test may have ended meanwhile
         client.close()
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", port), timeout=10)
