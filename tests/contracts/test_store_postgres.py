@@ -20,7 +20,8 @@ from cbdc.ledger.engines import open_store
 from cbdc.ledger.store import Page, Store
 from tests.cbdc.world import World, answer_of, picture
 from tests.contracts.stores import AYAN, SHOP, T1, T2, commit, postgres_url
-from tests.servers.postgres import PostgresServer, as_user, free_port, the_postgres
+from tests.servers.ports import free_port
+from tests.servers.postgres import PostgresServer, as_user, the_postgres
 from tests.servers.wire import Wire
 
 SECONDS = 30
