@@ -9,7 +9,7 @@ between one and two such spans.
 import contextlib
 import os
 import socket
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Protocol
 
 
@@ -28,6 +28,7 @@ class Watch:
         self._seconds = seconds
         self._calls = 0
         self._under_way: tuple[int, Line] | None = None
+        self._lock = Lock()
         self._over = Event()
         self._thread: Thread | None = None
 
@@ -36,12 +37,14 @@ class Watch:
         if self._thread is None:
             self._thread = Thread(target=self._run, name="patience", daemon=True)
             self._thread.start()
-        self._calls += 1
-        self._under_way = (self._calls, line)
+        with self._lock:
+            self._calls += 1
+            self._under_way = (self._calls, line)
 
     def end(self) -> None:
         """It has ended, one way or the other."""
-        self._under_way = None
+        with self._lock:
+            self._under_way = None
 
     def stop(self) -> None:
         """Watch no more."""
@@ -50,13 +53,17 @@ class Watch:
     def _run(self) -> None:
         seen = 0
         while not self._over.wait(self._seconds):
-            call = self._under_way
-            if call is not None and call[0] == seen:
-                _cut(call[1])
-            seen = 0 if call is None else call[0]
+            with self._lock:
+                call = self._under_way
+                if call is not None and call[0] == seen:
+                    _cut(call[1])
+                    # Once: whoever called may take a while to say that it has ended.
+                    self._under_way = None
+                seen = 0 if call is None else call[0]
 
 
 def _cut(line: Line) -> None:
-    # A copy of the file, so that the connection still owns its own; both see the end of the line.
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(line.fileno())) as copy:
+    # Each kind of line has errors of its own for one that is closed already, and none may end the watch. What is
+    # shut is a copy of the file, so that the connection still owns its own; both see the end of the line.
+    with contextlib.suppress(Exception), socket.socket(fileno=os.dup(line.fileno())) as copy:
         copy.shutdown(socket.SHUT_RDWR)

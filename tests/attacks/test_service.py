@@ -9,6 +9,7 @@ import logging
 import os
 import random
 import resource
+import select
 import socket
 import sys
 import time
@@ -39,7 +40,8 @@ from wallets.site.world import World
 
 GARBAGE = int(os.environ.get("TENGE_GARBAGE", "300"))
 MOST_GROWTH_MIB, MOST_GROWTH_LATER_MIB = 96, 24
-HEAD_SECONDS, BODY_SECONDS, MOST_READING = 1, 1, 8
+# The guard has patience wherever it is not what is tested: a busy machine is no slow client.
+PATIENT_SECONDS, SHORT_SECONDS, MOST_READING = 60, 1, 8
 
 
 class Service(NamedTuple):
@@ -88,7 +90,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
     clock, metrics, log = ManualClock(START), Metrics(), Log(str(tmp_path / "log"))
     world = World(clock, 7)
-    guard = Guard(HEAD_SECONDS, BODY_SECONDS, MOST_READING)
+    guard = Guard(PATIENT_SECONDS, PATIENT_SECONDS, MOST_READING)
     whole = Whole(
         world, SeededEntropy(7), clock, Options(per_second=20, burst=100), None, Limits(20, 150), metrics
     )
@@ -102,13 +104,13 @@ def service(tmp_path: Path) -> Iterator[Service]:
         yield Service(port, world, whole, watch, clock, tmp_path / "log", guard)
     finally:
         server.stop()
-        thread.join(20)
+        thread.join(60)
         log.close()
         world.close()
 
 
 def connected(service: Service) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", service.port), timeout=20)
+    return socket.create_connection(("127.0.0.1", service.port), timeout=60)
 
 
 def status_of(client: socket.socket) -> int:
@@ -124,7 +126,7 @@ def status_of(client: socket.socket) -> int:
 
 
 def until(condition: Any) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -264,7 +266,7 @@ def dripped(service: Service, head: bytes, drop: bytes) -> int:
     with closing(connected(service)) as client:
         client.sendall(head)
         client.settimeout(0.1)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             with suppress(OSError):
                 client.sendall(drop)
@@ -290,7 +292,9 @@ def dripped(service: Service, head: bytes, drop: bytes) -> int:
     ],
 )
 def test_who_sends_drop_by_drop_is_let_go(service: Service, head: bytes, drop: bytes) -> None:
+    service.guard.head_seconds = service.guard.body_seconds = SHORT_SECONDS
     assert dripped(service, head, drop) in (0, 400, 408)
+    service.guard.head_seconds = service.guard.body_seconds = PATIENT_SECONDS
     assert service.guard.closed == 1
     until(lambda: service.watch.active == 0 and service.guard.reading == 0)
     service.goes_on()
@@ -302,10 +306,18 @@ def test_slow_ones_of_one_address_leave_room_for_others(service: Service) -> Non
         for client in slow:
             with suppress(OSError):
                 client.sendall(b"GET /v1/health HTTP/1.1\r\n")
-        answers = Counter(status_of(client) for client in slow)
-        # So many may be read; the others were told at once, the slow ones when their time was over.
+        answers: Counter[int] = Counter()
+        waiting = list(slow)
+        while len(waiting) > MOST_READING:
+            answered, _, _ = select.select(waiting, [], [], 60)
+            assert answered
+            for client in answered:
+                answers[status_of(client)] += 1
+                waiting.remove(client)
+        # So many may be read; the others were told at once, one perhaps by the end of its connection alone.
         assert answers[429] >= 2 * MOST_READING - 1
-        assert sum(answers.values()) - answers[429] <= MOST_READING + 1
+        assert answers[429] + answers[0] == 2 * MOST_READING
+        assert service.guard.reading == MOST_READING
     finally:
         for client in slow:
             client.close()
@@ -318,7 +330,7 @@ def test_slow_ones_of_one_address_leave_room_for_others(service: Service) -> Non
 
 def test_too_many_requests_are_refused_before_any_work(service: Service) -> None:
     answers: Counter[int] = Counter()
-    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
     for number in range(400):
         connection.request("GET", f"/v1/nowhere/{number}" if number % 2 else "/v1/supply")
         reply = connection.getresponse()

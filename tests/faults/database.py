@@ -1,13 +1,14 @@
 """A private PostgreSQL server for the kill runs, and the ways in which it dies."""
 
 import contextlib
-import os
 import random
 import signal
 import time
 
+import psutil
+
 from tests.faults.kills import Database
-from tests.servers.postgres import PostgresServer
+from tests.servers.postgres import SECONDS, PostgresServer
 from tests.servers.wire import Wire
 
 SCHEMA = "kills"
@@ -28,8 +29,12 @@ def started() -> tuple[PostgresServer, str, Database]:
         # One backend dies by SIGKILL: the server then ends all others and recovers by itself.
         rows = server.ask(SESSIONS)
         if rows:
-            with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
-                os.kill(chance.choice(rows)[0], signal.SIGKILL)
+            pid = chance.choice(rows)[0]
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended by itself
+                session = psutil.Process(pid)
+                session.kill()
+                # Until the server has noticed, it would still answer as if nothing had happened.
+                session.wait(SECONDS)
         server.wait()
 
     wire = Wire(server.port)

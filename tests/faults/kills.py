@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from cbdc.errors import Unavailable
-from cbdc.ledger.store import Store
 from cbdc.ports import CRASH_VARIABLE, JOURNAL_WRITE_POINTS
 from tests.faults.auditor import Wrong
 from tests.faults.kill_runs import POINTS, SECONDS, KillRun, command, played_again_by
@@ -119,22 +118,20 @@ class Run(KillRun):
             self.reap(kill=True)
         self.happened[how] += 1
 
-    def read(self) -> Store:
-        """The store, opened for reading; a database server that recovers is waited for."""
+    def judge(self) -> None:
+        """The auditor looks at what a death left; when a database server recovers meanwhile, he begins anew."""
         end = time.monotonic() + SECONDS
         while True:
             try:
-                return super().read()
+                with closing(self.read()) as store, self.payers.lock:
+                    there = self.auditor.check(store)
+                    unknown = set(self.payers.open)
             except Unavailable:
                 if self.database.kill is None or time.monotonic() > end:
                     raise
                 time.sleep(0.05)
-
-    def judge(self) -> None:
-        """The auditor looks at what a death left."""
-        with closing(self.read()) as store, self.payers.lock:
-            there = self.auditor.check(store)
-            unknown = set(self.payers.open)
+            else:
+                break
         self.unknown["stood"] += len(unknown & there)
         self.unknown["did not"] += len(unknown - there)
 

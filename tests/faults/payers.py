@@ -19,7 +19,7 @@ from tests.faults.auditor import Auditor
 from tests.faults.served import UNKNOWN, message, receive
 from tests.faults.town import Coin, Plan, pay
 
-SECONDS = 20
+SECONDS = 60
 
 
 @dataclass

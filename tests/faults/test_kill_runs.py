@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from cbdc.errors import Unavailable
 from cbdc.ledger.engines import open_store
+from cbdc.ledger.store import Store
 from tests.faults import kills
-from tests.faults.auditor import Wrong
+from tests.faults.auditor import Auditor, Wrong
 from tests.faults.kill_runs import KillRun, command, played_again_by
 from tests.faults.payers import Payers
 from tests.faults.town import big_town
@@ -62,6 +64,20 @@ def test_there_are_no_figures_when_anything_is_wrong_at_the_end(
 class _Found:
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
+
+
+def test_a_server_that_recovers_while_it_is_judged_is_judged_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, check, tries = settled(tmp_path).url, Auditor.check, [0, 1, 2]
+
+    def recovering(auditor: Auditor, store: Store) -> set[bytes]:
+        if tries.pop():
+            raise Unavailable("E_STORE_UNAVAILABLE", detail="it recovers")
+        return check(auditor, store)
+
+    monkeypatch.setattr(Auditor, "check", recovering)
+    kills.Run("sqlite", url, tmp_path, 3, kills.Database(lambda: None), False).judge()
 
 
 def test_what_is_wrong_is_told_with_the_command_that_plays_it_again() -> None:

@@ -196,7 +196,7 @@ def test_storms(door: str) -> None:
             for thread in threads:
                 thread.start()
             for thread in threads:
-                thread.join(30)
+                thread.join(120)
                 assert not thread.is_alive(), f"a client hangs, seed {seed}"
         store.storm(None)
         assert wrong == [], f"seed {seed}"

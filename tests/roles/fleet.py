@@ -28,7 +28,7 @@ from tests.cbdc.world import END, START, fixed_key
 from tests.faults.payers import Payers
 from tests.faults.served import UNKNOWN
 from tests.faults.town import Plan, big_town
-from tests.servers.postgres import free_port
+from tests.servers.ports import free_port
 from wallets.roles.keys import FrontKey, write_front_key
 
 SECONDS = 60

@@ -30,7 +30,8 @@ import psutil
 
 from tests.dying import kill_all
 from tests.servers import postgres
-from tests.servers.postgres import as_user, free_port, private_folder, programs
+from tests.servers.ports import free_port
+from tests.servers.postgres import as_user, private_folder, programs
 
 SECONDS = 40
 TTL_SECONDS = 20

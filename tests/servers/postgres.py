@@ -10,7 +10,6 @@ server a failure.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,7 @@ import psutil
 import pytest
 
 from tests.dying import family, kill_all
+from tests.servers.ports import free_port
 from wallets.benches.private_postgres import missing, programs
 
 SECONDS = 60
@@ -30,13 +30,6 @@ _started: list["PostgresServer"] = []
 def as_user() -> dict[str, Any]:
     """What makes `subprocess` start a program as a user that PostgreSQL accepts."""
     return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def private_folder(name: str) -> Path:
@@ -88,18 +81,26 @@ class PostgresServer:
         self.wait()
 
     def wait(self) -> None:
-        """Until it answers."""
+        """Until it answers; an assertion with the end of its log when it has ended, or never does."""
         import psycopg
 
         end = time.monotonic() + SECONDS
         while True:
+            assert self._process is not None
+            assert self._process.poll() is None, self._tail()
+            assert time.monotonic() < end, self._tail()
             try:
-                psycopg.connect(self.address()).close()
+                with psycopg.connect(self.address(), connect_timeout=5) as connection:
+                    found = connection.execute("SHOW data_directory").fetchone()
             except psycopg.OperationalError:
-                assert time.monotonic() < end, (self.folder / "log").read_text()[-2_000:]
-                time.sleep(0.05)
-            else:
+                found = None
+            # Another server may have the port; this one then ends by itself.
+            if found == (str(self._data),):
                 return
+            time.sleep(0.05)
+
+    def _tail(self) -> str:
+        return (self.folder / "log").read_text()[-2_000:]
 
     def address(self, database: str = "postgres") -> str:
         """Its address without a schema."""

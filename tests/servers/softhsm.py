@@ -53,7 +53,7 @@ def make_token(settings: str, label: str) -> None:
     command = ["softhsm2-util", "--init-token", "--free", "--label", label]
     pins = ["--so-pin", OFFICER_PIN, "--pin", PIN]
     environment = {**os.environ, "SOFTHSM2_CONF": settings}
-    subprocess.run([*command, *pins], check=True, capture_output=True, timeout=30, env=environment)
+    subprocess.run([*command, *pins], check=True, capture_output=True, timeout=120, env=environment)
 
 
 def look_again() -> None:

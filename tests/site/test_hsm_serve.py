@@ -70,7 +70,7 @@ def _signed(receipt: Receipt, auth: Auth) -> bool:
 def refused(*arguments: str) -> str:
     """What a command that does not come up says."""
     command = [sys.executable, "-m", "wallets.cli", "serve", "--port", "0", *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT, check=False)
     assert ended.returncode not in (0, 1), ended.stderr
     assert "Traceback" not in ended.stderr
     assert PIN not in ended.stdout + ended.stderr

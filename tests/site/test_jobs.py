@@ -1,14 +1,18 @@
 """Jobs in the background: one at a time, told of as they go, ended when asked, and never lost without a word."""
 
 import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 from cbdc.errors import Refused
-from wallets.site.jobs import CANCELLED, DONE, FAILED, RUNNING, Jobs, Tell
+from wallets.site import jobs as jobs_module
+from wallets.site.jobs import CANCELLED, DONE, FAILED, RUNNING, Job, Jobs, Tell
 
 WAIT = 60
 
@@ -31,6 +35,28 @@ def never(tell: Tell) -> dict[str, Any]:
     tell(1, 2, "waiting")
     threading.Event().wait(600)
     return {}
+
+
+def stubborn(tell: Tell) -> dict[str, Any]:
+    """Does not end when it is asked to."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    return named(tell)
+
+
+def named(tell: Tell) -> dict[str, Any]:
+    """Tells its process's number, and goes on for ever."""
+    tell(1, 2, str(os.getpid()))
+    threading.Event().wait(600)
+    return {}
+
+
+def process_of(job: Job) -> psutil.Process:
+    """The process of a job that tells its number, once it has told."""
+    end = time.monotonic() + WAIT
+    while not job.text:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    return psutil.Process(int(job.text))
 
 
 @pytest.fixture
@@ -89,3 +115,48 @@ def test_closing_ends_what_is_at_work() -> None:
     jobs.close()
     assert jobs.get("never", "one").state == CANCELLED
     assert ended == [True]
+
+
+def test_a_key_that_is_used_again_belongs_to_the_new_process(jobs: Jobs) -> None:
+    for _ in range(3):
+        process = process_of(jobs.start("named", "one", {}, named))
+        jobs.cancel("named", "one")
+        jobs.forget("named", "one")
+        assert not process.is_running()
+    again = jobs.start("named", "one", {}, named)
+    process = process_of(again)
+    assert jobs.cancel("named", "one") is again
+    assert again.state == CANCELLED
+    process.wait(WAIT)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_process_that_does_not_end_when_it_is_asked_to_is_killed(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, closed: bool
+) -> None:
+    monkeypatch.setattr(jobs_module, "_END_SECONDS", 1)
+    process = process_of(jobs.start("stubborn", "one", {}, stubborn))
+    if closed:
+        jobs.close()
+    else:
+        jobs.cancel("stubborn", "one")
+        jobs.forget("stubborn", "one")
+    assert not process.is_running()
+
+
+def test_a_job_at_work_is_not_let_go_of(jobs: Jobs) -> None:
+    job = jobs.start("never", "one", {}, never)
+    jobs.forget("never", "one")
+    assert jobs.get("never", "one") is job
+    assert job.state == RUNNING
+
+
+def test_closing_ends_also_what_made_room_for_others(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "_END_SECONDS", 1)
+    monkeypatch.setattr(jobs_module, "MOST_KEPT", 1)
+    process = process_of(jobs.start("stubborn", "one", {}, stubborn))
+    jobs.cancel("stubborn", "one")
+    jobs.start("never", "two", {}, never)
+    assert jobs.all("stubborn") == []
+    jobs.close()
+    assert not process.is_running()

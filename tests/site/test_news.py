@@ -88,7 +88,7 @@ def test_a_wallet_listens_over_http() -> None:
         listener = threading.Thread(target=lambda: told.append(next(stream)))
         listener.start()
         whole.world.hub.tell([kid], 99)
-        listener.join(timeout=30)
+        listener.join(timeout=120)
         assert told == [b"event: changed\ndata: 99\n\n"]
         answer.close()
         assert whole.world.hub.subscribe(kid)

@@ -1,7 +1,9 @@
 """Pilot runs at the operator's desk: one at a time, live, stopped and gone on with; reports in a box of their own."""
 
 import json
+import os
 import re
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from tests.site.test_jobs import process_of
 from tests.site.visitor import Program, Visitor, opened
 from wallets.auditing import audit_target
 from wallets.pilot import page
 from wallets.pilot.script import built_in
 from wallets.pilot.style import style_sheet
+from wallets.site import jobs
 from wallets.site.jobs import RUNNING, Tell
 from wallets.site.pilot_work import summary_file
 from wallets.site.roles import pilots
@@ -162,8 +166,9 @@ def test_what_cannot_be_played_is_refused(operator: Program, fields: dict[str, A
 
 
 def wait_for_ever(name: str, folder: str, seed: int, settings: dict[str, str], tell: Tell) -> dict[str, Any]:
-    """A run that does not end by itself."""
-    tell(1, 9, "a long step")
+    """A run that does not end by itself, nor when it is asked to."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    tell(1, 9, str(os.getpid()))
     threading.Event().wait(600)
     return {}
 
@@ -181,10 +186,12 @@ def test_a_run_is_stopped_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.M
         text = visitor.get(f"/operator/pilots/{key}").text
         assert f'data-state="/operator/pilot-state/{key}"' in text
         assert see(operator, "pilots")["running"] == key
+        process = process_of(job)
         operator.do("operator", "stop-pilot", run=key)
-        whole.world.jobs.wait("pilot", key, WAIT)
         assert see(operator, f"pilots/{key}")["state"] == "cancelled"
+        monkeypatch.setattr(jobs, "_END_SECONDS", 1)
         operator.do("operator", "go-on-pilot", run=key)
+        assert not process.is_running(), "two would write into one folder"
         whole.world.jobs.wait("pilot", key, WAIT)
         found = see(operator, f"pilots/{key}")
         assert (found["state"], found["ok"]) == ("done", True)

@@ -141,4 +141,4 @@ def test_waitress_serves_the_sandbox_and_drains() -> None:
         assert refusal[0] == 400
         assert json.dumps(refusal[1]["code"]).startswith('"E_')
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0

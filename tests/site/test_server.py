@@ -15,7 +15,7 @@ from wallets.site.serving import running
 
 
 def _get(port: int, path: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -43,11 +43,11 @@ def test_it_serves_everything_and_stops_while_somebody_listens(how: int) -> None
             "/stage/static/stage.js",
         ):
             assert _get(port, path)[0] == 200, path
-        listener = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        listener = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         listener.request("GET", f"/v1/wallets/{'ab' * 32}/events")
         assert listener.getresponse().status == 200
         process.send_signal(how)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=120) == 0
         assert process.stdout is not None
         assert process.stderr is not None
         assert (process.stdout.read(), process.stderr.read()) == ("Stopped.\n", "")
@@ -62,7 +62,7 @@ def test_it_keeps_its_world_in_a_folder(tmp_path: Path) -> None:
             assert lines[1] == f"It is kept in {(tmp_path / 'site').as_posix()}."
             healths.append(_get(port, "/v1/health"))
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=30) == 0
+            assert process.wait(timeout=120) == 0
     assert healths[0][0] == 200
     assert healths[0] == healths[1]
 
@@ -96,7 +96,7 @@ def test_passcodes_are_printed_for_other_addresses_only() -> None:
 )
 def test_what_is_too_large_or_no_request_is_refused_at_the_door(head: bytes, status: bytes) -> None:
     with opened() as whole, running(whole, "127.0.0.1", 0) as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as client:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
             client.sendall(head)
             assert status in client.recv(200).partition(b"\r\n")[0]
         assert _get(port, "/v1/health")[0] == 200

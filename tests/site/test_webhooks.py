@@ -18,6 +18,8 @@ from tests.site.partner_world import DAY, Scene, number, refused, scene
 from wallets.site import postman
 from wallets.site.postman import send
 
+WAIT = 60
+
 
 class Shop:
     """A receiver: `answers` are the statuses to come (the last stays); `events` what it believed."""
@@ -30,6 +32,7 @@ class Shop:
         self.receiver: Receiver | None = None
         self.hold = threading.Event()
         self.arrived = threading.Event()
+        self.lock = threading.Lock()
         self.hold.set()
         shop = self
 
@@ -38,8 +41,9 @@ class Shop:
                 shop.requests += 1
                 shop.arrived.set()
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                shop.hold.wait(5)
-                status = shop.take(dict(self.headers.items()), body)
+                shop.hold.wait(WAIT)
+                with shop.lock:
+                    status = shop.take(dict(self.headers.items()), body)
                 self.send_response(status)
                 if status == 302:
                     self.send_header("Location", f"http://127.0.0.1:{shop.port}/elsewhere")
@@ -188,6 +192,7 @@ def test_a_receiver_that_is_late_or_away_is_tried_again(shop: Shop, monkeypatch:
         assert go() == 2
         problems = sorted(one["problem"] for one in play.books.events()["waiting"])
         assert problems == ["no answer: ConnectionRefusedError", "no answer: TimeoutError"]
+        monkeypatch.setattr(postman, "TIMEOUT_SECONDS", WAIT)
         shop.hold.set()
         play.clock.advance(WAITS_SECONDS[0])
         assert go() == 2
@@ -195,7 +200,8 @@ def test_a_receiver_that_is_late_or_away_is_tried_again(shop: Shop, monkeypatch:
         assert len(shop.events) == 1
 
 
-def test_a_payment_goes_on_while_a_receiver_is_slow(shop: Shop) -> None:
+def test_a_payment_goes_on_while_a_receiver_is_slow(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postman, "TIMEOUT_SECONDS", WAIT)
     with watched(shop) as play:
         play.books.add_webhook(play.fresh(), shop.url, ("order.paid",))
         consent = play.consent(play.asel)
@@ -203,7 +209,7 @@ def test_a_payment_goes_on_while_a_receiver_is_slow(shop: Shop) -> None:
         play.pay(play.asel, play.ask(consent, (play.shop, 10_00)))
         thread = threading.Thread(target=round_of(play))
         thread.start()
-        assert shop.arrived.wait(5)
+        assert shop.arrived.wait(WAIT)
         assert thread.is_alive()
         assert play.pay(play.asel, play.ask(consent, (play.shop, 20_00)))["order"]["state"] == "paid"
         shop.hold.set()
@@ -273,7 +279,7 @@ def test_the_thread_delivers_and_ends(shop: Shop) -> None:
         play.whole.partners.start()
         consent = play.consent(play.asel)
         play.holder(play.asel).revoke(consent)
-        for _ in range(200):
+        for _ in range(20 * WAIT):
             if shop.events:
                 break
             shop_wait.wait(0.05)

@@ -7,6 +7,7 @@ Durable as a server must be (`fsync`, `full_page_writes` and `synchronous_commit
 root, so root starts it as the user `postgres`. `missing` says what is not here, and how to have it.
 """
 
+import contextlib
 import glob
 import importlib.util
 import os
@@ -25,6 +26,7 @@ from cbdc.errors import Unavailable
 _DEBIAN = "/usr/lib/postgresql/*/bin"
 _USER = "postgres"
 _TRIES = 1_200
+_PORTS = 5
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "fsync": "on",
@@ -73,6 +75,12 @@ def _is_user(name: str) -> bool:
     return True
 
 
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
 class PrivatePostgres:
     """One server over one folder, from entering to leaving."""
 
@@ -83,9 +91,7 @@ class PrivatePostgres:
         if _is_root():
             shutil.chown(self._folder, _USER, _USER)
             self._as |= {"user": _USER, "group": _USER, "extra_groups": []}
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self._port = int(taken.getsockname()[1])
+        self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._start()
@@ -99,32 +105,43 @@ class PrivatePostgres:
         made = subprocess.run([*make, "--no-sync"], capture_output=True, check=False, **self._as)  # noqa: S603
         if made.returncode:
             raise Unavailable("E_STORE_UNAVAILABLE", detail="initdb of the private PostgreSQL server failed")
+        # Until the server has its port, another program may take it; the server then ends, and tries the next one.
+        for _ in range(_PORTS):
+            self._port = _free_port()
+            self._process = self._begin(data)
+            if self._answers(self._process):
+                return
+            if self._process.poll() is None:
+                break
+        raise Unavailable("E_STORE_UNAVAILABLE", detail="the private PostgreSQL server did not start")
+
+    def _begin(self, data: str) -> subprocess.Popen[bytes]:
         settings = _SETTINGS | {"port": str(self._port), "unix_socket_directories": str(self._folder)}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - the server's own program, and no shell
+            return subprocess.Popen(  # noqa: S603 - the server's own program, and no shell
                 [f"{programs()}/postgres", "-D", data, *options],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
                 **self._as,
             )
-        self._wait(self._process)
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+    def _answers(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether this server answers, and no other that has its port; False as soon as it has ended."""
         import psycopg
 
         pause = threading.Event()
         for _ in range(_TRIES):
-            try:
-                psycopg.connect(self._address(), connect_timeout=5).close()
-            except psycopg.OperationalError:
-                if process.poll() is not None:
-                    break
-                pause.wait(0.05)
-            else:
-                return
-        raise Unavailable("E_STORE_UNAVAILABLE", detail="the private PostgreSQL server did not start")
+            if process.poll() is not None:
+                return False
+            with contextlib.suppress(psycopg.OperationalError):
+                with psycopg.connect(self._address(), connect_timeout=5) as connection:
+                    found = connection.execute("SHOW data_directory").fetchone()
+                if found == (str(self._folder / "data"),):
+                    return True
+            pause.wait(0.05)
+        return False
 
     def _address(self) -> str:
         return f"postgresql://{_USER}@127.0.0.1:{self._port}/postgres"

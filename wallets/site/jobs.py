@@ -5,7 +5,8 @@ started by an operation, lives on whatever its page does, and is looked at by a 
 
 Rules kept here: a kind has one job at work at most; the same key again is the same job; what a worker refuses is kept
 as its code and facts, to be spoken in the reader's language; a worker that dies without a word is a failed job, never a
-job that runs for ever; whoever closes ends every process first. Jobs live as long as the server does.
+job that runs for ever; a key is used again only when the process that had it is gone; whoever closes ends every process
+first. Jobs live as long as the server does.
 """
 
 import signal
@@ -53,6 +54,15 @@ class Job:
         return by_code(self.code, self.facts) if self.code else None
 
 
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A job's process, until it is `gone`; also of a job that was let go of."""
+
+    job: Job
+    process: BaseProcess
+    gone: threading.Event = field(default_factory=threading.Event)
+
+
 class Jobs:
     """All jobs of a server. `changed` is called, from another thread, when a job has ended."""
 
@@ -60,7 +70,7 @@ class Jobs:
         self._changed = changed
         self._lock = threading.Lock()
         self._jobs: dict[tuple[str, str], Job] = {}
-        self._processes: dict[tuple[str, str], BaseProcess] = {}
+        self._workers: list[_Worker] = []
         self._listeners: list[threading.Thread] = []
         self.at_close: list[Callable[[], None]] = []
 
@@ -75,14 +85,12 @@ class Jobs:
             self._forget()
             job = Job(kind, key, about)
             here, there = Pipe(duplex=False)
-            process = start(_work, (work, given, there))
+            worker = _Worker(job, start(_work, (work, given, there)))
             there.close()
             self._jobs[kind, key] = job
-            self._processes[kind, key] = process
+            self._workers.append(worker)
             self._listeners = [one for one in self._listeners if one.is_alive()]
-            self._listeners.append(
-                threading.Thread(target=self._listen, args=(job, process, here), daemon=True)
-            )
+            self._listeners.append(threading.Thread(target=self._listen, args=(worker, here), daemon=True))
             self._listeners[-1].start()
             return job
 
@@ -93,11 +101,27 @@ class Jobs:
             del self._jobs[name]
 
     def forget(self, kind: str, key: str) -> None:
-        """Let go of a job that has ended, so that its key can be used again; one at work stays."""
+        """Let go of a job that has ended and wait for its process's end, so that its key can be used again; one at
+        work stays. E_SITE_JOB_BUSY when the process cannot be ended."""
         with self._lock:
             job = self._jobs.get((kind, key))
-            if job is not None and job.state != RUNNING:
+            ending = [one for one in self._workers if (one.job.kind, one.job.key) == (kind, key)]
+        if any(one.job.state == RUNNING for one in ending):
+            return
+        if not all(self._is_ended(one) for one in ending):
+            raise Refused("E_SITE_JOB_BUSY", kind=kind)
+        with self._lock:
+            if job is not None and self._jobs.get((kind, key)) is job:
                 del self._jobs[kind, key]
+
+    def _is_ended(self, worker: _Worker) -> bool:
+        """Whether a process that was asked to end is gone; one that takes its time is killed."""
+        if worker.gone.wait(_END_SECONDS):
+            return True
+        with self._lock:
+            if worker in self._workers:
+                worker.process.kill()
+        return worker.gone.wait(_END_SECONDS)
 
     def get(self, kind: str, key: str) -> Job:
         """The job; E_SITE_JOB_UNKNOWN."""
@@ -120,10 +144,10 @@ class Jobs:
         """End a job's process; a job that has ended stays as it is. E_SITE_JOB_UNKNOWN."""
         job = self.get(kind, key)
         with self._lock:
-            process = self._processes.get((kind, key))
-            if job.state == RUNNING and process is not None:
-                job.state = CANCELLED
-                process.terminate()
+            for worker in self._workers:
+                if worker.job is job and job.state == RUNNING:
+                    job.state = CANCELLED
+                    worker.process.terminate()
         return job
 
     def wait(self, kind: str, key: str, seconds: int) -> Job:
@@ -137,28 +161,33 @@ class Jobs:
     def close(self) -> None:
         """End every process, then do what `at_close` asks for."""
         with self._lock:
-            for name, process in self._processes.items():
-                if self._jobs[name].state == RUNNING:
-                    self._jobs[name].state = CANCELLED
-                process.terminate()
+            workers = list(self._workers)
+            for worker in workers:
+                if worker.job.state == RUNNING:
+                    worker.job.state = CANCELLED
+                    worker.process.terminate()
+        for worker in workers:
+            self._is_ended(worker)
         for one in self._listeners:
             one.join(_END_SECONDS)
         while self.at_close:
             self.at_close.pop()()
 
-    def _listen(self, job: Job, process: BaseProcess, connection: Connection) -> None:
-        while True:
+    def _listen(self, worker: _Worker, connection: Connection) -> None:
+        over = False
+        while not over:
             try:
                 word = connection.recv()
             except (EOFError, OSError):
-                word = ("refused", "E_SITE_JOB_DIED", {"kind": job.kind})
+                word = ("refused", "E_SITE_JOB_DIED", {"kind": worker.job.kind})
             with self._lock:
-                if self._hear(job, word):
-                    self._processes.pop((job.kind, job.key), None)
-                    break
+                over = self._hear(worker.job, word)
         connection.close()
-        process.join()
-        process.close()
+        worker.process.join()
+        with self._lock:
+            self._workers.remove(worker)
+            worker.process.close()
+        worker.gone.set()
         self._changed()
 
     @staticmethod

@@ -1,6 +1,8 @@
 """The bench's own PostgreSQL server: it is had or its lack is said, its ledger has a twin, and nothing of it stays."""
 
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,3 +75,32 @@ def test_a_server_that_does_not_start_leaves_nothing(tmp_path: Path, monkeypatch
         PrivatePostgres()
     assert told.value.code == "E_STORE_UNAVAILABLE"
     assert not (tmp_path / "tenge-bench-postgres-").exists()
+
+
+def test_a_port_that_was_taken_meanwhile_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    need(private_postgres.missing())
+    begin = private_postgres.subprocess.Popen
+    with socket.socket() as taken:
+
+        def late(command: list[str], **how: Any) -> Any:
+            if command[0].endswith("/postgres") and not taken.getsockname()[1]:
+                [port] = [part[5:] for part in command if part.startswith("port=")]
+                taken.bind(("127.0.0.1", int(port)))
+            return begin(command, **how)
+
+        monkeypatch.setattr(private_postgres.subprocess, "Popen", late)
+        with PrivatePostgres() as server:
+            open_store(server.url("ledger")).close()
+            assert server._port != taken.getsockname()[1]
+
+
+def test_another_server_on_the_port_is_not_taken_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    need(private_postgres.missing())
+    with PrivatePostgres() as other:
+        draw = private_postgres._free_port
+        ports = iter([other._port])
+        monkeypatch.setattr(private_postgres, "_free_port", lambda: next(ports, 0) or draw())
+        with PrivatePostgres() as server:
+            assert server._port != other._port
+            open_store(server.url("ledger")).close()
+            assert store_bytes(other.url("ledger")) == 0

@@ -23,7 +23,7 @@ from wallets.pilot import page
 from wallets.pilot.folder import read_run
 from wallets.pilot.script import Script, built_in, load
 from wallets.pilot.style import style_sheet
-from wallets.site.jobs import RUNNING, Job
+from wallets.site.jobs import Job
 from wallets.site.operations import N_, Asked, Download, Fields, Json, Operation, Query
 from wallets.site.pilot_work import read_summary, run_pilot
 from wallets.site.roles.watching import as_state, spoken
@@ -262,9 +262,7 @@ def cancel(asked: Asked, fields: WhichRun) -> Json:
 def go_on(asked: Asked, fields: WhichRun) -> Json:
     """Go on with a run that was stopped; E_SITE_JOB_UNKNOWN, E_SITE_JOB_BUSY."""
     run = find_run(asked.world, fields.run)
-    job = _job(asked.world, run.key)
-    if job is not None and job.state != RUNNING:
-        asked.world.jobs.forget(KIND, run.key)
+    asked.world.jobs.forget(KIND, run.key)
     settings: Mapping[str, str] = {}
     try:
         settings = read_run(run.folder)[0]["settings"]
