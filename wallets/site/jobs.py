@@ -9,7 +9,6 @@ job that runs for ever; a key is used again only when the process that had it is
 first. Jobs live as long as the server does.
 """
 
-import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -206,7 +205,6 @@ class Jobs:
 
 def _work(work: Work, given: tuple[Any, ...], parent: Connection) -> None:
     """The worker's side: do it, and say how it ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         result = work(*given, lambda done, of, text: parent.send(("step", done, of, text)))
         parent.send(("done", result))
