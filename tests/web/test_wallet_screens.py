@@ -23,6 +23,17 @@ BEFORE_READY = """() => {
   return [location.href.split("#")[0], ...loaded.map((one) => one.name)];
 }"""
 FULL = os.environ.get("TENGE_WALLET_FULL") == "1"  # every look of every screen, and more of the keyboard
+# The address changes while a screen is drawn, and the page hears of it when that drawing is done.
+GO_ON_WHILE_DRAWING = """async (hash) => {
+  const app = window.tengeWallet;
+  const drawing = app.draw();
+  const heard = new Promise((resolve) => { app.draw = resolve; });
+  location.hash = hash;
+  await Promise.all([drawing, heard]);
+  delete app.draw;
+  window.scrollTo(0, 200);
+  await app.draw();
+}"""
 SCREENS = (
     "",
     "pay",
@@ -78,6 +89,13 @@ def test_a_screen_is_for_everybody(person: Person, screen: str) -> None:
     assert (each_look(page, audit) if FULL else audit(page)) == []
     page.set_viewport_size({"width": 390, "height": 844})
     person.shot(f"screen-{screen.replace('/', '-') or 'home'}")
+
+
+def test_a_screen_gone_to_while_another_is_drawn_has_the_focus(person: Person) -> None:
+    page = person.open("settings")
+    page.evaluate(GO_ON_WHILE_DRAWING, "#/limits")
+    expect(page.get_by_role("heading", name="Limits", level=1)).to_be_focused()
+    assert page.evaluate("scrollY") == 0
 
 
 @pytest.mark.parametrize("screen", SCREENS if FULL else ("", "history"))

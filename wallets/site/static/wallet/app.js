@@ -115,7 +115,8 @@ export class App {
     this.#drawn += 1;
     const turn = this.#drawn;
     this.#followLink();
-    const [name = "", argument = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+    const hash = location.hash; // it may change before the screen stands
+    const [name = "", argument = ""] = hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
     const main = /** @type {HTMLElement} */ (document.getElementById("main"));
     let screen;
     try {
@@ -126,8 +127,8 @@ export class App {
     if (turn !== this.#drawn) {
       return;
     }
-    const same = main.dataset.screen === location.hash;
-    main.dataset.screen = location.hash;
+    const same = main.dataset.screen === hash;
+    main.dataset.screen = hash;
     fill(main, screen);
     main.dataset.ready = "yes";
     const title = main.querySelector("h1");
