@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.web.audit import PHONE, audit, each_look, foreign_texts, layout_shift, walk, weight_bytes
 from tests.web.parts_page import ADDRESS, serve_parts
@@ -164,7 +164,24 @@ def test_a_second_press_does_nothing_twice(site: Site, page: Page) -> None:
 def test_news_are_told_on_an_open_page(site: Site, page: Page) -> None:
     _browser, whole, address = site
     sign_in(page, address, "person", "Aigerim")
-    page.wait_for_timeout(300)
+    with page.expect_response("**/person/events"):
+        page.reload()
+    expect(page.locator("[data-news]")).to_be_hidden()
     with whole.world.doing():
         whole.world.sandbox.issue(100)
+    expect(page.locator("[data-news]")).to_be_visible()
+
+
+def test_news_between_a_page_and_its_first_event_are_told(site: Site, page: Page) -> None:
+    _browser, whole, address = site
+    sign_in(page, address, "person", "Aigerim")
+    held: list[Route] = []
+    page.route("**/person/events", lambda route: held.append(route))
+    with page.expect_request("**/person/events"):
+        page.reload()
+    with whole.world.doing():
+        whole.world.sandbox.issue(100)
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
     expect(page.locator("[data-news]")).to_be_visible()

@@ -3,12 +3,10 @@
 
 const news = document.querySelector("[data-news]");
 if (news && "EventSource" in window) {
-  let seen = "";
+  // What the page was made from: something may have changed since, before the first event comes.
+  const seen = news.dataset.newsSeen;
   const source = new EventSource(news.dataset.news);
-  source.addEventListener("changed", (event) => {
-    if (seen === "") seen = event.data;
-    else if (event.data !== seen) news.hidden = false;
-  });
+  source.addEventListener("changed", (event) => { if (event.data !== seen) news.hidden = false; });
 }
 
 const offline = document.querySelector("[data-offline]");
