@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.one_playwright import KEPT_MILLISECONDS
 from tests.web.audit import audit, each_look, layout_shift, walk
 from tests.web.wallet_site import Person, WalletSite, open_site
 
@@ -143,7 +144,7 @@ def test_the_first_load_is_light_and_still(browser: Browser, site: WalletSite) -
     expect(page.locator("html[data-ready=yes]")).to_be_attached()
     before = set(page.evaluate(BEFORE_READY))
     jumped = layout_shift(page)
-    expect(page.locator("html[data-kept=yes]")).to_be_attached(timeout=20_000)
+    expect(page.locator("html[data-kept=yes]")).to_be_attached(timeout=KEPT_MILLISECONDS)
     first = sum(size for one, size in weighed.items() if names.get(one) in before)
     reader = sum(size for one, size in weighed.items() if "zxing" in names.get(one, ""))
     whole = sum(weighed.values()) - reader
@@ -168,7 +169,7 @@ def test_the_headers_and_the_policy(browser: Browser, site: WalletSite) -> None:
     assert "'wasm-unsafe-eval'" in policy
     assert "unsafe-inline" not in policy
     assert answer.headers["permissions-policy"].startswith("camera=(self)")
-    expect(page.locator("html[data-kept=yes]")).to_be_attached(timeout=20_000)
+    expect(page.locator("html[data-kept=yes]")).to_be_attached(timeout=KEPT_MILLISECONDS)
     assert refused == []
     context.close()
 
@@ -191,7 +192,7 @@ def test_it_opens_and_a_new_version_waits_for_the_person(person: Person, site: W
     person.context.route(path, newer)
     person.again()
     expect(person.page.get_by_role("button", name="A new version is ready. Reload")).to_be_visible(
-        timeout=20_000
+        timeout=KEPT_MILLISECONDS
     )
     assert person.page.evaluate("() => caches.keys()") != before
     person.context.unroute(path)

@@ -18,6 +18,7 @@ from cbdc.http.server import Limits
 from cbdc.ledger.audit import audit
 from cbdc.ports import SeededEntropy, SystemClock
 from tests.conftest import ROOT
+from tests.one_playwright import KEPT_MILLISECONDS, PATIENCE_MILLISECONDS
 from wallets.desk import derived
 from wallets.site.app import Options
 from wallets.site.opening import customer_id
@@ -87,7 +88,7 @@ class Person:
         self.errors: list[str] = []
         given = {"viewport": PHONE, "accept_downloads": True, "locale": "en-GB"} | options
         self.context = browser if isinstance(browser, BrowserContext) else browser.new_context(**given)
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(PATIENCE_MILLISECONDS)
         self.page: Page = self.visit()
 
     def visit(self, query: str = "", route: str = "") -> Page:
@@ -179,7 +180,7 @@ class Person:
 
     def kept(self) -> "Person":
         """Wait until everything is there for a life without network, the QR reader too."""
-        expect(self.page.locator("html[data-kept=yes]")).to_be_attached(timeout=20_000)
+        expect(self.page.locator("html[data-kept=yes]")).to_be_attached(timeout=KEPT_MILLISECONDS)
         return self
 
     @property
