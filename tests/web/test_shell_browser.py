@@ -102,6 +102,48 @@ def test_a_dangerous_form_asks_first_and_the_way_back_has_the_focus(site: Site, 
         page.get_by_role("dialog").get_by_role("button", name="Send it?").click()
 
 
+def test_a_dangerous_form_is_not_sent_before_the_page_can_ask(site: Site, page: Page) -> None:
+    held: list[Route] = []
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.route("**/static/site.js", lambda route: held.append(route))
+    page.goto(site[2] + ADDRESS, wait_until="commit")
+    page.get_by_label("Amount", exact=True).first.fill("5")
+    page.get_by_label("Day", exact=True).fill("5")
+    button = page.get_by_role("button", name="Send it?")
+    expect(button).to_be_visible()
+    page.get_by_label("Day", exact=True).press("Enter")
+    button.click(force=True)
+    button.dispatch_event("click")
+    page.wait_for_timeout(200)
+    assert held, "the page has no script yet"
+    assert "POST" not in sent
+    expect(button).to_be_disabled()
+    held[0].continue_()
+    button.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert "POST" not in sent
+
+
+def test_without_scripts_a_box_is_ticked_before_a_dangerous_form_is_sent(site: Site) -> None:
+    context = site[0].new_context(viewport=PHONE, java_script_enabled=False)  # type: ignore[arg-type]
+    page = context.new_page()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.goto(site[2] + ADDRESS)
+    page.get_by_label("Amount", exact=True).first.fill("5")
+    page.get_by_label("Day", exact=True).fill("5")
+    button = page.get_by_role("button", name="Send it?", disabled=False)
+    button.click()
+    page.wait_for_timeout(200)
+    assert "POST" not in sent
+    keep_picture(page, "dangerous-form-without-scripts")
+    page.get_by_role("checkbox", name="Send it?").check()
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        button.click()
+    context.close()
+
+
 def test_colours_are_chosen_and_kept(site: Site, page: Page) -> None:
     address = site[2]
     page.goto(f"{address}/sign-in/bank?next=/bank/customers")
