@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from cbdc.http.server import Limits
 from cbdc.ledger.audit import audit
+from cbdc.policies import UTC_PLUS_5_SECONDS
 from cbdc.ports import SeededEntropy, SystemClock
 from tests.conftest import ROOT
 from tests.one_playwright import KEPT_MILLISECONDS, PATIENCE_MILLISECONDS
@@ -26,6 +27,8 @@ from wallets.site.serving import running
 from wallets.site.whole import Whole
 from wallets.site.world import World
 
+DAY_SECONDS = 86_400
+DAY_ENDS_SOON_SECONDS = 1_800
 PHONE = {"width": 390, "height": 844}
 SHOTS = ROOT / "build" / "screenshots"
 EXPECTED = re.compile(
@@ -62,11 +65,19 @@ class WalletSite:
         assert not result.problems, result.problems
 
 
+def _leave_midnight(world: World) -> None:
+    """Begin the next day now if this one ends soon: what is counted by days would begin anew amid the tests."""
+    left = DAY_SECONDS - (world.clock.now() + UTC_PLUS_5_SECONDS) % DAY_SECONDS
+    if left < DAY_ENDS_SOON_SECONDS:
+        world.reach(world.clock.now() + left)
+
+
 @contextmanager
 def open_site(seed: int = 7) -> Iterator[WalletSite]:
     """A server over a fresh world in memory; its journal is audited by whoever wants."""
     clock = SystemClock()
     world = World(clock, seed)
+    _leave_midnight(world)
     options = Options(per_second=100_000, burst=1_000_000)
     whole = Whole(world, SeededEntropy(seed), clock, options, limits=Limits(100_000, 1_000_000))
     try:
