@@ -4,11 +4,16 @@ A second Playwright in the same thread is an error, whoever starts it; a second 
 and a context of its own keeps visitors as far apart.
 """
 
+import os
+
 from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from tests.browser import CHROMIUM, FLAGS
 
 PATIENCE_MILLISECONDS = 20_000  # Several browsers at once on a busy machine.
+# What is done in the background, an audit or a pilot's run, takes long beside other tests on a small machine.
+BACKGROUND_MILLISECONDS = 1_000 * int(os.environ.get("TENGE_BROWSER_SECONDS", "120"))
+KEPT_MILLISECONDS = 60_000  # A megabyte a wallet, until it is ready for a life without network.
 
 _started: list[Playwright] = []
 _browsers: list[Browser] = []

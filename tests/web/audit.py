@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page
+from playwright.sync_api import JSHandle, Page
 
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 860}
@@ -40,7 +40,7 @@ _SHIFT = """() => new Promise((resolve) => {
 })"""
 _INLINE = """() => [...document.querySelectorAll("[style], style, script:not([src]), [onclick], [onload], [onerror]")]
   .map((node) => node.outerHTML.slice(0, 120))"""
-_FOCUS = """() => {
+_FOCUS = """(nodes) => {
   const node = document.activeElement;
   if (!node || node === document.body) return null;
   const box = node.getBoundingClientRect();
@@ -50,7 +50,7 @@ _FOCUS = """() => {
     what: node.outerHTML.slice(0, 100),
     seen: box.width > 0 && box.height > 0 && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
     covered: !(above === null || node.contains(above) || above.contains(node)),
-    place: [...document.querySelectorAll("*")].indexOf(node),
+    place: nodes.includes(node) ? nodes.indexOf(node) : nodes.push(node) - 1,
   };
 }"""
 # Ids, codes and names of languages are no words; drawings and scripts (`data-told`) have catalogues of their own.
@@ -79,8 +79,11 @@ _REACHABLE = """() => [...document.querySelectorAll(
   "a[href], button:enabled, input:not([type=hidden]):enabled, select:enabled, textarea, summary, [tabindex='0']")]
   .filter((node) => node.checkVisibility({ visibilityProperty: true })
     && !node.closest("details:not([open]) > :not(summary)")
-    && !(node.type === "radio" && !node.checked && node.form?.querySelector(`[name="${node.name}"]:checked`)))
-  .map((node) => [...document.querySelectorAll("*")].indexOf(node))"""
+    && !(node.type === "radio" && !node.checked && node.form?.querySelector(`[name="${node.name}"]:checked`)))"""
+# What left the page meanwhile, as a toast does, need not be reached.
+_STILL_THERE = """(nodes) => Object.fromEntries(
+  nodes.map((node, place) => [place, node]).filter(([, node]) => node.isConnected)
+    .map(([place, node]) => [place, node.outerHTML.slice(0, 100)]))"""
 
 
 def axe(page: Page) -> list[str]:
@@ -118,25 +121,26 @@ def weight_bytes(page: Page) -> int:
     return int(page.evaluate(_WEIGHT))
 
 
-def _settled_focus(page: Page) -> Any:
+def _settled_focus(page: Page, nodes: JSHandle) -> Any:
     """What has the focus, as it is seen once the page has scrolled to it: a quick browser still moves when asked."""
-    now = page.evaluate(_FOCUS)
+    now = page.evaluate(_FOCUS, nodes)
     for _ in range(SETTLING_LOOKS):
         if now is None or (now["seen"] and not now["covered"]):
             break
         page.wait_for_timeout(SETTLING_MS)
-        now = page.evaluate(_FOCUS)
+        now = page.evaluate(_FOCUS, nodes)
     return now
 
 
 def walk(page: Page) -> list[str]:
     """Go round by the Tab key: what cannot be reached, what gets the focus unseen, a trap; empty when all is well."""
     page.evaluate("document.activeElement?.blur()")
-    wanted = set(page.evaluate(_REACHABLE))
+    nodes = page.evaluate_handle(_REACHABLE)
+    wanted = set(range(nodes.evaluate("(nodes) => nodes.length")))
     met: dict[int, dict[str, Any]] = {}
     for _ in range(min(MOST_TABS, 2 * len(wanted) + 10)):
         page.keyboard.press("Tab")
-        now = _settled_focus(page)
+        now = _settled_focus(page, nodes)
         if now is None:
             continue
         if now["place"] in met and set(met) >= wanted:
@@ -144,12 +148,9 @@ def walk(page: Page) -> list[str]:
         met[now["place"]] = now
     found = [f"the focus is not seen: {one['what']}" for one in met.values() if not one["seen"]]
     found += [f"the focus is covered by something: {one['what']}" for one in met.values() if one["covered"]]
-    if missing := wanted - set(met):
-        names = page.evaluate(
-            "(places) => places.map((place) => document.querySelectorAll('*')[place].outerHTML.slice(0, 100))",
-            sorted(missing)[:5],
-        )
-        found += [f"cannot be reached by the keyboard: {name}" for name in names]
+    there = {int(place): name for place, name in nodes.evaluate(_STILL_THERE).items()}
+    missing = sorted((wanted - set(met)) & set(there))
+    found += [f"cannot be reached by the keyboard: {there[place]}" for place in missing[:5]]
     return found
 
 

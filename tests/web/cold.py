@@ -17,6 +17,7 @@ from typing import Any
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser import CHROMIUM, FLAGS
+from tests.one_playwright import KEPT_MILLISECONDS
 from tests.site.visitor import opened
 from tests.web.audit import DESKTOP, PHONE
 from wallets.site.classroom import open_class
@@ -111,7 +112,7 @@ def first_visit(
         page.add_init_script(_WATCH + spoil)
         page.goto(url, wait_until="networkidle")
         if url.endswith("/wallet/"):
-            expect(page.locator("html[data-kept=yes]")).to_be_attached(timeout=60_000)
+            expect(page.locator("html[data-kept=yes]")).to_be_attached(timeout=KEPT_MILLISECONDS)
         page.wait_for_timeout(100)
         found: dict[str, Any] = page.evaluate("window.watched")
     assert found["usable_ms"] is not None, "nothing can be pressed"

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from cbdc.ledger.entry import LogHead
 from cbdc.money import tenge
 from cbdc.record import open_envelope
+from tests.one_playwright import BACKGROUND_MILLISECONDS
 from tests.web.keyboard import Keyboard
 from tests.web.play import Play
 from wallets.site.roles.pilots import scripts, told
@@ -54,7 +55,9 @@ def supervisor_audits(play: Play) -> None:
     keys.leave(lambda: keys.press("button", "Audit the journal", form))
     keys.see("The audit has begun.")
     keys.leave(lambda: keys.hit(keys.page.locator("main td a.mono")))
-    expect(keys.page.get_by_text(play.say("Everything adds up."))).to_be_visible(timeout=60_000)
+    expect(keys.page.get_by_text(play.say("Everything adds up."))).to_be_visible(
+        timeout=BACKGROUND_MILLISECONDS
+    )
     keys.see("The head that was kept elsewhere is part of this journal").see("no problem")
     play.step(keys, "audited")
     found = play.program("supervisor").get(f"/v1/roles/supervisor/audits/{keys.page.url.rpartition('/')[2]}")
@@ -148,7 +151,7 @@ def operator_runs_the_sandbox(play: Play) -> None:
     keys.see("The run has begun.")
     keys.leave(lambda: keys.hit(keys.page.locator("main a[href^='/operator/pilots/']").first))
     met = keys.page.get_by_text(play.say.pattern("Expectations met: {met} of {all}"))
-    expect(met).to_be_visible(timeout=60_000)
+    expect(met).to_be_visible(timeout=BACKGROUND_MILLISECONDS)
     play.step(keys, "pilot")
     found = play.program("operator").get(f"/v1/roles/operator/pilots/{keys.page.url.rpartition('/')[2]}")
     assert found.get_json()["ok"]

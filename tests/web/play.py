@@ -19,7 +19,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
 
-from tests.one_playwright import PATIENCE_MILLISECONDS
+from tests.one_playwright import KEPT_MILLISECONDS, PATIENCE_MILLISECONDS
 from tests.site.visitor import Program
 from tests.web.keyboard import Keyboard
 from tests.web.tongue import Tongue
@@ -274,7 +274,7 @@ class Wallet(Keyboard):
 
     def kept(self) -> "Wallet":
         """Everything is there for a life without network."""
-        expect(self.page.locator("html[data-kept=yes]")).to_be_attached(timeout=30_000)
+        expect(self.page.locator("html[data-kept=yes]")).to_be_attached(timeout=KEPT_MILLISECONDS)
         return self
 
     def offline(self, cut: bool = True) -> "Wallet":

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.one_playwright import PATIENCE_MILLISECONDS
+from tests.web.audit import walk
 from tests.web.keyboard import Keyboard
 from tests.web.play import Journey, Play
 from tests.web.tongue import Tongue
@@ -51,9 +52,18 @@ def test_forward_back_and_round_what_has_no_place(page: Page) -> None:
 )
 def test_what_the_keyboard_alone_cannot_use(page: Page, body: str, complaint: str) -> None:
     keys = keys_at(page, body)
-    page.set_default_timeout(2_000)
     with pytest.raises(AssertionError, match=complaint):
         keys.hit(page.get_by_text("Да"))
+
+
+def test_a_walk_forgives_what_leaves_the_page_and_nothing_else(page: Page) -> None:
+    leave = (
+        "document.querySelector('a').addEventListener('blur', (event) => event.target.nextSibling.remove())"
+    )
+    keys_at(page, f"<a href='#'>A</a><a href='#'>B</a><button>C</button><script>{leave}</script>")
+    assert walk(page) == []
+    keys_at(page, "<a href='#'>A</a><button tabindex='-1'>B</button><button>C</button>")
+    assert [one.partition(":")[0] for one in walk(page)] == ["cannot be reached by the keyboard"]
 
 
 def test_an_option_that_is_not_there(page: Page) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.web.audit import PHONE, audit, each_look, foreign_texts, layout_shift, walk, weight_bytes
 from tests.web.parts_page import ADDRESS, serve_parts
@@ -102,6 +102,48 @@ def test_a_dangerous_form_asks_first_and_the_way_back_has_the_focus(site: Site, 
         page.get_by_role("dialog").get_by_role("button", name="Send it?").click()
 
 
+def test_a_dangerous_form_is_not_sent_before_the_page_can_ask(site: Site, page: Page) -> None:
+    held: list[Route] = []
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.route("**/static/site.js", lambda route: held.append(route))
+    page.goto(site[2] + ADDRESS, wait_until="commit")
+    page.get_by_label("Amount", exact=True).first.fill("5")
+    page.get_by_label("Day", exact=True).fill("5")
+    button = page.get_by_role("button", name="Send it?")
+    expect(button).to_be_visible()
+    page.get_by_label("Day", exact=True).press("Enter")
+    button.click(force=True)
+    button.dispatch_event("click")
+    page.wait_for_timeout(200)
+    assert held, "the page has no script yet"
+    assert "POST" not in sent
+    expect(button).to_be_disabled()
+    held[0].continue_()
+    button.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert "POST" not in sent
+
+
+def test_without_scripts_a_box_is_ticked_before_a_dangerous_form_is_sent(site: Site) -> None:
+    context = site[0].new_context(viewport=PHONE, java_script_enabled=False)  # type: ignore[arg-type]
+    page = context.new_page()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.goto(site[2] + ADDRESS)
+    page.get_by_label("Amount", exact=True).first.fill("5")
+    page.get_by_label("Day", exact=True).fill("5")
+    button = page.get_by_role("button", name="Send it?", disabled=False)
+    button.click()
+    page.wait_for_timeout(200)
+    assert "POST" not in sent
+    keep_picture(page, "dangerous-form-without-scripts")
+    page.get_by_role("checkbox", name="Send it?").check()
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        button.click()
+    context.close()
+
+
 def test_colours_are_chosen_and_kept(site: Site, page: Page) -> None:
     address = site[2]
     page.goto(f"{address}/sign-in/bank?next=/bank/customers")
@@ -164,7 +206,24 @@ def test_a_second_press_does_nothing_twice(site: Site, page: Page) -> None:
 def test_news_are_told_on_an_open_page(site: Site, page: Page) -> None:
     _browser, whole, address = site
     sign_in(page, address, "person", "Aigerim")
-    page.wait_for_timeout(300)
+    with page.expect_response("**/person/events"):
+        page.reload()
+    expect(page.locator("[data-news]")).to_be_hidden()
     with whole.world.doing():
         whole.world.sandbox.issue(100)
+    expect(page.locator("[data-news]")).to_be_visible()
+
+
+def test_news_between_a_page_and_its_first_event_are_told(site: Site, page: Page) -> None:
+    _browser, whole, address = site
+    sign_in(page, address, "person", "Aigerim")
+    held: list[Route] = []
+    page.route("**/person/events", lambda route: held.append(route))
+    with page.expect_request("**/person/events"):
+        page.reload()
+    with whole.world.doing():
+        whole.world.sandbox.issue(100)
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
     expect(page.locator("[data-news]")).to_be_visible()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, BrowserContext, ConsoleMessage, Locator, Page, Route, expect
 
 from cbdc.authority import open_root
 from offline.evidence import verify_evidence
@@ -29,6 +29,13 @@ PLACES_AFTER_A_STEP = """() => {
   });
   new MutationObserver(() => { window.places = new Promise((resolve) => twenty(resolve)); })
     .observe(document.querySelector("#story-step"), { childList: true, characterData: true, subtree: true });
+}"""
+
+EVERY_SWITCHING = """() => {
+  window.switched = [];
+  const node = document.querySelector("#phone-dana [role=switch]");
+  new MutationObserver(() => { window.switched.push(node.ariaChecked); })
+    .observe(node, { attributeFilter: ["aria-checked"] });
 }"""
 
 # What a person with a screen reader, or without a mouse, would miss; each entry is one thing that is wrong.
@@ -285,6 +292,28 @@ def test_a_press_before_the_stage_is_known_is_not_lost(play: Play) -> None:
     expect(page.locator("#story-step")).to_have_text("Step 0 of 12")
 
 
+def test_a_look_that_is_late_does_not_undo_a_wish(play: Play) -> None:
+    page, held = play.page, list[tuple[Route, APIResponse]]()
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+            return
+        headers = {key: value for key, value in route.request.headers.items() if key != "if-none-match"}
+        held.append((route, route.fetch(headers=headers)))
+
+    page.route("**/api/stage*", hold_the_first)
+    while not held:
+        page.wait_for_timeout(20)
+    play.fly("dana")
+    page.evaluate(EVERY_SWITCHING)
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    page.wait_for_event("response", lambda one: "/api/stage" in one.url and one.request != route.request)
+    assert "false" not in page.evaluate("window.switched")
+    expect(play.phone("dana").get_by_role("switch")).to_have_attribute("aria-checked", "true")
+
+
 def test_words_that_do_not_come_are_asked_for_again_and_a_press_waits(play: Play) -> None:
     page, failures = play.page, ["abort", "server"]
 
@@ -361,7 +390,7 @@ def test_two_screens_show_one_stage(play: Play, context: BrowserContext, address
     other = Play(context.new_page(), address, "ru")
     expect(other.page.locator("html")).to_have_attribute("lang", "ru")
     play.fly("dana")
-    expect(other.phone("dana").get_by_role("switch")).to_have_attribute("aria-checked", "true", timeout=8_000)
+    expect(other.phone("dana").get_by_role("switch")).to_have_attribute("aria-checked", "true")
     expect(other.page.locator("#events")).to_contain_text("Пекарня Даны: режим полёта включён")
     other.close()
 

@@ -163,7 +163,7 @@ def test_a_backup_brings_back_words_and_no_money(
     other.send("restore", passphrase="wrong")
     expect(other.page.locator(".refusal[data-code=E_BACKUP]")).to_be_visible()
     other.send("restore", passphrase="a long passphrase")
-    expect(other.page.locator("form[name=restore] .answer")).to_contain_text("Taken in:", timeout=15_000)
+    expect(other.page.locator("form[name=restore] .answer")).to_contain_text("Taken in:")
     other.holds(0).holds(0, "#on-device")
     other.open("history")
     expect(other.page.locator(".lines li").first).to_be_visible()

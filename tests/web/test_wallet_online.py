@@ -10,6 +10,10 @@ from tests.web.wallet_site import Person, WalletSite, open_site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+COME_IN = (
+    """async () => (await tengeWallet.store.all("history")).filter((one) => one.direction === "in").length"""
+)
+
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[WalletSite]:
@@ -63,6 +67,26 @@ def test_paid_by_a_request_and_the_payee_is_told(aigerim: Person, dana: Person) 
     expect(dana.page.locator(".arrived")).to_contain_text("1\u00a0250.50")
     aigerim.holds(before - 125_050)
     dana.holds(125_050)
+
+
+def test_two_refreshes_at_once_tell_of_a_payment_once(aigerim: Person, dana: Person) -> None:
+    dana.open("")
+    dana.page.evaluate("() => { tengeWallet.refreshSoon = () => undefined; }")
+    before = dana.page.evaluate(COME_IN)
+    aigerim.open(f"pay/{dana.kid}")
+    aigerim.send("pay", amount="30")
+    aigerim.heading("Paid")
+    told = dana.page.evaluate(
+        """async () => {
+          const old = new Set(document.querySelectorAll(".toast"));
+          await Promise.all([tengeWallet.refresh(), tengeWallet.refresh(), tengeWallet.refresh()]);
+          const texts = [...document.querySelectorAll(".toast")].filter((one) => !old.has(one));
+          delete tengeWallet.refreshSoon;
+          return texts.map((one) => one.textContent);
+        }"""
+    )
+    assert dana.page.evaluate(COME_IN) == before + 1
+    assert len(told) == 1, told
 
 
 def test_a_request_is_paid_once(aigerim: Person, dana: Person) -> None:

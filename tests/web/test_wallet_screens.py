@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.one_playwright import KEPT_MILLISECONDS
 from tests.web.audit import audit, each_look, layout_shift, walk
 from tests.web.wallet_site import Person, WalletSite, open_site
 
@@ -23,6 +24,17 @@ BEFORE_READY = """() => {
   return [location.href.split("#")[0], ...loaded.map((one) => one.name)];
 }"""
 FULL = os.environ.get("TENGE_WALLET_FULL") == "1"  # every look of every screen, and more of the keyboard
+# The address changes while a screen is drawn, and the page hears of it when that drawing is done.
+GO_ON_WHILE_DRAWING = """async (hash) => {
+  const app = window.tengeWallet;
+  const drawing = app.draw();
+  const heard = new Promise((resolve) => { app.draw = resolve; });
+  location.hash = hash;
+  await Promise.all([drawing, heard]);
+  delete app.draw;
+  window.scrollTo(0, 200);
+  await app.draw();
+}"""
 SCREENS = (
     "",
     "pay",
@@ -80,6 +92,13 @@ def test_a_screen_is_for_everybody(person: Person, screen: str) -> None:
     person.shot(f"screen-{screen.replace('/', '-') or 'home'}")
 
 
+def test_a_screen_gone_to_while_another_is_drawn_has_the_focus(person: Person) -> None:
+    page = person.open("settings")
+    page.evaluate(GO_ON_WHILE_DRAWING, "#/limits")
+    expect(page.get_by_role("heading", name="Limits", level=1)).to_be_focused()
+    assert page.evaluate("scrollY") == 0
+
+
 @pytest.mark.parametrize("screen", SCREENS if FULL else ("", "history"))
 def test_the_keyboard_alone(person: Person, screen: str) -> None:
     assert walk(person.open(screen)) == []
@@ -125,7 +144,7 @@ def test_the_first_load_is_light_and_still(browser: Browser, site: WalletSite) -
     expect(page.locator("html[data-ready=yes]")).to_be_attached()
     before = set(page.evaluate(BEFORE_READY))
     jumped = layout_shift(page)
-    expect(page.locator("html[data-kept=yes]")).to_be_attached(timeout=20_000)
+    expect(page.locator("html[data-kept=yes]")).to_be_attached(timeout=KEPT_MILLISECONDS)
     first = sum(size for one, size in weighed.items() if names.get(one) in before)
     reader = sum(size for one, size in weighed.items() if "zxing" in names.get(one, ""))
     whole = sum(weighed.values()) - reader
@@ -150,7 +169,7 @@ def test_the_headers_and_the_policy(browser: Browser, site: WalletSite) -> None:
     assert "'wasm-unsafe-eval'" in policy
     assert "unsafe-inline" not in policy
     assert answer.headers["permissions-policy"].startswith("camera=(self)")
-    expect(page.locator("html[data-kept=yes]")).to_be_attached(timeout=20_000)
+    expect(page.locator("html[data-kept=yes]")).to_be_attached(timeout=KEPT_MILLISECONDS)
     assert refused == []
     context.close()
 
@@ -173,7 +192,7 @@ def test_it_opens_and_a_new_version_waits_for_the_person(person: Person, site: W
     person.context.route(path, newer)
     person.again()
     expect(person.page.get_by_role("button", name="A new version is ready. Reload")).to_be_visible(
-        timeout=20_000
+        timeout=KEPT_MILLISECONDS
     )
     assert person.page.evaluate("() => caches.keys()") != before
     person.context.unroute(path)

@@ -1,13 +1,13 @@
 """The watching desks in a real browser: explorer, supervisor, treasury and pilot runs, by hand and by keyboard."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from cbdc.money import tenge
+from tests.one_playwright import BACKGROUND_MILLISECONDS
 from tests.web.audit import DESKTOP, PHONE, audit, each_look, layout_shift, walk
 from tests.web.site_browser import browser_at_site, is_full, keep_picture, sign_in
 from wallets.desk import derived
@@ -16,8 +16,6 @@ from wallets.site.whole import Whole
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 Site = tuple[Browser, Whole, str]
-# A pilot's run takes long beside other tests on a small machine.
-SECONDS = 1_000 * int(os.environ.get("TENGE_BROWSER_SECONDS", "120"))
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +104,7 @@ def test_the_supervisor_audits_and_compares_a_kept_head(site: Site, page: Page) 
     page.get_by_label("File of a signed head").set_input_files(kept)
     page.get_by_role("button", name="Audit the journal").click()
     page.get_by_role("table").get_by_role("link").first.click()
-    expect(page.get_by_text("Everything adds up.")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("Everything adds up.")).to_be_visible(timeout=BACKGROUND_MILLISECONDS)
     keep_picture(page, f"supervisor-audit-{'phone' if is_phone(page) else 'desktop'}")
 
 
@@ -147,7 +145,7 @@ def test_the_operator_plays_a_pilot_and_reads_its_report(site: Site, page: Page)
     page.get_by_role("link", name="Pilots").first.click()
     page.get_by_role("button", name="Play: Food vouchers").press("Enter")
     page.get_by_role("table").get_by_role("link").first.click()
-    expect(page.get_by_text("Expectations met: 6 of 6")).to_be_visible(timeout=SECONDS)
+    expect(page.get_by_text("Expectations met: 6 of 6")).to_be_visible(timeout=BACKGROUND_MILLISECONDS)
     keep_picture(page, "operator-pilot-run")
     with page.expect_popup() as opened:
         page.get_by_role("link", name="Open the report").click()

@@ -16,8 +16,10 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from cbdc.http.server import Limits
 from cbdc.ledger.audit import audit
+from cbdc.policies import UTC_PLUS_5_SECONDS
 from cbdc.ports import SeededEntropy, SystemClock
 from tests.conftest import ROOT
+from tests.one_playwright import KEPT_MILLISECONDS, PATIENCE_MILLISECONDS
 from wallets.desk import derived
 from wallets.site.app import Options
 from wallets.site.opening import customer_id
@@ -25,11 +27,18 @@ from wallets.site.serving import running
 from wallets.site.whole import Whole
 from wallets.site.world import World
 
+DAY_SECONDS = 86_400
+DAY_ENDS_SOON_SECONDS = 1_800
 PHONE = {"width": 390, "height": 844}
 SHOTS = ROOT / "build" / "screenshots"
 EXPECTED = re.compile(
     r"ERR_INTERNET_DISCONNECTED|ERR_NETWORK|Failed to load resource|ERR_FAILED|ERR_INCOMPLETE"
 )
+# The mark goes first: where the screen is open already, it would still be that of the old drawing.
+GO = """(route) => {
+  delete document.getElementById("main").dataset.ready;
+  window.tengeWallet.go(route);
+}"""
 
 
 class WalletSite:
@@ -56,11 +65,19 @@ class WalletSite:
         assert not result.problems, result.problems
 
 
+def _leave_midnight(world: World) -> None:
+    """Begin the next day now if this one ends soon: what is counted by days would begin anew amid the tests."""
+    left = DAY_SECONDS - (world.clock.now() + UTC_PLUS_5_SECONDS) % DAY_SECONDS
+    if left < DAY_ENDS_SOON_SECONDS:
+        world.reach(world.clock.now() + left)
+
+
 @contextmanager
 def open_site(seed: int = 7) -> Iterator[WalletSite]:
     """A server over a fresh world in memory; its journal is audited by whoever wants."""
     clock = SystemClock()
     world = World(clock, seed)
+    _leave_midnight(world)
     options = Options(per_second=100_000, burst=1_000_000)
     whole = Whole(world, SeededEntropy(seed), clock, options, limits=Limits(100_000, 1_000_000))
     try:
@@ -82,7 +99,7 @@ class Person:
         self.errors: list[str] = []
         given = {"viewport": PHONE, "accept_downloads": True, "locale": "en-GB"} | options
         self.context = browser if isinstance(browser, BrowserContext) else browser.new_context(**given)
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(PATIENCE_MILLISECONDS)
         self.page: Page = self.visit()
 
     def visit(self, query: str = "", route: str = "") -> Page:
@@ -102,7 +119,7 @@ class Person:
 
     def open(self, route: str = "") -> Page:
         """Go to a screen of the page that is open."""
-        self.page.evaluate("(route) => window.tengeWallet.go(route)", route)
+        self.page.evaluate(GO, route)
         expect(self.page.locator(f'main[data-screen="#/{route}"][data-ready=yes]')).to_be_attached()
         expect(self.page.locator(".asked[aria-busy]")).to_have_count(0)
         return self.page
@@ -174,7 +191,7 @@ class Person:
 
     def kept(self) -> "Person":
         """Wait until everything is there for a life without network, the QR reader too."""
-        expect(self.page.locator("html[data-kept=yes]")).to_be_attached(timeout=20_000)
+        expect(self.page.locator("html[data-kept=yes]")).to_be_attached(timeout=KEPT_MILLISECONDS)
         return self
 
     @property

@@ -139,11 +139,18 @@ class Pages:
         arguments = dict(request.args.items()) | ({query.takes: argument} if argument is not None else {})
         world = self._site.world
         with world.lock:
+            seen = world.system.ledger.size
             answer = query.handler(Asked(world, user, NO_ID, g.language), arguments)
         if isinstance(answer, Download):
             return as_file(answer)
         return self._site.page(
-            query.page, role=role, query=query, title=query.title, form=self._form(role), **answer
+            query.page,
+            role=role,
+            query=query,
+            title=query.title,
+            form=self._form(role),
+            news_seen=seen,
+            **answer,
         )
 
     def _form(self, role: str) -> Any:

@@ -3,12 +3,10 @@
 
 const news = document.querySelector("[data-news]");
 if (news && "EventSource" in window) {
-  let seen = "";
+  // What the page was made from: something may have changed since, before the first event comes.
+  const seen = news.dataset.newsSeen;
   const source = new EventSource(news.dataset.news);
-  source.addEventListener("changed", (event) => {
-    if (seen === "") seen = event.data;
-    else if (event.data !== seen) news.hidden = false;
-  });
+  source.addEventListener("changed", (event) => { if (event.data !== seen) news.hidden = false; });
 }
 
 const offline = document.querySelector("[data-offline]");
@@ -27,6 +25,9 @@ document.addEventListener("click", async (event) => {
   await navigator.clipboard.writeText(button.dataset.copy);
   button.textContent = button.dataset.copied;
 });
+
+/** The form that is being sent because its question was answered. */
+let meant = null;
 
 /** Ask before a form is sent. The way back has the focus; Escape goes back too. */
 function confirmed(form, button) {
@@ -52,8 +53,9 @@ function confirmed(form, button) {
   dialog.addEventListener("close", () => {
     dialog.remove();
     if (dialog.returnValue !== "sure") return;
-    delete form.dataset.confirm;
+    meant = form;
     form.requestSubmit(button);
+    meant = null;
   });
   dialog.showModal();
 }
@@ -62,7 +64,7 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!(form instanceof HTMLFormElement) || form.method !== "post") return;
   const button = event.submitter ?? form.querySelector("button");
-  if (form.dataset.confirm) {
+  if (form.dataset.confirm && form !== meant) {
     event.preventDefault();
     confirmed(form, button);
     return;
@@ -74,3 +76,6 @@ window.addEventListener("pageshow", (event) => {
   if (!event.persisted) return;
   for (const one of document.querySelectorAll("form button")) one.disabled = false;
 });
+
+// Now whoever presses is asked.
+for (const one of document.querySelectorAll("[data-asks]")) one.disabled = false;

@@ -17,6 +17,7 @@ let etag = "";
 let waiting = [];
 let away = false;
 let unanswered = null;
+let answers = 0;
 
 // --- small tools ---
 
@@ -304,15 +305,21 @@ async function ask(path, options = {}) {
 
 async function look() {
   if (stage && waiting.length) return;
+  // What was asked for before a wish was answered is older than that answer.
+  const then = answers;
+  const isOld = () => answers !== then || (stage && waiting.length);
   try {
     const response = await ask("api/stage", etag ? { headers: { "If-None-Match": etag } } : {});
-    if (stage && waiting.length) return;
+    if (isOld()) return;
     if (away) showRefusal(null);
     away = false;
     if (response.status !== 200) return;
+    const answer = await response.json();
+    if (isOld()) return;
     etag = response.headers.get("ETag") || "";
-    render((await response.json()).stage);
+    render(answer.stage);
   } catch {
+    if (isOld()) return;
     if (!away) showRefusal({ sentence: words["page.away"] || "…" });
     away = true;
   }
@@ -367,6 +374,7 @@ async function send(action, fields, same) {
       body: JSON.stringify({ request_id: id, ...fields }),
     });
     const answer = await response.json();
+    answers += 1;
     if (response.status !== 500) unanswered = null;
     etag = "";
     away = false;

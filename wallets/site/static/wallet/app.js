@@ -85,6 +85,10 @@ export class App {
   #linked = "";
   /** @type {any} */
   #timer = 0;
+  /** @type {Promise<void> | null} */
+  #refreshing = null;
+  /** @type {Promise<void> | null} */
+  #refreshAfter = null;
 
   /** @param {string} profile @param {import("./store.js").WalletStore} store */
   constructor(profile, store) {
@@ -115,7 +119,8 @@ export class App {
     this.#drawn += 1;
     const turn = this.#drawn;
     this.#followLink();
-    const [name = "", argument = ""] = location.hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
+    const hash = location.hash; // it may change before the screen stands
+    const [name = "", argument = ""] = hash.replace(/^#\/?/, "").split("/").map(decodeURIComponent);
     const main = /** @type {HTMLElement} */ (document.getElementById("main"));
     let screen;
     try {
@@ -126,8 +131,8 @@ export class App {
     if (turn !== this.#drawn) {
       return;
     }
-    const same = main.dataset.screen === location.hash;
-    main.dataset.screen = location.hash;
+    const same = main.dataset.screen === hash;
+    main.dataset.screen = hash;
     fill(main, screen);
     main.dataset.ready = "yes";
     const title = main.querySelector("h1");
@@ -174,8 +179,24 @@ export class App {
     }
   }
 
+  /** Refresh; one at a time, for two would tell the same news. One asked for meanwhile runs once afterwards. */
+  refresh() {
+    if (!this.#refreshing) {
+      this.#refreshing = this.#refreshOnce().finally(() => {
+        this.#refreshing = null;
+      });
+      return this.#refreshing;
+    }
+    const after = () => {
+      this.#refreshAfter = null;
+      return this.refresh();
+    };
+    this.#refreshAfter ??= this.#refreshing.then(after, after);
+    return this.#refreshAfter;
+  }
+
   /** Ask the institutions for news, then draw again where the screen lives from it. Never raises. */
-  async refresh() {
+  async #refreshOnce() {
     if (!this.wallet.member) {
       return;
     }
