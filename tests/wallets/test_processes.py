@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from tests.conftest import ROOT
+from wallets import processes
 from wallets.processes import side_by_side
 
 PARENT = "from tests.wallets.test_processes import parent; parent()"
@@ -30,6 +31,14 @@ def note_and_wait(number: int, folder: str, _: Connection) -> None:
 def hear(connection: Connection, number: int, process: BaseProcess) -> tuple[int | None, bool]:
     connection.recv()
     return number, False
+
+
+def is_at_work(pid: int) -> bool:
+    """Whether a process is there and not only its name, which whoever adopted it has not yet taken away."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def parent() -> None:
@@ -56,9 +65,9 @@ def test_they_end_with_their_parent(how: str, tmp_path: Path) -> None:
     process.send_signal(getattr(signal, how))
     process.wait(60)
     until = time.monotonic() + 20
-    while any(psutil.pid_exists(pid) for pid in pids) and time.monotonic() < until:
+    while any(map(is_at_work, pids)) and time.monotonic() < until:
         time.sleep(0.02)
-    left = [pid for pid in pids if psutil.pid_exists(pid)]
+    left = [pid for pid in pids if is_at_work(pid)]
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert left == [], "they end with the one that started them"
@@ -66,8 +75,6 @@ def test_they_end_with_their_parent(how: str, tmp_path: Path) -> None:
 
 def test_ctrl_c_between_a_start_and_its_note_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[BaseProcess] = []
-    from wallets import processes
-
     start = processes.start
 
     def start_under_ctrl_c(*given: object) -> BaseProcess:
